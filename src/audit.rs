@@ -1,0 +1,186 @@
+//! The main job: schema, relations, rows, rules, suppression; a [`Report`] comes out.
+
+use std::collections::BTreeMap;
+
+use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan};
+use crate::findings::suppress::{self, Suppressed, Suppression};
+use crate::findings::{Finding, Severity};
+use crate::orphans::{self, Outcome, ScanOptions};
+use crate::relations::{ConfiguredRelation, Graph};
+use crate::rules::{self, Rule, Settings};
+use crate::schema::{Schema, TableName};
+use crate::source::Input;
+
+/// What an audit is asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Relations that the user declares.
+    pub relations: Vec<ConfiguredRelation>,
+    /// From which confidence on (0 to 1) an inferred relation counts.
+    pub threshold: f64,
+    /// What rules go by.
+    pub settings: Settings,
+    /// The rules to run.
+    pub rules: Vec<&'static Rule>,
+    /// Only findings about tables that one of these globs matches are kept; empty for all.
+    pub tables: Vec<globset::Glob>,
+    /// Whether rows are read; how, if so.
+    pub data: Option<ScanOptions>,
+    /// Whether the planner is asked about every look-up of child rows.
+    pub verify_indexes: bool,
+    /// What the user does not want to hear about.
+    pub suppressions: Vec<Suppression>,
+}
+
+/// What an audit tells while it runs.
+pub trait Progress {
+    /// A stage of `steps` steps begins.
+    fn stage(&mut self, name: &str, steps: usize);
+    /// One step is about to be made.
+    fn step(&mut self, what: &str);
+}
+
+/// Progress that nobody watches.
+impl Progress for () {
+    fn stage(&mut self, _name: &str, _steps: usize) {}
+    fn step(&mut self, _what: &str) {}
+}
+
+/// What an audit found.
+#[derive(Debug)]
+pub struct Report {
+    /// The source, as a person knows it; without password.
+    pub source: String,
+    /// The schema that was judged.
+    pub schema: Schema,
+    /// Its relations.
+    pub relations: Graph,
+    /// The findings, sorted by table, columns, code.
+    pub findings: Vec<Finding>,
+    /// The findings that were suppressed.
+    pub suppressed: Vec<Suppressed>,
+    /// The suppressions that were given.
+    pub suppressions: Vec<Suppression>,
+    /// Those of them, by position, that were about nothing. Only told when every rule ran on every table.
+    pub unused_suppressions: Vec<usize>,
+    /// What could not be done: the audit is incomplete.
+    pub failures: Vec<Failure>,
+}
+
+/// A part of an audit that could not be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What could not be done: `count orphans of orders.customer_id`.
+    pub what: String,
+    /// Why.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    fn new(what: String, error: &EngineError) -> Self {
+        Self { what, message: error.message.clone(), hint: error.hint.clone() }
+    }
+}
+
+impl Report {
+    /// Counts the findings of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|f| f.severity == severity).count()
+    }
+
+    /// Tells whether a finding is at least so bad.
+    pub fn fails_on(&self, severity: Severity) -> bool {
+        self.findings.iter().any(|f| f.severity >= severity)
+    }
+}
+
+/// Audits a database.
+///
+/// # Errors
+/// Only what stops the whole audit: the user's interrupt, a broken connection. A relation whose rows cannot be read is a
+/// [`Failure`] in the report.
+pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) -> Result<Report, EngineError> {
+    let relations = Graph::new(&input.schema, &options.relations, options.threshold);
+    let mut failures = Vec::new();
+
+    let mut scan = None;
+    if let (Some(how), Some(session)) = (&options.data, input.session.as_mut()) {
+        progress.stage("Counting orphans", relations.relations().len());
+        let result = orphans::scan(session.as_mut(), &input.schema, &relations, how, &mut |_, relation| {
+            progress.step(&relation.child_side());
+        });
+        for (relation, outcome) in relations.relations().iter().zip(&result.outcomes) {
+            if let Outcome::Failed(error) = outcome {
+                if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect) {
+                    return Err(EngineError {
+                        sql: None,
+                        hint: error.hint.clone(),
+                        code: error.code.clone(),
+                        ..EngineError::new(error.kind, error.message.clone())
+                    });
+                }
+                failures.push(Failure::new(format!("count orphans of {}", relation.child_side()), error));
+            }
+        }
+        scan = Some(result);
+    }
+
+    let mut plans = None;
+    if let (true, Some(session)) = (options.verify_indexes, input.session.as_mut()) {
+        let wanted: BTreeMap<(TableName, Vec<String>), ()> = relations
+            .relations()
+            .iter()
+            .filter(|r| !r.columns.is_empty())
+            .map(|r| ((r.child.clone(), r.columns.clone()), ()))
+            .collect();
+        progress.stage("Asking the planner", wanted.len());
+        let mut answers: BTreeMap<(TableName, Vec<String>), LookupPlan> = BTreeMap::new();
+        for (table, columns) in wanted.into_keys() {
+            let place = crate::relations::side(&table, &columns);
+            progress.step(&place);
+            let Some(child) = input.schema.table(&table) else { continue };
+            match session.lookup_plan(child, &columns) {
+                Ok(plan) => {
+                    answers.insert((table, columns), plan);
+                }
+                Err(error) if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    failures.push(Failure::new(format!("ask for the plan of the look-up by {place}"), &error))
+                }
+            }
+        }
+        plans = Some(answers);
+    }
+
+    let context = rules::Context {
+        schema: &input.schema,
+        relations: &relations,
+        dialect: engine::dialect(input.schema.engine),
+        settings: &options.settings,
+        scan: scan.as_ref(),
+        plans: plans.as_ref(),
+    };
+    let mut findings = rules::check(options.rules.iter().copied(), &context);
+    if !options.tables.is_empty() {
+        let globs: Vec<_> = options.tables.iter().map(globset::Glob::compile_matcher).collect();
+        findings.retain(|f| f.subject.table.as_ref().is_some_and(|t| globs.iter().any(|g| g.is_match(t.to_string()))));
+    }
+    let (findings, suppressed, mut unused) = suppress::apply(findings, &options.suppressions);
+    if options.rules.len() < rules::ALL.len() || !options.tables.is_empty() || !failures.is_empty() {
+        unused.clear();
+    }
+    Ok(Report {
+        source: input.label,
+        schema: input.schema,
+        relations,
+        findings,
+        suppressed,
+        suppressions: options.suppressions,
+        unused_suppressions: unused,
+        failures,
+    })
+}

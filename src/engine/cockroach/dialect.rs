@@ -1,0 +1,60 @@
+//! CockroachDB's SQL, where it differs from PostgreSQL's.
+
+use super::super::{Dialect, ddl, postgres};
+use crate::change::Change;
+use crate::schema::{Engine, Schema};
+
+/// CockroachDB's dialect.
+pub static DIALECT: Cockroach = Cockroach;
+
+/// See [`DIALECT`].
+pub struct Cockroach;
+
+impl Dialect for Cockroach {
+    fn engine(&self) -> Engine {
+        Engine::Cockroach
+    }
+
+    fn is_reserved(&self, word: &str) -> bool {
+        // CockroachDB reserves these beside PostgreSQL's (docs, "SQL Grammar", reserved_keyword).
+        matches!(word, "index" | "nothing" | "lookup" | "family") || postgres::DIALECT.is_reserved(word)
+    }
+
+    fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {
+        let table = self.table(change.table());
+        Some(match change {
+            // Adding a key is online and validated by a job; no NOT VALID is needed (docs, "Online Schema Changes").
+            Change::AddForeignKey { table: child, foreign_key } => {
+                let name = self.identifier(&ddl::constraint_name(child, foreign_key));
+                vec![format!("ALTER TABLE {table} ADD CONSTRAINT {name} {}", ddl::foreign_key(self, foreign_key))]
+            }
+            // The same name cannot be dropped and added at once: add under a new one, drop, rename.
+            Change::ReplaceForeignKey { table: child, old, new } => {
+                let old_name = ddl::constraint_name(child, old);
+                let name = ddl::constraint_name(child, new);
+                let passing = if old_name == name { format!("{name}_new") } else { name.clone() };
+                let clause = ddl::foreign_key(self, new);
+                let mut sql = vec![
+                    format!("ALTER TABLE {table} ADD CONSTRAINT {} {clause}", self.identifier(&passing)),
+                    format!("ALTER TABLE {table} DROP CONSTRAINT {}", self.identifier(&old_name)),
+                ];
+                if passing != name {
+                    let (from, to) = (self.identifier(&passing), self.identifier(&name));
+                    sql.push(format!("ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"));
+                }
+                sql
+            }
+            // All indexes are built online; CONCURRENTLY only earns a notice.
+            Change::AddIndex { index, .. } => {
+                let unique = if index.unique { "UNIQUE " } else { "" };
+                let (name, body) = (self.identifier(&index.name), ddl::index_body(self, index));
+                vec![format!("CREATE {unique}INDEX {name} ON {table} {body}")]
+            }
+            Change::DropIndex { index, .. } => vec![format!("DROP INDEX {table}@{}", self.identifier(&index.name))],
+            Change::DropForeignKey { .. }
+            | Change::ValidateForeignKey { .. }
+            | Change::SetNullable { .. }
+            | Change::SetDefault { .. } => return postgres::DIALECT.sql_for(change, schema),
+        })
+    }
+}

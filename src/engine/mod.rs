@@ -1,0 +1,255 @@
+//! The engines: how each is spoken to, and what it can do.
+//!
+//! Every engine's folder has the same files: `dialect` (pure: quoting, the SQL of a change), `session` (one connection),
+//! `inspect` (catalog rows to [`Schema`], a pure function) and `queries/*.sql` (what is asked of the catalog, readable by
+//! a DBA). CockroachDB is a dialect of its own on PostgreSQL's session. Nothing here prints, prompts or reads the
+//! environment.
+
+pub mod cockroach;
+mod ddl;
+mod keywords;
+pub mod postgres;
+pub mod sqlite;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::change::Change;
+use crate::schema::{Engine, Schema, Table, TableName};
+
+/// What an engine's SQL looks like. Pure: no connection.
+pub trait Dialect: Sync {
+    /// Returns whose dialect it is.
+    fn engine(&self) -> Engine;
+
+    /// Quotes an identifier, always.
+    fn quote(&self, identifier: &str) -> String {
+        format!("\"{}\"", identifier.replace('"', "\"\""))
+    }
+
+    /// Writes an identifier with quotes only where it needs them.
+    fn identifier(&self, name: &str) -> String {
+        let mut chars = name.chars();
+        let plain = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
+            && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && !self.is_reserved(name);
+        if plain { name.to_string() } else { self.quote(name) }
+    }
+
+    /// Tells whether a lower-case word cannot be a name without quotes.
+    fn is_reserved(&self, word: &str) -> bool;
+
+    /// Writes a table's name, with its schema unless that is the default one.
+    fn table(&self, name: &TableName) -> String {
+        match &name.schema {
+            Some(schema) => format!("{}.{}", self.identifier(schema), self.identifier(&name.name)),
+            None => self.identifier(&name.name),
+        }
+    }
+
+    /// Writes columns as a list without parentheses.
+    fn columns(&self, columns: &[String]) -> String {
+        columns.iter().map(|c| self.identifier(c)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Writes a string literal.
+    fn literal(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
+    /// Writes the SQL that makes a change, one statement an item without semicolon; `None` if no single statement of the
+    /// engine makes it (SQLite cannot add a foreign key to a table: that needs the table to be rebuilt).
+    fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>>;
+}
+
+/// Returns the dialect of an engine; `None` for one that referee does not speak yet.
+pub fn dialect(engine: Engine) -> Option<&'static dyn Dialect> {
+    match engine {
+        Engine::Sqlite => Some(&sqlite::DIALECT),
+        Engine::Postgres => Some(&postgres::DIALECT),
+        Engine::Cockroach => Some(&cockroach::DIALECT),
+        Engine::Mysql | Engine::Mariadb => None,
+    }
+}
+
+/// One connection, opened to read only.
+pub trait Session: Send {
+    /// Returns the dialect it speaks.
+    fn dialect(&self) -> &'static dyn Dialect;
+
+    /// Reads the whole catalog in one consistent snapshot.
+    ///
+    /// # Errors
+    /// The catalog cannot be read, or changed so that it contradicts itself.
+    fn inspect(&mut self) -> Result<Schema, EngineError>;
+
+    /// Runs one statement that returns rows.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn query(&mut self, sql: &str) -> Result<Rows, EngineError>;
+
+    /// Asks the planner whether the engine's own look-up of child rows by `columns` can use an index: the plan of the
+    /// very query that the engine's foreign key check runs.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError>;
+
+    /// Returns how many requests have been sent and answered so far.
+    fn round_trips(&self) -> u64;
+
+    /// Returns something by which another thread can stop the statement that is running.
+    fn canceller(&self) -> Box<dyn Fn() + Send + Sync>;
+}
+
+/// How the planner would find the child rows of a parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupPlan {
+    /// The statement whose plan was asked for.
+    pub sql: String,
+    /// The index it would use; `None` if it would read the whole table.
+    pub index: Option<String>,
+    /// The plan's text, one line a row.
+    pub plan: String,
+}
+
+/// What is told every statement that a session sends, before it is sent.
+pub trait Observer: Send + Sync {
+    /// Is told one statement.
+    fn statement(&self, sql: &str);
+}
+
+/// What a session is opened with.
+#[derive(Clone, Default)]
+pub struct SessionOptions {
+    /// Is told every statement.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// The password where the URL has none (`PGPASSWORD`, `.pgpass`); the caller reads the environment.
+    pub password: Option<String>,
+    /// How many seconds to wait for the connection.
+    pub connect_timeout: Option<u64>,
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionOptions").field("connect_timeout", &self.connect_timeout).finish_non_exhaustive()
+    }
+}
+
+/// The rows of a query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The rows, each as long as `columns`.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// One value of a row. Engines that send text (PostgreSQL's simple protocol) give only `Null` and `Text`.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Value {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Value {
+    /// Returns the text; `None` for NULL. A blob is written as `x'…'`.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Null => None,
+            other => Some(other.to_string()),
+        }
+    }
+
+    /// Returns the number, also of a text that is one.
+    pub fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(n) => Some(*n),
+            Self::Text(t) => t.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.pad("NULL"),
+            Self::Integer(n) => write!(f, "{n}"),
+            Self::Real(x) => write!(f, "{x}"),
+            Self::Text(t) => f.pad(t),
+            Self::Blob(bytes) => {
+                f.write_str("x'")?;
+                bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))?;
+                f.write_str("'")
+            }
+        }
+    }
+}
+
+/// What went wrong between referee and an engine. Never holds a password.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct EngineError {
+    /// The kind, by which a caller decides.
+    pub kind: EngineErrorKind,
+    /// What happened, in a sentence that names the object, without the hint.
+    pub message: String,
+    /// What to do about it, if there is something.
+    pub hint: Option<String>,
+    /// The engine's own code: SQLSTATE, or SQLite's extended result code.
+    pub code: Option<String>,
+    /// The statement that failed.
+    pub sql: Option<String>,
+}
+
+/// Kinds of [`EngineError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineErrorKind {
+    /// No such file or server.
+    NotFound,
+    /// The file is no database of this engine.
+    NotADatabase,
+    /// The connection could not be made or broke.
+    Connect,
+    /// The server refused the user or the password.
+    Authentication,
+    /// The user may not do this.
+    Permission,
+    /// Something else holds a lock, or time ran out.
+    Busy,
+    /// The user stopped it.
+    Cancelled,
+    /// A table or column is gone since the catalog was read.
+    Gone,
+    /// The catalog says something that cannot be.
+    Catalog,
+    /// Any other error of a statement.
+    Statement,
+}
+
+impl EngineError {
+    /// Makes an error of a kind.
+    pub fn new(kind: EngineErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, code: None, sql: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the statement.
+    #[must_use]
+    pub fn sql(mut self, sql: impl Into<String>) -> Self {
+        self.sql = Some(sql.into());
+        self
+    }
+}

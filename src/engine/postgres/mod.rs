@@ -1,0 +1,5 @@
+//! PostgreSQL.
+
+mod dialect;
+
+pub use dialect::DIALECT;

@@ -1,0 +1,48 @@
+//! SQLite's SQL.
+
+use super::super::{Dialect, ddl, keywords};
+use crate::change::Change;
+use crate::schema::{Engine, Schema};
+
+/// SQLite's dialect.
+pub static DIALECT: Sqlite = Sqlite;
+
+/// See [`DIALECT`].
+pub struct Sqlite;
+
+impl Dialect for Sqlite {
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        let mut chars = name.chars();
+        let plain = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !self.is_reserved(&name.to_ascii_lowercase());
+        if plain { name.to_string() } else { self.quote(name) }
+    }
+
+    fn is_reserved(&self, word: &str) -> bool {
+        keywords::SQLITE.contains(&word)
+    }
+
+    fn sql_for(&self, change: &Change, _schema: &Schema) -> Option<Vec<String>> {
+        match change {
+            Change::AddIndex { table, index } => {
+                let unique = if index.unique { "UNIQUE " } else { "" };
+                let (name, table, body) =
+                    (self.identifier(&index.name), self.table(table), ddl::index_body(self, index));
+                Some(vec![format!("CREATE {unique}INDEX {name} ON {table} {body}")])
+            }
+            Change::DropIndex { index, .. } => Some(vec![format!("DROP INDEX {}", self.identifier(&index.name))]),
+            // "ALTER TABLE": neither constraints nor NOT NULL can be changed in place; the table has to be rebuilt.
+            Change::AddForeignKey { .. }
+            | Change::DropForeignKey { .. }
+            | Change::ReplaceForeignKey { .. }
+            | Change::ValidateForeignKey { .. }
+            | Change::SetNullable { .. }
+            | Change::SetDefault { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! SQLite.
+
+mod dialect;
+
+pub use dialect::DIALECT;

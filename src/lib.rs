@@ -1,0 +1,22 @@
+//! referee knows what happens to every row when another row is deleted.
+//!
+//! The library behind the `referee` command. Data flows one way, and every stage is a function with plain data on both
+//! sides: a [`source`] gives a [`schema::Schema`], [`relations`] make it a graph, [`rules`] find what is wrong, [`render`]
+//! shows it. Only `cli` prints, prompts, reads the environment or exits.
+
+pub mod audit;
+pub mod change;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod findings;
+pub mod orphans;
+pub mod relations;
+pub mod render;
+pub mod rules;
+pub mod schema;
+pub mod source;
+pub mod sql;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,7 @@
+//! The `referee` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    referee::cli::main()
+}

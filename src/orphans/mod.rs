@@ -1,0 +1,5 @@
+//! Orphans: child rows whose parent row is missing.
+
+mod scan;
+
+pub use scan::{Orphans, Outcome, Scan, ScanOptions, orphan_query, sample_query, scan};

@@ -1,0 +1,16 @@
+//! `inconsistent-on-delete`: PLACEHOLDER.
+
+use super::{Context, EVERY_ENGINE, Meta};
+use crate::findings::{Finding, Severity};
+
+pub(super) static META: Meta = Meta {
+    code: "REF206",
+    name: "inconsistent-on-delete",
+    severity: Severity::Warning,
+    summary: "PLACEHOLDER",
+    engines: EVERY_ENGINE,
+    needs_data: false,
+    page: include_str!("../../docs/rules/inconsistent-on-delete.md"),
+};
+
+pub(super) fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}

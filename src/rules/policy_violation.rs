@@ -1,0 +1,16 @@
+//! `policy-violation`: PLACEHOLDER.
+
+use super::{Context, EVERY_ENGINE, Meta};
+use crate::findings::{Finding, Severity};
+
+pub(super) static META: Meta = Meta {
+    code: "REF207",
+    name: "policy-violation",
+    severity: Severity::Error,
+    summary: "PLACEHOLDER",
+    engines: EVERY_ENGINE,
+    needs_data: false,
+    page: include_str!("../../docs/rules/policy-violation.md"),
+};
+
+pub(super) fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}

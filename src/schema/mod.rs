@@ -1,0 +1,670 @@
+//! The model of a database: tables, columns, keys, indexes, foreign keys, triggers, as plain data.
+//!
+//! Everything refers by name, never by pointer: a parent may be missing (SQLite allows it), and such a schema must be
+//! representable, because it is one of the things referee looks for. A schema read from files and one inspected from a
+//! server are the same value when they describe the same database. Nothing here talks to a database or prints.
+
+mod engine;
+mod json;
+mod names;
+mod types;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use engine::{Engine, Version};
+pub use json::{FORMAT, JsonError, from_json, json_schema, to_json};
+pub use names::{NameError, TableName, split_dotted};
+pub use types::{DataType, Family};
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A whole database as far as relations between rows are concerned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Schema {
+    /// Whose rules apply.
+    pub engine: Engine,
+    /// The server's (SQLite: the library's) version, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The schema that an unqualified [`TableName`] lies in; `None` on SQLite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_schema: Option<String>,
+    /// All tables, sorted by name: see [`Schema::sort`].
+    pub tables: Vec<Table>,
+}
+
+impl Schema {
+    /// Makes an empty schema of an engine, with that engine's default schema name.
+    pub fn new(engine: Engine) -> Self {
+        let default_schema = match engine {
+            Engine::Postgres | Engine::Cockroach => Some("public".to_string()),
+            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => None,
+        };
+        Self { engine, version: None, default_schema, tables: Vec::new() }
+    }
+
+    /// Finds a table by its exact name. Tables must be sorted.
+    pub fn table(&self, name: &TableName) -> Option<&Table> {
+        self.tables.binary_search_by(|t| t.name.cmp(name)).ok().map(|i| &self.tables[i])
+    }
+
+    /// Finds a table by its exact name, to change it. Tables must be sorted.
+    pub fn table_mut(&mut self, name: &TableName) -> Option<&mut Table> {
+        self.tables.binary_search_by(|t| t.name.cmp(name)).ok().map(|i| &mut self.tables[i])
+    }
+
+    /// Finds a table as a user types it: exact first, then without regard to case.
+    pub fn find_table(&self, typed: &str) -> Option<&Table> {
+        let exact = typed.parse().ok().and_then(|name| self.table(&name));
+        exact.or_else(|| self.tables.iter().find(|t| t.name.to_string().eq_ignore_ascii_case(typed))).or_else(|| {
+            let default = self.default_schema.as_deref()?;
+            let name: TableName = typed.parse().ok()?;
+            if name.schema.as_deref() == Some(default) { self.table(&TableName::new(name.name)) } else { None }
+        })
+    }
+
+    /// Names a table, leaving the schema out when it is the default one.
+    pub fn name_of(&self, schema: &str, table: &str) -> TableName {
+        if self.default_schema.as_deref() == Some(schema) {
+            TableName::new(table)
+        } else {
+            TableName::in_schema(Some(schema), table)
+        }
+    }
+
+    /// Puts tables, and what belongs to them by name, in the order that every other function expects.
+    ///
+    /// Columns and the columns of keys keep their order. Foreign keys are sorted by columns, then name, so that the order
+    /// of declaration does not show; what it decides is kept in [`ForeignKey::firing_order`].
+    pub fn sort(&mut self) {
+        self.tables.sort_by(|a, b| a.name.cmp(&b.name));
+        for table in &mut self.tables {
+            table.unique_keys.sort_by(|a, b| (&a.columns, &a.name).cmp(&(&b.columns, &b.name)));
+            table.indexes.sort_by(|a, b| a.name.cmp(&b.name));
+            table.foreign_keys.sort_by(|a, b| {
+                (&a.columns, &a.name, &a.parent, a.firing_order).cmp(&(&b.columns, &b.name, &b.parent, b.firing_order))
+            });
+            table.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
+            table.triggers.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+    }
+
+    /// Iterates over all declared foreign keys, each with the child table that holds it.
+    pub fn foreign_keys(&self) -> impl Iterator<Item = (&Table, &ForeignKey)> {
+        self.tables.iter().flat_map(|t| t.foreign_keys.iter().map(move |k| (t, k)))
+    }
+
+    /// Iterates over the tables that stand for themselves: all but the partitions of another table.
+    pub fn logical_tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(|t| t.partition_of.is_none())
+    }
+}
+
+/// A table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Table {
+    /// The table's name.
+    pub name: TableName,
+    /// What kind of table it is.
+    #[serde(default, skip_serializing_if = "TableKind::is_plain")]
+    pub kind: TableKind,
+    /// The partitioned table that this one is a partition of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_of: Option<TableName>,
+    /// The tables whose rows this one's belong to as well (PostgreSQL `INHERITS`; not partitions).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inherits: Vec<TableName>,
+    /// The columns, in the table's order.
+    pub columns: Vec<Column>,
+    /// The primary key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_key: Option<Key>,
+    /// `UNIQUE` constraints. A unique index without a constraint is among [`Table::indexes`] only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique_keys: Vec<Key>,
+    /// All indexes, those behind keys included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Index>,
+    /// The foreign keys that this table holds: it is the child in each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_keys: Vec<ForeignKey>,
+    /// `CHECK` constraints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// Triggers that users made; those that implement foreign keys are part of [`ForeignKey`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
+    /// How many rows the engine estimates; `None` where it has no estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_estimate: Option<u64>,
+    /// Whether this session may read the rows.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub readable: bool,
+    /// SQLite: `WITHOUT ROWID`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_rowid: bool,
+    /// SQLite: `STRICT`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub strict: bool,
+    /// SQLite: `AUTOINCREMENT`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub autoincrement: bool,
+    /// PostgreSQL: `UNLOGGED`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unlogged: bool,
+    /// The table's comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl Table {
+    /// Makes an empty table.
+    pub fn new(name: TableName) -> Self {
+        Self {
+            name,
+            kind: TableKind::Plain,
+            partition_of: None,
+            inherits: Vec::new(),
+            columns: Vec::new(),
+            primary_key: None,
+            unique_keys: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+            triggers: Vec::new(),
+            row_estimate: None,
+            readable: true,
+            without_rowid: false,
+            strict: false,
+            autoincrement: false,
+            unlogged: false,
+            comment: None,
+        }
+    }
+
+    /// Finds a column by its exact name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Tells whether a column can hold NULL. A missing column counts as one that can.
+    pub fn is_nullable(&self, column: &str) -> bool {
+        self.column(column).is_none_or(|c| c.nullable)
+    }
+
+    /// Tells whether a column is part of the primary key.
+    pub fn in_primary_key(&self, column: &str) -> bool {
+        self.primary_key.as_ref().is_some_and(|k| k.columns.iter().any(|c| c == column))
+    }
+
+    /// Iterates over the primary key, the unique constraints and the full unique indexes as lists of columns: every group
+    /// of columns that no two rows share. Partial, expression and invalid indexes are not among them.
+    pub fn unique_column_sets(&self) -> impl Iterator<Item = Vec<&str>> {
+        let keys = self.primary_key.iter().chain(&self.unique_keys);
+        let keys = keys.map(|k| k.columns.iter().map(String::as_str).collect());
+        let indexes = self.indexes.iter().filter(|i| i.unique && i.valid && i.predicate.is_none());
+        keys.chain(indexes.filter_map(Index::plain_columns))
+    }
+
+    /// Tells whether no two rows can share these columns' values, in whatever order they are given.
+    pub fn is_unique(&self, columns: &[String]) -> bool {
+        self.unique_column_sets()
+            .any(|set| set.len() == columns.len() && columns.iter().all(|c| set.contains(&c.as_str())))
+    }
+}
+
+/// What kind of table a table is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// An ordinary table, or a partition of one.
+    #[default]
+    Plain,
+    /// A partitioned table, which holds no rows itself.
+    Partitioned,
+    /// A table whose rows another server keeps.
+    Foreign,
+    /// SQLite: a virtual table.
+    Virtual,
+    /// A kind that this version of referee does not know, as the catalog spells it.
+    Other(String),
+}
+
+impl TableKind {
+    fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Column {
+    /// The column's name.
+    pub name: String,
+    /// Its type.
+    pub data_type: DataType,
+    /// Whether it can hold NULL. False for `NOT NULL`, also where the engine implies it (a primary key).
+    pub nullable: bool,
+    /// The default, as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// The expression a generated column is computed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Generated>,
+    /// Whether the engine numbers the rows by it (identity, serial, `AUTO_INCREMENT`, SQLite's rowid alias).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub auto_number: bool,
+    /// The collation, where it is not the database's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<Collation>,
+    /// The column's comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl Column {
+    /// Makes a nullable column without a default.
+    pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        Self {
+            name: name.into(),
+            data_type,
+            nullable: true,
+            default: None,
+            generated: None,
+            auto_number: false,
+            collation: None,
+            comment: None,
+        }
+    }
+}
+
+/// How a generated column is computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Generated {
+    /// The SQL expression; empty where the catalog does not tell it.
+    pub expression: String,
+    /// Whether the value is stored; otherwise it is computed when read.
+    pub stored: bool,
+}
+
+/// A collation that decides when two texts are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Collation {
+    /// Its name: `C`, `NOCASE`, `utf8mb4_general_ci`.
+    pub name: String,
+    /// Whether texts are equal only when their bytes are (PostgreSQL: deterministic; SQLite: `BINARY`).
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub deterministic: bool,
+}
+
+/// A primary key or a unique constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Key {
+    /// The constraint's name, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its columns, in order.
+    pub columns: Vec<String>,
+    /// Whether its check can be put off to the end of the transaction. PostgreSQL lets no foreign key refer to such a key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deferrable: bool,
+}
+
+impl Key {
+    /// Makes a key without a name.
+    pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
+        Self { name: None, columns: columns.into_iter().map(Into::into).collect(), deferrable: false }
+    }
+}
+
+/// An index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// What it is sorted or hashed by, in order.
+    pub parts: Vec<IndexPart>,
+    /// Columns it carries beside its parts (`INCLUDE`, `STORING`); no search can use them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included: Vec<String>,
+    /// Whether it is unique.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unique: bool,
+    /// The condition of a partial index, as SQL text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// The access method: `btree`, `hash`, `brin`, `gin`, …
+    pub method: String,
+    /// Whether the engine uses it. A `CREATE INDEX CONCURRENTLY` that failed leaves one that is not.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub valid: bool,
+    /// What made it.
+    #[serde(default)]
+    pub origin: IndexOrigin,
+}
+
+impl Index {
+    /// Makes a valid btree index over plain columns.
+    pub fn on<S: Into<String>>(name: impl Into<String>, columns: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            name: name.into(),
+            parts: columns.into_iter().map(|c| IndexPart::column(c)).collect(),
+            included: Vec::new(),
+            unique: false,
+            predicate: None,
+            method: "btree".to_string(),
+            valid: true,
+            origin: IndexOrigin::User,
+        }
+    }
+
+    /// Returns the columns of an index that is over plain columns only; `None` if a part is an expression.
+    pub fn plain_columns(&self) -> Option<Vec<&str>> {
+        self.parts.iter().map(|p| p.column.as_deref()).collect()
+    }
+}
+
+/// One part of an index: a column or an expression.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IndexPart {
+    /// The column; `None` for an expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The expression, as SQL text; `None` for a column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// Whether it is sorted downwards.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub descending: bool,
+    /// The collation, where it is not the column's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<String>,
+    /// PostgreSQL: the operator class, where it is not the type's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_class: Option<String>,
+}
+
+impl IndexPart {
+    /// Makes a part that is a plain column.
+    pub fn column(name: impl Into<String>) -> Self {
+        Self { column: Some(name.into()), ..Self::default() }
+    }
+}
+
+/// What made an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexOrigin {
+    /// `CREATE INDEX`.
+    #[default]
+    User,
+    /// The primary key.
+    PrimaryKey,
+    /// A unique or exclusion constraint.
+    Constraint,
+    /// The engine, for a foreign key (InnoDB).
+    ForeignKey,
+}
+
+/// A foreign key: columns of a child table that refer to a key of a parent table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ForeignKey {
+    /// The constraint's name, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The child's columns.
+    pub columns: Vec<String>,
+    /// The parent table. SQLite: it may not exist.
+    pub parent: TableName,
+    /// The parent's columns, one for each of `columns`. Where the declaration leaves them out they are the parent's primary
+    /// key; empty if that cannot be told.
+    pub parent_columns: Vec<String>,
+    /// What a delete of the parent row does.
+    pub on_delete: Action,
+    /// What a change of the parent's key does.
+    pub on_update: Action,
+    /// PostgreSQL 15+: the columns of `ON DELETE SET NULL (columns)` or `SET DEFAULT (columns)`; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set_columns: Vec<String>,
+    /// When a partly NULL reference is checked.
+    #[serde(default, skip_serializing_if = "Match::is_simple")]
+    pub matching: Match,
+    /// When it is checked.
+    #[serde(default, skip_serializing_if = "Timing::is_immediate")]
+    pub timing: Timing,
+    /// Whether the engine says that all rows satisfy it. False after `NOT VALID`.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub validated: bool,
+    /// Whether the engine enforces it at all. False for PostgreSQL 18's `NOT ENFORCED`.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub enforced: bool,
+    /// The side whose triggers are switched off, if any (PostgreSQL `DISABLE TRIGGER ALL`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<DisabledSide>,
+    /// Whether `ON DELETE` is written out; `None` where the source cannot tell (a server's catalog).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_delete_written: Option<bool>,
+    /// PostgreSQL 18: whether the last column is a `PERIOD`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub temporal: bool,
+    /// The place of this key among all keys in the order in which the engine carries out a delete: lower acts first.
+    /// PostgreSQL: by the name of the internal trigger, which is creation order; SQLite: reverse order of declaration;
+    /// InnoDB: by constraint name. Not comparable between databases.
+    #[serde(default)]
+    pub firing_order: u32,
+    /// The constraint's comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl ForeignKey {
+    /// Makes a plain foreign key: NO ACTION, MATCH SIMPLE, checked at once, valid and enforced.
+    pub fn new<S: Into<String>, P: Into<String>>(
+        columns: impl IntoIterator<Item = S>,
+        parent: TableName,
+        parent_columns: impl IntoIterator<Item = P>,
+    ) -> Self {
+        Self {
+            name: None,
+            columns: columns.into_iter().map(Into::into).collect(),
+            parent,
+            parent_columns: parent_columns.into_iter().map(Into::into).collect(),
+            on_delete: Action::NoAction,
+            on_update: Action::NoAction,
+            set_columns: Vec::new(),
+            matching: Match::Simple,
+            timing: Timing::Immediate,
+            validated: true,
+            enforced: true,
+            disabled: None,
+            on_delete_written: None,
+            temporal: false,
+            firing_order: 0,
+            comment: None,
+        }
+    }
+
+    /// Returns the columns that `ON DELETE SET NULL` or `SET DEFAULT` changes.
+    pub fn changed_columns(&self) -> &[String] {
+        if self.set_columns.is_empty() { &self.columns } else { &self.set_columns }
+    }
+
+    /// Tells whether the engine acts on it: enforced, and no trigger switched off.
+    pub fn is_active(&self) -> bool {
+        self.enforced && self.disabled.is_none()
+    }
+}
+
+/// What a delete or an update of the parent row does to the child rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Refused if child rows remain when the check is made. Every engine's default.
+    NoAction,
+    /// Refused at once if there are child rows.
+    Restrict,
+    /// The child rows are deleted, or their key changed, too.
+    Cascade,
+    /// The child's columns become NULL.
+    SetNull,
+    /// The child's columns become their defaults.
+    SetDefault,
+}
+
+impl Action {
+    /// Returns the SQL words: `NO ACTION`, `SET NULL`, …
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::NoAction => "NO ACTION",
+            Self::Restrict => "RESTRICT",
+            Self::Cascade => "CASCADE",
+            Self::SetNull => "SET NULL",
+            Self::SetDefault => "SET DEFAULT",
+        }
+    }
+
+    /// Reads the SQL words, in any case, with any spacing, `_` or `-` between them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let words = text.to_ascii_lowercase().replace(['_', '-'], " ");
+        match words.split_whitespace().collect::<Vec<_>>().join(" ").as_str() {
+            "no action" => Some(Self::NoAction),
+            "restrict" => Some(Self::Restrict),
+            "cascade" => Some(Self::Cascade),
+            "set null" => Some(Self::SetNull),
+            "set default" => Some(Self::SetDefault),
+            _ => None,
+        }
+    }
+
+    /// Tells whether the action can refuse the delete because child rows exist.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::NoAction | Self::Restrict)
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.sql())
+    }
+}
+
+/// When a partly NULL reference of several columns is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    /// A reference with any NULL is not checked.
+    #[default]
+    Simple,
+    /// All columns are NULL or none is.
+    Full,
+    /// In the standard only; no engine has it.
+    Partial,
+}
+
+impl Match {
+    fn is_simple(&self) -> bool {
+        *self == Self::Simple
+    }
+}
+
+/// When a foreign key is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Timing {
+    /// `NOT DEFERRABLE`.
+    #[default]
+    Immediate,
+    /// `DEFERRABLE INITIALLY IMMEDIATE`.
+    Deferrable,
+    /// `DEFERRABLE INITIALLY DEFERRED`.
+    Deferred,
+}
+
+impl Timing {
+    fn is_immediate(&self) -> bool {
+        *self == Self::Immediate
+    }
+
+    /// Tells whether the check can be put off to the end of the transaction.
+    pub fn is_deferrable(self) -> bool {
+        self != Self::Immediate
+    }
+}
+
+/// The side of a foreign key whose triggers are switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledSide {
+    /// The child's: inserts and updates there are not checked.
+    Child,
+    /// The parent's: deletes and updates there do nothing to the children.
+    Parent,
+    /// Both.
+    Both,
+}
+
+/// A `CHECK` constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// Its name, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The condition, as SQL text without the outer parentheses.
+    pub expression: String,
+    /// Whether the engine says that all rows satisfy it.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub validated: bool,
+}
+
+/// A trigger that a user made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trigger {
+    /// Its name.
+    pub name: String,
+    /// `BEFORE`, `AFTER` or `INSTEAD OF`.
+    pub timing: String,
+    /// The events: `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`, in this order.
+    pub events: Vec<String>,
+    /// Whether it fires once for each row; otherwise once for each statement.
+    pub for_each_row: bool,
+    /// Whether it fires in an ordinary session.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub enabled: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unique_index_makes_columns_unique_only_when_it_covers_every_row() {
+        let mut table = Table::new("t".into());
+        let mut index = Index::on("u", ["a", "b"]);
+        index.unique = true;
+        table.indexes.push(index);
+        let columns = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(table.is_unique(&columns(&["b", "a"])));
+        assert!(!table.is_unique(&columns(&["a"])));
+        table.indexes[0].predicate = Some("a > 0".into());
+        assert!(!table.is_unique(&columns(&["a", "b"])));
+    }
+
+    #[test]
+    fn actions_are_read_however_they_are_written() {
+        assert_eq!(Action::parse("set null"), Some(Action::SetNull));
+        assert_eq!(Action::parse("NO  ACTION"), Some(Action::NoAction));
+        assert_eq!(Action::parse("no_action"), Some(Action::NoAction));
+        assert_eq!(Action::parse("cascades"), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading SQL text: the lexer that every reader of DDL stands on.

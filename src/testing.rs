@@ -1,0 +1,82 @@
+//! Schemas in a few words, for unit tests.
+
+use crate::engine;
+use crate::findings::Finding;
+use crate::relations::Graph;
+use crate::rules::{self, Context, Settings};
+use crate::schema::{Action, Column, DataType, Engine, ForeignKey, Index, Key, Schema, Table, TableName};
+
+/// Makes a schema, one line a table: `orders: id int8 pk, customer_id int8 not-null >customers.id cascade index`.
+///
+/// After a column's name and type: `pk`, `not-null`, `unique`, `index`, `default=EXPR` (no spaces), `>parent.column`
+/// followed by an action (`cascade`, `set-null`, …; NO ACTION if left out). Several `pk` columns make one key.
+pub(crate) fn schema(engine: Engine, lines: &[&str]) -> Schema {
+    let mut schema = Schema::new(engine);
+    let mut order = 0;
+    for line in lines {
+        let (name, columns) = line.split_once(':').expect("table: columns");
+        let mut table = Table::new(name.trim().parse::<TableName>().expect("table name"));
+        let mut primary = Vec::new();
+        for column in columns.split(", ").map(str::trim).filter(|c| !c.is_empty()) {
+            let mut words = column.split_whitespace();
+            let name = words.next().expect("column name").to_string();
+            let mut made = Column::new(&name, DataType::parse(engine, words.next().unwrap_or("")));
+            for word in words {
+                match word {
+                    "pk" => {
+                        made.nullable = false;
+                        primary.push(name.clone());
+                    }
+                    "not-null" => made.nullable = false,
+                    "unique" => table.unique_keys.push(Key::new([&name])),
+                    "index" => {
+                        let index = Index::on(format!("{}_{name}_idx", table.name.name), [&name]);
+                        table.indexes.push(index);
+                    }
+                    _ if word.starts_with("default=") => made.default = Some(word["default=".len()..].to_string()),
+                    _ if word.starts_with('>') => {
+                        let (parent, key) = word[1..].rsplit_once('.').expect(">parent.column");
+                        let mut foreign_key = ForeignKey::new([&name], parent.parse().expect("parent"), [key]);
+                        foreign_key.name = Some(format!("{}_{name}_fkey", table.name.name));
+                        foreign_key.firing_order = order;
+                        order += 1;
+                        table.foreign_keys.push(foreign_key);
+                    }
+                    action => {
+                        let action = Action::parse(action).unwrap_or_else(|| panic!("unknown word {action}"));
+                        table.foreign_keys.last_mut().expect("an action after >parent.column").on_delete = action;
+                    }
+                }
+            }
+            table.columns.push(made);
+        }
+        if !primary.is_empty() {
+            let mut index = Index::on(format!("{}_pkey", table.name.name), &primary);
+            index.unique = true;
+            index.origin = crate::schema::IndexOrigin::PrimaryKey;
+            table.indexes.push(index);
+            table.primary_key = Some(Key::new(primary));
+        }
+        schema.tables.push(table);
+    }
+    schema.sort();
+    schema
+}
+
+/// Returns the graph of a schema, inferred relations from a confidence of 0.5 on included.
+pub(crate) fn graph(schema: &Schema) -> Graph {
+    Graph::new(schema, &[], 0.5)
+}
+
+/// Runs one rule with no rows read and nothing configured.
+pub(crate) fn findings(schema: &Schema, rule: &str) -> Vec<Finding> {
+    findings_with(schema, rule, &Settings::default())
+}
+
+/// Runs one rule with no rows read.
+pub(crate) fn findings_with(schema: &Schema, rule: &str, settings: &Settings) -> Vec<Finding> {
+    let relations = graph(schema);
+    let dialect = engine::dialect(schema.engine);
+    let context = Context { schema, relations: &relations, dialect, settings, scan: None, plans: None };
+    rules::check([rules::find(rule).expect("a rule of this name")], &context)
+}
