@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::relations::{Relation, side};
-use crate::schema::{ForeignKey, Index, TableName};
+use crate::schema::{Engine, ForeignKey, Index, TableName};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,26 @@ impl Severity {
             Self::Error => "error",
         }
     }
+}
+
+/// What is known of a rule without running it.
+#[derive(Debug, Serialize)]
+pub struct Meta {
+    /// The code, stable for ever: `REF1xx` structure, `REF2xx` actions, `REF3xx` state.
+    pub code: &'static str,
+    /// The name, which states the defect and reads well after "allow".
+    pub name: &'static str,
+    /// The usual severity.
+    pub severity: Severity,
+    /// What it finds, in one line.
+    pub summary: &'static str,
+    /// The engines it can find something on.
+    pub engines: &'static [Engine],
+    /// Whether it needs rows to be read (`--data`).
+    pub needs_data: bool,
+    /// The page: what the website shows and `referee explain` prints.
+    #[serde(skip)]
+    pub page: &'static str,
 }
 
 /// What a finding is about.
@@ -183,7 +203,7 @@ pub struct Finding {
 
 impl Finding {
     /// Makes a finding of a rule.
-    pub fn new(meta: &crate::rules::Meta, subject: Subject, message: impl Into<String>) -> Self {
+    pub fn new(meta: &Meta, subject: Subject, message: impl Into<String>) -> Self {
         Self {
             code: meta.code,
             rule: meta.name,

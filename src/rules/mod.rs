@@ -9,13 +9,13 @@ pub mod policy;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::engine::{Dialect, LookupPlan};
-use crate::findings::{Finding, Severity};
+use crate::findings::Finding;
 use crate::orphans::Scan;
 use crate::relations::Graph;
 use crate::schema::{Engine, Schema, TableName};
+
+pub use crate::findings::Meta;
 
 macro_rules! rules {
     ($($module:ident),* $(,)?) => {
@@ -59,26 +59,6 @@ pub struct Rule {
     pub meta: &'static Meta,
     /// Looks for it. Must be deterministic.
     pub check: fn(&Context<'_>, &mut Vec<Finding>),
-}
-
-/// What is known of a rule without running it.
-#[derive(Debug, Serialize)]
-pub struct Meta {
-    /// The code, stable for ever: `REF1xx` structure, `REF2xx` actions, `REF3xx` state.
-    pub code: &'static str,
-    /// The name, which states the defect and reads well after "allow".
-    pub name: &'static str,
-    /// The usual severity.
-    pub severity: Severity,
-    /// What it finds, in one line.
-    pub summary: &'static str,
-    /// The engines it can find something on.
-    pub engines: &'static [Engine],
-    /// Whether it needs rows to be read (`--data`).
-    pub needs_data: bool,
-    /// The page: what the website shows and `referee explain` prints.
-    #[serde(skip)]
-    pub page: &'static str,
 }
 
 /// Every engine.

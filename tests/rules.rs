@@ -1,0 +1,172 @@
+//! Runs the examples on the rules' pages on the real engines: what a page says a rule finds, it finds.
+//!
+//! A fenced block ` ```sql ENGINE finds|clean [data] [pg15] [pg18] [foreign-keys-on] ` is run on a fresh database, which is
+//! then audited. A ` ```toml ` block right before it is the configuration.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use referee::audit::{self, Options};
+use referee::config::Config;
+use referee::orphans::ScanOptions;
+use referee::rules::{self, Settings};
+use referee::schema::Engine;
+use referee::source::Source;
+
+struct Example {
+    page: String,
+    line: usize,
+    engine: Engine,
+    finds: bool,
+    words: Vec<String>,
+    sql: String,
+    config: Option<String>,
+}
+
+fn examples() -> Vec<Example> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
+    let mut found = Vec::new();
+    for rule in rules::ALL {
+        let page = rule.meta.name.to_string();
+        let text = fs::read_to_string(directory.join(format!("{page}.md"))).unwrap();
+        let mut config = None;
+        let mut block: Option<(usize, String, Vec<&str>)> = None;
+        for (number, line) in text.lines().enumerate() {
+            match (&mut block, line.strip_prefix("```")) {
+                (None, Some(info)) => block = Some((number + 1, info.trim().to_string(), Vec::new())),
+                (Some(_), Some(_)) => {
+                    let (line, info, body) = block.take().unwrap();
+                    let mut words = info.split_whitespace().map(ToString::to_string);
+                    match words.next().as_deref() {
+                        Some("toml") => config = Some(body.join("\n")),
+                        Some("sql") => {
+                            let engine = match words.next().as_deref() {
+                                Some("sqlite") => Engine::Sqlite,
+                                Some("postgres") => Engine::Postgres,
+                                // A block without engine is an excerpt, not an example.
+                                _ => continue,
+                            };
+                            let finds = match words.next().as_deref() {
+                                Some("finds") => true,
+                                Some("clean") => false,
+                                other => panic!("{page}.md:{line}: `finds` or `clean` expected, found {other:?}"),
+                            };
+                            let (sql, words) = (body.join("\n"), words.collect());
+                            let config = config.take();
+                            found.push(Example { page: page.clone(), line, engine, finds, words, sql, config });
+                        }
+                        _ => {}
+                    }
+                }
+                (Some((_, _, body)), None) => body.push(line),
+                (None, None) => {}
+            }
+        }
+    }
+    found
+}
+
+fn run(example: &Example, source: &str) -> Result<(), String> {
+    let config = match &example.config {
+        Some(text) => Config::parse(text, "referee.toml").map_err(|e| format!("its configuration is refused: {e:?}"))?,
+        None => Config::default(),
+    };
+    let input = Source::parse(source).map_err(|e| e.to_string())?;
+    let input = input.open(&support::session_options()).map_err(|e| e.to_string())?;
+    let has = |word: &str| example.words.iter().any(|w| w == word);
+    let options = Options {
+        relations: config.relations(),
+        threshold: 0.5,
+        settings: Settings { policies: config.policies(), foreign_keys: has("foreign-keys-on").then_some(true) },
+        rules: rules::ALL.iter().collect(),
+        tables: Vec::new(),
+        data: has("data").then_some(ScanOptions { samples: 5 }),
+        verify_indexes: false,
+        suppressions: Vec::new(),
+    };
+    let report = audit::audit(input, options, &mut ()).map_err(|e| e.to_string())?;
+    let fired: Vec<&str> = report.findings.iter().filter(|f| f.rule == example.page).map(|f| f.message.as_str()).collect();
+    match (example.finds, fired.is_empty()) {
+        (true, true) => Err("the rule does not fire".to_string()),
+        (false, false) => Err(format!("the rule fires: {}", fired.join("; "))),
+        _ => Ok(()),
+    }
+}
+
+fn check(engine: Engine, mut source_of: impl FnMut(&Example) -> Option<String>) {
+    let examples: Vec<Example> = examples().into_iter().filter(|e| e.engine == engine).collect();
+    let mut failures = Vec::new();
+    let mut ran = 0;
+    for example in &examples {
+        let Some(source) = source_of(example) else { continue };
+        ran += 1;
+        if let Err(why) = run(example, &source) {
+            failures.push(format!("docs/rules/{}.md:{}: {why}", example.page, example.line));
+        }
+    }
+    assert!(ran > 20, "only {ran} examples ran");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn sqlite_examples_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    check(Engine::Sqlite, |example| {
+        number += 1;
+        let path = directory.path().join(format!("{number}.db"));
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        if let Err(error) = connection.execute_batch(&example.sql) {
+            panic!("docs/rules/{}.md:{}: {error}", example.page, example.line);
+        }
+        Some(path.display().to_string())
+    });
+}
+
+#[test]
+fn postgres_examples_hold() {
+    for server in support::postgres::servers() {
+        check(Engine::Postgres, |example| {
+            let needs = |word: &str, version: u32| example.words.iter().any(|w| w == word) && server.version() < version;
+            if needs("pg15", 15) || needs("pg18", 18) {
+                return None;
+            }
+            let url = server.fresh_database();
+            if let Err(error) = server.try_execute(&url, &example.sql) {
+                panic!("docs/rules/{}.md:{} on {}: {error}", example.page, example.line, server.version());
+            }
+            Some(url)
+        });
+    }
+}
+
+#[test]
+fn every_page_has_the_headings_and_both_kinds_of_example() {
+    let examples = examples();
+    for rule in rules::ALL {
+        let page = rule.meta.page;
+        let name = rule.meta.name;
+        assert!(page.starts_with(&format!("# {name}\n")), "{name}: the title");
+        let mut at = 0;
+        for heading in ["What it finds", "Why it hurts", "Example", "Use instead", "What to do", "References"] {
+            let place = page[at..].find(&format!("\n## {heading}\n"));
+            at += place.unwrap_or_else(|| panic!("{name}: `## {heading}` is missing or out of order"));
+        }
+        for finds in [true, false] {
+            let some = examples.iter().any(|e| e.page == name && e.finds == finds);
+            assert!(some, "{name}: no example that {}", if finds { "finds" } else { "is clean" });
+        }
+    }
+}
+
+#[test]
+fn codes_and_names_are_unique_and_sorted() {
+    let codes: Vec<&str> = rules::ALL.iter().map(|r| r.meta.code).collect();
+    assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+    let mut names: Vec<&str> = rules::ALL.iter().map(|r| r.meta.name).collect();
+    names.sort_unstable();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+}
