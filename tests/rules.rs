@@ -10,6 +10,7 @@ use std::path::Path;
 
 use referee::audit::{self, Options};
 use referee::config::Config;
+use referee::engine::SessionOptions;
 use referee::orphans::ScanOptions;
 use referee::rules::{self, Settings};
 use referee::schema::Engine;
@@ -74,7 +75,7 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
         None => Config::default(),
     };
     let input = Source::parse(source).map_err(|e| e.to_string())?;
-    let input = input.open(&support::session_options()).map_err(|e| e.to_string())?;
+    let input = input.open(&SessionOptions::default()).map_err(|e| e.to_string())?;
     let has = |word: &str| example.words.iter().any(|w| w == word);
     let options = Options {
         relations: config.relations(),
@@ -130,13 +131,14 @@ fn sqlite_examples_hold() {
 fn postgres_examples_hold() {
     for server in support::postgres::servers() {
         check(Engine::Postgres, |example| {
-            let needs = |word: &str, version: u32| example.words.iter().any(|w| w == word) && server.version() < version;
+            let needs = |word: &str, version: u32| example.words.iter().any(|w| w == word) && server.major < version;
             if needs("pg15", 15) || needs("pg18", 18) {
                 return None;
             }
             let url = server.fresh_database();
-            if let Err(error) = server.try_execute(&url, &example.sql) {
-                panic!("docs/rules/{}.md:{} on {}: {error}", example.page, example.line, server.version());
+            if let Err(error) = support::postgres::connect(&url).batch_execute(&example.sql) {
+                let why = error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_string());
+                panic!("docs/rules/{}.md:{} on PostgreSQL {}: {why}", example.page, example.line, server.major);
             }
             Some(url)
         });
