@@ -1,16 +1,164 @@
-//! `inconsistent-on-delete`: PLACEHOLDER.
+//! `inconsistent-on-delete`: one key against the majority of the keys to the same parent.
 
+use std::collections::BTreeMap;
+
+use super::helpers::fix;
+use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity};
+use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::schema::{Action, ForeignKey, Table, TableName};
 
 pub(super) static META: Meta = Meta {
     code: "REF206",
     name: "inconsistent-on-delete",
     severity: Severity::Warning,
-    summary: "PLACEHOLDER",
+    summary: "A foreign key's ON DELETE differs from that of most keys to the same parent",
     engines: EVERY_ENGINE,
     needs_data: false,
     page: include_str!("../../docs/rules/inconsistent-on-delete.md"),
 };
 
-pub(super) fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}
+/// So many keys to a parent make a majority worth the name.
+const FEWEST: usize = 4;
+
+/// Keys that can be expected to say the same: to one parent, all nullable or none, all from the parent itself or none.
+/// SET NULL where the column is nullable and CASCADE where it is not is one consistent style.
+type Group<'a> = (&'a TableName, bool, bool);
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let policies = super::policy::Compiled::all(context);
+    let mut groups: BTreeMap<Group<'_>, Vec<(&Table, &ForeignKey)>> = BTreeMap::new();
+    for (table, key) in context.schema.foreign_keys() {
+        let governed = policies.iter().any(|p| p.is_about(&table.name, &key.columns, &key.parent));
+        if !governed && !key.temporal {
+            let nullable = fits(table, key.changed_columns(), Action::SetNull);
+            groups.entry((&key.parent, nullable, table.name == key.parent)).or_default().push((table, key));
+        }
+    }
+    for ((parent, nullable, _), keys) in &groups {
+        let Some((majority, count)) = majority(keys) else { continue };
+        if majority == Action::SetNull && !nullable {
+            continue;
+        }
+        for (table, key) in keys.iter().filter(|(_, k)| class(k.on_delete) != class(majority)) {
+            let most = format!("{count} of {} keys to `{parent}` from {} columns", keys.len(), words(*nullable));
+            let message = format!(
+                "Foreign key {} is ON DELETE {}, but {most} are {majority}",
+                key_name(&table.name, key),
+                key.on_delete
+            );
+            let mut finding = Finding::new(&META, Subject::foreign_key(&table.name, key), message)
+                .why(format!(
+                    "{} One key that differs from its neighbours is usually one that was forgotten or copied from elsewhere.",
+                    effect(key.on_delete, majority, &table.name, parent)
+                ))
+                .help(format!(
+                    "If the difference is meant, write it down: a [[policy]] about `{parent}` in referee.toml, or an ignore \
+                     with a reason. If not, make it {majority}."
+                ))
+                .label(key_place(&table.name, key), format!("ON DELETE {}", key.on_delete));
+            for (other, same) in keys.iter().filter(|(_, k)| class(k.on_delete) == class(majority)).take(3) {
+                finding = finding.label(key_place(&other.name, same), format!("ON DELETE {}", same.on_delete));
+            }
+            if fits(table, &key.columns, majority) {
+                let title = format!("Do as the others: ON DELETE {majority}");
+                let change = with_on_delete(&table.name, key, majority);
+                finding = finding.fix(fix(context, title, Safety::Manual, vec![change]));
+            }
+            findings.push(finding);
+        }
+    }
+}
+
+/// NO ACTION and RESTRICT both refuse the delete: no inconsistency in meaning.
+fn class(action: Action) -> Action {
+    if action.refuses() { Action::NoAction } else { action }
+}
+
+/// Returns the action that at least three quarters of the keys share, and how many do.
+fn majority(keys: &[(&Table, &ForeignKey)]) -> Option<(Action, usize)> {
+    let mut classes: BTreeMap<Action, usize> = BTreeMap::new();
+    let mut actions: BTreeMap<Action, usize> = BTreeMap::new();
+    for (_, key) in keys {
+        *classes.entry(class(key.on_delete)).or_default() += 1;
+        *actions.entry(key.on_delete).or_default() += 1;
+    }
+    let (&most, &count) = classes.iter().find(|(_, n)| **n * 4 >= keys.len() * 3)?;
+    if keys.len() < FEWEST || count == keys.len() {
+        return None;
+    }
+    // Of NO ACTION and RESTRICT, name the one that is used more.
+    let spelled = actions.iter().filter(|(a, _)| class(**a) == most).max_by_key(|(_, n)| **n)?;
+    Some((*spelled.0, count))
+}
+
+fn words(nullable: bool) -> &'static str {
+    if nullable { "nullable" } else { "NOT NULL" }
+}
+
+fn effect(action: Action, majority: Action, child: &TableName, parent: &TableName) -> String {
+    match action {
+        Action::NoAction | Action::Restrict => format!(
+            "A delete of a row of `{parent}` takes the other tables along ({majority}) only if no row of `{child}` refers to \
+             it; otherwise this one key refuses the whole delete."
+        ),
+        Action::Cascade => format!(
+            "A delete of a row of `{parent}` also deletes the rows of `{child}` that refer to it, where the other keys say \
+             {majority}."
+        ),
+        Action::SetNull | Action::SetDefault => format!(
+            "A delete of a row of `{parent}` leaves rows of `{child}` behind without it, where the other keys say {majority}."
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Engine;
+    use crate::testing::{findings, schema};
+
+    /// One child table for each action, `not-null` or nullable.
+    fn run(children: &[(&str, bool)]) -> Vec<Finding> {
+        let mut lines = vec!["accounts: id int pk, parent_id int not-null >accounts.id restrict".to_string()];
+        for (i, (action, nullable)) in children.iter().enumerate() {
+            let null = if *nullable { "" } else { "not-null " };
+            lines.push(format!("c{i}: id int pk, account_id int {null}>accounts.id {action}"));
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        findings(&schema(Engine::Postgres, &lines), "inconsistent-on-delete")
+    }
+
+    #[test]
+    fn one_against_many_is_reported_with_the_count() {
+        let mut children = vec![("cascade", false); 9];
+        children.push(("no-action", false));
+        let found = run(&children);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.contains("9 of 10 keys to `accounts` from NOT NULL columns are CASCADE"), "{}", found[0].message);
+        assert_eq!(found[0].subject.place(), "c9.account_id");
+        assert_eq!(found[0].fixes[0].safety, Safety::Manual);
+    }
+
+    #[test]
+    fn nullable_and_not_null_keys_are_not_compared() {
+        let mut children = vec![("cascade", false); 5];
+        children.push(("set-null", true));
+        assert_eq!(run(&children), []);
+    }
+
+    #[test]
+    fn no_action_and_restrict_are_one_class() {
+        assert_eq!(run(&[("no-action", false), ("restrict", false), ("restrict", false), ("no-action", false)]), []);
+        let found = run(&[("restrict", true), ("no-action", true), ("restrict", true), ("cascade", true)]);
+        assert!(found[0].message.contains("3 of 4 keys"));
+        assert!(found[0].message.ends_with("are RESTRICT"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn few_keys_or_no_clear_majority_say_nothing() {
+        assert_eq!(run(&[("cascade", false), ("cascade", false), ("no-action", false)]), []);
+        assert_eq!(run(&[("cascade", false), ("cascade", false), ("no-action", false), ("no-action", false)]), []);
+        assert_eq!(run(&[("cascade", false); 6]), []);
+    }
+}

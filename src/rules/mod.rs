@@ -4,8 +4,10 @@
 //! what has to be asked of one (orphans, plans) is asked before, and handed in. Adding a rule means one file here, one
 //! page, and one line in [`ALL`].
 
+mod defaults;
 mod helpers;
 pub mod policy;
+mod wording;
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! Policies: what the user demands of every key to a parent.
 
-use globset::Glob;
+use globset::{Glob, GlobMatcher};
 
-use crate::schema::{Action, TableName};
+use super::Context;
+use crate::schema::{Action, Engine, TableName};
 
 /// A demand on the foreign keys to some parents.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,15 +23,119 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Makes the policy ready to be asked about many keys of a database.
+    ///
+    /// A table of the default schema is matched by its name and by its full name: `users` and `public.users`.
+    pub fn compile(&self, default_schema: Option<&str>) -> Compiled<'_> {
+        Compiled {
+            policy: self,
+            parent: self.parent.compile_matcher(),
+            child: self.child.as_ref().map(Glob::compile_matcher),
+            except: self.except.iter().map(Glob::compile_matcher).collect(),
+            default_schema: default_schema.map(str::to_string),
+        }
+    }
+
+    /// Tells whether the policy is about a key from these columns of a child to a parent.
+    ///
+    /// To ask about many keys, [`Policy::compile`] once.
+    pub fn is_about(&self, child: &TableName, columns: &[String], parent: &TableName) -> bool {
+        self.compile(None).is_about(child, columns, parent)
+    }
+}
+
+/// A policy with its globs compiled.
+#[derive(Clone, Debug)]
+pub struct Compiled<'p> {
+    /// The policy.
+    pub policy: &'p Policy,
+    parent: GlobMatcher,
+    child: Option<GlobMatcher>,
+    except: Vec<GlobMatcher>,
+    default_schema: Option<String>,
+}
+
+impl<'p> Compiled<'p> {
+    /// Compiles all policies of a context.
+    pub(super) fn all(context: &Context<'p>) -> Vec<Self> {
+        let default = context.schema.default_schema.as_deref();
+        context.settings.policies.iter().map(|p| p.compile(default)).collect()
+    }
+
     /// Tells whether the policy is about a key from these columns of a child to a parent.
     pub fn is_about(&self, child: &TableName, columns: &[String], parent: &TableName) -> bool {
-        let matches = |glob: &Glob, text: &str| glob.compile_matcher().is_match(text);
-        let child_text = child.to_string();
-        matches(&self.parent, &parent.to_string())
-            && self.child.as_ref().is_none_or(|g| matches(g, &child_text))
-            && !self
-                .except
-                .iter()
-                .any(|g| matches(g, &child_text) || columns.iter().any(|c| matches(g, &format!("{child_text}.{c}"))))
+        let children = self.texts(child);
+        let exempt = |glob: &GlobMatcher| {
+            children.iter().any(|t| glob.is_match(t) || columns.iter().any(|c| glob.is_match(format!("{t}.{c}"))))
+        };
+        self.texts(parent).iter().any(|t| self.parent.is_match(t))
+            && self.child.as_ref().is_none_or(|g| children.iter().any(|t| g.is_match(t)))
+            && !self.except.iter().any(exempt)
+    }
+
+    /// Tells whether the policy allows an action.
+    ///
+    /// CockroachDB and InnoDB do not tell RESTRICT from NO ACTION, so neither is asked of them.
+    pub fn allows(&self, engine: Engine, action: Action) -> bool {
+        let same = |a: &Action| match engine {
+            Engine::Sqlite | Engine::Postgres => *a == action,
+            Engine::Cockroach | Engine::Mysql | Engine::Mariadb => *a == action || (a.refuses() && action.refuses()),
+        };
+        self.policy.on_delete.is_empty() || self.policy.on_delete.iter().any(same)
+    }
+
+    fn texts(&self, table: &TableName) -> Vec<String> {
+        let mut texts = vec![table.to_string()];
+        if let (None, Some(default)) = (&table.schema, &self.default_schema) {
+            texts.push(TableName::in_schema(Some(default.as_str()), table.name.as_str()).to_string());
+        }
+        texts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(parent: &str, except: &[&str]) -> Policy {
+        Policy {
+            parent: Glob::new(parent).unwrap(),
+            child: None,
+            on_delete: vec![Action::Restrict],
+            except: except.iter().map(|e| Glob::new(e).unwrap()).collect(),
+            reason: None,
+            position: 0,
+        }
+    }
+
+    fn about(policy: &Policy, child: &str, parent: &str) -> bool {
+        let columns = ["user_id".to_string()];
+        policy.compile(Some("public")).is_about(&child.parse().unwrap(), &columns, &parent.parse().unwrap())
+    }
+
+    #[test]
+    fn tables_of_the_default_schema_have_two_names() {
+        assert!(about(&policy("users", &[]), "a", "users"));
+        assert!(about(&policy("public.users", &[]), "a", "users"));
+        assert!(!about(&policy("users", &[]), "a", "billing.users"));
+        assert!(about(&policy("billing.*", &[]), "a", "billing.users"));
+        assert!(!about(&policy("billing.*", &[]), "a", "users"));
+    }
+
+    #[test]
+    fn exceptions_name_a_table_or_a_column() {
+        assert!(!about(&policy("*", &["audit_*"]), "audit_log", "users"));
+        assert!(!about(&policy("*", &["posts.user_id"]), "posts", "users"));
+        assert!(!about(&policy("*", &["public.posts.user_id"]), "posts", "users"));
+        assert!(about(&policy("*", &["posts.other_id"]), "posts", "users"));
+    }
+
+    #[test]
+    fn refusing_actions_are_one_where_the_engine_has_one() {
+        let policy = policy("*", &[]);
+        let compiled = policy.compile(None);
+        assert!(!compiled.allows(Engine::Postgres, Action::NoAction));
+        assert!(compiled.allows(Engine::Cockroach, Action::NoAction));
+        assert!(!compiled.allows(Engine::Cockroach, Action::Cascade));
     }
 }

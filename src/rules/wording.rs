@@ -1,0 +1,94 @@
+//! Words that the rules about actions and state share: how a key, a refusal or a list is called.
+
+use crate::change::Change;
+use crate::relations::side;
+use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
+
+/// Calls a key by its name, or by its columns where it has none: `` `orders_fk` ``, `on orders.customer_id`.
+pub(super) fn key_name(child: &TableName, key: &ForeignKey) -> String {
+    match &key.name {
+        Some(name) => format!("`{name}`"),
+        None => format!("on `{}`", side(child, &key.columns)),
+    }
+}
+
+/// Writes the place of a key for a label: its name, else its columns.
+pub(super) fn key_place(child: &TableName, key: &ForeignKey) -> String {
+    key.name.clone().unwrap_or_else(|| side(child, &key.columns))
+}
+
+/// Writes `a`, `a and b`, `a, b and c`.
+pub(super) fn list(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// Writes `1 row`, `2 rows`.
+pub(super) fn rows(count: u64) -> String {
+    if count == 1 { "1 row".to_string() } else { format!("{count} rows") }
+}
+
+/// Makes the change that gives a key another action on delete; the list of changed columns is dropped with the old one.
+pub(super) fn with_on_delete(child: &TableName, key: &ForeignKey, action: Action) -> Change {
+    let written = key.on_delete_written.map(|_| true);
+    let new = ForeignKey { on_delete: action, set_columns: Vec::new(), on_delete_written: written, ..key.clone() };
+    Change::ReplaceForeignKey { table: child.clone(), old: key.clone(), new }
+}
+
+/// Makes the change that gives a key another action on update.
+pub(super) fn with_on_update(child: &TableName, key: &ForeignKey, action: Action) -> Change {
+    let new = ForeignKey { on_update: action, ..key.clone() };
+    Change::ReplaceForeignKey { table: child.clone(), old: key.clone(), new }
+}
+
+/// Tells whether `ON DELETE` or `ON UPDATE` with this action would work on these columns, as far as NULL and defaults go.
+pub(super) fn fits(child: &Table, columns: &[String], action: Action) -> bool {
+    let can_be_null = |c: &String| child.is_nullable(c) && !child.in_primary_key(c);
+    match action {
+        Action::SetNull => columns.iter().all(can_be_null),
+        Action::SetDefault => columns.iter().all(|c| child.column(c).is_some_and(|c| c.default.is_some())),
+        Action::NoAction | Action::Restrict | Action::Cascade => true,
+    }
+}
+
+/// What an engine says when a NULL meets NOT NULL while it runs; `None` for engines that refuse the declaration before.
+pub(super) fn not_null_error(engine: Engine, child: &TableName, column: &str) -> Option<String> {
+    let table = &child.name;
+    match engine {
+        Engine::Postgres => Some(format!(
+            "ERROR 23502: null value in column \"{column}\" of relation \"{table}\" violates not-null constraint"
+        )),
+        Engine::Sqlite => Some(format!("NOT NULL constraint failed: {table}.{column}")),
+        Engine::Cockroach | Engine::Mysql | Engine::Mariadb => None,
+    }
+}
+
+/// What an engine says when a child row is written whose parent does not exist.
+pub(super) fn no_parent_error(engine: Engine, child: &TableName, key: &ForeignKey) -> String {
+    match (engine, &key.name) {
+        (Engine::Sqlite, _) => "FOREIGN KEY constraint failed".to_string(),
+        (Engine::Postgres | Engine::Cockroach, Some(name)) => format!(
+            "ERROR 23503: insert or update on table \"{}\" violates foreign key constraint \"{name}\"",
+            child.name
+        ),
+        (Engine::Postgres | Engine::Cockroach, None) => "ERROR 23503, foreign_key_violation".to_string(),
+        (Engine::Mysql | Engine::Mariadb, _) => "ERROR 1452, a foreign key constraint fails".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_as_people_write_them() {
+        let words = |n: usize| ["a", "b", "c"][..n].iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            [list(&words(0)), list(&words(1)), list(&words(2)), list(&words(3))],
+            ["", "a", "a and b", "a, b and c"]
+        );
+    }
+}
