@@ -1,16 +1,250 @@
-//! `orphan-rows`: PLACEHOLDER.
+//! `orphan-rows`: child rows whose parent row is missing, as the rows themselves say.
 
+use super::wording::{key_name, rows};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity};
+use crate::engine::Dialect;
+use crate::findings::{Finding, Fix, Safety, Severity, Subject};
+use crate::orphans::{Orphans, Outcome};
+use crate::relations::{Basis, Relation};
+use crate::schema::{DisabledSide, Engine, ForeignKey, Match, Table};
 
 pub(super) static META: Meta = Meta {
     code: "REF304",
     name: "orphan-rows",
     severity: Severity::Error,
-    summary: "PLACEHOLDER",
+    summary: "Rows refer to a parent row that does not exist",
     engines: EVERY_ENGINE,
-    needs_data: false,
+    needs_data: true,
     page: include_str!("../../docs/rules/orphan-rows.md"),
 };
 
-pub(super) fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(scan) = context.scan else { return };
+    for (relation, outcome) in context.relations.relations().iter().zip(&scan.outcomes) {
+        if let Outcome::Counted(orphans) = outcome
+            && orphans.count > 0
+        {
+            findings.push(finding(context, relation, orphans));
+        }
+    }
+}
+
+fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Finding {
+    let engine = context.schema.engine;
+    let count = rows(orphans.count);
+    let verb = if orphans.count == 1 { "refers" } else { "refer" };
+    let message = format!(
+        "{count} of `{}` {verb} by `{}` to rows of `{}` that do not exist",
+        relation.child,
+        relation.columns.join(", "),
+        relation.parent
+    );
+    let (severity, why) = match &relation.basis {
+        Basis::Declared { foreign_key, .. } => (
+            if foreign_key.enforced { Severity::Error } else { Severity::Warning },
+            format!(
+                "Foreign key {} promises that this cannot be. {} A join loses these rows, and an outer join shows them without \
+                 a parent.",
+                key_name(&relation.child, foreign_key),
+                how(engine, foreign_key)
+            ),
+        ),
+        Basis::Configured => (
+            Severity::Warning,
+            "You declared this relation in referee.toml; no foreign key enforces it, and none can be added while these rows are \
+             there."
+                .to_string(),
+        ),
+        Basis::Inferred { confidence, .. } => (
+            Severity::Warning,
+            format!(
+                "The relation is inferred from names and types (confidence {confidence:.2}); no foreign key enforces it, and \
+                 none can be added while these rows are there. If the columns mean something else, these are no orphans."
+            ),
+        ),
+    };
+    let mut returned = count;
+    if !orphans.samples.is_empty() {
+        let samples: Vec<String> = orphans.samples.iter().map(|s| sample(s)).collect();
+        let more = if (samples.len() as u64) < orphans.count { ", …" } else { "" };
+        returned = format!("{returned}: {}{more}", samples.join(", "));
+    }
+    let mut finding = Finding::new(&META, Subject::relation(relation), message)
+        .distinguished_by(&relation.parent.to_string())
+        .severity(severity)
+        .why(why)
+        .label(relation.child_side(), format!("refers to {}", relation.parent_side()))
+        .evidence(&orphans.query, returned);
+
+    let child = context.schema.table(&relation.child);
+    let fixes: Vec<Fix> = context.dialect.zip(child).map(|(d, child)| repairs(d, child, relation)).unwrap_or_default();
+    let ways = if fixes.len() > 1 { "give them a parent, set the reference NULL, or delete them" } else { "give them a parent or delete them" };
+    let then = if relation.is_declared() {
+        "Then close the way they came in, or they will come again."
+    } else {
+        "Only then add the foreign key: the engine refuses it before, or does not check the rows that are there."
+    };
+    finding = finding.help(format!(
+        "Look at the rows and keep a copy; then decide: {ways}. A delete can take children of these rows along, or be refused \
+         by them. {then}"
+    ));
+    fixes.into_iter().fold(finding, Finding::fix)
+}
+
+fn sample(values: &[String]) -> String {
+    match values {
+        [one] => one.clone(),
+        many => format!("({})", many.join(", ")),
+    }
+}
+
+/// How orphans come to be under a declared key.
+fn how(engine: Engine, key: &ForeignKey) -> String {
+    let known = match (key.enforced, key.validated, key.disabled) {
+        (false, ..) => Some("It is NOT ENFORCED, so nothing was checked."),
+        (_, false, _) => Some("It is NOT VALID: rows from before it were never checked."),
+        (.., Some(DisabledSide::Child)) => Some("Its triggers on the child are disabled, so inserts are not checked."),
+        (.., Some(DisabledSide::Parent)) => Some("Its triggers on the parent are disabled, so deletes do not see the children."),
+        (.., Some(DisabledSide::Both)) => Some("Its triggers are disabled on both sides."),
+        (true, true, None) => None,
+    };
+    known.map(str::to_string).unwrap_or_else(|| {
+        match engine {
+            Engine::Sqlite => {
+                "Some connection wrote without PRAGMA foreign_keys = ON: SQLite enforces keys per connection, and the default \
+                 is off."
+            }
+            Engine::Postgres => {
+                "Some session wrote with the key's triggers off (DISABLE TRIGGER ALL, or session_replication_role = replica, as \
+                 restores and replication do), and switching them on again checks no row."
+            }
+            Engine::Cockroach => "They were written past the check: by an import, or while the key was not there.",
+            Engine::Mysql | Engine::Mariadb => {
+                "Some session wrote with foreign_key_checks = 0, as imports do, and setting it back checks no row."
+            }
+        }
+        .to_string()
+    })
+}
+
+/// The statements that end it: the gentler one first. They change rows, so they are shown and never run by themselves.
+fn repairs(dialect: &dyn Dialect, child: &Table, relation: &Relation) -> Vec<Fix> {
+    if relation.columns.len() != relation.parent_columns.len() || relation.columns.is_empty() {
+        return Vec::new();
+    }
+    let table = dialect.table(&relation.child);
+    let alias = if relation.child.name == "referred" { "referred_row" } else { "referred" };
+    let mut conditions: Vec<String> =
+        relation.columns.iter().map(|c| format!("{} IS NOT NULL", dialect.identifier(c))).collect();
+    let same: Vec<String> = relation
+        .columns
+        .iter()
+        .zip(&relation.parent_columns)
+        .map(|(c, p)| format!("{alias}.{} = {table}.{}", dialect.identifier(p), dialect.identifier(c)))
+        .collect();
+    let parent = dialect.table(&relation.parent);
+    conditions.push(format!("NOT EXISTS (SELECT 1 FROM {parent} AS {alias} WHERE {})", same.join(" AND ")));
+    let condition = conditions.join(" AND ");
+
+    // One NULL makes a reference that MATCH SIMPLE does not check; MATCH FULL wants NULL in all columns.
+    let free: Vec<&String> = relation
+        .columns
+        .iter()
+        .filter(|c| super::wording::fits(child, std::slice::from_ref(*c), crate::schema::Action::SetNull))
+        .filter(|c| child.column(c).is_some_and(|c| c.generated.is_none()))
+        .collect();
+    let full = relation.foreign_key().is_some_and(|k| k.matching == Match::Full);
+    let mut fixes = Vec::new();
+    if !free.is_empty() && (!full || free.len() == relation.columns.len()) {
+        let set: Vec<String> = free.iter().map(|c| format!("{} = NULL", dialect.identifier(c))).collect();
+        fixes.push(manual(
+            "Keep the rows and set the reference NULL",
+            format!("UPDATE {table} SET {} WHERE {condition}", set.join(", ")),
+        ));
+    }
+    fixes.push(manual("Delete the rows", format!("DELETE FROM {table} WHERE {condition}")));
+    fixes
+}
+
+fn manual(title: &str, sql: String) -> Fix {
+    Fix { title: title.to_string(), safety: Safety::Manual, changes: Vec::new(), sql: vec![sql] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orphans::Scan;
+    use crate::rules::{self, Settings};
+    use crate::schema::Schema;
+    use crate::testing::{graph, schema};
+
+    fn run(schema: &Schema, count: u64) -> Vec<Finding> {
+        let orphans = Orphans { count, samples: vec![vec!["17".into()], vec!["29".into()]], query: "SELECT 1".into() };
+        let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
+        let (relations, settings) = (graph(schema), Settings::default());
+        let dialect = crate::engine::dialect(schema.engine);
+        let context =
+            Context { schema, relations: &relations, dialect, settings: &settings, scan: Some(&scan), plans: None };
+        rules::check([rules::find("orphan-rows").unwrap()], &context)
+    }
+
+    fn keyed(engine: Engine, null: &str) -> Schema {
+        schema(engine, &["p: id integer pk", &format!("c: id integer pk, p_id integer {null} >p.id")])
+    }
+
+    #[test]
+    fn count_samples_and_query_are_told() {
+        let found = run(&keyed(Engine::Sqlite, ""), 3);
+        assert_eq!(found[0].message, "3 rows of `c` refer by `p_id` to rows of `p` that do not exist");
+        assert_eq!(found[0].evidence[0].returned, "3 rows: 17, 29, …");
+        assert_eq!(found[0].severity, Severity::Error);
+        assert!(found[0].why.contains("PRAGMA foreign_keys"));
+        assert_eq!(run(&keyed(Engine::Sqlite, ""), 0), []);
+    }
+
+    #[test]
+    fn what_the_catalog_knows_explains_them() {
+        let mut schema = keyed(Engine::Postgres, "");
+        assert!(run(&schema, 1)[0].why.contains("session_replication_role"));
+        schema.table_mut(&"c".into()).unwrap().foreign_keys[0].validated = false;
+        assert!(run(&schema, 1)[0].why.contains("NOT VALID"));
+        schema.table_mut(&"c".into()).unwrap().foreign_keys[0].enforced = false;
+        assert_eq!(run(&schema, 1)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn the_reference_is_set_null_only_where_it_can_be() {
+        let nullable = run(&keyed(Engine::Postgres, ""), 2);
+        assert_eq!(
+            nullable[0].fixes[0].sql,
+            ["UPDATE c SET p_id = NULL WHERE p_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p AS referred WHERE referred.id = c.p_id)"]
+        );
+        let fixed = run(&keyed(Engine::Postgres, "not-null"), 2);
+        assert_eq!(fixed[0].fixes.len(), 1);
+        assert!(fixed[0].fixes[0].sql[0].starts_with("DELETE FROM c WHERE"));
+        assert!(nullable[0].fixes.iter().chain(&fixed[0].fixes).all(|f| f.safety == Safety::Manual));
+    }
+
+    #[test]
+    fn relations_that_only_the_user_knows_are_warnings() {
+        let schema = schema(Engine::Sqlite, &["p: id integer pk", "c: id integer pk, x integer"]);
+        let relation = Relation {
+            child: "c".into(),
+            columns: vec!["x".into()],
+            parent: "p".into(),
+            parent_columns: vec!["id".into()],
+            on_delete: None,
+            nullable: true,
+            basis: Basis::Configured,
+        };
+        let relations = crate::relations::Graph::from_relations(&schema, vec![relation]);
+        let orphans = Orphans { count: 1, samples: Vec::new(), query: "SELECT 1".into() };
+        let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
+        let settings = Settings::default();
+        let context =
+            Context { schema: &schema, relations: &relations, dialect: None, settings: &settings, scan: Some(&scan), plans: None };
+        let found = rules::check([rules::find("orphan-rows").unwrap()], &context);
+        assert_eq!(found[0].severity, Severity::Warning);
+        assert!(found[0].help.contains("Only then add the foreign key"));
+    }
+}
