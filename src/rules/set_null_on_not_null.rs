@@ -199,7 +199,7 @@ fn consequence(engine: Engine, table: &Table, key: &ForeignKey, on_delete: bool,
             format!("Every UPDATE of the parent's key fails to compile with: cannot UPDATE generated column \"{column}\".")
         }
         (None, Some(code), _) => {
-            format!("{} refuses such a declaration (error {code}); where it got in all the same: {act} fails.", engine.title())
+            format!("{} refuses such a declaration (error {code}). {act} would fail.", engine.title())
         }
         (None, None, Some(error)) => format!("{act} always fails with: {error}."),
         (None, None, None) => format!(
