@@ -6,6 +6,7 @@
 mod graph;
 pub mod infer;
 pub mod lookup;
+mod predicate;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
