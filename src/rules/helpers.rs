@@ -3,10 +3,53 @@
 use super::Context;
 use crate::change::Change;
 use crate::findings::{Fix, Safety};
+use crate::schema::{Schema, Table};
 
 /// Makes a fix, with the SQL of its changes where the engine has single statements for all of them.
 pub(super) fn fix(context: &Context<'_>, title: impl Into<String>, safety: Safety, changes: Vec<Change>) -> Fix {
     let statements: Option<Vec<Vec<String>>> =
         context.dialect.and_then(|d| changes.iter().map(|c| d.sql_for(c, context.schema)).collect());
     Fix { title: title.into(), safety, changes, sql: statements.unwrap_or_default().concat() }
+}
+
+/// Names a new index `<table>_<columns>_<suffix>`, within PostgreSQL's 63 bytes and unlike every name the schema has.
+pub(super) fn index_name(schema: &Schema, table: &Table, columns: &[String], suffix: &str) -> String {
+    let base = format!("{}_{}", table.name.name, columns.join("_"));
+    let taken = |name: &str| {
+        let same = |other: &str| other.eq_ignore_ascii_case(name);
+        schema.tables.iter().any(|t| same(&t.name.name) || t.indexes.iter().any(|i| same(&i.name)))
+    };
+    let mut n = 1;
+    loop {
+        let end = if n == 1 { format!("_{suffix}") } else { format!("_{suffix}{n}") };
+        let mut room = base.len().min(63 - end.len().min(63));
+        while !base.is_char_boundary(room) {
+            room -= 1;
+        }
+        let name = format!("{}{end}", &base[..room]);
+        if !taken(&name) {
+            return name;
+        }
+        n += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Engine;
+    use crate::testing::schema;
+
+    #[test]
+    fn names_of_indexes_are_new_and_fit() {
+        let s = schema(Engine::Postgres, &["t: a int8 index, b int8"]);
+        let name = |columns: &[&str]| {
+            let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+            index_name(&s, &s.tables[0], &columns, "idx")
+        };
+        assert_eq!(name(&["b"]), "t_b_idx");
+        assert_eq!(name(&["a"]), "t_a_idx2");
+        let long = name(&["ö".repeat(40).as_str()]);
+        assert!(long.len() <= 63 && long.ends_with("ö_idx"), "{long}");
+    }
 }
