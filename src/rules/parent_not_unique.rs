@@ -1,16 +1,182 @@
-//! `parent-not-unique`: PLACEHOLDER.
+//! `parent-not-unique`: no full unique key on the parent's columns.
 
+use super::helpers::{fix, index_name};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity};
+use crate::change::Change;
+use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::relations::Relation;
+use crate::schema::{Engine, Index, Table};
 
 pub(super) static META: Meta = Meta {
     code: "REF104",
     name: "parent-not-unique",
     severity: Severity::Error,
-    summary: "PLACEHOLDER",
+    summary: "A key refers to columns that no primary or unique key covers",
     engines: EVERY_ENGINE,
     needs_data: false,
     page: include_str!("../../docs/rules/parent-not-unique.md"),
 };
 
-pub(super) fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    for relation in context.relations.relations() {
+        let Some(parent) = context.schema.table(&relation.parent) else { continue };
+        // A missing column is missing-parent's.
+        if relation.parent_columns.iter().any(|c| parent.column(c).is_none()) {
+            continue;
+        }
+        if let Some(reason) = reason(context.schema.engine, parent, relation) {
+            findings.push(finding(context, parent, relation, reason));
+        }
+    }
+}
+
+/// Says why the parent's columns cannot be referred to; `None` if they can.
+fn reason(engine: Engine, parent: &Table, relation: &Relation) -> Option<String> {
+    let columns = &relation.parent_columns;
+    let name = &parent.name;
+    if columns.is_empty() {
+        return Some(if parent.primary_key.is_none() {
+            format!("`{name}` has no primary key, and the key names no columns of it")
+        } else {
+            format!("the key names no columns of `{name}`, whose primary key has another number of columns")
+        });
+    }
+    if columns.len() != relation.columns.len() {
+        return Some(format!("{} columns refer to {} of `{name}`", relation.columns.len(), columns.len()));
+    }
+    let same = |set: &[&str]| set.len() == columns.len() && columns.iter().all(|c| set.contains(&c.as_str()));
+    let key_of = |set: &[String]| same(&set.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut looks_right = None;
+    for key in parent.primary_key.iter().chain(&parent.unique_keys).filter(|k| key_of(&k.columns)) {
+        // PostgreSQL manual, CREATE TABLE: a deferrable constraint cannot be referred to (55000).
+        if !key.deferrable {
+            return None;
+        }
+        let key = key.name.as_deref().unwrap_or("the key");
+        looks_right = Some(format!("`{key}` of `{name}` is deferrable, and no foreign key can refer to such a key"));
+    }
+    let constraint = |index: &Index| parent.unique_keys.iter().chain(&parent.primary_key).any(|k| k.name.as_ref() == Some(&index.name));
+    for index in parent.indexes.iter().filter(|i| i.unique && i.plain_columns().is_some_and(|c| same(&c))) {
+        let collated = engine == Engine::Sqlite && index.parts.iter().any(|p| p.collation.is_some());
+        let why = if index.predicate.is_some() {
+            "is partial"
+        } else if !index.valid {
+            "is not valid"
+        } else if collated {
+            // "SQLite Foreign Key Support", 3: the index must use the collations of the table's definition.
+            "has another collation than the column"
+        } else if constraint(index) {
+            // Judged above, as the constraint it belongs to.
+            continue;
+        } else {
+            return None;
+        };
+        looks_right = Some(format!("the unique index `{}` {why}", index.name));
+    }
+    let innodb = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let list = columns.join("`, `");
+    Some(match looks_right {
+        Some(reason) => reason,
+        None if innodb && relation.is_declared() => format!("`{list}` of `{name}` is indexed but not unique"),
+        None => format!("no primary or unique key of `{name}` is on `{list}`"),
+    })
+}
+
+fn finding(context: &Context<'_>, parent: &Table, relation: &Relation, reason: String) -> Finding {
+    let engine = context.schema.engine;
+    let (child, name) = (&relation.child, &parent.name);
+    let innodb = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let message = format!("{} refers to {}, which is not unique: {reason}", relation.child_side(), relation.parent_side());
+    let finding = Finding::new(&META, Subject::relation(relation), message);
+    let finding = if !relation.is_declared() {
+        finding.severity(Severity::Warning).why(format!(
+            "One row of `{child}` can have several parents, so it is not clear whose it is; and the foreign key cannot be declared."
+        ))
+    } else if innodb {
+        finding.severity(Severity::Warning).why(
+            "InnoDB accepts it as an extension. With ON DELETE CASCADE, deleting one of two equal parent rows deletes the \
+             children although the other parent remains. MySQL 8.4 refuses new keys of this kind by default \
+             (`restrict_fk_on_non_standard_key`).",
+        )
+    } else if engine == Engine::Sqlite {
+        // Measured on 3.40.1. "SQLite Foreign Key Support", 3: "foreign key mismatch", when the statement is prepared.
+        finding.why(format!(
+            "With foreign keys on, SQLite answers `foreign key mismatch` to every DELETE from `{name}`, every UPDATE of the \
+             columns referred to and every INSERT into `{child}`, even if it concerns no row; with them off, nothing is checked."
+        ))
+    } else {
+        finding.why(format!("{engine} refuses such a key, so this schema cannot be created as it is written."))
+    };
+    let columns = &relation.parent_columns;
+    if columns.is_empty() || columns.len() != relation.columns.len() {
+        return finding.help(format!("Name as many columns of `{name}` in the key as it has itself, all of one unique key."));
+    }
+    let mut index = Index::on(index_name(context.schema, parent, columns, "key"), columns);
+    index.unique = true;
+    let add = Change::AddIndex { table: name.clone(), index };
+    finding
+        .help(format!(
+            "Make `{}` of `{name}` unique if it is meant to be (duplicates have to go first), or refer to the primary key.",
+            columns.join("`, `")
+        ))
+        .fix(fix(context, "Add a unique index on the parent's columns", Safety::Unsafe, vec![add]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{findings, schema};
+
+    #[test]
+    fn parent_needs_a_full_unique_key() {
+        let mut s = schema(
+            Engine::Sqlite,
+            &["p: id integer pk, code text, slug text unique", "c: a text >p.code, b text >p.slug, d integer >p.id"],
+        );
+        let found = findings(&s, "parent-not-unique");
+        assert_eq!(found.iter().map(|f| f.subject.place()).collect::<Vec<_>>(), ["c.a"]);
+        assert_eq!(found[0].fixes[0].sql, ["CREATE UNIQUE INDEX p_code_key ON p (code)"]);
+
+        let mut index = Index::on("u", ["code"]);
+        index.unique = true;
+        index.predicate = Some("code > ''".into());
+        s.table_mut(&"p".into()).unwrap().indexes.push(index);
+        let message = |s: &_| findings(s, "parent-not-unique").first().map(|f| f.message.clone());
+        assert!(message(&s).unwrap().contains("`u` is partial"));
+        let last = |s: &mut crate::schema::Schema| {
+            let p = s.tables.iter_mut().find(|t| t.name.name == "p").unwrap();
+            let at = p.indexes.iter().position(|i| i.name == "u").unwrap();
+            p.indexes.remove(at)
+        };
+        let mut index = last(&mut s);
+        index.predicate = None;
+        index.parts[0].collation = Some("NOCASE".into());
+        s.table_mut(&"p".into()).unwrap().indexes.push(index);
+        assert!(message(&s).unwrap().contains("another collation"));
+        let mut index = last(&mut s);
+        index.parts[0].collation = None;
+        s.table_mut(&"p".into()).unwrap().indexes.push(index);
+        assert_eq!(message(&s), None);
+    }
+
+    #[test]
+    fn number_of_columns_and_order() {
+        let mut s = schema(Engine::Sqlite, &["p: a integer pk, b integer pk", "c: x integer, y integer"]);
+        let key = |child: &[&str], parent: &[&str]| {
+            crate::schema::ForeignKey::new(child.to_vec(), "p".into(), parent.to_vec())
+        };
+        s.tables[0].foreign_keys = vec![key(&["x", "y"], &["b", "a"])];
+        assert_eq!(findings(&s, "parent-not-unique"), []);
+        s.tables[0].foreign_keys = vec![key(&["x"], &["a", "b"])];
+        assert!(findings(&s, "parent-not-unique")[0].message.contains("1 columns refer to 2"));
+        s.tables[0].foreign_keys = vec![key(&["x"], &[])];
+        assert_eq!(findings(&s, "parent-not-unique").len(), 1);
+    }
+
+    #[test]
+    fn innodb_accepts_it_and_is_warned_of() {
+        let s = schema(Engine::Mariadb, &["p: id bigint pk, k bigint index", "c: k bigint >p.k"]);
+        let found = findings(&s, "parent-not-unique");
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+    }
+}
