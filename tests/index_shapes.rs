@@ -1,5 +1,7 @@
 //! Holds the grading of indexes against a list of shapes whose truth PostgreSQL's own foreign key check told.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use referee::relations::lookup::{Grade, grade};
 use referee::schema::{Collation, Column, DataType, Engine, ForeignKey, Index, IndexPart, Key, Schema, Table};
 

@@ -42,12 +42,8 @@ pub fn grade<'t>(schema: &Schema, table: &'t Table, columns: &[String]) -> (Grad
             best = (grade, None);
         }
     }
-    if best.0 < Grade::Covers && table.kind == TableKind::Partitioned {
-        let partitions = schema.tables.iter().filter(|t| t.partition_of.as_ref() == Some(&table.name));
-        let worst = partitions.map(|p| search.partition(p)).min();
-        if let Some(worst) = worst.filter(|w| *w > best.0) {
-            best = (worst, None);
-        }
+    if let Some(worst) = search.partitions().filter(|worst| *worst > best.0) {
+        best = (worst, None);
     }
     best
 }
@@ -89,14 +85,20 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// The grade of the worst partition, if there are any.
+    fn partitions(&self) -> Option<Grade> {
+        if self.table.kind != TableKind::Partitioned {
+            return None;
+        }
+        let partitions = self.schema.tables.iter().filter(|t| t.partition_of.as_ref() == Some(&self.table.name));
+        partitions.map(|p| self.partition(p)).min()
+    }
+
     /// The grade of a partition, whose keys are listed with the partitioned table.
     fn partition(&self, partition: &Table) -> Grade {
-        if partition.kind == TableKind::Partitioned {
-            return grade(self.schema, partition, self.columns).0;
-        }
         let inner = Search { schema: self.schema, table: partition, ..*self };
         let found = partition.indexes.iter().filter_map(|i| inner.index(i).ok()).max().unwrap_or(0);
-        inner.grade(found)
+        inner.grade(found).max(inner.partitions().unwrap_or(Grade::Useless))
     }
 
     /// Counts the columns that an index finds rows by; says why if there is none.
