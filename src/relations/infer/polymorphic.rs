@@ -1,0 +1,57 @@
+//! Pairs of columns of which one says which table the other refers to.
+
+use super::holds_rows_of_its_own;
+use crate::schema::{Family, Schema, TableName};
+
+/// Two columns that together refer to a row of one of several tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolymorphicPair {
+    /// The table that holds them.
+    pub table: TableName,
+    /// The column that names the kind of row: `commentable_type`.
+    pub type_column: String,
+    /// The column that holds the key: `commentable_id`.
+    pub id_column: String,
+}
+
+const TYPES: &[&str] = &["type", "kind", "class", "model", "content_type"];
+const IDS: &[&str] = &["id", "uuid", "guid", "key", "pk"];
+
+/// Returns the pairs such as `commentable_type` and `commentable_id`, sorted.
+///
+/// A pair whose key column a foreign key declares is none: the other column is then only a kind.
+pub fn polymorphic_pairs(schema: &Schema) -> Vec<PolymorphicPair> {
+    let mut pairs = Vec::new();
+    for table in schema.tables.iter().filter(|t| holds_rows_of_its_own(t)) {
+        let snake = |name: &str| super::words::split(name).join("_");
+        for kind in &table.columns {
+            if !matches!(
+                kind.data_type.family,
+                Family::Text | Family::Enum | Family::Any | Family::Other | Family::Integer
+            ) {
+                continue;
+            }
+            let kind_name = snake(&kind.name);
+            let stem = TYPES.iter().find_map(|t| kind_name.strip_suffix(t)?.strip_suffix('_'));
+            let Some(stem) = stem.filter(|s| !s.is_empty()) else { continue };
+            let id = table.columns.iter().find(|c| {
+                let name = snake(&c.name);
+                name.strip_prefix(stem).and_then(|n| n.strip_prefix('_')).is_some_and(|n| IDS.contains(&n))
+            });
+            let Some(id) = id else { continue };
+            let declared = table.foreign_keys.iter().any(|k| k.columns.contains(&id.name));
+            // A number that says the kind is a reference to a table of kinds more often than not.
+            let numbered = kind.data_type.family == Family::Integer;
+            if !declared && !numbered && super::scoring::can_refer(id) {
+                pairs.push(PolymorphicPair {
+                    table: table.name.clone(),
+                    type_column: kind.name.clone(),
+                    id_column: id.name.clone(),
+                });
+            }
+        }
+    }
+    pairs.sort_by(|a, b| (&a.table, &a.id_column).cmp(&(&b.table, &b.id_column)));
+    pairs.dedup_by(|a, b| a.table == b.table && a.id_column == b.id_column);
+    pairs
+}
