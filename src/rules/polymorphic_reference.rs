@@ -1,16 +1,74 @@
-//! `polymorphic-reference`: PLACEHOLDER.
+//! `polymorphic-reference`: a pair such as `commentable_type`, `commentable_id`, which no foreign key can declare.
 
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity};
+use crate::findings::{Finding, Severity, Subject, SubjectKind};
+use crate::relations::infer::polymorphic_pairs;
 
 pub(super) static META: Meta = Meta {
     code: "REF112",
     name: "polymorphic-reference",
     severity: Severity::Info,
-    summary: "PLACEHOLDER",
+    summary: "A column refers to rows of several tables, which another column names; no foreign key can say that",
     engines: EVERY_ENGINE,
     needs_data: false,
     page: include_str!("../../docs/rules/polymorphic-reference.md"),
 };
 
-pub(super) fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    for pair in polymorphic_pairs(context.schema) {
+        let (table, kind, id) = (&pair.table, &pair.type_column, &pair.id_column);
+        let configured = context.relations.parents_of(table).any(|(_, r)| r.columns.contains(id));
+        if configured {
+            continue;
+        }
+        let subject = Subject {
+            kind: SubjectKind::Relation,
+            table: Some(table.clone()),
+            columns: vec![kind.clone(), id.clone()],
+            name: None,
+        };
+        findings.push(
+            Finding::new(&META, subject, format!("`{table}.{id}` refers to a row of whichever table `{table}.{kind}` names"))
+                .why(
+                    "No foreign key can be declared on such a pair: a delete in any of those tables leaves the rows here behind, \
+                     and nothing refuses an id that never was.",
+                )
+                .help(
+                    "Where the tables are few and known, give each a nullable column with a foreign key of its own, and a CHECK that \
+                     exactly one is filled. Otherwise clean up in a trigger on each parent, or in a job.",
+                )
+                .label(format!("{table}.{kind}"), "says which table")
+                .label(format!("{table}.{id}"), "holds the key of its row"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::findings::Severity;
+    use crate::schema::Engine;
+    use crate::testing::{findings, schema};
+
+    #[test]
+    fn pair_of_type_and_id_is_told() {
+        let s = schema(
+            Engine::Postgres,
+            &["comments: id int8 pk, commentable_type varchar not-null, commentable_id int8 not-null, body text"],
+        );
+        let found = findings(&s, "polymorphic-reference");
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+        assert_eq!(found[0].subject.columns, ["commentable_type", "commentable_id"]);
+    }
+
+    #[test]
+    fn a_type_beside_a_declared_key_is_only_a_type() {
+        let s = schema(
+            Engine::Postgres,
+            &[
+                "users: id int8 pk",
+                "logins: id int8 pk, user_type varchar, user_id int8 >users.id, type text, kind_id int8, file_type text",
+            ],
+        );
+        assert!(findings(&s, "polymorphic-reference").is_empty());
+    }
+}

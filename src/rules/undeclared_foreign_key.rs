@@ -1,16 +1,212 @@
-//! `undeclared-foreign-key`: PLACEHOLDER.
+//! `undeclared-foreign-key`: a relation that names, types or the user tell, and no foreign key declares.
 
+use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity};
+use crate::change::Change;
+use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::relations::infer::advise;
+use crate::relations::lookup::{Grade, grade};
+use crate::relations::{Basis, Relation};
+use crate::schema::{Action, Engine, ForeignKey, Table};
 
 pub(super) static META: Meta = Meta {
     code: "REF102",
     name: "undeclared-foreign-key",
     severity: Severity::Warning,
-    summary: "PLACEHOLDER",
+    summary: "A column refers to another table's rows, and no foreign key says so",
     engines: EVERY_ENGINE,
     needs_data: false,
     page: include_str!("../../docs/rules/undeclared-foreign-key.md"),
 };
 
-pub(super) fn check(_context: &Context<'_>, _findings: &mut Vec<Finding>) {}
+/// From this confidence on an inferred relation is a warning.
+const CERTAIN: f64 = 0.8;
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    for relation in context.relations.relations() {
+        if !relation.is_declared() && !is_declared_otherwise(context, relation) {
+            findings.push(finding(context, relation));
+        }
+    }
+}
+
+/// Tells whether a declared key covers a configured relation all the same: the same pairs of columns in another order.
+fn is_declared_otherwise(context: &Context<'_>, relation: &Relation) -> bool {
+    context.relations.parents_of(&relation.child).filter_map(|(_, other)| other.foreign_key()).any(|key| {
+        key.parent == relation.parent
+            && key.columns.len() == relation.columns.len()
+            && relation.columns.iter().all(|c| key.columns.contains(c))
+    })
+}
+
+fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
+    let (child, parent) = (relation.child_side(), relation.parent_side());
+    let (message, severity) = match &relation.basis {
+        Basis::Inferred { confidence, .. } => (
+            format!("`{child}` refers to `{parent}` (confidence {confidence:.2}), but no foreign key declares it"),
+            if *confidence >= CERTAIN { Severity::Warning } else { Severity::Info },
+        ),
+        _ => (
+            format!("`{child}` refers to `{parent}`, as configured, but no foreign key declares it"),
+            Severity::Warning,
+        ),
+    };
+    let mut finding = Finding::new(&META, Subject::relation(relation), message).severity(severity).why(format!(
+        "A delete in `{}` leaves the rows of `{}` that refer to it as orphans, and an insert with a parent that never was is taken.",
+        relation.parent, relation.child
+    ));
+    if let Basis::Inferred { evidence, .. } = &relation.basis {
+        for sentence in evidence {
+            finding = finding.label(&child, sentence);
+        }
+    }
+    let advice = advise(context.schema, context.relations, relation);
+    finding = finding.label(&child, format!("ON DELETE {} is advised: {}", advice.action, advice.rationale));
+
+    let table = context.schema.table(&relation.child);
+    if let Some(table) = table {
+        let text = match grade(context.schema, table, &relation.columns) {
+            (Grade::Covers, Some(index)) => Some(format!("index `{}` serves the look-up that the key will need", index.name)),
+            (Grade::Covers, None) => None,
+            (Grade::Helps, _) => Some("an index helps the look-up that the key will need, but not on all of its columns".to_string()),
+            (Grade::Useless, _) => Some("no index serves the look-up that the key will need: add one first".to_string()),
+        };
+        if let Some(text) = text {
+            finding = finding.label(&child, text);
+        }
+    }
+    if let Some(obstacle) = table.map_or(Some("the child table is not in this schema".to_string()), |t| obstacle(context, relation, t)) {
+        return finding.help(format!("The key cannot be declared as things are: {obstacle}."));
+    }
+    let mut key = ForeignKey::new(&relation.columns, relation.parent.clone(), &relation.parent_columns);
+    key.on_delete = advice.action;
+    let change = Change::AddForeignKey { table: relation.child.clone(), foreign_key: key };
+    // Rows that have no parent refuse it, and later deletes do something else than before.
+    finding.help(help(context, relation, advice.action)).fix(fix(
+        context,
+        format!("Declare the foreign key with ON DELETE {}", advice.action),
+        Safety::Unsafe,
+        vec![change],
+    ))
+}
+
+/// Returns what forbids the key.
+fn obstacle(context: &Context<'_>, relation: &Relation, child: &Table) -> Option<String> {
+    let Some(parent) = context.schema.table(&relation.parent) else {
+        return Some(format!("there is no table `{}`", relation.parent));
+    };
+    if let Some(missing) = relation.columns.iter().find(|c| child.column(c).is_none()) {
+        return Some(format!("`{}` has no column `{missing}`", relation.child));
+    }
+    if let Some(missing) = relation.parent_columns.iter().find(|c| parent.column(c).is_none()) {
+        return Some(format!("`{}` has no column `{missing}`", relation.parent));
+    }
+    if relation.parent_columns.is_empty() || !parent.is_unique(&relation.parent_columns) {
+        return Some(format!("`{}` is not unique: give it a primary key or a unique constraint", relation.parent_side()));
+    }
+    if context.schema.engine == Engine::Sqlite {
+        return None;
+    }
+    // PostgreSQL: "Key columns … are of incompatible types" (42804) where no equality operator joins the two.
+    relation.columns.iter().zip(&relation.parent_columns).find_map(|(c, p)| {
+        let (a, b) = (&child.column(c)?.data_type, &parent.column(p)?.data_type);
+        let message = || format!("`{c}` is {} and `{p}` is {}: convert `{c}` first", a.raw, b.raw);
+        (a.family != b.family).then(message)
+    })
+}
+
+fn help(context: &Context<'_>, relation: &Relation, action: Action) -> String {
+    let count = context.dialect.map(|d| {
+        let pairs = relation.columns.iter().zip(&relation.parent_columns);
+        let same: Vec<String> =
+            pairs.map(|(c, p)| format!("p.{} = c.{}", d.identifier(p), d.identifier(c))).collect();
+        let set: Vec<String> = relation.columns.iter().map(|c| format!("c.{} IS NOT NULL", d.identifier(c))).collect();
+        format!(
+            "First make sure that no orphan is there: `SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})` must be 0. ",
+            d.table(&relation.child),
+            set.join(" AND "),
+            d.table(&relation.parent),
+            same.join(" AND ")
+        )
+    });
+    let how = match context.schema.engine {
+        Engine::Sqlite => "SQLite cannot add a key to a table: rebuild the table with the key, and set `PRAGMA foreign_keys = ON` in every connection.",
+        _ => "Then declare the key.",
+    };
+    let wrong = "If the column does not refer there, say so with an ignore in referee.toml.";
+    format!("{}{how} ON DELETE {action} is advised. {wrong}", count.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relations::{ConfiguredRelation, Graph};
+    use crate::rules::Settings;
+    use crate::schema::Schema;
+    use crate::testing::{findings, schema};
+
+    fn configured(s: &Schema, on_delete: Option<Action>) -> Vec<Finding> {
+        let relation = ConfiguredRelation {
+            child: "a".into(),
+            columns: vec!["made_for".into()],
+            parent: "users".into(),
+            parent_columns: vec!["id".into()],
+            on_delete,
+        };
+        let relations = Graph::new(s, &[relation], 0.5);
+        let settings = Settings::default();
+        let dialect = crate::engine::dialect(s.engine);
+        let context = Context { schema: s, relations: &relations, dialect, settings: &settings, scan: None, plans: None };
+        let mut found = Vec::new();
+        check(&context, &mut found);
+        found
+    }
+
+    #[test]
+    fn relation_without_a_key_is_told_with_the_key_that_is_missing() {
+        let s = schema(Engine::Postgres, &["users: id int8 pk", "a: id int8 pk, user_id int8 not-null"]);
+        let found = findings(&s, "undeclared-foreign-key");
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].severity, found[0].subject.place()), (Severity::Warning, "a.user_id".to_string()));
+        let sql = found[0].fixes[0].sql.join("; ");
+        assert!(sql.contains("FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE"), "{sql}");
+        let mut fixed = s.clone();
+        found[0].fixes[0].changes.iter().for_each(|c| c.apply(&mut fixed).unwrap());
+        assert!(findings(&fixed, "undeclared-foreign-key").is_empty());
+    }
+
+    #[test]
+    fn doubtful_relation_is_information_only() {
+        let s = schema(Engine::Postgres, &["users: id int8 pk", "a: id int8 pk, approved_by int8"]);
+        let found = findings(&s, "undeclared-foreign-key");
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+    }
+
+    #[test]
+    fn type_that_the_engine_refuses_has_no_fix() {
+        let s = schema(Engine::Postgres, &["users: id uuid pk", "a: id uuid pk, user_id text"]);
+        let found = findings(&s, "undeclared-foreign-key");
+        assert!(found[0].fixes.is_empty() && found[0].help.contains("convert `user_id` first"), "{}", found[0].help);
+    }
+
+    #[test]
+    fn configured_relation_has_the_configured_action() {
+        let s = schema(Engine::Postgres, &["users: id int8 pk", "a: id int8 pk, made_for int8"]);
+        let found = configured(&s, Some(Action::Restrict));
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+        let Change::AddForeignKey { foreign_key, .. } = &found[0].fixes[0].changes[0] else { panic!("a key to add") };
+        assert_eq!(foreign_key.on_delete, Action::Restrict);
+
+        let declared = schema(Engine::Postgres, &["users: id int8 pk", "a: id int8 pk, made_for int8 >users.id"]);
+        assert!(configured(&declared, None).is_empty());
+    }
+
+    #[test]
+    fn declared_keys_and_strange_ids_are_clean() {
+        let s = schema(
+            Engine::Postgres,
+            &["users: id int8 pk", "a: id int8 pk, user_id int8 not-null >users.id cascade, stripe_customer_id text"],
+        );
+        assert!(findings(&s, "undeclared-foreign-key").is_empty());
+    }
+}
