@@ -49,7 +49,7 @@ fn meet(a: &ForeignKey, b: &ForeignKey) -> bool {
 /// NO ACTION is checked last (manual, "Overview of Trigger Behavior"; CREATE TABLE, "deferrable"). SQLite does the same,
 /// newest key first, and checks every NO ACTION at the end of the statement ("Foreign Key Support", 4.3). CockroachDB carries out the
 /// cascades before it checks the refusals. InnoDB refuses as long as a refusing key finds child rows.
-fn decides<'k>(engine: Engine, in_order: [&'k ForeignKey; 2]) -> &'k ForeignKey {
+fn decides(engine: Engine, in_order: [&ForeignKey; 2]) -> &ForeignKey {
     let rank = |k: &ForeignKey| match engine {
         Engine::Postgres => k.on_delete == Action::NoAction && k.timing == Timing::Deferred,
         Engine::Sqlite => k.on_delete == Action::NoAction,

@@ -213,7 +213,7 @@ impl Search<'_, '_> {
             name.starts_with(&table) || name.starts_with(&thing.words.concat())
         };
         let mut others = owners.into_iter().filter(|t| t.table.name != self.child.name).collect::<Vec<_>>();
-        let best = others.iter().position(|t| titled(t));
+        let best = others.iter().position(titled);
         let (thing, score) = match (best, others.len()) {
             (Some(i), _) => (others.swap_remove(i), scoring::SAME_KEY_NAME),
             (None, 1) if !self.is_sole_key && ends_like_key(&name) => (others.remove(0), scoring::SAME_KEY_NAME_ONLY),
@@ -230,14 +230,24 @@ impl Search<'_, '_> {
             return;
         }
         let role = reading.stem.concat();
-        let is_person =
-            words::PERSON_ROLES.contains(&role.as_str()) || (reading.stem.len() > 1 && role.ends_with("by"));
+        let last = reading.stem.last().map(String::as_str);
+        let by = last == Some("by") && reading.stem.len() > 1 && !words::NO_ACTORS.contains(&reading.stem[0].as_str());
+        let glued_actor = words::GLUED_ACTORS.contains(&role.as_str());
+        let is_person = by || glued_actor || words::PERSON_ROLES.contains(&role.as_str());
         let is_self = words::SELF_ROLES.contains(&role.as_str());
         let own = self.catalogue.words_of(&self.child.name);
         let of_people = own.last().is_some_and(|w| words::PEOPLE.contains(&singular(w).as_str()));
         let is_people_self = of_people && words::PEOPLE_SELF_ROLES.contains(&role.as_str());
-        // `owner`, `parent` and `created_by` without `id` may as well be a name.
-        let bare = if reading.ending == Ending::Id { 1.0 } else { 0.95 };
+        // Without `id`, `parent` and `created_by` say it still; `admin`, `root` or `original` may as well be a flag.
+        let said = by
+            || glued_actor
+            || words::SAID_WITHOUT_ID.contains(&role.as_str())
+            || ["by", "to", "of", "from", "into"].iter().any(|w| last == Some(*w));
+        let bare = match reading.ending {
+            Ending::Id => 1.0,
+            _ if said => 0.95,
+            _ => 0.5,
+        };
         if is_self || is_people_self {
             if let Some((key, _)) = scoring::key_of(self.child, &self.column.name)
                 && key.name != self.column.name
@@ -246,9 +256,10 @@ impl Search<'_, '_> {
                 self.push_to(self.child, key, scoring::SELF_ROLE * bare, how, all);
             }
         } else if is_person && let Some(thing) = self.catalogue.people(&self.child.name) {
-            let said = reading.ending == Ending::Id || role.ends_with("by") || role.ends_with("to");
-            // A text that is no key: `created_by varchar(50)` beside `users.id varchar`.
-            let text = !said && self.column.data_type.family == Family::Text;
+            // `owner text` may as well be a name, even where keys are texts.
+            let text = reading.ending == Ending::Bare
+                && !(by || glued_actor || last == Some("to"))
+                && self.column.data_type.family == Family::Text;
             let score = scoring::PERSON_ROLE * bare * if text { 0.6 } else { 1.0 };
             let how = format!("`{}` names a person, and people are in `{}`", self.column.name, thing.table.name);
             self.add(thing, &Ending::Id, score, how, all);
@@ -282,6 +293,11 @@ impl Search<'_, '_> {
             }
             Ending::Bare => {
                 let Some((key, _)) = scoring::key_of(thing.table, &self.column.name) else { return false };
+                // `order integer` is a place in a row, `comments integer` a count.
+                let last = self.words.last().map_or("", String::as_str);
+                if words::QUANTITIES.contains(&last) || singular(last) != last {
+                    return false;
+                }
                 // A text beside a text key may as well be a name or a label.
                 let text = matches!(self.column.data_type.family, Family::Text | Family::Any);
                 let family = key.data_type.family;

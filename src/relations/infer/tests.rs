@@ -273,3 +273,17 @@ fn declared_keys_to_the_same_parent_decide_the_advice() {
     assert_eq!(advice.action, crate::schema::Action::Restrict);
     assert_eq!(advice.rationale, "2 of the 2 declared keys to `users` do so");
 }
+
+#[test]
+fn numbers_flags_and_names_are_no_references() {
+    let got = found_in(
+        Engine::Sqlite,
+        &[
+            "orders: id integer pk, total integer",
+            "comments: id integer pk, post_id integer, position integer",
+            "users: id integer pk, admin integer, score integer",
+            "posts: id integer pk, order integer, comments integer, sort_by integer, original integer, moderator integer, owner text, user text, user_name text",
+        ],
+    );
+    assert_eq!(got, ["comments.post_id -> posts.id"]);
+}

@@ -383,6 +383,71 @@ pub(super) const PERSON_ROLES: &[&str] = &[
     "admin",
 ];
 
+/// Roles that name a row also without `id` after them.
+pub(super) const SAID_WITHOUT_ID: &[&str] =
+    &["parent", "owner", "author", "creator", "assignee", "sender", "recipient", "manager", "reviewer"];
+
+/// Roles written as one word.
+pub(super) const GLUED_ACTORS: &[&str] =
+    &["createdby", "updatedby", "modifiedby", "deletedby", "approvedby", "assignedby", "reviewedby", "invitedby"];
+
+/// Words before `by` that do not make it an actor: `sort_by`.
+pub(super) const NO_ACTORS: &[&str] =
+    &["sort", "sorted", "order", "ordered", "group", "grouped", "divided", "multiplied", "filter", "due", "expires"];
+
+/// Words that end a column which holds a number or a flag, whatever table is called the same.
+pub(super) const QUANTITIES: &[&str] = &[
+    "order",
+    "position",
+    "rank",
+    "level",
+    "version",
+    "count",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "index",
+    "rating",
+    "score",
+    "point",
+    "total",
+    "amount",
+    "price",
+    "cost",
+    "balance",
+    "stock",
+    "quantity",
+    "size",
+    "weight",
+    "discount",
+    "credit",
+    "debit",
+    "duration",
+    "age",
+    "flag",
+    "number",
+    "percent",
+    "rate",
+    "tax",
+    "fee",
+    "view",
+    "like",
+    "vote",
+    "length",
+    "height",
+    "width",
+    "priority",
+    "limit",
+    "quota",
+    "budget",
+    "salary",
+    "capacity",
+    "distance",
+    "time",
+    "timestamp",
+];
+
 /// Nouns of tables that hold people who act, the likeliest first; each rank is asked only where the one before has none.
 pub(super) const PEOPLE_RANKS: &[&[&str]] =
     &[&["user"], &["person", "employee", "staff", "member"], &["account", "profile"]];
