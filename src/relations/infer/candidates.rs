@@ -208,10 +208,7 @@ impl Search<'_, '_> {
         if self.is_sole_key && (own_name.is_empty() || name.starts_with(&noun(own_name))) {
             return;
         }
-        let titled = |thing: &&Thing<'_>| {
-            let table = noun(&thing.words);
-            name.starts_with(&table) || name.starts_with(&thing.words.concat())
-        };
+        let titled = |thing: &&Thing<'_>| name.starts_with(&thing.noun) || name.starts_with(&thing.words.concat());
         let mut others = owners.into_iter().filter(|t| t.table.name != self.child.name).collect::<Vec<_>>();
         let best = others.iter().position(titled);
         let (thing, score) = match (best, others.len()) {

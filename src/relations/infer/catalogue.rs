@@ -11,6 +11,8 @@ pub(super) struct Thing<'s> {
     pub table: &'s Table,
     /// The words of the name, without a prefix that most tables share.
     pub words: Vec<String>,
+    /// The words as one noun.
+    pub noun: String,
     /// Whether its rows repeat another table's.
     pub is_copy: bool,
 }
@@ -74,7 +76,7 @@ impl<'s> Catalogue<'s> {
                 }
             }
             let is_copy = words.len() > 1 && words.iter().any(|w| words::COPIES.contains(&singular(w).as_str()));
-            catalogue.things.push(Thing { table, words, is_copy });
+            catalogue.things.push(Thing { table, noun: noun(&words), words, is_copy });
         }
         catalogue
     }
@@ -124,7 +126,7 @@ impl<'s> Catalogue<'s> {
     /// Returns the one table of people who act, as seen from a child.
     pub fn people(&self, from: &TableName) -> Option<&Thing<'s>> {
         for rank in words::PEOPLE_RANKS {
-            let all = self.things.iter().filter(|t| rank.contains(&noun(&t.words).as_str()));
+            let all = self.things.iter().filter(|t| rank.contains(&t.noun.as_str()));
             let mut all = self.nearest(all.collect(), from, |t| t);
             match all.len() {
                 0 => {}
