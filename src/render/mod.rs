@@ -1,1 +1,165 @@
-//! Reports and graphs as text: one file for each format. A renderer returns a string and prints nothing.
+//! Renderers: a report, a graph or a schema becomes text. One file per format.
+//!
+//! Every renderer is a pure function. None prints, none knows a terminal: what they need to know of one is in [`Style`].
+
+pub mod github;
+pub mod gitlab;
+pub mod graph;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod sarif;
+mod schema;
+mod style;
+mod summary;
+pub mod text;
+
+#[cfg(test)]
+mod samples;
+
+use crate::audit::Report;
+use crate::relations::Graph;
+use crate::schema::Schema;
+
+pub use graph::GraphOptions;
+pub use schema::schema_text;
+pub use style::Style;
+pub use summary::{RelationCounts, Summary};
+
+/// The formats of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// For a reader at a terminal.
+    #[default]
+    Text,
+    /// referee's own document.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// An audit document for people.
+    Markdown,
+    /// Annotations of a GitHub workflow.
+    Github,
+    /// GitLab's code quality report.
+    Gitlab,
+    /// JUnit XML.
+    Junit,
+    /// One self-contained page.
+    Html,
+}
+
+impl ReportFormat {
+    /// Every format.
+    pub const ALL: &[Self] =
+        &[Self::Text, Self::Json, Self::Sarif, Self::Markdown, Self::Github, Self::Gitlab, Self::Junit, Self::Html];
+
+    /// Returns the name a user types.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Markdown => "markdown",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Junit => "junit",
+            Self::Html => "html",
+        }
+    }
+
+    /// Finds a format by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|f| f.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// The formats of a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GraphFormat {
+    /// A tree for a reader at a terminal.
+    #[default]
+    Tree,
+    /// A Mermaid `erDiagram`.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+    /// A picture.
+    Svg,
+    /// referee's own document.
+    Json,
+}
+
+impl GraphFormat {
+    /// Every format.
+    pub const ALL: &[Self] = &[Self::Tree, Self::Mermaid, Self::Dot, Self::Svg, Self::Json];
+
+    /// Returns the name a user types.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Mermaid => "mermaid",
+            Self::Dot => "dot",
+            Self::Svg => "svg",
+            Self::Json => "json",
+        }
+    }
+
+    /// Finds a format by its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|f| f.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// Writes a report. `style` and `quiet` matter to [`ReportFormat::Text`] only.
+pub fn report(format: ReportFormat, report: &Report, style: &Style, quiet: bool) -> String {
+    match format {
+        ReportFormat::Text if quiet => text::quiet(report, style),
+        ReportFormat::Text => text::render(report, style),
+        ReportFormat::Json => json::render(report),
+        ReportFormat::Sarif => sarif::render(report),
+        ReportFormat::Markdown => markdown::render(report),
+        ReportFormat::Github => github::render(report),
+        ReportFormat::Gitlab => gitlab::render(report),
+        ReportFormat::Junit => junit::render(report),
+        ReportFormat::Html => html::render(report),
+    }
+}
+
+/// Writes a graph. `style` matters to [`GraphFormat::Tree`] only.
+pub fn graph(format: GraphFormat, schema: &Schema, relations: &Graph, options: &GraphOptions, style: &Style) -> String {
+    let view = graph::View::new(schema, relations, options);
+    match format {
+        GraphFormat::Tree => graph::tree::render(&view, style),
+        GraphFormat::Mermaid => graph::mermaid::render(&view),
+        GraphFormat::Dot => graph::dot::render(&view),
+        GraphFormat::Svg => graph::svg::render(&view),
+        GraphFormat::Json => graph::json::render(&view),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for &format in ReportFormat::ALL {
+            assert_eq!(ReportFormat::parse(format.name()), Some(format));
+        }
+        for &format in GraphFormat::ALL {
+            assert_eq!(GraphFormat::parse(&format.name().to_uppercase()), Some(format));
+        }
+        assert_eq!(ReportFormat::parse("pdf"), None);
+    }
+
+    #[test]
+    fn every_format_ends_its_last_line_and_is_deterministic() {
+        let (one, two) = (samples::report(), samples::report());
+        for &format in ReportFormat::ALL {
+            let text = report(format, &one, &Style::default(), false);
+            assert!(text.ends_with('\n'), "{}", format.name());
+            assert_eq!(text, report(format, &two, &Style::default(), false), "{}", format.name());
+        }
+    }
+}

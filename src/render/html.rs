@@ -1,0 +1,131 @@
+//! `html`: one page that needs nothing else: no request, no font, no script from elsewhere.
+
+use askama::Template;
+
+use super::graph::{GraphOptions, View, svg};
+use super::json::suppression_subject;
+use super::style::thousands;
+use super::summary::{RuleRow, Summary, by_table, engine, rule_rows};
+use super::text::no_statement;
+use crate::audit::{Failure, Report};
+use crate::findings::{Finding, Safety};
+
+/// From how many tables on a picture of all relations shows nothing any more.
+const PICTURE_LIMIT: usize = 60;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    source: &'a str,
+    engine: String,
+    summary: Summary,
+    relations: String,
+    rules: Vec<RuleRow>,
+    groups: Vec<Group<'a>>,
+    /// The picture; escaped already.
+    picture: Option<String>,
+    suppressed: Vec<Hidden<'a>>,
+    unused: Vec<(&'a str, String)>,
+    failures: &'a [Failure],
+    no_statement: &'static str,
+}
+
+struct Group<'a> {
+    title: String,
+    rows: Option<String>,
+    findings: Vec<&'a Finding>,
+}
+
+struct Hidden<'a> {
+    rule: &'a str,
+    place: String,
+    reason: &'a str,
+    origin: &'a str,
+}
+
+/// Writes the page.
+pub fn render(report: &Report) -> String {
+    let summary = Summary::of(report);
+    let picture = (summary.tables <= PICTURE_LIMIT && summary.relations.total() > 0)
+        .then(|| svg::render(&View::new(&report.schema, &report.relations, &GraphOptions::default())));
+    let page = Page {
+        source: &report.source,
+        engine: engine(report),
+        relations: summary.relations.sentence(),
+        summary,
+        rules: rule_rows(report),
+        groups: by_table(&report.findings)
+            .into_iter()
+            .map(|(table, findings)| Group {
+                title: table.map_or_else(|| "The database as a whole".to_string(), ToString::to_string),
+                rows: table.and_then(|t| report.schema.table(t)).and_then(|t| t.row_estimate).map(thousands),
+                findings,
+            })
+            .collect(),
+        picture,
+        suppressed: report
+            .suppressed
+            .iter()
+            .map(|s| {
+                let by = report.suppressions.get(s.by);
+                Hidden {
+                    rule: s.finding.rule,
+                    place: s.finding.subject.place(),
+                    reason: by.map_or("", |b| &b.reason),
+                    origin: by.map_or("", |b| &b.origin),
+                }
+            })
+            .collect(),
+        unused: report
+            .unused_suppressions
+            .iter()
+            .filter_map(|&i| report.suppressions.get(i))
+            .map(|s| (s.origin.as_str(), suppression_subject(s)))
+            .collect(),
+        failures: &report.failures,
+        no_statement: no_statement(report.schema.engine),
+    };
+    // Writing into a String cannot fail, and the template calls nothing that can.
+    let mut text = page.render().unwrap_or_default();
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn safety(safety: Safety) -> &'static str {
+    match safety {
+        Safety::Safe => "safe",
+        Safety::Unsafe => "check the rows first",
+        Safety::Manual => "needs your decision",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn page_is_self_contained_and_whole() {
+        let page = render(&samples::report());
+        assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+        for finding in &samples::report().findings {
+            assert!(page.contains(&finding.fingerprint), "{}", finding.rule);
+        }
+        let rest = page.replace("http://www.w3.org/2000/svg", "").replace("postgres://", "");
+        for outside in ["http:", "https:", "src=", "@import", "url(h", "<link"] {
+            assert!(!rest.contains(outside), "{outside}");
+        }
+        assert!(page.contains("<svg "));
+    }
+
+    #[test]
+    fn names_stay_text() {
+        let page = render(&samples::hostile());
+        assert!(!page.contains("<script>alert"), "escaped");
+        assert!(!page.contains("we|rd.<t>"), "escaped");
+        assert_eq!(page.matches("<script>").count(), 1, "our own");
+        let page = render(&samples::clean());
+        assert!(page.contains("Nothing found"));
+    }
+}

@@ -1,0 +1,173 @@
+//! `json`: referee's own document, with a published JSON Schema.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::summary::Summary;
+use crate::audit::Report;
+use crate::findings::Finding;
+use crate::findings::suppress::Suppression;
+use crate::schema::Engine;
+
+/// The format's name and version. It changes when a reader of the old one would be misled.
+pub const FORMAT: &str = "referee-findings/1";
+
+#[derive(Serialize, JsonSchema)]
+struct Document<'a> {
+    /// The format's name and version.
+    format: &'a str,
+    /// What was audited: a path, or a URL without its password.
+    source: &'a str,
+    /// The engine.
+    engine: Engine,
+    /// Its version, where known: `15.18`.
+    version: Option<String>,
+    /// The counts.
+    summary: Summary,
+    /// The findings, sorted by table (the database first), columns, code.
+    findings: &'a [Finding],
+    /// The findings the user does not want to hear about.
+    suppressed: Vec<SuppressedFinding<'a>>,
+    /// The suppressions that were about nothing.
+    unused_suppressions: Vec<UnusedSuppression<'a>>,
+    /// What could not be done. If there is any, the audit is incomplete.
+    failures: Vec<FailedPart<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct SuppressedFinding<'a> {
+    #[serde(flatten)]
+    finding: &'a Finding,
+    /// Why it is suppressed.
+    reason: &'a str,
+    /// Where that is written.
+    origin: &'a str,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct UnusedSuppression<'a> {
+    /// The rule it names; null for every rule.
+    rule: Option<&'a str>,
+    /// The glob of tables and columns it names; null for every one.
+    subject: Option<&'a str>,
+    /// The fingerprint it names; null for every one.
+    fingerprint: Option<&'a str>,
+    /// Why it was made.
+    reason: &'a str,
+    /// Where it is written.
+    origin: &'a str,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct FailedPart<'a> {
+    /// What could not be done.
+    what: &'a str,
+    /// Why.
+    message: &'a str,
+    /// What to do about it.
+    hint: Option<&'a str>,
+}
+
+/// Writes the document.
+pub fn render(report: &Report) -> String {
+    let document = Document {
+        format: FORMAT,
+        source: &report.source,
+        engine: report.schema.engine,
+        version: report.schema.version.map(|v| v.to_string()),
+        summary: Summary::of(report),
+        findings: &report.findings,
+        suppressed: report
+            .suppressed
+            .iter()
+            .map(|s| {
+                let by = report.suppressions.get(s.by);
+                SuppressedFinding {
+                    finding: &s.finding,
+                    reason: by.map_or("", |b| &b.reason),
+                    origin: by.map_or("", |b| &b.origin),
+                }
+            })
+            .collect(),
+        unused_suppressions: report
+            .unused_suppressions
+            .iter()
+            .filter_map(|&i| report.suppressions.get(i))
+            .map(|s| UnusedSuppression {
+                rule: s.rule.as_deref(),
+                subject: s.subject.as_ref().map(globset::Glob::glob),
+                fingerprint: s.fingerprint.as_deref(),
+                reason: &s.reason,
+                origin: &s.origin,
+            })
+            .collect(),
+        failures: report
+            .failures
+            .iter()
+            .map(|f| FailedPart { what: &f.what, message: &f.message, hint: f.hint.as_deref() })
+            .collect(),
+    };
+    pretty(&document)
+}
+
+/// Returns the JSON Schema of the document.
+pub fn json_schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Document);
+    schema.insert("title".into(), "referee findings document".into());
+    schema.to_value()
+}
+
+/// Writes indented JSON with a newline at the end.
+pub(super) fn pretty(document: &impl Serialize) -> String {
+    // Strings, numbers and lists with string keys: serialising them cannot fail.
+    let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Names what a suppression is about: `unindexed-foreign-key at orders.*`.
+pub(super) fn suppression_subject(suppression: &Suppression) -> String {
+    let mut text = suppression.rule.clone().unwrap_or_else(|| "every rule".to_string());
+    if let Some(subject) = &suppression.subject {
+        text.push_str(&format!(" at {}", subject.glob()));
+    }
+    if let Some(fingerprint) = &suppression.fingerprint {
+        text.push_str(&format!(", fingerprint {fingerprint}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn document_is_valid_against_its_published_schema() {
+        let validator = jsonschema::validator_for(&json_schema()).expect("the schema is one");
+        for report in [samples::report(), samples::clean(), samples::hostile()] {
+            let document: serde_json::Value = serde_json::from_str(&render(&report)).expect("JSON");
+            let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:#?}");
+        }
+        assert!(!validator.is_valid(&serde_json::json!({"format": FORMAT})), "the schema must demand something");
+    }
+
+    #[test]
+    fn document_has_the_promised_fields() {
+        let document: serde_json::Value = serde_json::from_str(&render(&samples::report())).expect("JSON");
+        assert_eq!(document["format"], "referee-findings/1");
+        assert_eq!(document["version"], "15.18");
+        assert_eq!(document["summary"]["findings"], 7);
+        assert_eq!(document["summary"]["errors"], 2);
+        assert_eq!(document["summary"]["relations"]["inferred"], 1);
+        assert_eq!(document["summary"]["by_rule"]["unindexed-foreign-key"], 2);
+        assert_eq!(document["suppressed"][0]["origin"], "referee.toml:12");
+        assert_eq!(document["suppressed"][0]["rule"], "undeclared-foreign-key");
+        assert_eq!(document["unused_suppressions"][0]["rule"], "invalid-index");
+        let finding = &document["findings"][5];
+        assert_eq!(finding["subject"]["kind"], "foreign_key");
+        assert_eq!(finding["subject"]["table"], "users");
+        assert_eq!(finding["fixes"][0]["safety"], "safe");
+    }
+}
