@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::graph::{GraphOptions, View, svg};
 use super::json::suppression_subject;
+use super::junit::escape;
 use super::style::thousands;
 use super::summary::{RuleRow, Summary, by_table, engine, rule_rows};
 use super::text::no_statement;
@@ -92,6 +93,16 @@ pub fn render(report: &Report) -> String {
     text
 }
 
+/// Escapes a message's text, and sets what stands in single backticks as code.
+fn rich(text: &str) -> String {
+    let escaped = escape(text);
+    if text.contains("``") || !text.matches('`').count().is_multiple_of(2) {
+        return escaped;
+    }
+    let parts = escaped.split('`').enumerate();
+    parts.map(|(i, part)| if i % 2 == 0 { part.to_string() } else { format!("<code>{part}</code>") }).collect()
+}
+
 fn safety(safety: Safety) -> &'static str {
     match safety {
         Safety::Safe => "safe",
@@ -117,6 +128,12 @@ mod tests {
             assert!(!rest.contains(outside), "{outside}");
         }
         assert!(page.contains("<svg "));
+    }
+
+    #[test]
+    fn backticks_become_code_but_never_markup() {
+        assert_eq!(rich("a `b<c` d"), "a <code>b&lt;c</code> d");
+        assert_eq!(rich("a `b <i>"), "a `b &lt;i&gt;");
     }
 
     #[test]

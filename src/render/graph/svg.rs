@@ -12,7 +12,7 @@ const CSS: &str = ".rf-bg{fill:#ffffff}.rf-box{fill:#f6f8fa;stroke:#8c959f}.rf-h
 .rf-edge{fill:none;stroke-width:1.6}.rf-dash{stroke-dasharray:6 4}\
 .rf-svg text{font-family:ui-sans-serif,system-ui,'Segoe UI','DejaVu Sans',Helvetica,Arial,sans-serif}\
 @media (prefers-color-scheme:dark){.rf-bg{fill:#0d1117}.rf-box{fill:#161b22;stroke:#6e7681}.rf-head{fill:#21262d}\
-.rf-title{fill:#e6edf3}.rf-line{fill:#9da7b3}.rf-warn{fill:#d29922}}\
+.rf-missing{stroke:#ff7b72}.rf-title{fill:#e6edf3}.rf-line{fill:#9da7b3}.rf-warn{fill:#d29922}}\
 @media print{.rf-bg{fill:#ffffff}.rf-box{fill:#ffffff;stroke:#57606a}.rf-head{fill:#eeeeee}.rf-title{fill:#000000}.rf-line{fill:#333333}}";
 
 const KINDS: [(&str, Option<Action>); 5] = [
