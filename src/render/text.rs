@@ -193,7 +193,7 @@ impl Page<'_> {
         let Some((fix, others)) = fixes.split_first() else { return };
         let caveat = match fix.safety {
             Safety::Safe => "",
-            Safety::Unsafe => " (existing rows may refuse it, or it changes what later statements do)",
+            Safety::Unsafe => " (check the rows first)",
             Safety::Manual => " (needs your decision)",
         };
         self.beside("Fix", &format!("{}{caveat}", fix.title), false);

@@ -30,7 +30,7 @@ pub fn render(view: &View<'_>) -> String {
             "    {} {parent}{line}{child} {} : {}\n",
             entity(&relation.parent),
             entity(&relation.child),
-            quoted(&label)
+            quoted(&label, false)
         ));
     }
     text
@@ -68,16 +68,16 @@ fn word(text: &str, default: &str) -> String {
 }
 
 fn entity(table: &TableName) -> String {
-    quoted(&table.to_string())
+    quoted(&table.to_string(), true)
 }
 
 /// Mermaid has no escape for a double quote inside of quotes, nor for `%` and `\` in an entity's name.
-fn quoted(text: &str) -> String {
+fn quoted(text: &str, name: bool) -> String {
     let text: String = text
         .chars()
         .map(|c| match c {
             '"' => '\'',
-            '%' | '\\' => '_',
+            '%' | '\\' if name => '_',
             c if c.is_control() => ' ',
             c => c,
         })
