@@ -81,7 +81,7 @@ impl Page<'_> {
         let name = table.map_or_else(|| "The database as a whole".to_string(), |t| tame(&t.to_string()));
         let rows = table.and_then(|t| report.schema.table(t)).and_then(|t| t.row_estimate);
         let rows = rows.map(|n| format!("about {} rows", thousands(n))).unwrap_or_default();
-        let gap = if rows.is_empty() { 1 } else { 2 };
+        let gap = usize::from(!rows.is_empty());
         let used = width(&name) + width(&rows) + 1 + gap;
         let rule = self.style.rule(self.style.width.saturating_sub(used).max(3));
         let style = self.style;
