@@ -1,5 +1,8 @@
 //! Holds the code against `ARCHITECTURE.md`: dependencies point one way, and only `cli` meets the terminal.
 
+// A test all through: helpers may give up, too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Each module of the library and the modules it may use. `ARCHITECTURE.md` draws the same picture.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("schema", &[]),
-    ("sql", &[]),
+    ("sql", &["schema"]),
     ("change", &["schema"]),
     ("engine", &["schema", "change", "sql"]),
     ("source", &["schema", "engine"]),
@@ -18,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rules", &["schema", "change", "engine", "relations", "orphans", "findings"]),
     ("config", &["schema", "relations", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "orphans", "findings", "rules"]),
-    ("render", &["schema", "relations", "orphans", "findings", "rules", "audit"]),
+    ("render", &["schema", "change", "relations", "orphans", "findings", "rules", "audit"]),
 ];
 
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -43,7 +46,8 @@ fn sources() -> Vec<(PathBuf, String, String)> {
         .filter_map(|path| {
             let inside = path.strip_prefix(&root).unwrap();
             let first = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
-            if matches!(first.as_str(), "lib" | "main" | "testing") {
+            let is_test = path.file_stem().is_some_and(|s| s == "tests" || s == "samples");
+            if is_test || matches!(first.as_str(), "lib" | "main" | "testing") {
                 return None;
             }
             let text = fs::read_to_string(&path).unwrap();

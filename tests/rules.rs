@@ -3,13 +3,16 @@
 //! A fenced block ` ```sql ENGINE finds|clean [data] [pg15] [pg18] [foreign-keys-on] ` is run on a fresh database, which is
 //! then audited. A ` ```toml ` block right before it is the configuration.
 
+// A test all through: helpers may give up, too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::fs;
 use std::path::Path;
 
 use referee::audit::{self, Options};
-use referee::config::Config;
+use referee::config;
 use referee::engine::SessionOptions;
 use referee::orphans::ScanOptions;
 use referee::rules::{self, Settings};
@@ -70,15 +73,13 @@ fn examples() -> Vec<Example> {
 }
 
 fn run(example: &Example, source: &str) -> Result<(), String> {
-    let config = match &example.config {
-        Some(text) => Config::parse(text, "referee.toml").map_err(|e| format!("its configuration is refused: {e:?}"))?,
-        None => Config::default(),
-    };
+    let config = config::parse("referee.toml", example.config.as_deref().unwrap_or_default())
+        .map_err(|e| format!("its configuration is refused: {e:?}"))?;
     let input = Source::parse(source).map_err(|e| e.to_string())?;
     let input = input.open(&SessionOptions::default()).map_err(|e| e.to_string())?;
     let has = |word: &str| example.words.iter().any(|w| w == word);
     let options = Options {
-        relations: config.relations(),
+        relations: config.resolve(&input.schema).relations,
         threshold: 0.5,
         settings: Settings { policies: config.policies(), foreign_keys: has("foreign-keys-on").then_some(true) },
         rules: rules::ALL.iter().collect(),
