@@ -47,6 +47,14 @@ pub trait Dialect: Sync {
         }
     }
 
+    /// Writes a table's name with its schema, the default one, too: right whatever the session's search path is.
+    fn qualified_table(&self, name: &TableName, schema: &Schema) -> String {
+        match (&name.schema, &schema.default_schema) {
+            (None, Some(default)) => format!("{}.{}", self.identifier(default), self.identifier(&name.name)),
+            _ => self.table(name),
+        }
+    }
+
     /// Writes columns as a list without parentheses.
     fn columns(&self, columns: &[String]) -> String {
         columns.iter().map(|c| self.identifier(c)).collect::<Vec<_>>().join(", ")

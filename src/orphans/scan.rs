@@ -1,8 +1,11 @@
 //! Finds and counts orphans, one relation at a time.
+//!
+//! The database does the work: one anti-join for each relation. It is written with `NOT EXISTS`, never `NOT IN`, which
+//! finds nothing as soon as one parent key is NULL. A relation that cannot be asked does not stop the others.
 
-use crate::engine::{Dialect, EngineError, Session};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Session, Value};
 use crate::relations::{Graph, Relation};
-use crate::schema::Schema;
+use crate::schema::{Column, Engine, Family, Match, Schema, Table, TableKind, TableName};
 
 /// What the rows say of every relation that was looked at.
 #[derive(Debug, Default)]
@@ -42,17 +45,151 @@ pub struct ScanOptions {
 
 /// Writes the query that counts a relation's orphans: an anti-join by `NOT EXISTS`.
 pub fn orphan_query(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> String {
-    let _ = (dialect, schema, relation);
-    String::new()
+    format!("SELECT count(*) {}", from_where(dialect, schema, relation))
 }
 
 /// Writes the query that lists some keys that refer to nothing.
 pub fn sample_query(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, limit: u32) -> String {
-    let _ = (dialect, schema, relation, limit);
-    String::new()
+    let table = schema.table(&relation.child);
+    let columns: Vec<String> = relation
+        .columns
+        .iter()
+        .map(|name| {
+            let column = format!("child.{}", dialect.identifier(name));
+            // DISTINCT and ORDER BY need an ordering, which these types do not have.
+            let unordered = table.and_then(|t| t.column(name)).is_some_and(without_equality);
+            if unordered && dialect.engine() != Engine::Sqlite { format!("CAST({column} AS text)") } else { column }
+        })
+        .collect();
+    let order: Vec<String> = (1..=columns.len()).map(|i| i.to_string()).collect();
+    let rest = from_where(dialect, schema, relation);
+    format!("SELECT DISTINCT {} {rest} ORDER BY {} LIMIT {limit}", columns.join(", "), order.join(", "))
+}
+
+fn from_where(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> String {
+    let child = source(dialect, schema, &relation.child);
+    let column = |name: &String| format!("child.{}", dialect.identifier(name));
+    // SQLite reads MATCH FULL and goes by MATCH SIMPLE ("Foreign Key Support", 6).
+    let full = dialect.engine() != Engine::Sqlite && relation.foreign_key().is_some_and(|k| k.matching == Match::Full);
+    // MATCH FULL lets a row be without a parent only if all columns are NULL; a comparison with NULL finds no parent.
+    let present: Vec<String> = relation.columns.iter().map(|c| format!("{} IS NOT NULL", column(c))).collect();
+    let present = if full && present.len() > 1 { format!("({})", present.join(" OR ")) } else { present.join(" AND ") };
+    if schema.table(&relation.parent).is_none() {
+        return format!("FROM {child} AS child WHERE {present}");
+    }
+    let parent = source(dialect, schema, &relation.parent);
+    let pairs = relation.columns.iter().zip(&relation.parent_columns);
+    let equal: Vec<String> = pairs.map(|(c, p)| equality(dialect, schema, relation, c, p)).collect();
+    let equal = equal.join(" AND ");
+    format!("FROM {child} AS child WHERE {present} AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {equal})")
+}
+
+/// Writes a table in FROM. A foreign key between ordinary tables does not look at the tables that inherit from them
+/// (PostgreSQL manual, 5.11.1); one of a partitioned table does look at its partitions.
+fn source(dialect: &dyn Dialect, schema: &Schema, name: &TableName) -> String {
+    let written = dialect.qualified_table(name, schema);
+    let plain = schema.table(name).is_some_and(|t| t.kind == TableKind::Plain);
+    let inherited = schema.tables.iter().any(|t| t.inherits.contains(name));
+    if plain && inherited { format!("ONLY {written}") } else { written }
+}
+
+fn equality(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, child: &str, parent: &str) -> String {
+    let left = format!("parent.{}", dialect.identifier(parent));
+    let right = format!("child.{}", dialect.identifier(child));
+    if dialect.engine() == Engine::Sqlite {
+        // A foreign key compares by the parent's affinity and collation ("Foreign Key Support", 3). In a comparison the left
+        // column's collation is taken, and the plus takes the child's affinity away.
+        return format!("{left} = +{right}");
+    }
+    let column = |table: &TableName, name: &str| schema.table(table).and_then(|t| t.column(name));
+    let (Some(child), Some(parent)) = (column(&relation.child, child), column(&relation.parent, parent)) else {
+        return format!("{left} = {right}");
+    };
+    let collations_differ = child.collation != parent.collation;
+    let cockroach = dialect.engine() == Engine::Cockroach;
+    // A declared key has an operator for its types; a guessed one may join what the engine would not compare.
+    if !relation.is_declared() && (!comparable(child, parent) || (cockroach && collations_differ)) {
+        return format!("CAST({left} AS text) = CAST({right} AS text)");
+    }
+    if collations_differ && !cockroach {
+        // Two different collations of columns are an error to PostgreSQL; its own check takes the parent's.
+        let collation = parent.collation.as_ref().map_or("default", |c| c.name.as_str());
+        return format!("{left} = {right} COLLATE {}", dialect.quote(collation));
+    }
+    format!("{left} = {right}")
+}
+
+/// Types that have no `=`.
+fn without_equality(column: &Column) -> bool {
+    matches!(column.data_type.base.as_str(), "json" | "xml" | "point" | "polygon" | "path")
+}
+
+/// Tells whether the engine has an operator `=` for two columns.
+fn comparable(a: &Column, b: &Column) -> bool {
+    let group = |column: &Column| match column.data_type.family {
+        Family::Integer | Family::Decimal | Family::Float => Some(0),
+        Family::Date | Family::Timestamp => Some(1),
+        Family::Text => Some(2),
+        _ => None,
+    };
+    if without_equality(a) || without_equality(b) {
+        return false;
+    }
+    match (group(a), group(b)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => a.data_type.base == b.data_type.base && a.data_type.raw == b.data_type.raw,
+        _ => false,
+    }
+}
+
+/// Says why a relation cannot be asked; `None` if it can.
+fn obstacle(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Option<String> {
+    let Some(child) = schema.table(&relation.child) else {
+        return Some(format!("there is no table `{}`", relation.child));
+    };
+    if relation.columns.is_empty() {
+        return Some(format!("the columns of `{}` that refer to `{}` are not known", relation.child, relation.parent));
+    }
+    let missing = |table: &Table, columns: &[String]| {
+        let column = columns.iter().find(|c| table.column(c).is_none())?;
+        Some(format!("`{}` has no column `{column}`", table.name))
+    };
+    if let Some(text) = missing(child, &relation.columns) {
+        return Some(text);
+    }
+    let Some(parent) = schema.table(&relation.parent) else {
+        // SQLite lets a key name a parent that does not exist: then every reference refers to nothing.
+        let dangling = relation.is_declared() && dialect.engine() == Engine::Sqlite;
+        return (!dangling).then(|| format!("there is no table `{}`", relation.parent));
+    };
+    if relation.parent_columns.len() != relation.columns.len() {
+        return Some(format!(
+            "which columns of `{}` are meant by `{}` cannot be told",
+            relation.parent,
+            relation.child_side()
+        ));
+    }
+    if relation.foreign_key().is_some_and(|k| k.temporal) {
+        return Some("a key with PERIOD asks whether periods cover each other, which is not counted".to_string());
+    }
+    missing(parent, &relation.parent_columns)
+}
+
+/// Says which table may not be read; `None` if both may.
+fn unreadable(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Option<EngineError> {
+    let tables = [&relation.child, &relation.parent].into_iter().filter_map(|name| schema.table(name));
+    let table = tables.into_iter().find(|t| !t.readable)?;
+    let written = dialect.qualified_table(&table.name, schema);
+    let error = EngineError::new(
+        EngineErrorKind::Permission,
+        format!("this user may not read `{}`, so its rows could not be looked at", table.name),
+    );
+    Some(error.hint(format!("let the owner run `GRANT SELECT ON {written} TO …` with this user's name")))
 }
 
 /// Counts the orphans of every relation; `progress` is told before each one: how many are done, and the next.
+///
+/// Stops early only when the user stops it or the connection is gone; what is left is then skipped.
 pub fn scan(
     session: &mut dyn Session,
     schema: &Schema,
@@ -60,6 +197,138 @@ pub fn scan(
     options: &ScanOptions,
     progress: &mut dyn FnMut(usize, &Relation),
 ) -> Scan {
-    let _ = (session, schema, graph, options, progress);
-    Scan::default()
+    let mut result = Scan::default();
+    let mut stopped = false;
+    for (done, relation) in graph.relations().iter().enumerate() {
+        if stopped {
+            result.outcomes.push(Outcome::Skipped("the scan ended before its turn".to_string()));
+            continue;
+        }
+        progress(done, relation);
+        let outcome = one(session, schema, relation, options);
+        stopped = matches!(
+            &outcome,
+            Outcome::Failed(e) if matches!(e.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect)
+        );
+        result.outcomes.push(outcome);
+    }
+    result
+}
+
+fn one(session: &mut dyn Session, schema: &Schema, relation: &Relation, options: &ScanOptions) -> Outcome {
+    let dialect = session.dialect();
+    if let Some(why) = obstacle(dialect, schema, relation) {
+        return Outcome::Skipped(why);
+    }
+    if let Some(error) = unreadable(dialect, schema, relation) {
+        return Outcome::Failed(error);
+    }
+    match count(session, schema, relation, options) {
+        Ok(orphans) => Outcome::Counted(orphans),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+fn count(
+    session: &mut dyn Session,
+    schema: &Schema,
+    relation: &Relation,
+    options: &ScanOptions,
+) -> Result<Orphans, EngineError> {
+    let dialect = session.dialect();
+    let query = orphan_query(dialect, schema, relation);
+    let rows = session.query(&query)?;
+    let count = rows.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+    let count = count.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| {
+        EngineError::new(EngineErrorKind::Statement, "the count of orphans is not a number").sql(query.clone())
+    })?;
+    let mut samples = Vec::new();
+    if count > 0 && options.samples > 0 {
+        let rows = session.query(&sample_query(dialect, schema, relation, options.samples))?;
+        samples = rows.rows.iter().map(|row| row.iter().map(Value::to_string).collect()).collect();
+    }
+    Ok(Orphans { count, samples, query })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+    use crate::schema::Collation;
+    use crate::testing;
+
+    fn query(schema: &Schema) -> String {
+        let (table, key) = schema.foreign_keys().next().expect("a key");
+        let relation = Relation::declared(schema, &table.name, key);
+        orphan_query(engine::dialect(schema.engine).expect("a dialect"), schema, &relation)
+    }
+
+    fn inferred(schema: &Schema) -> String {
+        let (table, key) = schema.foreign_keys().next().expect("a key");
+        let mut relation = Relation::declared(schema, &table.name, key);
+        relation.basis = crate::relations::Basis::Configured;
+        orphan_query(engine::dialect(schema.engine).expect("a dialect"), schema, &relation)
+    }
+
+    #[test]
+    fn postgresql_names_the_schema_because_the_search_path_may_be_anything() {
+        let schema = testing::schema(
+            Engine::Postgres,
+            &["customers: id int8 pk", "sales.orders: id int8 pk, c int8 >customers.id"],
+        );
+        assert_eq!(
+            query(&schema),
+            "SELECT count(*) FROM sales.orders AS child WHERE child.c IS NOT NULL AND NOT EXISTS \
+             (SELECT 1 FROM public.customers AS parent WHERE parent.id = child.c)"
+        );
+    }
+
+    #[test]
+    fn match_full_counts_rows_that_are_half_null() {
+        let mut schema = testing::schema(Engine::Postgres, &["p: a int8 pk, b int8 pk", "c: a int8 >p.a, b int8"]);
+        let key = &mut schema.table_mut(&"c".into()).expect("c").foreign_keys[0];
+        key.columns = vec!["a".into(), "b".into()];
+        key.parent_columns = key.columns.clone();
+        assert!(query(&schema).contains("WHERE child.a IS NOT NULL AND child.b IS NOT NULL AND NOT EXISTS"));
+        schema.table_mut(&"c".into()).expect("c").foreign_keys[0].matching = Match::Full;
+        assert!(query(&schema).contains("WHERE (child.a IS NOT NULL OR child.b IS NOT NULL) AND NOT EXISTS"));
+        schema.engine = Engine::Sqlite;
+        assert!(query(&schema).contains("WHERE child.a IS NOT NULL AND child.b IS NOT NULL AND NOT EXISTS"));
+    }
+
+    #[test]
+    fn a_guessed_relation_of_other_types_is_compared_as_text() {
+        let schema = testing::schema(Engine::Postgres, &["p: id uuid pk", "c: a text >p.id"]);
+        assert!(inferred(&schema).ends_with("WHERE CAST(parent.id AS text) = CAST(child.a AS text))"));
+        assert!(query(&schema).ends_with("WHERE parent.id = child.a)"));
+        let schema = testing::schema(Engine::Postgres, &["p: id int8 pk", "c: a numeric >p.id"]);
+        assert!(inferred(&schema).ends_with("WHERE parent.id = child.a)"));
+    }
+
+    #[test]
+    fn the_parents_collation_decides() {
+        let mut schema = testing::schema(Engine::Postgres, &["p: id text pk", "c: a text >p.id"]);
+        let collation = Collation { name: "C".into(), deterministic: true };
+        schema.table_mut(&"c".into()).expect("c").columns[0].collation = Some(collation);
+        assert!(query(&schema).ends_with("parent.id = child.a COLLATE \"default\")"));
+    }
+
+    #[test]
+    fn heirs_are_left_out_and_partitions_are_not() {
+        let mut schema = testing::schema(Engine::Postgres, &["p: id int8 pk", "c: a int8 >p.id", "heir: id int8"]);
+        schema.table_mut(&"heir".into()).expect("heir").inherits = vec!["p".into()];
+        assert!(query(&schema).contains("FROM ONLY public.p AS parent"));
+        schema.table_mut(&"p".into()).expect("p").kind = TableKind::Partitioned;
+        assert!(query(&schema).contains("FROM public.p AS parent"));
+    }
+
+    #[test]
+    fn samples_are_sorted_and_limited() {
+        let schema = testing::schema(Engine::Sqlite, &["p: id int pk", "c: \"a int >p.id"]);
+        let (table, key) = schema.foreign_keys().next().expect("a key");
+        let relation = Relation::declared(&schema, &table.name, key);
+        let sql = sample_query(&engine::sqlite::DIALECT, &schema, &relation, 5);
+        assert!(sql.starts_with("SELECT DISTINCT child.\"\"\"a\" FROM c AS child WHERE"), "{sql}");
+        assert!(sql.ends_with("ORDER BY 1 LIMIT 5"), "{sql}");
+    }
 }

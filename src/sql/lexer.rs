@@ -286,8 +286,7 @@ mod tests {
 
     use super::*;
 
-    const ENGINES: [Engine; 5] =
-        [Engine::Sqlite, Engine::Postgres, Engine::Cockroach, Engine::Mysql, Engine::Mariadb];
+    const ENGINES: [Engine; 5] = [Engine::Sqlite, Engine::Postgres, Engine::Cockroach, Engine::Mysql, Engine::Mariadb];
 
     fn read(engine: Engine, sql: &str) -> Vec<(Kind, &str)> {
         significant(engine, sql).into_iter().map(|t| (t.kind, t.text(sql))).collect()
@@ -298,7 +297,13 @@ mod tests {
         use Kind::{Punctuation, QuotedName, String, Word};
         assert_eq!(
             read(Engine::Sqlite, r#""a""b" [c d] `e``f` 'g''h' x'00'"#),
-            [(QuotedName, r#""a""b""#), (QuotedName, "[c d]"), (QuotedName, "`e``f`"), (String, "'g''h'"), (String, "x'00'")]
+            [
+                (QuotedName, r#""a""b""#),
+                (QuotedName, "[c d]"),
+                (QuotedName, "`e``f`"),
+                (String, "'g''h'"),
+                (String, "x'00'")
+            ]
         );
         assert_eq!(
             read(Engine::Postgres, r#"E'a\'b' 'a\' $$x'y$$ $t$a$$b$t$ U&"d\0061" a[1]"#),
@@ -314,7 +319,10 @@ mod tests {
                 (Punctuation, "]"),
             ]
         );
-        assert_eq!(read(Engine::Mysql, r#"'a\'b' "c" `d`"#), [(String, r"'a\'b'"), (String, "\"c\""), (QuotedName, "`d`")]);
+        assert_eq!(
+            read(Engine::Mysql, r#"'a\'b' "c" `d`"#),
+            [(String, r"'a\'b'"), (String, "\"c\""), (QuotedName, "`d`")]
+        );
     }
 
     #[test]
@@ -329,7 +337,10 @@ mod tests {
         let sql = "a /* b /* c */ d */ e -- f\ng";
         assert_eq!(read(Engine::Postgres, sql).len(), 3);
         assert_eq!(read(Engine::Sqlite, sql).iter().map(|t| t.1).collect::<Vec<_>>(), ["a", "d", "*", "/", "e", "g"]);
-        assert_eq!(read(Engine::Mysql, "1--1 # x\n-- y\nz").iter().map(|t| t.1).collect::<Vec<_>>(), ["1", "-", "-", "1", "z"]);
+        assert_eq!(
+            read(Engine::Mysql, "1--1 # x\n-- y\nz").iter().map(|t| t.1).collect::<Vec<_>>(),
+            ["1", "-", "-", "1", "z"]
+        );
     }
 
     #[test]
@@ -355,12 +366,10 @@ mod tests {
 
     #[test]
     fn other_scripts_are_words_and_a_parameter_is_no_dollar_quote() {
-        assert_eq!(read(Engine::Postgres, "größe $1 a$b$"), [
-            (Kind::Word, "größe"),
-            (Kind::Punctuation, "$"),
-            (Kind::Number, "1"),
-            (Kind::Word, "a$b$"),
-        ]);
+        assert_eq!(
+            read(Engine::Postgres, "größe $1 a$b$"),
+            [(Kind::Word, "größe"), (Kind::Punctuation, "$"), (Kind::Number, "1"), (Kind::Word, "a$b$"),]
+        );
     }
 
     proptest! {
