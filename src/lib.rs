@@ -8,6 +8,7 @@ pub mod audit;
 pub mod change;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod engine;
 pub mod findings;
 pub mod orphans;

@@ -197,11 +197,10 @@ fn rowid_alias(building: &mut Building) {
     if table.indexes.iter().any(|i| i.origin == IndexOrigin::PrimaryKey) {
         return;
     }
-    if let Some(column) = table.columns.iter_mut().find(|c| c.name == *name) {
-        if column.data_type.raw.eq_ignore_ascii_case("INTEGER") {
-            column.auto_number = true;
-            column.nullable = false;
-        }
+    let integer = |c: &&mut Column| c.name == *name && c.data_type.raw.eq_ignore_ascii_case("INTEGER");
+    if let Some(column) = table.columns.iter_mut().find(integer) {
+        column.auto_number = true;
+        column.nullable = false;
     }
 }
 

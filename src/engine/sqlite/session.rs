@@ -239,7 +239,7 @@ impl Sqlite {
 
 fn rows(connection: &Connection, sql: &str) -> rusqlite::Result<Rows> {
     let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_string).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_string).collect();
     let count = columns.len();
     let mut result = Rows { columns, rows: Vec::new() };
     // Raw: a plan is asked for without values for its parameters.
