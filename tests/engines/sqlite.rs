@@ -379,6 +379,29 @@ fn a_write_ahead_log_is_read_and_nothing_is_left_beside_it() {
 }
 
 #[test]
+fn a_write_that_was_cut_off_is_not_repaired() {
+    let db = database("CREATE TABLE t (a)");
+    let writer = Connection::open(&db.path).unwrap();
+    writer
+        .execute_batch(
+            "PRAGMA cache_size = 2; BEGIN;
+             INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT i FROM n;",
+        )
+        .unwrap();
+    // A copy of both files now is what a crash now would leave.
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("crashed.db");
+    let journal = |path: &Path| PathBuf::from(format!("{}-journal", path.display()));
+    std::fs::copy(&db.path, &path).unwrap();
+    std::fs::copy(journal(&db.path), journal(&path)).unwrap();
+    let before = listing(folder.path());
+    let error = refused(&path);
+    assert_eq!(error.kind, EngineErrorKind::Busy, "{error}");
+    assert!(error.hint.is_some());
+    assert_eq!(listing(folder.path()), before);
+}
+
+#[test]
 fn the_planner_says_which_index_serves_a_look_up() {
     let db = database(
         "CREATE TABLE p (id INTEGER PRIMARY KEY, t TEXT UNIQUE, n TEXT COLLATE NOCASE UNIQUE);

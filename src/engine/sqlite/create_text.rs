@@ -433,6 +433,8 @@ pub(super) fn trigger(sql: &str) -> TriggerText {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn keys(sql: &str) -> Vec<(Option<String>, String, String)> {
@@ -520,18 +522,90 @@ mod tests {
         );
     }
 
+    const ODD: &str = "CREATE TABLE IF NOT EXISTS \"a\".t (id INTEGER CONSTRAINT k PRIMARY KEY DESC ON CONFLICT FAIL \
+        AUTOINCREMENT, e TEXT COLLATE x DEFAULT (1) CHECK ((e)) REFERENCES p(id) ON DELETE SET NULL MATCH FULL NOT \
+        DEFERRABLE INITIALLY DEFERRED, g AS (1) STORED, PRIMARY KEY (a, b) UNIQUE (c) CONSTRAINT z FOREIGN KEY (a) \
+        REFERENCES q ON UPDATE NO ACTION) WITHOUT ROWID";
+
     #[test]
     fn text_that_is_cut_off_is_read_as_far_as_it_goes() {
-        for sql in [
-            "",
-            "CREATE",
-            "CREATE TABLE t",
-            "CREATE TABLE t(",
-            "CREATE TABLE t(a REFERENCES",
-            "CREATE TABLE t(a CHECK ((",
-        ] {
+        for end in 0..ODD.len() {
+            let sql = &ODD[..end];
             let _ = (table(sql), index(sql), trigger(sql));
+            let rest = &ODD[end..];
+            let _ = (table(rest), index(rest), trigger(rest));
         }
         assert_eq!(table("CREATE TABLE t(a REFERENCES p(id) ON").foreign_keys.len(), 1);
     }
+
+    /// What SQLite's own parser makes of a text: columns and parent of each foreign key, in order of declaration.
+    fn parsed(sql: &str) -> Option<Vec<(String, String)>> {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(sql).ok()?;
+        let keys = "SELECT group_concat(\"from\", ','), \"table\" FROM pragma_foreign_key_list('t') GROUP BY id ORDER BY id DESC";
+        let mut statement = connection.prepare(keys).unwrap();
+        let rows = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        Some(rows.map(Result::unwrap).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_keys_are_those_that_sqlite_reads(
+            columns in proptest::collection::vec(0usize..COLUMNS.len(), 1..5),
+            pieces in proptest::collection::vec(proptest::collection::vec(0usize..PIECES.len(), 0..6), 5),
+            constraints in proptest::collection::vec((0usize..CONSTRAINTS.len(), any::<bool>()), 0..4),
+        ) {
+            let mut sql = String::from("CREATE TABLE t (");
+            for (i, column) in columns.iter().enumerate() {
+                let pieces: Vec<&str> = pieces[i].iter().map(|p| PIECES[*p]).collect();
+                sql.push_str(&format!("{}c{i} {} {}", if i > 0 { ", " } else { "" }, COLUMNS[*column], pieces.join(" ")));
+            }
+            for (i, (constraint, comma)) in constraints.iter().enumerate() {
+                sql.push_str(if i == 0 || *comma { ", " } else { " " });
+                sql.push_str(CONSTRAINTS[*constraint]);
+            }
+            sql.push(')');
+            if let Some(expected) = parsed(&sql) {
+                let read: Vec<_> = table(&sql).foreign_keys.into_iter().map(|k| (k.columns.join(","), k.parent)).collect();
+                prop_assert_eq!(read, expected, "{}", sql);
+                prop_assert_eq!(table(&sql).columns.len(), columns.len(), "{}", sql);
+            }
+        }
+    }
+
+    const COLUMNS: [&str; 6] =
+        ["", "INTEGER", "VARCHAR(10, 2)", "double precision", "\"REFERENCES\"", "[not null] (3)"];
+    const PIECES: [&str; 22] = [
+        "REFERENCES p",
+        "REFERENCES \"p q\"(id)",
+        "CONSTRAINT k REFERENCES [p](id) ON DELETE SET NULL ON UPDATE NO ACTION",
+        "REFERENCES p MATCH FULL ON DELETE CASCADE",
+        "REFERENCES `p`/* REFERENCES q */(x) ON DELETE RESTRICT -- REFERENCES z\n",
+        "DEFERRABLE INITIALLY DEFERRED",
+        "NOT DEFERRABLE",
+        "NOT NULL ON CONFLICT IGNORE",
+        "NULL",
+        "UNIQUE",
+        "DEFAULT 'REFERENCES x'",
+        "DEFAULT -1.5",
+        "DEFAULT (1 + (2))",
+        "DEFAULT CURRENT_TIMESTAMP",
+        "DEFAULT references_",
+        "DEFAULT +x'00'",
+        "CHECK (c0 <> ')' AND (c0 <> 'REFERENCES p'))",
+        "CONSTRAINT x CHECK (1) ON CONFLICT ABORT",
+        "COLLATE NOCASE",
+        "CONSTRAINT lost",
+        "GENERATED ALWAYS AS (1 + length(')')) VIRTUAL",
+        "AS (2) STORED",
+    ];
+    const CONSTRAINTS: [&str; 7] = [
+        "FOREIGN KEY (c0) REFERENCES p",
+        "CONSTRAINT \"f k\" FOREIGN KEY (c0, \"c0\") REFERENCES 'p'(a, b) ON DELETE SET DEFAULT NOT DEFERRABLE INITIALLY IMMEDIATE",
+        "FOREIGN KEY (c0) REFERENCES p ON INSERT CASCADE DEFERRABLE",
+        "UNIQUE (c0 COLLATE NOCASE DESC) ON CONFLICT REPLACE",
+        "CONSTRAINT a CONSTRAINT b CHECK (c0)",
+        "PRIMARY KEY (c0)",
+        "CHECK ('FOREIGN KEY (c0) REFERENCES p')",
+    ];
 }

@@ -1,7 +1,7 @@
 //! One connection to a SQLite file, opened to read only.
 //!
-//! No file is ever made or changed, not even the `-wal` and `-shm` files that a reader of a write-ahead-logged database
-//! would leave behind.
+//! The database is never changed and none is ever made. A write-ahead-logged database with an empty log is read without the
+//! `-wal` and `-shm` files that a reader would leave behind; one whose log holds rows can only be read with them.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -156,24 +156,29 @@ fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> EngineError 
     };
     let mut made = match code.map(|(code, _)| code) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-            EngineError::new(K::Busy, format!("`{shown}` is locked by another process"))
-                .hint("wait until it has finished writing, or run referee on a copy made with `sqlite3 FILE '.backup copy.db'`")
+            EngineError::new(K::Busy, format!("`{shown}` is locked by another process")).hint(format!(
+                "wait until it has finished writing, or run referee on a copy: `sqlite3 {shown} '.backup copy.db'`"
+            ))
         }
-        Some(ErrorCode::ReadOnly) => {
-            EngineError::new(K::Busy, format!("`{shown}` was left in the middle of a write, and to repair it would change it: {said}"))
-                .hint("open it once with the application that writes it (or `sqlite3 FILE 'PRAGMA quick_check'`), then run referee again")
-        }
-        Some(ErrorCode::CannotOpen) => {
-            EngineError::new(K::Connect, format!("cannot open `{shown}`: {said}"))
-                .hint("its `-wal`, `-shm` or `-journal` file may not be readable or its directory not writable; run referee on a copy made with `sqlite3 FILE '.backup copy.db'`")
-        }
+        Some(ErrorCode::ReadOnly) => EngineError::new(
+            K::Busy,
+            format!("`{shown}` was left in the middle of a write, and to repair it would change it: {said}"),
+        )
+        .hint(format!(
+            "open it once with the application that writes it, or `sqlite3 {shown} 'PRAGMA quick_check'`; then run \
+             referee again"
+        )),
+        Some(ErrorCode::CannotOpen) => EngineError::new(K::Connect, format!("cannot open `{shown}`: {said}")).hint(format!(
+            "its log or journal cannot be used where it lies; copy `{shown}` and the files `{shown}-*` beside it to a \
+             directory that you may write to, and name the copy"
+        )),
         Some(ErrorCode::NotADatabase) => {
             EngineError::new(K::NotADatabase, format!("`{shown}` is not a SQLite database, or it is encrypted"))
                 .hint("name a SQLite 3 file; decrypt one made by SQLCipher or SEE before (`sqlcipher_export`)")
         }
         Some(ErrorCode::DatabaseCorrupt) => {
             EngineError::new(K::NotADatabase, format!("`{shown}` is damaged: {said}"))
-                .hint("see what `PRAGMA integrity_check` says; `sqlite3 FILE .recover` saves what can be saved")
+                .hint(format!("see `sqlite3 {shown} 'PRAGMA integrity_check'`; `sqlite3 {shown} .recover` saves what can be saved"))
         }
         Some(ErrorCode::OperationInterrupted) => EngineError::new(K::Cancelled, "stopped"),
         Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
