@@ -109,7 +109,9 @@ fn equality(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, child: 
     let cockroach = dialect.engine() == Engine::Cockroach;
     // A declared key has an operator for its types; a guessed one may join what the engine would not compare.
     if !relation.is_declared() && (!comparable(child, parent) || (cockroach && collations_differ)) {
-        return format!("CAST({left} AS text) = CAST({right} AS text)");
+        // Bytes decide, whatever the collations of the two columns.
+        let collation = if collations_differ && !cockroach { " COLLATE \"C\"" } else { "" };
+        return format!("CAST({left} AS text) = CAST({right} AS text){collation}");
     }
     if collations_differ && !cockroach {
         // Two different collations of columns are an error to PostgreSQL; its own check takes the parent's.
@@ -137,7 +139,11 @@ fn comparable(a: &Column, b: &Column) -> bool {
     }
     match (group(a), group(b)) {
         (Some(one), Some(other)) => one == other,
-        (None, None) => a.data_type.base == b.data_type.base && a.data_type.raw == b.data_type.raw,
+        // Two enums or two types of an extension may share a base name; a domain's column is spelled differently.
+        (None, None) if matches!(a.data_type.family, Family::Enum | Family::Other | Family::Array) => {
+            a.data_type.base == b.data_type.base && a.data_type.raw == b.data_type.raw
+        }
+        (None, None) => a.data_type.base == b.data_type.base,
         _ => false,
     }
 }

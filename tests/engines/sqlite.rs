@@ -190,6 +190,8 @@ fn virtual_tables_are_named_and_their_own_tables_are_not() {
     let db = database(
         "CREATE VIRTUAL TABLE search USING fts5(body); CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2);
          CREATE INDEX i ON t(id); ANALYZE;
+         CREATE VIEW v AS SELECT 1 AS a; CREATE VIEW broken AS SELECT * FROM nowhere, nofunction(1);
+         CREATE TRIGGER tv INSTEAD OF DELETE ON v BEGIN SELECT 1; END;
          PRAGMA writable_schema = ON;
          INSERT INTO sqlite_schema VALUES ('table', 'strange', 'strange', 0, 'CREATE VIRTUAL TABLE strange USING nomodule(x)');",
     );
@@ -262,12 +264,14 @@ fn a_thousand_tables_take_no_more_statements_than_one() {
     sql.push_str("COMMIT;");
     let db = database(&sql);
     let mut session = session(&db.path);
+    let before = session.round_trips();
     let started = std::time::Instant::now();
     let schema = session.inspect().unwrap();
     let took = started.elapsed();
     assert_eq!(schema.tables.len(), 1000);
     assert_eq!(schema.foreign_keys().count(), 2 * 999);
-    assert!(session.round_trips() < 10 + 2, "{} statements", session.round_trips());
+    let statements = session.round_trips() - before;
+    assert!(statements < 10, "{statements} statements");
     // A loop that asks once for each pair of tables takes minutes here.
     assert!(took.as_secs() < 20, "{took:?}");
 }
@@ -294,10 +298,19 @@ fn the_observer_hears_every_statement() {
 #[test]
 fn nothing_can_be_written() {
     let db = database("CREATE TABLE t (a)");
+    let folder = db.path.parent().unwrap();
+    let before = listing(folder);
     let mut session = session(&db.path);
+    let other = folder.join("other.db").display().to_string().replace('\'', "''");
     for sql in ["INSERT INTO t VALUES (1)", "CREATE TABLE u (a)", "DROP TABLE t", "PRAGMA user_version = 3"] {
         assert!(session.query(sql).is_err(), "{sql}");
     }
+    for sql in [format!("VACUUM INTO '{other}'"), format!("ATTACH '{other}' AS o")] {
+        assert!(session.query(&sql).is_err(), "{sql}");
+    }
+    session.inspect().unwrap();
+    drop(session);
+    assert_eq!(listing(folder), before);
 }
 
 #[test]

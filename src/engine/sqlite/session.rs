@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 
 use super::{DIALECT, inspect};
 use crate::engine::{Dialect, EngineError, EngineErrorKind, LookupPlan, Rows, Session, SessionOptions, Value};
@@ -200,7 +200,13 @@ impl Sqlite {
             observer.statement(sql);
         }
         self.round_trips += 1;
-        rows(&self.connection, sql).map_err(|e| error(&self.path, &e, Some(sql)))
+        // A read-only connection refuses to change its file, but VACUUM INTO would make another.
+        let statement = self.connection.prepare(sql).map_err(|e| error(&self.path, &e, Some(sql)))?;
+        if !statement.readonly() {
+            let message = "this statement would write, and the session is open to read only";
+            return Err(EngineError::new(EngineErrorKind::Permission, message).sql(sql));
+        }
+        rows(statement).map_err(|e| error(&self.path, &e, Some(sql)))
     }
 
     /// Gives up the reading without locks when somebody has begun to write.
@@ -242,8 +248,7 @@ impl Sqlite {
     }
 }
 
-fn rows(connection: &Connection, sql: &str) -> rusqlite::Result<Rows> {
-    let mut statement = connection.prepare(sql)?;
+fn rows(mut statement: Statement<'_>) -> rusqlite::Result<Rows> {
     let columns: Vec<String> = statement.column_names().map(str::to_string).collect();
     let count = columns.len();
     let mut result = Rows { columns, rows: Vec::new() };
