@@ -371,7 +371,7 @@ fn a_locked_database_is_busy() {
 #[test]
 fn a_write_ahead_log_is_read_and_nothing_is_left_beside_it() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("wal.db");
+    let path = folder.path().join("wal #1, 100% ?x=y&z ü.db");
     let writer = Connection::open(&path).unwrap();
     writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1); BEGIN IMMEDIATE; CREATE TABLE u (a);").unwrap();
     // The log holds the table, the file does not yet; what is not committed is not seen.

@@ -296,17 +296,18 @@ impl Session for Sqlite {
         self.run("BEGIN")?;
         let schema = self.catalog();
         self.run("ROLLBACK")?;
-        let mut schema = schema?;
         self.unchanged()?;
+        let mut schema = schema?;
         schema.version = Version::find_in(rusqlite::version());
         self.schema = Some(schema.clone());
         Ok(schema)
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        let rows = self.run(sql)?;
+        let rows = self.run(sql);
+        // First: what was read while somebody wrote may look like damage.
         self.unchanged()?;
-        Ok(rows)
+        rows
     }
 
     fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError> {
