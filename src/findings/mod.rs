@@ -1,5 +1,6 @@
 //! Findings: what is wrong, as data. Rules make them, suppression and baselines sort them, renderers show them.
 
+pub mod baseline;
 mod fingerprint;
 pub mod suppress;
 

@@ -1,0 +1,355 @@
+//! What can be typed: verbs, options, their help. No behaviour.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use globset::Glob;
+
+use crate::config::{FAIL_ON, FailOn, did_you_mean, nearest};
+use crate::render::{GraphFormat, ReportFormat};
+use crate::rules::{self, Rule};
+
+const SOURCES: &str = "\
+A SOURCE is one of:
+  shop.db, sqlite:shop.db        a SQLite file
+  postgres://user@host/database  PostgreSQL or CockroachDB; the password comes from
+                                 PGPASSWORD or ~/.pgpass
+  schema.json                    what `referee schema --format json` wrote";
+
+const EXIT: &str = "\
+Exit codes: 0 done, 1 findings at or above --fail-on, 2 it could not be done, 130 interrupted";
+
+/// Knows what happens to every row when another row is deleted.
+///
+/// Audits the relations of a database: foreign keys that are missing, that nothing indexes, whose actions contradict the
+/// columns they change, that rows violate. Reads only; never changes anything.
+#[derive(Debug, Parser)]
+#[command(
+    name = "referee",
+    version,
+    max_term_width = 80,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    after_help = format!("{SOURCES}\n\nExamples:\n  referee demo\n  referee audit shop.db\n  referee graph postgres://app@localhost/shop --root users\n\n{EXIT}")
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every verb.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Say only what was asked for: no notes, no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Print every SQL statement before it is sent
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
+    pub color: ColorWhen,
+    /// Draw with ASCII characters only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// Read the configuration from FILE instead of ./referee.toml
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+    /// Read no configuration
+    #[arg(long, global = true)]
+    pub no_config: bool,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Report what is wrong with a database's relations
+    Audit(AuditArgs),
+    /// Draw which table's rows refer to which
+    Graph(GraphArgs),
+    /// Print the schema as referee sees it
+    Schema(SchemaArgs),
+    /// Accept the findings of today, so that only new ones are reported
+    Baseline(BaselineArgs),
+    /// List the rules
+    Rules(RulesArgs),
+    /// Explain a rule: what it finds, why it hurts, what to do
+    Explain(ExplainArgs),
+    /// Write a commented referee.toml for a database
+    Init(InitArgs),
+    /// Make a small database with every kind of defect, and audit it
+    Demo(DemoArgs),
+    /// Print the JSON Schema of a file that referee reads or writes
+    JsonSchema(JsonSchemaArgs),
+    /// Print the completion script of a shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee audit shop.db\n  referee audit shop.db --data --foreign-keys on\n  referee audit postgres://app@localhost/shop --format sarif -o referee.sarif\n  referee audit shop.db --only unindexed-foreign-key --table 'order*'\n\n{EXIT}"))]
+pub(super) struct AuditArgs {
+    /// The database or schema document
+    pub source: String,
+    /// How to write the report [default: text]
+    #[arg(long)]
+    pub format: Option<ReportFormat>,
+    /// Write the report to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub what: WhatArgs,
+    /// Ask the planner whether each look-up of child rows uses an index
+    #[arg(long)]
+    pub verify_indexes: bool,
+    /// From which severity on findings make the exit code 1 [default: warning]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// Do not report the findings that FILE lists (see `referee baseline`)
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+}
+
+/// What an audit looks at.
+#[derive(Debug, Args)]
+pub(super) struct WhatArgs {
+    /// Read rows too, to count orphans
+    #[arg(long)]
+    pub data: bool,
+    /// Run these rules only, by name or code
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub only: Vec<&'static Rule>,
+    /// Do not run these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub skip: Vec<&'static Rule>,
+    /// Report on tables that match GLOB only; can be given several times
+    #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
+    pub tables: Vec<Glob>,
+    /// SQLite: whether the application runs PRAGMA foreign_keys = ON
+    #[arg(long, value_name = "STATE")]
+    pub foreign_keys: Option<OnOff>,
+    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnOff {
+    On,
+    Off,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee graph shop.db\n  referee graph shop.db --root users --depth 2\n  referee graph shop.db --format svg -o shop.svg"))]
+pub(super) struct GraphArgs {
+    /// The database or schema document
+    pub source: String,
+    /// How to draw it
+    #[arg(long, default_value = "tree")]
+    pub format: GraphFormat,
+    /// Draw only what hangs on TABLE: the rows that go, or stay behind, with its rows
+    #[arg(long, value_name = "TABLE")]
+    pub root: Option<String>,
+    /// Follow relations N steps from the root
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee schema shop.db\n  referee schema shop.db --format json -o shop.json\n  referee audit shop.json"))]
+pub(super) struct SchemaArgs {
+    /// The database or schema document
+    pub source: String,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub format: TextOrJson,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TextOrJson {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  referee baseline write shop.db\n  referee audit shop.db --baseline referee-baseline.json"
+)]
+pub(super) struct BaselineArgs {
+    #[command(subcommand)]
+    pub command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BaselineCommand {
+    /// Write the findings of today to a file
+    Write(BaselineWriteArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("Reasons that you wrote into an older file of the same name are kept.\n\n{SOURCES}\n\nExamples:\n  referee baseline write shop.db\n  referee baseline write shop.db --data -o known.json\n  referee audit shop.db --data --baseline known.json"))]
+pub(super) struct BaselineWriteArgs {
+    /// The database or schema document
+    pub source: String,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE", default_value = "referee-baseline.json")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub what: WhatArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  referee rules\n  referee rules --format json")]
+pub(super) struct RulesArgs {
+    /// How to list them
+    #[arg(long, default_value = "text")]
+    pub format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  referee explain set-null-on-not-null\n  referee explain REF105")]
+pub(super) struct ExplainArgs {
+    /// The rule, by name or code
+    pub rule: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee init shop.db\n  referee init shop.db -o config/referee.toml"))]
+pub(super) struct InitArgs {
+    /// The database or schema document
+    pub source: String,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE", default_value = crate::config::FILE_NAME)]
+    pub output: PathBuf,
+    /// Overwrite the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  referee demo\n  referee demo --keep demo.db")]
+pub(super) struct DemoArgs {
+    /// Keep the database as FILE, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    pub keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  referee json-schema config > referee.schema.json")]
+pub(super) struct JsonSchemaArgs {
+    /// Which file
+    pub document: DocumentKind,
+}
+
+/// The documents whose JSON Schema is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DocumentKind {
+    /// referee.toml
+    Config,
+    /// What `referee audit --format json` writes
+    Findings,
+    /// What `referee schema --format json` writes
+    Schema,
+    /// What `referee baseline write` writes
+    Baseline,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  referee completions bash > ~/.local/share/bash-completion/completions/referee\n  referee completions fish > ~/.config/fish/completions/referee.fish"
+)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+impl ValueEnum for ReportFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for GraphFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for FailOn {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let at = Self::ALL.iter().position(|f| f == self)?;
+        Some(PossibleValue::new(FAIL_ON[at]))
+    }
+}
+
+fn rule(text: &str) -> Result<&'static Rule, String> {
+    rules::find(text).ok_or_else(|| unknown_rule(text))
+}
+
+/// Says that there is no such rule, and which ones are near.
+pub(super) fn unknown_rule(text: &str) -> String {
+    let near = nearest(text, rules::ALL.iter().flat_map(|r| [r.meta.name, r.meta.code]));
+    let hint = did_you_mean(&near).unwrap_or_else(|| "`referee rules` lists them all".to_string());
+    format!("there is no rule `{text}`; {hint}")
+}
+
+fn glob(text: &str) -> Result<Glob, String> {
+    Glob::new(text).map_err(|e| {
+        format!("{}; a pattern is a name with `*` for any characters, `?` for one, `[ab]`, `{{one,other}}`", e.kind())
+    })
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n| (0.0..=1.0).contains(n));
+    number.ok_or_else(|| "must be a number from 0 to 1".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_knows_every_report_format() {
+        let names: Vec<_> = ReportFormat::ALL.iter().map(|f| f.name()).collect();
+        assert_eq!(names, crate::config::REPORT_FORMATS);
+    }
+}

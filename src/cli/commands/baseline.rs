@@ -1,0 +1,34 @@
+//! `referee baseline write`: accepts the findings of today.
+
+use super::super::args::{BaselineArgs, BaselineCommand, Global};
+use super::super::error::CliError;
+use super::super::progress::Bar;
+use super::super::ui::Ui;
+use super::super::{interrupt, output};
+use crate::audit::audit;
+use crate::findings::baseline::Baseline;
+
+pub(super) fn run(args: &BaselineArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let BaselineCommand::Write(args) = &args.command;
+    let config = super::configuration(global)?;
+    output::check(Some(&args.output))?;
+    let older = if args.output.exists() { Some(super::audit::read_baseline(&args.output)?) } else { None };
+    let input = super::open(&args.source, global, ui)?;
+    let mut options = super::options(&args.what, &config, &input, ui)?;
+    // What an ignore hides already needs no entry.
+    options.suppressions = config.suppressions(super::today()).0.into_iter().map(|(_, s)| s).collect();
+    let report = audit(input, options, &mut Bar::new(ui))?;
+    interrupt::check()?;
+    if let Some(failure) = report.failures.first() {
+        let what = format!("no baseline was written: could not {}: {}", failure.what, failure.message);
+        let hint = failure.hint.clone().unwrap_or_else(|| "run without --data, or repair that first".to_string());
+        return Err(CliError::new(what).hint(hint));
+    }
+    let baseline = Baseline::new(&report.findings, older.as_ref());
+    output::write_file(&args.output, &baseline.to_json())?;
+    let count = baseline.findings.len();
+    let findings = if count == 1 { "finding" } else { "findings" };
+    let file = args.output.display();
+    ui.note(&format!("wrote {file} with {count} {findings}; from now on: referee audit … --baseline {file}"));
+    Ok(0)
+}

@@ -1,0 +1,94 @@
+//! `referee demo`: a small database with every kind of defect, audited.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::args::{DemoArgs, Global};
+use super::super::error::CliError;
+use super::super::progress::Bar;
+use super::super::ui::Ui;
+use super::super::{interrupt, output};
+use crate::audit::{Options, audit};
+use crate::config::THRESHOLD;
+use crate::orphans::ScanOptions;
+use crate::relations::Graph;
+use crate::render::{self, GraphFormat, GraphOptions, ReportFormat};
+use crate::rules::{ALL, Settings};
+
+/// A folder that is gone when this is.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let mut temporary = None;
+    let path = match &args.keep {
+        Some(path) => {
+            output::check(Some(path))?;
+            if path.exists() {
+                return Err(CliError::new(format!("{} is there already", path.display()))
+                    .hint("name a file that does not exist, with --keep FILE"));
+            }
+            path.clone()
+        }
+        None => {
+            let folder = std::env::temp_dir().join(format!("referee-demo-{}", std::process::id()));
+            fs::create_dir(&folder).map_err(|e| CliError::file("make", &folder, &e))?;
+            temporary.insert(Temporary(folder)).0.join("demo.db")
+        }
+    };
+    crate::demo::write(&path)?;
+    let shown = shown(&path)?;
+    let mut input = super::open(&shown, global, ui)?;
+    if temporary.is_some() {
+        input.label = "demo.db".to_string();
+    }
+    let graph = Graph::new(&input.schema, &[], THRESHOLD);
+    let tree = render::graph(GraphFormat::Tree, &input.schema, &graph, &GraphOptions::default(), &ui.style);
+    let options = Options {
+        relations: Vec::new(),
+        threshold: THRESHOLD,
+        settings: Settings::default(),
+        rules: ALL.iter().collect(),
+        tables: Vec::new(),
+        data: Some(ScanOptions { samples: super::SAMPLES }),
+        verify_indexes: false,
+        suppressions: Vec::new(),
+    };
+    let report = audit(input, options, &mut Bar::new(ui))?;
+    interrupt::check()?;
+    let text = render::report(ReportFormat::Text, &report, &ui.style, ui.quiet);
+    ui.print(&format!("{tree}\n{text}"))?;
+    if !ui.quiet {
+        ui.print(&next(args.keep.as_deref()))?;
+    }
+    // The findings are the point of the demo, not a failure of it: `referee audit` on the same file exits with 1.
+    Ok(0)
+}
+
+/// Returns the path as a source; a relative one must not look like an option or a URL.
+fn shown(path: &Path) -> Result<String, CliError> {
+    let text = path.to_str().ok_or_else(|| CliError::new(format!("{} is not UTF-8", path.display())))?;
+    Ok(format!("sqlite:{text}"))
+}
+
+fn next(kept: Option<&Path>) -> String {
+    let keep = "  referee demo --keep demo.db              keep this database, to try things on\n";
+    let (file, first) = match kept {
+        Some(path) => (path.display().to_string(), ""),
+        None => ("demo.db".to_string(), keep),
+    };
+    format!(
+        "\nNext:\n{first}  \
+         referee explain set-null-on-not-null     what a rule finds, why, what to do\n  \
+         referee graph {file} --root users        what hangs on one table\n  \
+         referee init {file}                      a commented referee.toml\n  \
+         referee audit YOUR.db                    your own database\n\n\
+         The exit code is 0 because this is a demo; `referee audit` of this file exits with 1,\n\
+         so that it can stop a build.\n"
+    )
+}

@@ -1,0 +1,26 @@
+//! `referee graph`: which table's rows refer to which.
+
+use super::super::args::{Global, GraphArgs};
+use super::super::error::CliError;
+use super::super::output;
+use super::super::ui::Ui;
+use crate::config::THRESHOLD;
+use crate::relations::Graph;
+use crate::render::{self, GraphOptions};
+
+pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let config = super::configuration(global)?;
+    output::check(args.output.as_deref())?;
+    let input = super::open(&args.source, global, ui)?;
+    let root = args.root.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
+    let root = root.map(|table| table.name.clone());
+    let declared = super::relations(&config, &input.schema, ui);
+    let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
+    let graph = Graph::new(&input.schema, &declared, threshold);
+    let options = GraphOptions { root, depth: args.depth };
+    let mut style = ui.style;
+    style.colour &= args.output.is_none();
+    let text = render::graph(args.format, &input.schema, &graph, &options, &style);
+    output::write(ui, args.output.as_deref(), &text)?;
+    Ok(0)
+}

@@ -1,0 +1,25 @@
+//! `referee init`: a commented `referee.toml` made from a source.
+
+use super::super::args::{Global, InitArgs};
+use super::super::error::CliError;
+use super::super::output;
+use super::super::ui::Ui;
+use crate::config::{THRESHOLD, init};
+use crate::relations::Graph;
+
+pub(super) fn run(args: &InitArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let file = args.output.display();
+    let refuse = || {
+        CliError::new(format!("{file} is there already"))
+            .hint("write to another file with -o FILE, or overwrite it with --force")
+    };
+    if args.output.exists() && !args.force {
+        return Err(refuse());
+    }
+    output::check(Some(&args.output))?;
+    let input = super::open(&args.source, global, ui)?;
+    let graph = Graph::new(&input.schema, &[], THRESHOLD);
+    output::write_file(&args.output, &init::template(&input.label, &input.schema, &graph))?;
+    ui.note(&format!("wrote {file}; every entry is commented out: open it and put in force what is true"));
+    Ok(0)
+}

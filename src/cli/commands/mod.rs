@@ -1,0 +1,161 @@
+//! One file per verb, and what several verbs share: reading the configuration, opening the source.
+
+mod audit;
+mod baseline;
+mod completions;
+mod demo;
+mod explain;
+mod graph;
+mod init;
+mod json_schema;
+mod rules;
+mod schema;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{Cli, Command, Global, OnOff, WhatArgs};
+use super::error::CliError;
+use super::progress::Spinner;
+use super::ui::Ui;
+use super::{environment, interrupt};
+use crate::audit::Options;
+use crate::config::{self, Config};
+use crate::engine::{Observer, SessionOptions};
+use crate::orphans::ScanOptions;
+use crate::rules::{ALL, Rule, Settings};
+use crate::schema::Schema;
+use crate::source::{Input, Source};
+
+/// How many keys of orphans a report shows.
+const SAMPLES: u32 = 5;
+
+/// Runs a verb and returns the exit code.
+pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Audit(args) => audit::run(&args, global, ui),
+        Command::Graph(args) => graph::run(&args, global, ui),
+        Command::Schema(args) => schema::run(&args, global, ui),
+        Command::Baseline(args) => baseline::run(&args, global, ui),
+        Command::Rules(args) => rules::run(&args, ui),
+        Command::Explain(args) => explain::run(&args, ui),
+        Command::Init(args) => init::run(&args, global, ui),
+        Command::Demo(args) => demo::run(&args, global, ui),
+        Command::JsonSchema(args) => json_schema::run(&args, ui),
+        Command::Completions(args) => completions::run(&args, ui),
+    }
+}
+
+/// Reads the configuration that the options name, or `./referee.toml` if it is there.
+fn configuration(global: &Global) -> Result<Config, CliError> {
+    if global.no_config {
+        return Ok(Config::default());
+    }
+    let path = global.config.as_deref().unwrap_or(Path::new(config::FILE_NAME));
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && global.config.is_none() => {
+            return Ok(Config::default());
+        }
+        Err(error) => return Err(CliError::file("read", path, &error).hint("`referee init SOURCE` writes a new one")),
+    };
+    let name = path.display().to_string();
+    config::parse(&name, &text).map_err(|diagnostics| CliError::Config { name, text, diagnostics })
+}
+
+/// Prints every statement before it is sent.
+struct Echo;
+
+impl Observer for Echo {
+    fn statement(&self, sql: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{};", sql.trim_end().trim_end_matches(';'));
+    }
+}
+
+/// Opens a source and reads its schema.
+fn open(source: &str, global: &Global, ui: &Ui) -> Result<Input, CliError> {
+    interrupt::listen();
+    let observer = global.verbose.then(|| Arc::new(Echo) as Arc<dyn Observer>);
+    let source = Source::parse(source)?;
+    let input = {
+        let _spinner = Spinner::start(ui, "Reading the catalog".to_string());
+        source.open(&SessionOptions { observer, ..SessionOptions::default() })?
+    };
+    if let Some(session) = &input.session {
+        interrupt::on_stop(session.canceller());
+    }
+    interrupt::check()?;
+    Ok(input)
+}
+
+/// Holds the configuration's relations against the schema, and warns of what names nothing.
+fn relations(config: &Config, schema: &Schema, ui: &Ui) -> Vec<crate::relations::ConfiguredRelation> {
+    let resolved = config.resolve(schema);
+    ui.diagnostics(&config.name, &config.text, &resolved.warnings);
+    resolved.relations
+}
+
+/// Makes the options of an audit from those of the command line, and the configuration where they do not say.
+fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<Options, CliError> {
+    let rules = chosen(what, config)?;
+    if what.data && input.session.is_none() {
+        return Err(CliError::new(format!("{} holds no rows, so --data has nothing to read", input.label))
+            .hint("audit the database itself, or leave out --data"));
+    }
+    let data = (what.data || config.audit.data == Some(true)) && input.session.is_some();
+    if config.audit.data == Some(true) && !data {
+        ui.note(&format!("{} holds no rows: orphans are not counted", input.label));
+    }
+    let tables = if what.tables.is_empty() { config.audit.tables.clone() } else { what.tables.clone() };
+    Ok(Options {
+        relations: relations(config, &input.schema, ui),
+        threshold: what.min_confidence.or(config.threshold).unwrap_or(config::THRESHOLD),
+        settings: Settings {
+            policies: config.policies(),
+            foreign_keys: what.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys),
+        },
+        rules,
+        tables,
+        data: data.then_some(ScanOptions { samples: SAMPLES }),
+        verify_indexes: false,
+        suppressions: Vec::new(),
+    })
+}
+
+/// Chooses the rules to run. What is named on the command line runs even if the configuration skips it.
+fn chosen(what: &WhatArgs, config: &Config) -> Result<Vec<&'static Rule>, CliError> {
+    let named = |list: &[&'static Rule], rule: &Rule| list.iter().any(|r| r.meta.code == rule.meta.code);
+    let (only, by_file): (&[_], &[_]) =
+        if what.only.is_empty() { (&config.audit.only, &config.audit.skip) } else { (&what.only, &[]) };
+    let rules: Vec<_> = ALL
+        .iter()
+        .filter(|r| only.is_empty() || named(only, r))
+        .filter(|r| !named(&what.skip, r) && !named(by_file, r))
+        .collect();
+    if rules.is_empty() {
+        return Err(CliError::new("no rule is left to run: each one is skipped")
+            .hint("look at --only and --skip, and at `only` and `skip` in [audit] of referee.toml"));
+    }
+    Ok(rules)
+}
+
+/// Finds a table as the user types it.
+fn table<'s>(schema: &'s Schema, typed: &str) -> Result<&'s crate::schema::Table, CliError> {
+    schema.find_table(typed).ok_or_else(|| {
+        let names: Vec<String> = schema.tables.iter().map(|t| t.name.to_string()).collect();
+        let near = config::nearest(typed, names.iter().map(String::as_str));
+        let hint = config::did_you_mean(&near).unwrap_or_else(|| match names.len() {
+            0 => "the database has no tables".to_string(),
+            _ => "`referee schema SOURCE` lists the tables".to_string(),
+        });
+        CliError::new(format!("there is no table `{typed}`")).hint(hint)
+    })
+}
+
+/// Returns today's date.
+fn today() -> config::Date {
+    environment::today()
+}

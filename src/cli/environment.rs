@@ -1,0 +1,77 @@
+//! The environment: the only place where variables, the clock and the home directory are read.
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::config::Date;
+
+/// What the environment says about colour.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ColourWishes {
+    /// `NO_COLOR` is set.
+    pub never: bool,
+    /// `CLICOLOR_FORCE` is set.
+    pub always: bool,
+    /// `TERM` is `dumb`.
+    pub dumb: bool,
+}
+
+pub(super) fn colour_wishes() -> ColourWishes {
+    let set = |name: &str| env::var_os(name).is_some_and(|v| !v.is_empty());
+    ColourWishes {
+        // https://no-color.org: set and not empty, whatever the value.
+        never: set("NO_COLOR"),
+        always: set("CLICOLOR_FORCE") && env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0"),
+        dumb: env::var_os("TERM").is_some_and(|v| v == "dumb"),
+    }
+}
+
+/// Returns how wide the user says the terminal is.
+pub(super) fn columns() -> Option<usize> {
+    env::var("COLUMNS").ok()?.trim().parse().ok().filter(|c| *c > 0)
+}
+
+/// Returns today's date in UTC.
+pub(super) fn today() -> Date {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    date(seconds / 86_400)
+}
+
+/// Returns the date that is some days after 1970-01-01.
+fn date(mut days: u64) -> Date {
+    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let mut year = 1970;
+    loop {
+        let length = if leap(year) { 366 } else { 365 };
+        if days < length {
+            break;
+        }
+        days -= length;
+        year += 1;
+    }
+    let february = if leap(year) { 29 } else { 28 };
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let small = |n: u64| u8::try_from(n).unwrap_or(u8::MAX);
+    Date { year: u16::try_from(year).unwrap_or(u16::MAX), month, day: small(days + 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_become_dates() {
+        assert_eq!(date(0).to_string(), "1970-01-01");
+        assert_eq!(date(11_016).to_string(), "2000-02-29");
+        assert_eq!(date(11_017).to_string(), "2000-03-01");
+        assert_eq!(date(20_453).to_string(), "2025-12-31");
+        assert_eq!(date(20_454).to_string(), "2026-01-01");
+    }
+}

@@ -1,0 +1,183 @@
+//! The terminal: where text goes, whether it is coloured, how wide it is.
+//!
+//! Results go to standard output; notes, warnings, errors and progress to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level as SnippetLevel, Renderer, Snippet};
+use anstyle::{AnsiColor, Style as Ansi};
+
+use super::args::{ColorWhen, Global};
+use super::environment;
+use super::error::CliError;
+use crate::config::{Diagnostic, Level};
+use crate::render::Style;
+
+/// The width of text where nobody says how wide the terminal is.
+const WIDTH: usize = 80;
+/// Longer lines are hard to read.
+const MAX_WIDTH: usize = 100;
+
+pub(super) struct Ui {
+    /// How results are written.
+    pub style: Style,
+    /// Whether notes and progress are left out.
+    pub quiet: bool,
+    /// Whether progress can be drawn.
+    pub progress: bool,
+    colour_err: bool,
+}
+
+impl Ui {
+    pub fn new(global: &Global) -> Self {
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let wishes = environment::colour_wishes();
+        Self {
+            style: Style {
+                colour: coloured(global.color, out, wishes),
+                unicode: !global.ascii,
+                width: width(out, environment::columns()),
+            },
+            quiet: global.quiet,
+            // A progress bar and printed statements would write over each other.
+            progress: err && !global.quiet && !global.verbose,
+            colour_err: coloured(global.color, err, wishes),
+        }
+    }
+
+    /// Prints a result.
+    pub fn print(&self, text: &str) -> Result<(), CliError> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| CliError::output(&e))
+    }
+
+    /// Tells something by the way; not if the user wants quiet.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.line(AnsiColor::BrightGreen, "note", text);
+        }
+    }
+
+    /// Tells something that needs attention.
+    pub fn warn(&self, what: &str, hint: Option<&str>) {
+        self.line(AnsiColor::Yellow, "warning", what);
+        self.hints(hint);
+    }
+
+    /// Tells why the job was not done.
+    pub fn fail(&self, error: &CliError) {
+        match error {
+            CliError::Failed { what, hints } => {
+                self.line(AnsiColor::BrightRed, "error", what);
+                self.hints(hints.iter().map(String::as_str));
+            }
+            CliError::Config { name, text, diagnostics } => {
+                self.diagnostics(name, text, diagnostics);
+                let count = diagnostics.len();
+                let what = if count == 1 { "an error".to_string() } else { format!("{count} errors") };
+                self.line(AnsiColor::BrightRed, "error", &format!("{name} has {what}"));
+                self.hints(["correct the file, or run with --no-config to do without it"]);
+            }
+            CliError::Interrupted => self.line(AnsiColor::BrightRed, "error", "interrupted; nothing was changed"),
+            CliError::BrokenPipe => {}
+        }
+    }
+
+    /// Shows what is wrong with a configuration, each with its line.
+    pub fn diagnostics(&self, name: &str, text: &str, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
+            let rendered = snippet(name, text, diagnostic, self.colour_err, self.style.unicode);
+            self.write(&format!("{rendered}\n"));
+        }
+    }
+
+    fn hints<'h>(&self, hints: impl IntoIterator<Item = &'h str>) {
+        hints.into_iter().for_each(|hint| self.line(AnsiColor::BrightCyan, "hint", hint));
+    }
+
+    fn line(&self, colour: AnsiColor, kind: &str, text: &str) {
+        if self.colour_err {
+            let ansi = Ansi::new().bold().fg_color(Some(colour.into()));
+            self.write(&format!("{}{kind}{}: {text}\n", ansi.render(), ansi.render_reset()));
+        } else {
+            self.write(&format!("{kind}: {text}\n"));
+        }
+    }
+
+    /// Writes to standard error. If that is closed there is nobody left to tell.
+    pub fn write(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Draws the lines that a diagnostic is about, with a caret.
+pub(super) fn snippet(name: &str, text: &str, diagnostic: &Diagnostic, colour: bool, unicode: bool) -> String {
+    let level = match diagnostic.level {
+        Level::Error => SnippetLevel::ERROR,
+        Level::Warning => SnippetLevel::WARNING,
+    };
+    let end = diagnostic.span.end.min(text.len());
+    let start = diagnostic.span.start.min(end);
+    // A caret needs a character under it, and a span over many lines hides its point.
+    let end = text[start..end].find('\n').map_or(end, |at| start + at);
+    let mut group = level.primary_title(diagnostic.message.as_str()).element(
+        Snippet::source(text)
+            .path(name)
+            .annotation(AnnotationKind::Primary.span(start..end).label(diagnostic.label.as_str())),
+    );
+    if let Some(help) = &diagnostic.help {
+        group = group.element(SnippetLevel::HELP.message(help.as_str()));
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let decor = if unicode && colour { DecorStyle::Unicode } else { DecorStyle::Ascii };
+    renderer.decor_style(decor).render(&[group])
+}
+
+fn coloured(when: ColorWhen, terminal: bool, wishes: environment::ColourWishes) -> bool {
+    match when {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto if wishes.never => false,
+        ColorWhen::Auto => wishes.always || (terminal && !wishes.dumb),
+    }
+}
+
+fn width(terminal: bool, columns: Option<usize>) -> usize {
+    let measured = || {
+        let (width, _) = terminal_size::terminal_size_of(io::stdout()).filter(|_| terminal)?;
+        Some(usize::from(width.0))
+    };
+    // Below 40 columns tables fall apart; a longer line that the terminal breaks is easier to read.
+    columns.or_else(measured).map_or(WIDTH, |w| w.clamp(40, MAX_WIDTH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::environment::ColourWishes;
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_unless_someone_says_otherwise() {
+        let none = ColourWishes::default();
+        let never = ColourWishes { never: true, ..none };
+        let always = ColourWishes { always: true, ..none };
+        let dumb = ColourWishes { dumb: true, ..none };
+        assert!(coloured(ColorWhen::Auto, true, none));
+        assert!(!coloured(ColorWhen::Auto, false, none));
+        assert!(!coloured(ColorWhen::Auto, true, never));
+        assert!(!coloured(ColorWhen::Auto, true, dumb));
+        assert!(coloured(ColorWhen::Auto, false, always));
+        assert!(!coloured(ColorWhen::Auto, true, ColourWishes { never: true, ..always }));
+        assert!(coloured(ColorWhen::Always, false, never));
+        assert!(!coloured(ColorWhen::Never, true, always));
+    }
+
+    #[test]
+    fn text_is_eighty_columns_wide_unless_the_terminal_says_otherwise() {
+        assert_eq!(width(false, None), 80);
+        assert_eq!(width(false, Some(60)), 60);
+        assert_eq!(width(false, Some(300)), 100);
+        assert_eq!(width(false, Some(5)), 40);
+    }
+}
