@@ -1,9 +1,12 @@
 //! The environment: the only place where variables, the clock and the home directory are read.
 
 use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::Date;
+use crate::engine::postgres::{Environment, Password};
 
 /// What the environment says about colour.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +32,38 @@ pub(super) fn colour_wishes() -> ColourWishes {
 /// Returns how wide the user says the terminal is.
 pub(super) fn columns() -> Option<usize> {
     env::var("COLUMNS").ok()?.trim().parse().ok().filter(|c| *c > 0)
+}
+
+/// Returns what libpq's variables and files say where a PostgreSQL URL does not.
+pub(super) fn postgres() -> Environment {
+    let text = |name: &str| env::var(name).ok().filter(|v| !v.is_empty());
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let passfile = env::var_os("PGPASSFILE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pgpass")));
+    let certificate = home.as_ref().map(|h| h.join(".postgresql/root.crt"));
+    Environment {
+        host: text("PGHOST"),
+        port: text("PGPORT"),
+        user: text("PGUSER"),
+        database: text("PGDATABASE"),
+        password: text("PGPASSWORD").map(Password),
+        sslmode: text("PGSSLMODE"),
+        sslrootcert: text("PGSSLROOTCERT"),
+        passfile: passfile.and_then(|p| private_text(&p)).map(Password),
+        default_root_certificate: certificate.filter(|c| c.is_file()),
+        os_user: text("USER").or_else(|| text("LOGNAME")),
+    }
+}
+
+/// Reads a file that nobody else may read; like libpq, takes no password from another one.
+/// (PostgreSQL manual, "The Password File": "If the permissions are less strict than this, the file will be ignored.")
+fn private_text(path: &Path) -> Option<String> {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        return None;
+    }
+    let _ = &metadata;
+    fs::read_to_string(path).ok()
 }
 
 /// Returns today's date in UTC.
@@ -65,6 +100,20 @@ fn date(mut days: u64) -> Date {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_password_file_that_others_may_read_is_ignored() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pgpass");
+        fs::write(&path, "*:*:*:*:secret").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(private_text(&path), None);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(private_text(&path).is_some());
+        assert_eq!(private_text(folder.path()), None);
+    }
 
     #[test]
     fn days_become_dates() {

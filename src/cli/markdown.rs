@@ -167,7 +167,23 @@ mod tests {
     #[test]
     fn a_page_is_wrapped_and_its_code_is_not() {
         let style = Style { colour: false, unicode: true, width: 40 };
-        insta::assert_snapshot!(render(PAGE, &style), @"");
+        insta::assert_snapshot!(render(PAGE, &style), @r#"
+        a-rule
+
+        Finds `NOT NULL` columns that a delete
+        sets to NULL, which is a contradiction.
+
+        Example
+
+            -- PostgreSQL, with --data, from version 15 on: found
+            CREATE TABLE t (
+              id int
+            );
+
+        • one thing that is long enough to be
+          broken over two lines
+        • the manual (https://example.org/x)
+        "#);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod interrupt;
 mod markdown;
 mod output;
 mod progress;
+mod snippet;
 mod ui;
 
 use std::ffi::OsString;

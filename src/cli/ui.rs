@@ -4,14 +4,13 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level as SnippetLevel, Renderer, Snippet};
 use anstyle::{AnsiColor, Style as Ansi};
 
 use super::args::{ColorWhen, Global};
 use super::environment;
 use super::error::CliError;
-use crate::config::{Diagnostic, Level};
+use super::snippet::snippet;
+use crate::config::Diagnostic;
 use crate::render::Style;
 
 /// The width of text where nobody says how wide the terminal is.
@@ -109,29 +108,6 @@ impl Ui {
     pub fn write(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
-}
-
-/// Draws the lines that a diagnostic is about, with a caret.
-pub(super) fn snippet(name: &str, text: &str, diagnostic: &Diagnostic, colour: bool, unicode: bool) -> String {
-    let level = match diagnostic.level {
-        Level::Error => SnippetLevel::ERROR,
-        Level::Warning => SnippetLevel::WARNING,
-    };
-    let end = diagnostic.span.end.min(text.len());
-    let start = diagnostic.span.start.min(end);
-    // A caret needs a character under it, and a span over many lines hides its point.
-    let end = text[start..end].find('\n').map_or(end, |at| start + at);
-    let mut group = level.primary_title(diagnostic.message.as_str()).element(
-        Snippet::source(text)
-            .path(name)
-            .annotation(AnnotationKind::Primary.span(start..end).label(diagnostic.label.as_str())),
-    );
-    if let Some(help) = &diagnostic.help {
-        group = group.element(SnippetLevel::HELP.message(help.as_str()));
-    }
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let decor = if unicode && colour { DecorStyle::Unicode } else { DecorStyle::Ascii };
-    renderer.decor_style(decor).render(&[group])
 }
 
 fn coloured(when: ColorWhen, terminal: bool, wishes: environment::ColourWishes) -> bool {

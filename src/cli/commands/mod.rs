@@ -82,7 +82,7 @@ fn open(source: &str, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     let source = Source::parse(source)?;
     let input = {
         let _spinner = Spinner::start(ui, "Reading the catalog".to_string());
-        source.open(&SessionOptions { observer, ..SessionOptions::default() })?
+        source.open(&SessionOptions { observer, ..SessionOptions::default() }, &environment::postgres())?
     };
     if let Some(session) = &input.session {
         interrupt::on_stop(session.canceller());
