@@ -13,12 +13,13 @@ use crate::rules::{self, Rule};
 const SOURCES: &str = "\
 A SOURCE is one of:
   shop.db, sqlite:shop.db        a SQLite file
-  postgres://user@host/database  PostgreSQL or CockroachDB; the password comes from
-                                 PGPASSWORD or ~/.pgpass
+  postgres://user@host/database  PostgreSQL or CockroachDB; the password comes
+                                 from PGPASSWORD or ~/.pgpass
   schema.json                    what `referee schema --format json` wrote";
 
 const EXIT: &str = "\
-Exit codes: 0 done, 1 findings at or above --fail-on, 2 it could not be done, 130 interrupted";
+Exit codes: 0 done, 1 findings at or above --fail-on, 2 it could not be done,
+            130 interrupted";
 
 /// Knows what happens to every row when another row is deleted.
 ///

@@ -26,7 +26,7 @@ pub(super) fn render(page: &str, style: &Style) -> String {
                 out.push_str(&format!("    {}\n", paint(&caption, Ansi::new().dimmed(), style.colour)));
             }
             for code in lines.by_ref().take_while(|l| l.trim() != "```") {
-                out.push_str(&format!("    {code}").trim_end().to_string());
+                out.push_str(format!("    {code}").trim_end());
                 out.push('\n');
             }
         } else if is_heading {

@@ -39,9 +39,9 @@ pub fn parse(name: &str, source: &str) -> Result<Config, Vec<Diagnostic>> {
     }
     let out = &mut out;
     let top = Section::new(document.get_ref(), 0..0, FILE, TOP, out);
-    let relations = list(&top, "relation", out, |value, out| relation(value, out));
-    let policies = list(&top, "policy", out, |value, out| policy(value, out));
-    let ignores = list(&top, "ignore", out, |value, out| ignore(value, out));
+    let relations = list(&top, "relation", out, relation);
+    let policies = list(&top, "policy", out, policy);
+    let ignores = list(&top, "ignore", out, ignore);
     let mut config = Config {
         name: name.to_string(),
         text: source.to_string(),

@@ -61,6 +61,7 @@ enum OneOrMany<T> {
 }
 
 #[derive(JsonSchema)]
+#[allow(clippy::enum_variant_names, reason = "the standard's words")]
 enum Action {
     #[serde(rename = "no action")]
     NoAction,

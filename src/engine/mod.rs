@@ -137,6 +137,8 @@ pub struct SessionOptions {
     pub password: Option<String>,
     /// How many seconds to wait for the connection.
     pub connect_timeout: Option<u64>,
+    /// What a URL leaves out; the caller reads the environment.
+    pub environment: postgres::Environment,
 }
 
 impl fmt::Debug for SessionOptions {

@@ -76,11 +76,7 @@ impl Source {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn open(
-        &self,
-        _: &crate::engine::SessionOptions,
-        _: &crate::engine::postgres::Environment,
-    ) -> Result<Input, SourceError> {
+    pub fn open(&self, _: &crate::engine::SessionOptions) -> Result<Input, SourceError> {
         match self {
             Self::Document(path) | Self::Sqlite(path) => {
                 let label = path.display().to_string();

@@ -79,10 +79,11 @@ impl Observer for Echo {
 fn open(source: &str, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     interrupt::listen();
     let observer = global.verbose.then(|| Arc::new(Echo) as Arc<dyn Observer>);
+    let options = SessionOptions { observer, environment: environment::postgres(), ..SessionOptions::default() };
     let source = Source::parse(source)?;
     let input = {
         let _spinner = Spinner::start(ui, "Reading the catalog".to_string());
-        source.open(&SessionOptions { observer, ..SessionOptions::default() }, &environment::postgres())?
+        source.open(&options)?
     };
     if let Some(session) = &input.session {
         interrupt::on_stop(session.canceller());

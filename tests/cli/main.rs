@@ -1,0 +1,6 @@
+//! The built binary, run as a user runs it, on schema documents: no engine is needed.
+
+mod config;
+mod help;
+mod support;
+mod verbs;
