@@ -1,5 +1,7 @@
 //! The built binary, run as a user runs it, on schema documents: no engine is needed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod config;
 mod help;
 mod support;
