@@ -75,7 +75,8 @@ pub(super) fn reason(error: &io::Error) -> String {
 
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
-        if error.kind == EngineErrorKind::Cancelled {
+        // A server's own time limit cancels statements too; that is no wish of the user's.
+        if error.kind == EngineErrorKind::Cancelled && super::interrupt::check().is_err() {
             return Self::Interrupted;
         }
         let failed = Self::new(error.message);

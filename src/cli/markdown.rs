@@ -9,17 +9,17 @@ use crate::render::Style;
 pub(super) fn render(page: &str, style: &Style) -> String {
     let mut out = String::new();
     let mut paragraph = String::new();
-    let mut hanging = "";
+    let mut marker = String::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
-        let item = line.trim_start().strip_prefix("- ").or_else(|| line.trim_start().strip_prefix("* "));
+        let item = item(line.trim_start(), style);
         let fence = line.trim_start().strip_prefix("```");
         let heading = line.trim_start_matches('#');
         let is_heading = heading.len() < line.len() && heading.starts_with(' ');
         // A line that starts something ends the paragraph before it.
         if line.trim().is_empty() || item.is_some() || fence.is_some() || is_heading {
-            flush(&mut out, &mut paragraph, hanging, style);
-            hanging = "";
+            flush(&mut out, &mut paragraph, &marker, style);
+            marker.clear();
         }
         if let Some(info) = fence {
             if let Some(caption) = caption(info) {
@@ -32,9 +32,9 @@ pub(super) fn render(page: &str, style: &Style) -> String {
         } else if is_heading {
             out.push_str(&bold(heading.trim(), style.colour));
             out.push('\n');
-        } else if let Some(item) = item {
-            hanging = "  ";
-            paragraph.push_str(item);
+        } else if let Some((found, text)) = item {
+            marker = found;
+            paragraph.push_str(text);
         } else if line.trim().is_empty() {
             // One empty line between blocks, none at the start.
             if !out.is_empty() && !out.ends_with("\n\n") {
@@ -47,20 +47,25 @@ pub(super) fn render(page: &str, style: &Style) -> String {
             paragraph.push_str(line.trim());
         }
     }
-    flush(&mut out, &mut paragraph, hanging, style);
+    flush(&mut out, &mut paragraph, &marker, style);
     format!("{}\n", out.trim_end())
 }
 
-fn flush(out: &mut String, paragraph: &mut String, hanging: &str, style: &Style) {
+/// Splits a list's item into what stands before its text, and its text.
+fn item<'l>(line: &'l str, style: &Style) -> Option<(String, &'l str)> {
+    if let Some(text) = line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")) {
+        return Some((if style.unicode { "• " } else { "- " }.to_string(), text));
+    }
+    let (number, text) = line.split_once(". ")?;
+    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| (format!("{number}. "), text))
+}
+
+fn flush(out: &mut String, paragraph: &mut String, marker: &str, style: &Style) {
     if paragraph.is_empty() {
         return;
     }
-    let first = match (hanging, style.unicode) {
-        ("", _) => "",
-        (_, true) => "• ",
-        (_, false) => "- ",
-    };
-    let wrapped = wrap(&links(paragraph), style.width, first, hanging);
+    let wrapped = wrap(&links(paragraph), style.width, marker, &" ".repeat(marker.width()));
     out.push_str(&if style.colour { highlight(&wrapped) } else { wrapped });
     paragraph.clear();
 }
@@ -162,7 +167,8 @@ mod tests {
 
     const PAGE: &str = "# a-rule\n\nFinds `NOT NULL` columns that a delete sets to NULL, which is a contradiction.\n\n\
         ## Example\n\n```sql postgres finds data pg15\nCREATE TABLE t (\n  id int\n);\n```\n\n\
-        - one thing that is long enough to be broken over two lines\n- [the manual](https://example.org/x)\n";
+        - one thing that is long enough to be broken over two lines\n- [the manual](https://example.org/x)\n\n\
+        1. first this, which is said at some length\n2. then that\n";
 
     #[test]
     fn a_page_is_wrapped_and_its_code_is_not() {
@@ -183,6 +189,10 @@ mod tests {
         • one thing that is long enough to be
           broken over two lines
         • the manual (https://example.org/x)
+
+        1. first this, which is said at some
+           length
+        2. then that
         "#);
     }
 

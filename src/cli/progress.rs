@@ -18,17 +18,19 @@ pub(super) struct Bar {
     bar: ProgressBar,
     visible: bool,
     ascii: bool,
+    started: u64,
 }
 
 impl Bar {
     pub fn new(ui: &Ui) -> Self {
-        Self { bar: ProgressBar::hidden(), visible: ui.progress, ascii: !ui.style.unicode }
+        Self { bar: ProgressBar::hidden(), visible: ui.progress, ascii: !ui.style.unicode, started: 0 }
     }
 }
 
 impl Progress for Bar {
     fn stage(&mut self, name: &str, steps: usize) {
         self.bar.finish_and_clear();
+        self.started = 0;
         if !self.visible {
             return;
         }
@@ -41,8 +43,10 @@ impl Progress for Bar {
     }
 
     fn step(&mut self, what: &str) {
+        // What is about to be done is not done yet.
+        self.bar.set_position(self.started);
         self.bar.set_message(what.to_string());
-        self.bar.inc(1);
+        self.started += 1;
     }
 }
 

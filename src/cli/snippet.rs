@@ -354,6 +354,7 @@ except = ["orders.customer_id"]
 [[policy]]
 parent = "cust*"
 on_delete = "restrict"
+except = ["orders.customer"]
 "#;
         let config = config(text);
         let graph = Graph::new(&shop(), &[], 1.0);
@@ -372,6 +373,13 @@ on_delete = "restrict"
           |          ^^^^^^^^^^^ no key refers to `customers` that is not exempt
           |
           = help: correct the pattern, or remove the policy
+        warning: this exemption exempts nothing
+          --> referee.toml:13:11
+           |
+        13 | except = ["orders.customer"]
+           |           ^^^^^^^^^^^^^^^^^ no child table or column is called `orders.customer`
+           |
+           = help: did you mean `orders.customer_id` or `orders`?
         "#);
     }
 

@@ -1,5 +1,7 @@
 //! Holds a configuration against a schema: what names nothing is reported, never silently dropped.
 
+use std::collections::BTreeSet;
+
 use super::diagnostic::{Diagnostic, did_you_mean, nearest};
 use super::{Config, PolicyEntry, RelationEntry};
 use crate::relations::{ConfiguredRelation, Graph, side};
@@ -26,7 +28,7 @@ impl Config {
         resolved
     }
 
-    /// Returns a warning for each policy that is about no key of the graph.
+    /// Returns a warning for each policy that is about no key of the graph, and for each exemption that exempts nothing.
     pub fn unused_policies(&self, graph: &Graph) -> Vec<Diagnostic> {
         let about = |entry: &PolicyEntry| {
             graph.relations().iter().any(|r| entry.policy.is_about(&r.child, &r.columns, &r.parent))
@@ -46,6 +48,8 @@ impl Config {
             warning.help = help.or_else(|| Some("correct the pattern, or remove the policy".to_string()));
             warnings.push(warning);
         }
+        warnings.extend(self.policies.iter().flat_map(|entry| unused_exemptions(entry, graph)));
+        warnings.sort_by_key(|w| w.span.start);
         warnings
     }
 
@@ -61,6 +65,27 @@ impl Config {
             .help("what it was about is repaired, or its rule or subject is misspelt: remove or correct it"),
         )
     }
+}
+
+fn unused_exemptions(entry: &PolicyEntry, graph: &Graph) -> Vec<Diagnostic> {
+    let children: BTreeSet<String> = graph
+        .relations()
+        .iter()
+        .flat_map(|r| std::iter::once(r.child.to_string()).chain(r.columns.iter().map(|c| format!("{}.{c}", r.child))))
+        .collect();
+    let mut warnings = Vec::new();
+    for (glob, span) in entry.policy.except.iter().zip(&entry.except) {
+        let matcher = glob.compile_matcher();
+        if children.iter().any(|c| matcher.is_match(c)) {
+            continue;
+        }
+        let near = nearest(glob.glob(), children.iter().map(String::as_str));
+        let label = format!("no child table or column is called `{}`", glob.glob());
+        let mut warning = Diagnostic::warning(span.clone(), "this exemption exempts nothing", label);
+        warning.help = did_you_mean(&near);
+        warnings.push(warning);
+    }
+    warnings
 }
 
 fn relation(entry: &RelationEntry, schema: &Schema, warnings: &mut Vec<Diagnostic>) -> Option<ConfiguredRelation> {

@@ -75,8 +75,9 @@ fn relations(text: &mut String, graph: &Graph) {
         text.push_str("# [[relation]]\n");
         let _ = writeln!(text, "# child = {}", side(&relation.child, &relation.columns));
         let _ = writeln!(text, "# parent = {}", side(&relation.parent, &relation.parent_columns));
-        let wish = if relation.nullable { "set null" } else { "cascade" };
-        let _ = writeln!(text, "# on_delete = \"{wish}\"");
+        let advised = if relation.nullable { Action::SetNull } else { Action::Cascade };
+        let wish = relation.on_delete.unwrap_or(advised);
+        let _ = writeln!(text, "# on_delete = \"{}\"", wish.sql().to_lowercase());
     }
 }
 

@@ -120,7 +120,7 @@ fn published_json_schemas_are_those_of_this_version() {
             std::fs::write(&path, &printed).unwrap();
         }
         let published = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(printed, published, "{path} is old; run this test with REFEREE_WRITE_SCHEMAS=1");
+        assert!(printed == published, "{path} is old; run this test with REFEREE_WRITE_SCHEMAS=1");
     }
 }
 

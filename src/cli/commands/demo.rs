@@ -77,18 +77,38 @@ fn shown(path: &Path) -> Result<String, CliError> {
 }
 
 fn next(kept: Option<&Path>) -> String {
-    let keep = "  referee demo --keep demo.db              keep this database, to try things on\n";
-    let (file, first) = match kept {
-        Some(path) => (path.display().to_string(), ""),
-        None => ("demo.db".to_string(), keep),
-    };
+    let file = kept.map_or_else(|| "demo.db".to_string(), |path| path.display().to_string());
+    let mut lines = Vec::new();
+    if kept.is_none() {
+        lines.push(("referee demo --keep demo.db".to_string(), "keep this database, to try things on"));
+    }
+    lines.push(("referee explain set-null-on-not-null".to_string(), "what a rule finds, why, what to do"));
+    lines.push((format!("referee graph {file} --root users"), "what hangs on one table"));
+    lines.push((format!("referee init {file}"), "a commented referee.toml"));
+    lines.push(("referee audit YOUR.db".to_string(), "your own database"));
+    let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+    let lines: String = lines.iter().map(|(command, what)| format!("  {command:width$}  {what}\n")).collect();
     format!(
-        "\nNext:\n{first}  \
-         referee explain set-null-on-not-null     what a rule finds, why, what to do\n  \
-         referee graph {file} --root users        what hangs on one table\n  \
-         referee init {file}                      a commented referee.toml\n  \
-         referee audit YOUR.db                    your own database\n\n\
-         The exit code is 0 because this is a demo; `referee audit` of this file exits with 1,\n\
-         so that it can stop a build.\n"
+        "\nNext:\n{lines}\n\
+         The exit code is 0 because this is a demo; `referee audit` of this file exits\n\
+         with 1, so that it can stop a build.\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_commands_stand_in_columns_within_eighty() {
+        for text in [next(None), next(Some(Path::new("shop.db")))] {
+            assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+            let commands: Vec<_> = text.lines().filter(|l| l.starts_with("  referee")).collect();
+            let described = |line: &str| line.rfind("  ").map(|gap| gap + 2);
+            assert!(commands.len() >= 4, "{text}");
+            assert!(commands.iter().all(|l| described(l) == described(commands[0])), "{text}");
+        }
+        assert!(next(Some(Path::new("shop.db"))).contains("referee init shop.db "));
+        assert!(!next(Some(Path::new("shop.db"))).contains("--keep"));
+    }
 }
