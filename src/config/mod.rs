@@ -100,8 +100,6 @@ pub struct PolicyEntry {
     pub span: Range<usize>,
     /// The value of `parent`.
     pub parent: Range<usize>,
-    /// The value of `child`.
-    pub child: Option<Range<usize>>,
     /// The items of `except`.
     pub except: Vec<Range<usize>>,
 }

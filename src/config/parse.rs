@@ -205,9 +205,9 @@ fn policy(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<Pol
     let (except, except_spans) = entry.globs("except", out).into_iter().unzip();
     let reason = entry.text("reason", out).map(|t| t.text);
     let (parent, parent_span) = parent?;
-    let (child, child_span) = child.unzip();
+    let child = child.map(|(glob, _)| glob);
     let policy = Policy { parent, child, on_delete, except, reason, position: 0 };
-    Some(PolicyEntry { policy, span: value.span(), parent: parent_span, child: child_span, except: except_spans })
+    Some(PolicyEntry { policy, span: value.span(), parent: parent_span, except: except_spans })
 }
 
 fn ignore(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<IgnoreEntry> {
