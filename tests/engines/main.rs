@@ -3,4 +3,8 @@
 // Helpers outside `#[test]` functions may give up, too: this is a test all through.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod postgres;
 mod sqlite;
