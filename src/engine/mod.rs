@@ -9,6 +9,7 @@ pub mod cockroach;
 mod ddl;
 mod keywords;
 pub mod postgres;
+mod records;
 pub mod sqlite;
 
 use std::fmt;

@@ -4,12 +4,14 @@
 
 mod url;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 pub use url::{UrlError, redact};
 
-use crate::engine::{EngineError, Session};
-use crate::schema::{JsonError, Schema};
+use crate::engine::{EngineError, Session, SessionOptions, postgres, sqlite};
+use crate::schema::{self, JsonError, Schema};
 
 /// A source, not yet opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,40 +55,161 @@ pub enum SourceError {
     Engine(#[from] EngineError),
 }
 
-// TEMPORARY SHIM, to be replaced when sources are merged: documents only.
+/// The first bytes of every SQLite database that holds anything ("Database File Format", 1.3.1).
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Schemes that name a database referee cannot read yet.
+const NOT_YET: &[(&str, &str)] = &[
+    ("mysql", "MySQL"),
+    ("mariadb", "MariaDB"),
+    ("libsql", "libSQL servers"),
+    ("sqlserver", "SQL Server"),
+    ("mssql", "SQL Server"),
+    ("oracle", "Oracle"),
+    ("mongodb", "MongoDB"),
+    ("mongodb+srv", "MongoDB"),
+];
+
+const KNOWN: &[&str] = &["postgres", "postgresql", "cockroachdb", "sqlite", "file"];
+
 impl Source {
-    /// Decides what kind of source a text names.
+    /// Decides what a text names: a URL by its scheme, a file by what it begins with.
     ///
     /// # Errors
-    /// No kind.
+    /// No such file, a file that is neither a database nor a document, a URL of a kind that referee does not know.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
-        if text.ends_with(".json") {
-            return Ok(Self::Document(text.into()));
+        if text.is_empty() {
+            return Err(unknown(
+                "no source is given",
+                "name a file (shop.db) or a URL (postgres://user@host/database)",
+            ));
         }
-        if let Some((scheme, _)) = text.split_once("://") {
-            return Err(SourceError::Unknown {
-                message: format!("referee cannot read {scheme}:// sources"),
-                hint: "give a SQLite file, a postgres:// URL or a schema document".into(),
-            });
+        if let Some((scheme, rest)) = text.split_once("://")
+            && !scheme.is_empty()
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        {
+            let scheme = scheme.to_ascii_lowercase();
+            return match scheme.as_str() {
+                "postgres" | "postgresql" => {
+                    // Read now, so that a malformed URL is told before anything else is done; what it leaves out is not
+                    // known yet.
+                    let somebody = postgres::Environment { os_user: Some("user".into()), ..Default::default() };
+                    postgres::Target::parse(text, &somebody)?;
+                    Ok(Self::Postgres(text.to_string()))
+                }
+                // What SQLAlchemy and some drivers write; the protocol is PostgreSQL's.
+                "cockroachdb" => Self::parse(&format!("postgresql://{rest}")),
+                "sqlite" | "file" => sqlite_file(rest),
+                _ => Err(unknown_scheme(&scheme, rest)),
+            };
         }
-        Ok(Self::Sqlite(text.into()))
+        for prefix in ["sqlite:", "file:"] {
+            if let Some(path) = text.strip_prefix(prefix) {
+                return sqlite_file(path);
+            }
+        }
+        by_content(Path::new(text))
     }
 
-    /// Connects or reads.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn open(&self, _: &crate::engine::SessionOptions) -> Result<Input, SourceError> {
+    /// Returns how to name it in a report: a path, or a URL without password.
+    pub fn label(&self) -> String {
         match self {
-            Self::Document(path) | Self::Sqlite(path) => {
-                let label = path.display().to_string();
-                let text =
-                    std::fs::read_to_string(path).map_err(|error| SourceError::Io { path: label.clone(), error })?;
-                let schema = crate::schema::from_json(&text)
-                    .map_err(|error| SourceError::Document { path: label.clone(), error })?;
-                Ok(Input { label, schema, session: None })
-            }
-            Self::Postgres(url) => Err(SourceError::Unknown { message: redact(url), hint: "not merged yet".into() }),
+            Self::Sqlite(path) | Self::Document(path) => path.display().to_string(),
+            Self::Postgres(url) => redact(url),
         }
     }
+
+    /// Connects or reads, and inspects.
+    ///
+    /// # Errors
+    /// What the engine says, or why the document cannot be read.
+    pub fn open(&self, options: &SessionOptions) -> Result<Input, SourceError> {
+        let mut session = match self {
+            Self::Document(path) => {
+                let name = || path.display().to_string();
+                let text = std::fs::read_to_string(path).map_err(|error| SourceError::Io { path: name(), error })?;
+                let schema = schema::from_json(&text).map_err(|error| SourceError::Document { path: name(), error })?;
+                return Ok(Input { label: self.label(), schema, session: None });
+            }
+            Self::Sqlite(path) => sqlite::open(path, options)?,
+            Self::Postgres(url) => {
+                let target = postgres::Target::parse(url, &options.environment)?;
+                postgres::open(&target, options)?
+            }
+        };
+        let schema = session.inspect()?;
+        Ok(Input { label: self.label(), schema, session: Some(session) })
+    }
 }
+
+fn unknown(message: impl Into<String>, hint: impl Into<String>) -> SourceError {
+    SourceError::Unknown { message: message.into(), hint: hint.into() }
+}
+
+fn unknown_scheme(scheme: &str, rest: &str) -> SourceError {
+    if let Some((_, title)) = NOT_YET.iter().find(|(s, _)| *s == scheme) {
+        return unknown(
+            format!("referee does not read {title} yet ({scheme}://)"),
+            "it reads PostgreSQL and CockroachDB (postgres://), SQLite files, and documents of `referee schema --format json`",
+        );
+    }
+    let near = KNOWN.iter().map(|k| (strsim::damerau_levenshtein(k, scheme), *k)).min().filter(|(d, _)| *d <= 2);
+    let hint = match near {
+        Some((_, "sqlite" | "file")) => format!("did you mean {}?", redact(&format!("sqlite://{rest}"))),
+        Some((_, known)) => format!("did you mean {}?", redact(&format!("{known}://{rest}"))),
+        None => "write postgres://user@host/database, or the path of a SQLite file".to_string(),
+    };
+    unknown(format!("{scheme}:// is no kind of source that referee knows"), hint)
+}
+
+/// Reads what comes after `sqlite:` or `file:`, two slashes taken off: a path, perhaps with SQLite's own `?mode=ro`.
+fn sqlite_file(rest: &str) -> Result<Source, SourceError> {
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+    if path.is_empty() || path == ":memory:" {
+        return Err(unknown("the URL names no file", "write sqlite:PATH, for example sqlite:shop.db"));
+    }
+    let path = Path::new(path);
+    match by_content(path)? {
+        // The user said that it is a database: let SQLite say what is wrong with it.
+        Source::Document(path) => Ok(Source::Sqlite(path)),
+        other => Ok(other),
+    }
+}
+
+/// Tells a database from a document by the file's first bytes; reads nothing else, and never creates a file.
+fn by_content(path: &Path) -> Result<Source, SourceError> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => unknown(
+            format!("there is no file {shown}"),
+            "check the path; a server is named by a URL: postgres://user@host/database",
+        ),
+        _ => SourceError::Io { path: shown.to_string(), error },
+    })?;
+    if metadata.is_dir() {
+        return Err(unknown(
+            format!("{shown} is a directory"),
+            "name a SQLite file, a document of `referee schema --format json`, or a URL",
+        ));
+    }
+    let mut head = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(512).read_to_end(&mut head))
+        .map_err(|error| SourceError::Io { path: shown.to_string(), error })?;
+    // An empty file is an empty database to SQLite.
+    if head.is_empty() || head.starts_with(SQLITE_MAGIC) {
+        return Ok(Source::Sqlite(path.to_path_buf()));
+    }
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    if text.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+        return Ok(Source::Document(path.to_path_buf()));
+    }
+    Err(unknown(
+        format!("{shown} is neither a SQLite database nor a schema document"),
+        "name a SQLite file (an encrypted one cannot be read), a document of `referee schema --format json`, or a URL",
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,3 @@
-//! Database URLs.
+//! Database URLs: what every source needs of them. How PostgreSQL's are read is that engine's matter.
 
-/// A URL that cannot be understood. Never shows a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct UrlError {
-    /// What is wrong with it.
-    pub message: String,
-}
-
-/// Returns a URL with its password replaced by `***`, for messages.
-pub fn redact(url: &str) -> String {
-    url.to_string()
-}
+pub use crate::engine::postgres::{UrlError, redact};

@@ -1,29 +1,21 @@
-//! PostgreSQL.
+//! PostgreSQL, and the connection that CockroachDB shares.
 
+mod connect;
 mod dialect;
+mod errors;
+mod inspect;
+mod lookup;
+mod passfile;
+mod session;
+mod tls;
+mod url;
 
+pub use connect::open;
 pub use dialect::DIALECT;
-
-// TEMPORARY SHIM, to be replaced whole when the engine is merged: what the command line fills from its environment.
-#[derive(Clone, Debug, Default)]
-#[allow(missing_docs)]
-pub struct Environment {
-    pub host: Option<String>,
-    pub port: Option<String>,
-    pub user: Option<String>,
-    pub database: Option<String>,
-    pub password: Option<Password>,
-    pub sslmode: Option<String>,
-    pub sslrootcert: Option<String>,
-    pub passfile: Option<Password>,
-    pub default_root_certificate: Option<std::path::PathBuf>,
-    pub os_user: Option<String>,
-}
-#[derive(Clone)]
-#[allow(missing_docs)]
-pub struct Password(pub String);
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
+pub use inspect::{Catalog, schema};
+pub(in crate::engine) use inspect::{action, unwrapped};
+pub use passfile::find as password_in_file;
+pub(in crate::engine) use session::PostgresSession;
+pub use url::{
+    ChannelBinding, Environment, Host, Password, Roots, SessionAttributes, SslMode, Target, UrlError, redact,
+};

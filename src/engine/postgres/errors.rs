@@ -1,0 +1,69 @@
+//! What PostgreSQL and its driver report, as [`EngineError`]s.
+
+use std::error::Error as _;
+
+use postgres::Error;
+use postgres::error::DbError;
+
+use super::super::{EngineError, EngineErrorKind};
+
+/// Reads the error of a statement.
+pub(super) fn of_statement(error: &Error, sql: &str) -> EngineError {
+    let Some(db) = error.as_db_error() else {
+        let message = format!("the connection to the server broke: {}", chain(error));
+        return EngineError::new(EngineErrorKind::Connect, message)
+            .hint("look into the server's log, then run the command again")
+            .sql(sql);
+    };
+    let (kind, hint) = classify(db);
+    let mut made = EngineError::new(kind, db.message()).sql(sql);
+    made.hint = hint.map(str::to_string).or_else(|| db.hint().map(str::to_string));
+    made.code = Some(db.code().code().to_string());
+    made
+}
+
+/// Decides by SQLSTATE (manual, "PostgreSQL Error Codes"); where one code stands for two things, by the words.
+fn classify(db: &DbError) -> (EngineErrorKind, Option<&'static str>) {
+    let (code, message) = (db.code().code(), db.message());
+    match code {
+        "57014" if message.contains("timeout") => {
+            (EngineErrorKind::Busy, Some("give the statement more time (statement_timeout), or read less"))
+        }
+        "57014" => (EngineErrorKind::Cancelled, None),
+        "55P03" => {
+            (EngineErrorKind::Busy, Some("another session holds a lock on the table: run the command again later"))
+        }
+        "40001" | "40P01" => (EngineErrorKind::Busy, Some("run the command again")),
+        "42501" => {
+            (EngineErrorKind::Permission, Some("GRANT SELECT on the table, and USAGE on its schema, to this user"))
+        }
+        "25006" => (EngineErrorKind::Statement, Some("referee's sessions only read")),
+        "42P01" | "42703" | "3F000" => {
+            (EngineErrorKind::Gone, Some("the schema changed while it was read: run the command again"))
+        }
+        // pg_get_expr and its kin see the newest catalog, not the snapshot's.
+        "XX000" if message.contains("cache lookup failed") || message.contains("could not open relation") => {
+            (EngineErrorKind::Catalog, Some("the schema changed while it was read: run the command again"))
+        }
+        _ if code.starts_with("53") => (EngineErrorKind::Busy, Some("the server is short of resources: try later")),
+        _ if code.starts_with("08") || code.starts_with("57P") => {
+            (EngineErrorKind::Connect, Some("the server ended the connection: run the command again"))
+        }
+        _ if code.starts_with("28") => (EngineErrorKind::Authentication, None),
+        _ => (EngineErrorKind::Statement, None),
+    }
+}
+
+/// Writes an error of the driver with its causes. They hold addresses and file names, never a password.
+pub(super) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}

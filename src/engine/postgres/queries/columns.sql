@@ -1,0 +1,40 @@
+-- Columns, their types resolved through domains.
+WITH RECURSIVE domains AS (
+    SELECT t.oid AS domain, t.typbasetype AS base, t.typtypmod AS modifier, t.typnotnull AS not_null,
+           t.typdefault AS default_text
+    FROM pg_catalog.pg_type t WHERE t.typtype = 'd'
+    UNION ALL
+    SELECT d.domain, t.typbasetype, CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE d.modifier END,
+           d.not_null OR t.typnotnull, coalesce(d.default_text, t.typdefault)
+    FROM domains d JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd'
+)
+SELECT a.attrelid AS "table", a.attnum AS number, a.attname AS name,
+       pg_catalog.format_type(coalesce(d.base, a.atttypid), coalesce(d.modifier, a.atttypmod)) AS type,
+       b.typtype AS type_kind,
+       CASE WHEN d.domain IS NOT NULL THEN pg_catalog.format_type(a.atttypid, NULL) END AS domain,
+       -- PostgreSQL 18 sets attnotnull for a NOT NULL that is NOT VALID too.
+       a.attnotnull AND coalesce(nn.convalidated, true) OR coalesce(d.not_null, false) AS not_null,
+       coalesce(pg_catalog.pg_get_expr(e.adbin, e.adrelid), d.default_text) AS default,
+       a.attgenerated AS generated, a.attidentity AS identity,
+       CASE WHEN l.collname <> 'default' THEN
+           CASE WHEN ln.nspname IN ('pg_catalog', 'public') THEN l.collname::pg_catalog.text
+                ELSE pg_catalog.concat(ln.nspname, '.', l.collname) END
+       END AS collation,
+       l.collisdeterministic AS deterministic,
+       c.description AS comment
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+LEFT JOIN domains d ON d.domain = a.atttypid
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = d.base AND t.typtype = 'd')
+JOIN pg_catalog.pg_type b ON b.oid = coalesce(d.base, a.atttypid)
+LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
+LEFT JOIN pg_catalog.pg_constraint nn
+       ON nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey[1] = a.attnum
+LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
+LEFT JOIN pg_catalog.pg_description c
+       ON c.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AND c.objoid = a.attrelid
+      AND c.objsubid = a.attnum::pg_catalog.int4
+WHERE a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum

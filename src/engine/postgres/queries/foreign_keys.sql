@@ -1,0 +1,46 @@
+-- Foreign keys: one row for each logical key. Those that a partitioned table's key has on each partition have a
+-- conparentid and are left out.
+-- to_jsonb reads what only newer versions have: confdelsetcols (15), conenforced and conperiod (18).
+WITH triggers AS (
+    -- The triggers that carry a key out. The child's run RI_FKey_check_ins and RI_FKey_check_upd, the parent's the rest.
+    SELECT t.tgconstraint AS key,
+           bool_or(p.proname ~ '^RI_FKey_check_' AND t.tgenabled NOT IN ('O', 'A')) AS child_off,
+           bool_or(p.proname !~ '^RI_FKey_check_' AND t.tgenabled NOT IN ('O', 'A')) AS parent_off,
+           pg_catalog.min(t.tgname::pg_catalog.text COLLATE "C") FILTER (WHERE p.proname ~ '_del$') AS delete_trigger
+    FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' AND k.conparentid = 0::pg_catalog.oid
+     AND t.tgrelid IN (k.conrelid, k.confrelid)
+    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    GROUP BY t.tgconstraint
+)
+SELECT k.oid, k.conrelid AS "table", k.conname AS name, k.confrelid AS parent, k.conkey AS columns,
+       k.confkey AS parent_columns, k.confdeltype AS on_delete, k.confupdtype AS on_update, k.confmatchtype AS matching,
+       k.condeferrable AS "deferrable", k.condeferred AS deferred, k.convalidated AS validated,
+       pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'confdelsetcols' AS set_columns,
+       pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conenforced' AS enforced,
+       pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conperiod' AS temporal,
+       t.child_off, t.parent_off, t.delete_trigger, d.description AS comment,
+       -- What the check compares, column by column, for the plan of its query: the parent's type, the operator, and the
+       -- collation where the check names one (ri_triggers.c: the parent's, if it differs and is not deterministic).
+       pg_catalog.to_json(ARRAY(
+           SELECT ARRAY[pg_catalog.format_type(pa.atttypid, pa.atttypmod),
+                        pg_catalog.concat('OPERATOR(', pg_catalog.quote_ident(o_n.nspname::pg_catalog.text), '.', o.oprname, ')'),
+                        CASE WHEN pa.attcollation <> ca.attcollation AND NOT l.collisdeterministic
+                             THEN pg_catalog.concat(pg_catalog.quote_ident(l_n.nspname::pg_catalog.text), '.',
+                                                    pg_catalog.quote_ident(l.collname::pg_catalog.text)) END]
+           FROM pg_catalog.generate_series(1, pg_catalog.array_length(k.conkey, 1)) AS p (part)
+           JOIN pg_catalog.pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = k.conkey[p.part]
+           JOIN pg_catalog.pg_attribute pa ON pa.attrelid = k.confrelid AND pa.attnum = k.confkey[p.part]
+           JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[p.part]
+           JOIN pg_catalog.pg_namespace o_n ON o_n.oid = o.oprnamespace
+           LEFT JOIN pg_catalog.pg_collation l ON l.oid = pa.attcollation
+           LEFT JOIN pg_catalog.pg_namespace l_n ON l_n.oid = l.collnamespace
+           ORDER BY p.part)) AS comparisons
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+LEFT JOIN triggers t ON t.key = k.oid
+LEFT JOIN pg_catalog.pg_description d
+       ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid AND d.objoid = k.oid
+      AND d.objsubid = 0
+WHERE k.contype = 'f' AND k.conparentid = 0::pg_catalog.oid

@@ -1,0 +1,210 @@
+//! One connection to PostgreSQL or CockroachDB.
+//!
+//! All statements go by the simple protocol: one request, one answer, values as text. (The extended protocol would ask for
+//! types first.) The session is read-only twice over: by its default, and by `READ ONLY` transactions around what it asks
+//! of the catalog.
+
+use std::sync::Arc;
+
+use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Observer, Rows, Session, Value, cockroach};
+use super::inspect::{self, Catalog};
+use super::lookup::Lookups;
+use super::{DIALECT, errors};
+use crate::schema::{Schema, Table, Version};
+
+const SETTINGS: &str = include_str!("queries/settings.sql");
+const TABLES: &str = include_str!("queries/tables.sql");
+const COLUMNS: &str = include_str!("queries/columns.sql");
+const INDEXES: &str = include_str!("queries/indexes.sql");
+const FOREIGN_KEYS: &str = include_str!("queries/foreign_keys.sql");
+const CHECKS: &str = include_str!("queries/checks.sql");
+const TRIGGERS: &str = include_str!("queries/triggers.sql");
+
+/// The oldest version whose catalog has what the queries ask for.
+const OLDEST: u32 = 13;
+
+/// See the module.
+pub(in crate::engine) struct PostgresSession {
+    client: Client,
+    tls: Option<MakeRustlsConnect>,
+    observer: Option<Arc<dyn Observer>>,
+    round_trips: u64,
+    version: Option<Version>,
+    cockroach: bool,
+    lookups: Lookups,
+}
+
+impl PostgresSession {
+    /// Takes over a connection and finds out what is at its other end. `tls` is what it was made with: a request to cancel
+    /// goes over a connection of its own.
+    pub(super) fn start(
+        client: Client,
+        tls: Option<MakeRustlsConnect>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, EngineError> {
+        let mut session = Self {
+            client,
+            tls,
+            observer,
+            round_trips: 0,
+            version: None,
+            cockroach: false,
+            lookups: Lookups::default(),
+        };
+        let answer = session.run(SETTINGS)?;
+        let row = answer.rows.last();
+        let cell = |n: usize| row.and_then(|r| r.get(n)).and_then(Value::text).unwrap_or_default();
+        let (text, number) = (cell(0), cell(1));
+        if text.starts_with("CockroachDB") {
+            session.cockroach = true;
+            session.version = Version::find_in(&text);
+            return Ok(session);
+        }
+        // 150018 is 15.18 (manual, "server_version_num").
+        let number: u32 = number.parse().unwrap_or(0);
+        let version = Version::new(number / 10_000, number % 10_000, 0);
+        if version.major < OLDEST {
+            let shown = if version.major >= 10 { version.to_string() } else { text };
+            return Err(EngineError::new(
+                EngineErrorKind::Connect,
+                format!("the server is {shown}; referee reads PostgreSQL {OLDEST} and later"),
+            )
+            .hint(format!(
+                "restore a schema-only dump (`pg_dump --schema-only`) on PostgreSQL {OLDEST} or later and audit that"
+            )));
+        }
+        session.version = Some(version);
+        Ok(session)
+    }
+
+    /// Sends one request, which may hold several statements, and returns the rows of the last statement that has any.
+    pub(in crate::engine) fn run(&mut self, sql: &str) -> Result<Rows, EngineError> {
+        Ok(self.run_all(sql)?.pop().unwrap_or_default())
+    }
+
+    fn run_all(&mut self, sql: &str) -> Result<Vec<Rows>, EngineError> {
+        if let Some(observer) = &self.observer {
+            observer.statement(sql.trim_end());
+        }
+        self.round_trips += 1;
+        let messages = self.client.simple_query(sql).map_err(|e| errors::of_statement(&e, sql))?;
+        let mut answers: Vec<Rows> = Vec::new();
+        for message in messages {
+            match message {
+                SimpleQueryMessage::RowDescription(columns) => {
+                    let columns = columns.iter().map(|c| c.name().to_string()).collect();
+                    answers.push(Rows { columns, rows: Vec::new() });
+                }
+                SimpleQueryMessage::Row(row) => {
+                    let cell = |n| match row.try_get(n) {
+                        Ok(Some(text)) => Ok(Value::Text(text.to_string())),
+                        Ok(None) => Ok(Value::Null),
+                        Err(_) => Err(EngineError::new(
+                            EngineErrorKind::Statement,
+                            "the server sent text that is not UTF-8 (the database's encoding is SQL_ASCII)",
+                        )
+                        .sql(sql)),
+                    };
+                    let values = (0..row.len()).map(cell).collect::<Result<_, _>>()?;
+                    if let Some(answer) = answers.last_mut() {
+                        answer.rows.push(values);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Runs something inside a read-only transaction that sees one snapshot, and ends it in any case.
+    pub(in crate::engine) fn in_snapshot<T>(
+        &mut self,
+        begin: &str,
+        work: impl FnOnce(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.run(begin)?;
+        let result = work(self);
+        match &result {
+            Ok(_) => self.run("COMMIT").map(drop)?,
+            // The first error is the one to tell.
+            Err(_) => drop(self.run("ROLLBACK")),
+        }
+        result
+    }
+
+    fn inspect_once(&mut self) -> Result<Schema, EngineError> {
+        let catalog = self.in_snapshot("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", |session| {
+            Ok(Catalog {
+                tables: session.run(TABLES)?,
+                columns: session.run(COLUMNS)?,
+                indexes: session.run(INDEXES)?,
+                foreign_keys: session.run(FOREIGN_KEYS)?,
+                checks: session.run(CHECKS)?,
+                triggers: session.run(TRIGGERS)?,
+            })
+        })?;
+        let schema = inspect::schema(&catalog, self.version)?;
+        self.lookups = Lookups::new(&schema, &catalog);
+        Ok(schema)
+    }
+}
+
+impl Session for PostgresSession {
+    fn dialect(&self) -> &'static dyn Dialect {
+        if self.cockroach { &cockroach::DIALECT } else { &DIALECT }
+    }
+
+    fn inspect(&mut self) -> Result<Schema, EngineError> {
+        // The snapshot holds for rows of the catalog, but pg_get_expr and its kin look at what is there now (manual, "System
+        // Information Functions"): a table dropped meanwhile makes them fail. Trying again then sees one state or the other.
+        let mut attempt = 1;
+        loop {
+            let result = if self.cockroach { cockroach::inspect(self, self.version) } else { self.inspect_once() };
+            match result {
+                Err(e) if attempt < 3 && matches!(e.kind, EngineErrorKind::Gone | EngineErrorKind::Catalog) => {
+                    attempt += 1
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
+        self.run(sql)
+    }
+
+    fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError> {
+        if self.cockroach {
+            return cockroach::lookup_plan(self, table, columns);
+        }
+        let query = self.lookups.query(table, columns);
+        let request = query.request();
+        let result = self.run_all(&request);
+        if result.is_err() {
+            // The failed transaction is still open, and the prepared statement may be there.
+            drop(self.run("ROLLBACK"));
+            drop(self.run("DEALLOCATE ALL"));
+        }
+        let answers = result.map_err(|e| e.sql(&query.sql))?;
+        self.lookups.plan(table, columns, query.sql, &answers)
+    }
+
+    fn round_trips(&self) -> u64 {
+        self.round_trips
+    }
+
+    fn canceller(&self) -> Box<dyn Fn() + Send + Sync> {
+        let token: CancelToken = self.client.cancel_token();
+        let tls = self.tls.clone();
+        // The server tells nothing about a request to cancel, and there is nobody to tell it to.
+        Box::new(move || {
+            drop(match &tls {
+                Some(tls) => token.cancel_query(tls.clone()),
+                None => token.cancel_query(NoTls),
+            });
+        })
+    }
+}
