@@ -23,6 +23,9 @@ const FOREIGN_KEYS: &str = include_str!("queries/foreign_keys.sql");
 const CHECKS: &str = include_str!("queries/checks.sql");
 const TRIGGERS: &str = include_str!("queries/triggers.sql");
 
+/// Catalogs are seldom analysed, so the planner takes the queries for huge, and compiling them would cost more than they do.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off";
+
 /// The oldest version whose catalog has what the queries ask for.
 const OLDEST: u32 = 13;
 
@@ -136,7 +139,7 @@ impl PostgresSession {
     }
 
     fn inspect_once(&mut self) -> Result<Schema, EngineError> {
-        let catalog = self.in_snapshot("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", |session| {
+        let catalog = self.in_snapshot(BEGIN, |session| {
             Ok(Catalog {
                 tables: session.run(TABLES)?,
                 columns: session.run(COLUMNS)?,

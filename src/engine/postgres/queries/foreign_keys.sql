@@ -1,18 +1,6 @@
 -- Foreign keys: one row for each logical key. Those that a partitioned table's key has on each partition have a
 -- conparentid and are left out.
 -- to_jsonb reads what only newer versions have: confdelsetcols (15), conenforced and conperiod (18).
-WITH triggers AS (
-    -- The triggers that carry a key out. The child's run RI_FKey_check_ins and RI_FKey_check_upd, the parent's the rest.
-    SELECT t.tgconstraint AS key,
-           bool_or(p.proname ~ '^RI_FKey_check_' AND t.tgenabled NOT IN ('O', 'A')) AS child_off,
-           bool_or(p.proname !~ '^RI_FKey_check_' AND t.tgenabled NOT IN ('O', 'A')) AS parent_off,
-           pg_catalog.min(t.tgname::pg_catalog.text COLLATE "C") FILTER (WHERE p.proname ~ '_del$') AS delete_trigger
-    FROM pg_catalog.pg_trigger t
-    JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' AND k.conparentid = 0::pg_catalog.oid
-     AND t.tgrelid IN (k.conrelid, k.confrelid)
-    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-    GROUP BY t.tgconstraint
-)
 SELECT k.oid, k.conrelid AS "table", k.conname AS name, k.confrelid AS parent, k.conkey AS columns,
        k.confkey AS parent_columns, k.confdeltype AS on_delete, k.confupdtype AS on_update, k.confmatchtype AS matching,
        k.condeferrable AS "deferrable", k.condeferred AS deferred, k.convalidated AS validated,
@@ -39,7 +27,16 @@ SELECT k.oid, k.conrelid AS "table", k.conname AS name, k.confrelid AS parent, k
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-LEFT JOIN triggers t ON t.key = k.oid
+-- The triggers that carry the key out. The child's run RI_FKey_check_ins and RI_FKey_check_upd, the parent's the rest. By key,
+-- through pg_trigger's index on tgconstraint: catalogs are seldom analysed, and a join of the whole would be planned blindly.
+CROSS JOIN LATERAL (
+    SELECT bool_or(p.proname ~ '^RI_FKey_check_' AND t.tgenabled NOT IN ('O', 'A')) AS child_off,
+           bool_or(p.proname !~ '^RI_FKey_check_' AND t.tgenabled NOT IN ('O', 'A')) AS parent_off,
+           pg_catalog.min(t.tgname::pg_catalog.text COLLATE "C") FILTER (WHERE p.proname ~ '_del$') AS delete_trigger
+    FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    WHERE t.tgconstraint = k.oid AND t.tgrelid IN (k.conrelid, k.confrelid)
+) t
 LEFT JOIN pg_catalog.pg_description d
        ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid AND d.objoid = k.oid
       AND d.objsubid = 0
