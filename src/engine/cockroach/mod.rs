@@ -4,4 +4,5 @@ mod dialect;
 mod inspect;
 
 pub use dialect::DIALECT;
+pub use inspect::{Catalog, schema};
 pub(in crate::engine) use inspect::{inspect, lookup_plan};
