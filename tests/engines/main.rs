@@ -3,8 +3,18 @@
 // Helpers outside `#[test]` functions may give up, too: this is a test all through.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "test code"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connections;
 mod postgres;
 mod sqlite;

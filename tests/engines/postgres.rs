@@ -477,3 +477,35 @@ fn a_large_catalog_takes_few_round_trips() {
     assert_eq!((schema.tables.len(), schema.foreign_keys().count()), (1000, 2994));
     assert!(session.round_trips() <= 10, "{}", session.round_trips());
 }
+
+#[test]
+fn a_catalog_that_changes_while_it_is_read() {
+    let url = server::fresh_database();
+    let many: String =
+        (0..200).map(|n| format!("CREATE TABLE t{n} (id int PRIMARY KEY, a int DEFAULT 1 CHECK (a > 0));")).collect();
+    server::execute(&url, &many);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (url_2, stop_2) = (url.clone(), stop.clone());
+    let thread = std::thread::spawn(move || {
+        let mut client = server::connect(&url_2);
+        while !stop_2.load(std::sync::atomic::Ordering::Relaxed) {
+            client
+                .batch_execute(
+                    "CREATE TABLE z (id int PRIMARY KEY DEFAULT 1 + 1 CHECK (id > 0), up int REFERENCES z);
+                     CREATE INDEX ON z ((up + 1)) WHERE up > 0; DROP TABLE z",
+                )
+                .unwrap();
+        }
+    });
+    let mut session = session(&url);
+    for _ in 0..20 {
+        // Either state is right; what stands still is always whole.
+        let schema = session.inspect().unwrap_or_else(|e| panic!("{e} {:?}", e.sql));
+        assert!(schema.tables.len() == 200 || schema.tables.len() == 201);
+        assert!(
+            schema.tables.iter().filter(|t| t.name.name != "z").all(|t| t.checks.len() == 1 && t.columns.len() == 2)
+        );
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    thread.join().unwrap();
+}

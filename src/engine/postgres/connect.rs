@@ -31,7 +31,10 @@ pub fn open(target: &Target, options: &SessionOptions) -> Result<Box<dyn Session
                     Ok(false) => {
                         let message =
                             format!("the server at {host} is not of the kind that target_session_attrs asks for");
-                        failure = Some(EngineError::new(EngineErrorKind::Connect, message));
+                        failure = Some(
+                            EngineError::new(EngineErrorKind::Connect, message)
+                                .hint("add a host that is, or ask for another kind: target_session_attrs=any"),
+                        );
                     }
                     Err(error) => failure = Some(explain(&error, target, host, true)),
                 },

@@ -66,20 +66,7 @@ impl PostgresSession {
             session.version = Version::find_in(&text);
             return Ok(session);
         }
-        // 150018 is 15.18 (manual, "server_version_num").
-        let number: u32 = number.parse().unwrap_or(0);
-        let version = Version::new(number / 10_000, number % 10_000, 0);
-        if version.major < OLDEST {
-            let shown = if version.major >= 10 { version.to_string() } else { text };
-            return Err(EngineError::new(
-                EngineErrorKind::Connect,
-                format!("the server is {shown}; referee reads PostgreSQL {OLDEST} and later"),
-            )
-            .hint(format!(
-                "restore a schema-only dump (`pg_dump --schema-only`) on PostgreSQL {OLDEST} or later and audit that"
-            )));
-        }
-        session.version = Some(version);
+        session.version = Some(supported(&number, &text)?);
         Ok(session)
     }
 
@@ -155,6 +142,21 @@ impl PostgresSession {
     }
 }
 
+/// Reads `server_version_num`; `text` is what `version()` says.
+fn supported(number: &str, text: &str) -> Result<Version, EngineError> {
+    // 150018 is 15.18; 90624 is 9.6.24 (manual, "server_version_num").
+    let number: u32 = number.parse().unwrap_or(0);
+    let version = Version::new(number / 10_000, number % 10_000, 0);
+    if version.major >= OLDEST {
+        return Ok(version);
+    }
+    // Amazon Redshift calls itself PostgreSQL 8.0.2 and says the rest at the end.
+    let shown = text.split(", compiled").next().filter(|t| !t.is_empty()).unwrap_or("of an unknown version");
+    let message = format!("the server is {shown}; referee reads PostgreSQL {OLDEST} and later");
+    Err(EngineError::new(EngineErrorKind::Connect, message)
+        .hint(format!("restore its schema (`pg_dump --schema-only`) on PostgreSQL {OLDEST} or later and audit that")))
+}
+
 impl Session for PostgresSession {
     fn dialect(&self) -> &'static dyn Dialect {
         if self.cockroach { &cockroach::DIALECT } else { &DIALECT }
@@ -209,5 +211,18 @@ impl Session for PostgresSession {
                 None => token.cancel_query(NoTls),
             });
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_are_too_old_are_named() {
+        assert_eq!(supported("150018", "PostgreSQL 15.18 on x86_64").unwrap(), Version::new(15, 18, 0));
+        let error = supported("90624", "PostgreSQL 9.6.24 on x86_64-pc-linux-gnu, compiled by gcc").unwrap_err();
+        assert!(error.message.contains("PostgreSQL 9.6.24 on x86_64-pc-linux-gnu; referee reads"), "{error}");
+        assert!(supported("", "").unwrap_err().message.contains("unknown version"));
     }
 }

@@ -55,6 +55,25 @@ pub struct Environment {
     pub os_user: Option<String>,
 }
 
+impl Environment {
+    /// Fills in what variables say. The password file and the default certificate are files: they are the caller's to read.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let filled = |name: &str| variable(name).filter(|v| !v.is_empty());
+        Self {
+            host: filled("PGHOST"),
+            port: filled("PGPORT"),
+            user: filled("PGUSER"),
+            database: filled("PGDATABASE"),
+            password: filled("PGPASSWORD").map(Password),
+            sslmode: filled("PGSSLMODE"),
+            sslrootcert: filled("PGSSLROOTCERT"),
+            passfile: None,
+            default_root_certificate: None,
+            os_user: filled("USER").or_else(|| filled("LOGNAME")),
+        }
+    }
+}
+
 /// How a connection is made, everything decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -470,3 +489,6 @@ fn redact_query(text: &str) -> String {
     });
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
+
+#[cfg(test)]
+mod tests;
