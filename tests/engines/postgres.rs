@@ -231,6 +231,11 @@ fn tables_of_every_kind() {
              CREATE TABLE \"a.b\" (o int CONSTRAINT k REFERENCES \"My App\".\"Order\");
              CREATE TABLE parent (id int, k int, o int CONSTRAINT k REFERENCES \"My App\".\"Order\") PARTITION BY LIST (k);
              CREATE TABLE parent_1 PARTITION OF parent FOR VALUES IN (1);
+             CREATE TABLE counted (k int) PARTITION BY LIST (k);
+             CREATE TABLE counted_1 PARTITION OF counted FOR VALUES IN (1) PARTITION BY LIST (k);
+             CREATE TABLE counted_1_1 PARTITION OF counted_1 FOR VALUES IN (1);
+             CREATE TABLE counted_2 PARTITION OF counted FOR VALUES IN (2);
+             INSERT INTO counted VALUES (1), (1), (2); ANALYZE counted_1_1; ANALYZE counted_2;
              CREATE TABLE old (id int); CREATE TABLE new () INHERITS (old);
              CREATE UNLOGGED TABLE fast (id int); CREATE TEMP TABLE temporary (id int);
              CREATE VIEW v AS SELECT 1; CREATE MATERIALIZED VIEW m AS SELECT 1;
@@ -239,7 +244,23 @@ fn tables_of_every_kind() {
              CREATE FOREIGN TABLE far (id int) SERVER s;
              ALTER TABLE old ADD CONSTRAINT positive CHECK (id > 0 AND id < 9) NOT VALID;",
         );
-        assert_eq!(names(&schema), ["\"a.b\"", "far", "fast", "new", "old", "parent", "parent_1", "My App.Order"]);
+        assert_eq!(
+            names(&schema),
+            [
+                "\"a.b\"",
+                "counted",
+                "counted_1",
+                "counted_1_1",
+                "counted_2",
+                "far",
+                "fast",
+                "new",
+                "old",
+                "parent",
+                "parent_1",
+                "My App.Order"
+            ]
+        );
         assert_eq!(key(&schema, "\"a.b\"", "k").parent, TableName::in_schema(Some("My App"), "Order"));
         assert_eq!(table(&schema, "parent").kind, TableKind::Partitioned);
         assert_eq!(table(&schema, "parent").foreign_keys.len(), 1);
@@ -250,6 +271,11 @@ fn tables_of_every_kind() {
         assert!(table(&schema, "new").partition_of.is_none());
         assert!(table(&schema, "fast").unlogged);
         assert_eq!((table(&schema, "fast").row_estimate, table(&schema, "old").row_estimate), (Some(30), None));
+        assert_eq!(
+            (table(&schema, "counted").row_estimate, table(&schema, "counted_1").row_estimate),
+            (Some(3), Some(2))
+        );
+        assert_eq!(table(&schema, "parent").row_estimate, None, "a partition was never counted");
         assert_eq!(table(&schema, "far").kind, TableKind::Foreign);
         let [check] = &table(&schema, "old").checks[..] else { panic!("{:?}", table(&schema, "old").checks) };
         assert_eq!((check.expression.as_str(), check.validated), ("(id > 0) AND (id < 9)", false));

@@ -88,7 +88,28 @@ fn tables(catalog: &Catalog, schema: &Schema) -> Result<BTreeMap<Oid, Table>, En
         table.comment = record.owned("comment");
         tables.insert(oid, table);
     }
+    let totals = partition_totals(&tables);
+    for table in tables.values_mut().filter(|t| t.row_estimate.is_none()) {
+        table.row_estimate = totals.get(&table.name).copied().flatten();
+    }
     Ok(tables)
+}
+
+/// Adds up the estimates of partitions: autovacuum never counts the rows of a partitioned table itself (manual, "Routine
+/// Vacuuming"). `None` where one partition has no estimate.
+fn partition_totals(tables: &BTreeMap<Oid, Table>) -> BTreeMap<TableName, Option<u64>> {
+    let parents: BTreeMap<&TableName, &TableName> =
+        tables.values().filter_map(|t| Some((&t.name, t.partition_of.as_ref()?))).collect();
+    let mut totals: BTreeMap<TableName, Option<u64>> = BTreeMap::new();
+    for leaf in tables.values().filter(|t| t.kind != TableKind::Partitioned) {
+        let mut above = parents.get(&leaf.name);
+        while let Some(parent) = above {
+            let total = totals.entry((*parent).clone()).or_insert(Some(0));
+            *total = total.zip(leaf.row_estimate).map(|(sum, rows)| sum.saturating_add(rows));
+            above = parents.get(parent);
+        }
+    }
+    totals
 }
 
 /// -1 is "never counted" since version 14; before, 0 rows in 0 pages could be either (manual, `pg_class.reltuples`).

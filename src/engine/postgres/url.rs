@@ -365,7 +365,12 @@ fn hosts(parts: &mut Parts, environment: &Environment) -> Result<Vec<Host>, UrlE
         let port = match ports.get(i).or(ports.first()).map(String::as_str).unwrap_or("") {
             "" => 5432,
             text => {
-                text.parse().ok().filter(|p| *p > 0).ok_or_else(|| bad("port", text, "a number from 1 to 65535"))?
+                // The text is not shown: it may be the beginning of a password.
+                text.parse().ok().filter(|p| *p > 0).ok_or_else(|| {
+                    UrlError::new(
+                        "the port is not a number from 1 to 65535 (in a password, write : as %3A and / as %2F)",
+                    )
+                })?
             }
         };
         let address = match addresses.get(i).map(String::as_str) {
@@ -392,6 +397,14 @@ fn split(url: &str) -> Result<Parts, UrlError> {
     let rest = rest.ok_or_else(|| UrlError::new("the URL does not begin with postgres:// or postgresql://"))?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    // A password with a / or ? that is not encoded ends the authority early. Without this its pieces would be taken for a
+    // port or a database, and shown.
+    let names_hold_at = || query.split('&').any(|pair| pair.split('=').next().is_some_and(|name| name.contains('@')));
+    if path.contains('@') && !authority.contains('@') || names_hold_at() {
+        return Err(UrlError::new(
+            "the URL has an @ after its / or ?; in a password write / as %2F, ? as %3F, @ as %40",
+        ));
+    }
     // The last @: a password may hold one that somebody forgot to encode.
     let (userinfo, servers) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));

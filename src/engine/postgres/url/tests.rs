@@ -62,7 +62,7 @@ fn hosts_of_every_form() {
     assert_eq!(target("postgres://h/d?hostaddr=10.0.0.1").hosts[0].address, Some([10, 0, 0, 1].into()));
     for (url, word) in [
         ("postgres://a:1,b:2,c:3/d?port=1,2", "3 hosts but 2 ports"),
-        ("postgres://h:port/d", "port=port means nothing"),
+        ("postgres://h:port/d", "the port is not a number"),
         ("postgres://h:0/d", "from 1 to 65535"),
         ("postgres://::1/d", "in brackets"),
         ("postgres://[::1/d", "no closing bracket"),
@@ -128,7 +128,15 @@ fn no_output_shows_a_password() {
     environment.passfile = Some(Password("*:*:*:*:secret".into()));
     let target = Target::parse("postgres://u:secret@h/d", &environment).unwrap();
     assert!(!format!("{environment:?}{target:?}").contains("secret"));
-    for url in ["postgres://u:secret%zz@h/d", "postgres://u:secret@h:x/d", "postgres://u:secret@h/d?a=1"] {
+    for url in [
+        "postgres://u:secret%zz@h/d",
+        "postgres://u:secret@h:x/d",
+        "postgres://u:secret@h/d?a=1",
+        "postgres://u:secret/x@h/d",
+        "postgres://u:5/secret@h/d",
+        "postgres://u:5?secret@h/d",
+        "postgres://u:secret:1/d",
+    ] {
         assert!(!fails(url).contains("secret"), "{}", fails(url));
     }
 }
