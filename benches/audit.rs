@@ -4,6 +4,8 @@
 //! foreign keys, and runs both alternately. It does the same for SQLite, against the same pragmas in `sqlite3` if that is
 //! installed. It prints a table; `benches/results/audit.md` is one such run.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that measures, not the product")]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -20,12 +22,17 @@ const RUNS: usize = 15;
 fn catalog(id: &str) -> String {
     let mut sql = String::new();
     for t in 0..TABLES {
-        let _ = write!(sql, "CREATE TABLE t{t} (id {id} PRIMARY KEY, name text NOT NULL, note text, amount numeric(10,2)");
+        let _ =
+            write!(sql, "CREATE TABLE t{t} (id {id} PRIMARY KEY, name text NOT NULL, note text, amount numeric(10,2)");
         for k in 1..=3 {
             // Parents before children, spread over the whole schema; the first tables refer to themselves.
             let parent = if t < k { t } else { (t * 7 + k * 131) % t };
             let action = ["CASCADE", "SET NULL", "NO ACTION"][k - 1];
-            let _ = write!(sql, ", p{k}_id {} REFERENCES t{parent} (id) ON DELETE {action}", id.replace("bigserial", "bigint"));
+            let _ = write!(
+                sql,
+                ", p{k}_id {} REFERENCES t{parent} (id) ON DELETE {action}",
+                id.replace("bigserial", "bigint")
+            );
         }
         sql.push_str(");\n");
         for k in 1..=2 {
@@ -61,7 +68,8 @@ fn once(command: &mut Command, measured: &mut Measured) {
 fn row(name: &str, measured: &mut Measured) -> (String, Duration) {
     measured.wall.sort();
     let ms = |d: Duration| format!("{:.0} ms", d.as_secs_f64() * 1e3);
-    let (low, middle, high) = (measured.wall[0], measured.wall[measured.wall.len() / 2], measured.wall[measured.wall.len() - 1]);
+    let (low, middle, high) =
+        (measured.wall[0], measured.wall[measured.wall.len() / 2], measured.wall[measured.wall.len() - 1]);
     let peak = measured.peak_kib as f64 / 1024.0;
     (format!("| {name} | {} | {} | {} | {peak:.0} MB |", ms(low), ms(middle), ms(high)), middle)
 }
@@ -106,7 +114,8 @@ fn main() {
     ours.args(["--no-config", "audit", "--format", "json", &url]);
     let name = format!("`psql`, the same {} catalog queries", files.len());
     pair("PostgreSQL", &mut ours, &name, Some(&mut psql));
-    let counted = Command::new(referee).args(["--no-config", "-v", "audit", "--format", "json", &url]).output().unwrap();
+    let counted =
+        Command::new(referee).args(["--no-config", "-v", "audit", "--format", "json", &url]).output().unwrap();
     let sent = String::from_utf8_lossy(&counted.stderr);
     println!("\nRound trips, as `-v` tells: {}", sent.lines().rev().find(|l| l.contains("round trip")).unwrap_or("?"));
 

@@ -89,7 +89,8 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
         suppressions: Vec::new(),
     };
     let report = audit::audit(input, options, &mut ()).map_err(|e| e.to_string())?;
-    let fired: Vec<&str> = report.findings.iter().filter(|f| f.rule == example.page).map(|f| f.message.as_str()).collect();
+    let fired: Vec<&str> =
+        report.findings.iter().filter(|f| f.rule == example.page).map(|f| f.message.as_str()).collect();
     match (example.finds, fired.is_empty()) {
         (true, true) => Err("the rule does not fire".to_string()),
         (false, false) => Err(format!("the rule fires: {}", fired.join("; "))),
