@@ -164,6 +164,12 @@ impl<'a> Search<'a> {
         };
         let column = self.table.column(name);
         let parent = self.parent_column(at);
+        // The last column of a key with PERIOD is compared by overlap (PostgreSQL manual, 5.5.5 "Foreign Keys"; xindex,
+        // "Index Methods and Operator Classes": a btree knows the order only).
+        let overlaps = self.key.is_some_and(|k| k.temporal) && at + 1 == self.columns.len();
+        if overlaps && !matches!(index.method.as_str(), "gist" | "spgist") {
+            return Err(format!("a {} index cannot be searched for periods that overlap `{name}`", index.method));
+        }
         if let Some(column) = column {
             self.method_finds(index, part, column)?;
             if let Some(parent) = parent {
@@ -183,7 +189,10 @@ impl<'a> Search<'a> {
     fn method_finds(&self, index: &Index, part: &IndexPart, column: &Column) -> Result<(), String> {
         let family = column.data_type.family;
         let class = part.operator_class.as_deref();
+        let is_range = column.data_type.base.ends_with("range");
         let finds = match index.method.as_str() {
+            // PostgreSQL manual, 8.17.10 "Indexing" (range types): equality and overlap, without any extension.
+            "gist" | "spgist" if is_range && class.is_none_or(|c| c.ends_with("range_ops")) => true,
             // The default classes of scalar types come from the extensions btree_gist and btree_gin. Those of pg_trgm have
             // an equality since version 1.6 (manual, F.35 "pg_trgm").
             "gist" | "gin" if class.is_some_and(|c| c.ends_with("_trgm_ops")) => true,

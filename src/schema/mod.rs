@@ -254,7 +254,8 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub data_type: DataType,
-    /// Whether it can hold NULL. False for `NOT NULL`, also where the engine implies it (a primary key).
+    /// Whether NULL can be put into it. False for `NOT NULL`, also where the engine implies it (a primary key) and where it
+    /// is not checked for older rows (PostgreSQL 18's `NOT VALID`).
     pub nullable: bool,
     /// The default, as SQL text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

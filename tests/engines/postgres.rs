@@ -296,7 +296,7 @@ fn what_version_18_adds() {
         let k = key(&schema, "c", "k");
         assert!(!k.enforced && !k.validated && !k.is_active() && k.disabled.is_none());
         let c = table(&schema, "c");
-        assert!(c.column("n").unwrap().nullable, "NOT NULL NOT VALID does not speak for the rows there are");
+        assert!(!c.column("n").unwrap().nullable, "NOT NULL NOT VALID refuses every NULL from now on");
         assert!(!c.column("v").unwrap().generated.as_ref().unwrap().stored);
         assert!(key(&schema, "tc", "k").temporal);
         assert_eq!(table(&schema, "tp").primary_key.as_ref().unwrap().columns, ["a", "v"]);

@@ -5,4 +5,5 @@
 #![allow(dead_code, reason = "every test binary includes this module and uses its own part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
 
+pub mod audit;
 pub mod postgres;

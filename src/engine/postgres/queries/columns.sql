@@ -12,8 +12,8 @@ SELECT a.attrelid AS "table", a.attnum AS number, a.attname AS name,
        pg_catalog.format_type(coalesce(d.base, a.atttypid), coalesce(d.modifier, a.atttypmod)) AS type,
        b.typtype AS type_kind,
        CASE WHEN d.domain IS NOT NULL THEN pg_catalog.format_type(a.atttypid, NULL) END AS domain,
-       -- PostgreSQL 18 sets attnotnull for a NOT NULL that is NOT VALID too.
-       a.attnotnull AND coalesce(nn.convalidated, true) OR coalesce(d.not_null, false) AS not_null,
+       -- PostgreSQL 18 sets attnotnull for a NOT NULL that is NOT VALID too: whatever is written from now on obeys it.
+       a.attnotnull OR coalesce(d.not_null, false) AS not_null,
        coalesce(pg_catalog.pg_get_expr(e.adbin, e.adrelid), d.default_text) AS default,
        a.attgenerated AS generated, a.attidentity AS identity,
        CASE WHEN l.collname <> 'default' THEN
@@ -29,8 +29,6 @@ LEFT JOIN domains d ON d.domain = a.atttypid
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = d.base AND t.typtype = 'd')
 JOIN pg_catalog.pg_type b ON b.oid = coalesce(d.base, a.atttypid)
 LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
-LEFT JOIN pg_catalog.pg_constraint nn
-       ON nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey[1] = a.attnum
 LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
 LEFT JOIN pg_catalog.pg_description c

@@ -1,0 +1,55 @@
+//! A key of a partitioned table is one key, however many partitions there are.
+
+use crate::on_every_postgres;
+use crate::support::audit::{Ask, audit, expect};
+use crate::support::postgres::execute;
+
+const SQL: &str = "
+    CREATE TABLE devices (id bigint PRIMARY KEY);
+    CREATE TABLE readings (id bigint NOT NULL, device_id bigint NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+      at date NOT NULL) PARTITION BY RANGE (at);
+    CREATE TABLE readings_1 PARTITION OF readings FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+    CREATE TABLE readings_2 PARTITION OF readings FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')
+      PARTITION BY LIST (device_id);
+    CREATE TABLE readings_2_a PARTITION OF readings_2 FOR VALUES IN (1);
+    CREATE TABLE readings_2_b PARTITION OF readings_2 DEFAULT;
+    CREATE TABLE readings_3 PARTITION OF readings DEFAULT;
+    INSERT INTO devices VALUES (1), (2);
+    INSERT INTO readings VALUES (1, 1, '2024-05-05'), (2, 1, '2025-05-05'), (3, 2, '2025-05-06'), (4, 2, '2030-01-01');";
+
+#[test]
+fn one_finding_for_each_logical_key() {
+    on_every_postgres(SQL, |url, _| {
+        let unindexed = "warning unindexed-foreign-key readings.device_id";
+        for verify_indexes in [false, true] {
+            let ask = Ask { data: true, verify_indexes, ..Ask::default() };
+            expect(&audit(url, ask), &[unindexed]);
+        }
+        // An index on one partition is not enough, and one on each of them is.
+        execute(url, "CREATE INDEX ON readings_1 (device_id)");
+        for verify_indexes in [false, true] {
+            expect(&audit(url, Ask { verify_indexes, ..Ask::default() }), &[unindexed]);
+        }
+        execute(url, "CREATE INDEX ON readings_2 (device_id); CREATE INDEX ON readings_3 (device_id)");
+        for verify_indexes in [false, true] {
+            expect(&audit(url, Ask { verify_indexes, ..Ask::default() }), &[]);
+        }
+    });
+}
+
+#[test]
+fn key_of_one_partition_alone_is_a_key_of_its_own() {
+    on_every_postgres(SQL, |url, _| {
+        execute(
+            url,
+            "CREATE TABLE sites (id bigint PRIMARY KEY);
+             ALTER TABLE readings ADD COLUMN origin bigint;
+             CREATE INDEX ON readings (device_id);
+             ALTER TABLE readings_1 ADD FOREIGN KEY (origin) REFERENCES sites (id) ON DELETE SET NULL",
+        );
+        let report = audit(url, Ask { data: true, ..Ask::default() });
+        let about_partition: Vec<_> =
+            report.findings.iter().filter(|f| f.subject.place() == "readings_1.origin").map(|f| f.rule).collect();
+        assert_eq!(about_partition, ["unindexed-foreign-key"]);
+    });
+}
