@@ -219,14 +219,16 @@ fn settled(url: &str, tables: usize, done: impl Fn(&[(i64, i64)]) -> bool) -> Ve
 }
 
 /// The parents that are deleted have no children, so the check looks and finds nothing: one look-up for each parent and
-/// child table. BRIN is left out, for which these tables are too small.
+/// child table. BRIN is left out, for which these tables are too small, and so is an index that is partial by the key's own
+/// values: a plan made for one known value may use it, and for another cannot.
 #[test]
 fn a_real_delete_uses_the_indexes_that_are_said_to_serve_it() {
     const ROWS: usize = 5_000;
     let all = shapes();
     let plain = |s: &&Shape| s.child == "int" && s.parent == "int";
     let btree = |s: &&Shape| s.index.is_none_or(|i| !i.starts_with("using ") || i.starts_with("using hash"));
-    let shapes: Vec<&Shape> = all.iter().filter(plain).filter(btree).collect();
+    let by_value = |s: &&Shape| s.index.is_some_and(|i| i.ends_with("where a > 0"));
+    let shapes: Vec<&Shape> = all.iter().filter(plain).filter(btree).filter(|s| !by_value(s)).collect();
     assert!(shapes.len() >= 30, "{}", shapes.len());
     let mut wrong = Vec::new();
     for server in servers() {

@@ -13,8 +13,9 @@ use super::DIALECT;
 use super::inspect::Catalog;
 use crate::schema::{Schema, Table, TableKind, TableName};
 
-/// One column of the look-up, as the key's check compares it: type of the parent's column, operator, collation.
-type Comparison = (String, String, Option<String>);
+/// One column of the look-up, as the key's check compares it: type of the parent's column, operator, collation, and the type
+/// that the child's value is cast to.
+type Comparison = (String, String, Option<String>, Option<String>);
 
 /// What the look-ups of a database compare, and what its indexes begin with.
 #[derive(Default)]
@@ -96,10 +97,11 @@ impl Lookups {
         for (i, name) in columns.iter().enumerate() {
             let column = format!("x.{}", DIALECT.quote(name));
             let n = i + 1;
-            if let Some((data_type, operator, collation)) = known.and_then(|k| k.get(i)) {
+            if let Some((data_type, operator, collation, cast)) = known.and_then(|k| k.get(i)) {
                 types.push(data_type.clone());
                 let collate = collation.as_ref().map_or_else(String::new, |c| format!(" COLLATE {c}"));
-                conditions.push(format!("${n} {operator} {column}{collate}"));
+                let cast = cast.as_ref().map_or_else(String::new, |t| format!("::{t}"));
+                conditions.push(format!("${n} {operator} {column}{cast}{collate}"));
             } else {
                 let data_type = table.column(name).map(|c| &c.data_type);
                 types.push(data_type.map_or_else(|| "unknown".into(), |t| t.domain.clone().unwrap_or(t.raw.clone())));

@@ -8,19 +8,25 @@ SELECT k.oid, k.conrelid AS "table", k.conname AS name, k.confrelid AS parent, k
        pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conenforced' AS enforced,
        pg_catalog.to_jsonb(k) OPERATOR(pg_catalog.->>) 'conperiod' AS temporal,
        t.child_off, t.parent_off, t.delete_trigger, d.description AS comment,
-       -- What the check compares, column by column, for the plan of its query: the parent's type, the operator, and the
-       -- collation where the check names one (ri_triggers.c: the parent's, if it differs and is not deterministic).
+       -- What the check compares, column by column, for the plan of its query: the parent's type, the operator, the
+       -- collation where the check names one (ri_triggers.c: the parent's, if it differs and is not deterministic), and the
+       -- type that the child's value is cast to where the operator takes another (generate_operator_clause in ruleutils.c).
        pg_catalog.to_json(ARRAY(
            SELECT ARRAY[pg_catalog.format_type(pa.atttypid, pa.atttypmod),
                         pg_catalog.concat('OPERATOR(', pg_catalog.quote_ident(o_n.nspname::pg_catalog.text), '.', o.oprname, ')'),
                         CASE WHEN pa.attcollation <> ca.attcollation AND NOT l.collisdeterministic
                              THEN pg_catalog.concat(pg_catalog.quote_ident(l_n.nspname::pg_catalog.text), '.',
-                                                    pg_catalog.quote_ident(l.collname::pg_catalog.text)) END]
+                                                    pg_catalog.quote_ident(l.collname::pg_catalog.text)) END,
+                        CASE WHEN ca.atttypid <> o.oprright AND ot.typtype <> 'p'
+                             THEN pg_catalog.concat(pg_catalog.quote_ident(ot_n.nspname::pg_catalog.text), '.',
+                                                    pg_catalog.quote_ident(ot.typname::pg_catalog.text)) END]
            FROM pg_catalog.generate_series(1, pg_catalog.array_length(k.conkey, 1)) AS p (part)
            JOIN pg_catalog.pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = k.conkey[p.part]
            JOIN pg_catalog.pg_attribute pa ON pa.attrelid = k.confrelid AND pa.attnum = k.confkey[p.part]
            JOIN pg_catalog.pg_operator o ON o.oid = k.conpfeqop[p.part]
            JOIN pg_catalog.pg_namespace o_n ON o_n.oid = o.oprnamespace
+           JOIN pg_catalog.pg_type ot ON ot.oid = o.oprright
+           JOIN pg_catalog.pg_namespace ot_n ON ot_n.oid = ot.typnamespace
            LEFT JOIN pg_catalog.pg_collation l ON l.oid = pa.attcollation
            LEFT JOIN pg_catalog.pg_namespace l_n ON l_n.oid = l.collnamespace
            ORDER BY p.part)) AS comparisons
