@@ -7,7 +7,7 @@ use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::relations::infer::advise;
 use crate::relations::lookup::{Grade, grade};
 use crate::relations::{Basis, Relation};
-use crate::schema::{Action, Engine, ForeignKey, Table};
+use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 
 pub(super) static META: Meta = Meta {
     code: "REF102",
@@ -24,7 +24,10 @@ const CERTAIN: f64 = 0.8;
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for relation in context.relations.relations() {
-        if !relation.is_declared() && !is_declared_otherwise(context, relation) {
+        if !relation.is_declared()
+            && !is_declared_otherwise(context, relation)
+            && !is_declared_by_partitions(context, relation, &relation.child)
+        {
             findings.push(finding(context, relation));
         }
     }
@@ -37,6 +40,17 @@ fn is_declared_otherwise(context: &Context<'_>, relation: &Relation) -> bool {
             && key.columns.len() == relation.columns.len()
             && relation.columns.iter().all(|c| key.columns.contains(c))
     })
+}
+
+/// Tells whether a table is partitioned, and each of its partitions declares the key by itself.
+fn is_declared_by_partitions(context: &Context<'_>, relation: &Relation, whole: &TableName) -> bool {
+    let mut partitions = context.schema.tables.iter().filter(|t| t.partition_of.as_ref() == Some(whole)).peekable();
+    let same = |k: &ForeignKey| {
+        k.columns == relation.columns && k.parent == relation.parent && k.parent_columns == relation.parent_columns
+    };
+    partitions.peek().is_some()
+        && partitions
+            .all(|t| t.foreign_keys.iter().any(same) || is_declared_by_partitions(context, relation, &t.name))
 }
 
 fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
