@@ -11,7 +11,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use referee::relations::lookup::{Grade, grade};
-use referee::schema::{Collation, Column, DataType, Engine, ForeignKey, Index, IndexPart, Key, Schema, Table, TableName};
+use referee::schema::{
+    Collation, Column, DataType, Engine, ForeignKey, Index, IndexPart, Key, Schema, Table, TableName,
+};
 use support::audit::{Ask, audit, lines, open, sqlite};
 use support::postgres::{Server, connect, execute, servers};
 
@@ -117,9 +119,7 @@ fn grades_are_what_the_planner_does() {
 /// The tables of a shape on a real server, in a schema of their own.
 fn tables(number: usize, shape: &Shape) -> String {
     let key = shape.key.join(", ");
-    let index = shape.index.map_or_else(String::new, |text| {
-        format!("CREATE INDEX ix ON ch {text};")
-    });
+    let index = shape.index.map_or_else(String::new, |text| format!("CREATE INDEX ix ON ch {text};"));
     format!(
         "CREATE SCHEMA s{number}; SET search_path = s{number}, public;
          CREATE TABLE pa (a {parent}, b {parent}, PRIMARY KEY ({key}));

@@ -34,7 +34,8 @@ fn both_sides_and_both_consequences_are_told_and_true() {
 
 #[test]
 fn each_repair_applies_and_ends_the_finding() {
-    for (number, title) in [(0, "Protect the parent: ON DELETE NO ACTION"), (1, "Let the child survive: drop NOT NULL")] {
+    for (number, title) in [(0, "Protect the parent: ON DELETE NO ACTION"), (1, "Let the child survive: drop NOT NULL")]
+    {
         on_every_postgres(SQL, |url, _| {
             let report = audit(url, Ask::default());
             let fixes = &only(&report, "set-null-on-not-null").fixes;

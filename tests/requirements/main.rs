@@ -1,7 +1,7 @@
 //! The troubles that referee was made for, as databases on the real engines, and what it must say of each: that, and
 //! nothing else. Clean databases, of which it must say nothing. Large ones, which it must read at once.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "test code")]
 
 #[path = "../support/mod.rs"]
 mod support;

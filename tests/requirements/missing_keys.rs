@@ -1,8 +1,8 @@
 //! PostgreSQL, eleven keys that nothing declares and five indexes that are missing.
 
-use referee::schema::Action;
-use referee::findings::Finding;
 use referee::change::Change;
+use referee::findings::Finding;
+use referee::schema::Action;
 
 use crate::on_every_postgres;
 use crate::support::audit::{Ask, audit, expect};
@@ -97,5 +97,22 @@ fn the_repairs_applied_leave_nothing_but_the_polymorphic_column() {
         expect(&report, &["info polymorphic-reference cylinders.(location_type, location_id)"]);
         let keys = client.query_one("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated", &[]);
         assert_eq!(keys.unwrap().get::<_, i64>(0), 11);
+    });
+}
+
+/// EXCLUSIVE conflicts with every lock but ACCESS SHARE (PostgreSQL manual, 13.3.1 "Table-Level Locks").
+#[test]
+fn an_audit_takes_no_lock_beyond_access_share() {
+    on_every_postgres(SQL, |url, _| {
+        let mut client = connect(url);
+        client
+            .batch_execute(
+                "BEGIN; LOCK TABLE users, customers, vehicles, drivers, pods, products, orders, wallets, wallet_transactions, \
+                 subscriptions, cylinders IN EXCLUSIVE MODE",
+            )
+            .unwrap();
+        let report = audit(url, Ask { data: true, verify_indexes: true, ..Ask::default() });
+        assert_eq!(report.findings.len(), 18);
+        client.batch_execute("ROLLBACK").unwrap();
     });
 }

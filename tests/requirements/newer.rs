@@ -30,10 +30,7 @@ fn key_that_is_not_enforced_is_told_and_its_orphans_counted() {
         return;
     };
     let report = audit(&url, Ask { data: true, verify_indexes: true, ..Ask::default() });
-    expect(
-        &report,
-        &["warning disabled-foreign-key children.parent_id", "warning orphan-rows children.parent_id"],
-    );
+    expect(&report, &["warning disabled-foreign-key children.parent_id", "warning orphan-rows children.parent_id"]);
     connect(&url).batch_execute("DELETE FROM children WHERE parent_id = 99").unwrap();
     let report = audit(&url, Ask { data: true, ..Ask::default() });
     for sql in &only(&report, "disabled-foreign-key").fixes[0].sql {
@@ -69,10 +66,7 @@ fn not_null_that_is_not_valid_refuses_set_null() {
     };
     assert_eq!(sqlstate(&url, "DELETE FROM parents WHERE id = 1"), "23502");
     // The old row without a parent is no orphan.
-    expect(
-        &audit(&url, Ask { data: true, ..Ask::default() }),
-        &["error set-null-on-not-null children.parent_id"],
-    );
+    expect(&audit(&url, Ask { data: true, ..Ask::default() }), &["error set-null-on-not-null children.parent_id"]);
 }
 
 #[test]

@@ -50,7 +50,10 @@ fn key_that_each_partition_declares_is_declared() {
         let partitions = ["readings_1", "readings_2_a", "readings_2_b", "readings_3"];
         for partition in partitions {
             expect(&audit(url, Ask { data: true, ..Ask::default() }), &undeclared);
-            execute(url, &format!("ALTER TABLE {partition} ADD FOREIGN KEY (site_id) REFERENCES sites ON DELETE CASCADE"));
+            execute(
+                url,
+                &format!("ALTER TABLE {partition} ADD FOREIGN KEY (site_id) REFERENCES sites ON DELETE CASCADE"),
+            );
         }
         expect(&audit(url, Ask { data: true, ..Ask::default() }), &[]);
     });

@@ -20,8 +20,7 @@ fn thirty_two_keys_break_the_policy_and_one_default_refers_to_nothing() {
     on_every_postgres(SQL, |url, _| {
         let report = audit(url, Ask { config: POLICY, data: true, verify_indexes: true, ..Ask::default() });
         let found = lines(&report);
-        let (policy, others): (Vec<_>, Vec<_>) =
-            report.findings.iter().partition(|f| f.rule == "policy-violation");
+        let (policy, others): (Vec<_>, Vec<_>) = report.findings.iter().partition(|f| f.rule == "policy-violation");
         assert_eq!(policy.len(), 32, "{found:?}");
         let rest: Vec<_> = others.iter().map(|f| f.subject.place()).collect();
         assert_eq!((rest.len(), found.iter().filter(|l| *l == DANGLING).count()), (1, 1), "{found:?}");
