@@ -335,6 +335,18 @@ mod tests {
     }
 
     #[test]
+    fn key_with_a_period_is_searched_by_overlap() {
+        let mut s = schema(Engine::Postgres, &["p: id int8 pk, valid daterange pk", "c: id int8, during daterange"]);
+        let key = ForeignKey { temporal: true, ..ForeignKey::new(["id", "during"], "p".into(), ["id", "valid"]) };
+        let child = s.table_mut(&"c".into()).unwrap();
+        child.foreign_keys.push(key);
+        child.indexes.push(Index::on("ix", ["id", "during"]));
+        assert_eq!(graded(&s, "c", &["id", "during"]), Grade::Helps, "a btree");
+        s.table_mut(&"c".into()).unwrap().indexes[0].method = "gist".into();
+        assert_eq!(graded(&s, "c", &["id", "during"]), Grade::Covers);
+    }
+
+    #[test]
     fn nondeterministic_parent_imposes_its_collation_on_postgres() {
         let mut s = schema(Engine::Postgres, &["p: code text pk", "c: code text >p.code index"]);
         assert_eq!(graded(&s, "c", &["code"]), Grade::Covers);
