@@ -194,8 +194,10 @@ impl<'a> Search<'a> {
             // PostgreSQL manual, 8.17.10 "Indexing" (range types): equality and overlap, without any extension.
             "gist" | "spgist" if is_range && class.is_none_or(|c| c.ends_with("range_ops")) => true,
             // The default classes of scalar types come from the extensions btree_gist and btree_gin. Those of pg_trgm have
-            // an equality since version 1.6 (manual, F.35 "pg_trgm").
-            "gist" | "gin" if class.is_some_and(|c| c.ends_with("_trgm_ops")) => true,
+            // an equality since version 1.6, that of PostgreSQL 14 (manual, F.35 "pg_trgm").
+            "gist" | "gin" if class.is_some_and(|c| c.ends_with("_trgm_ops")) => {
+                self.schema.version.is_none_or(|v| v.major >= 14)
+            }
             "gist" | "gin" => {
                 class.is_none_or(|c| c.starts_with("gist_") || c.starts_with("btree_")) && is_scalar(family)
             }
