@@ -61,6 +61,31 @@ mod tests {
     }
 
     #[test]
+    fn kinds_that_are_no_tables_make_no_pair() {
+        let mut s = schema(
+            Engine::Postgres,
+            &[
+                "nodes: id int8 pk",
+                "users: id int8 pk",
+                "members: id int8 pk, member_type kind, member_id int8",
+                "envelopes: id int8 pk, template_type kind, template_id int8",
+                "methods: id int8 pk, provider_method_type text, provider_method_id text",
+                "owners: id int8 pk, owner_kind int4, owner_id int8, engine_kind int4, engine_id int8",
+            ],
+        );
+        let mut label = |table: &str, column: usize, labels: &[&str]| {
+            let data_type = &mut s.table_mut(&table.into()).unwrap().columns[column].data_type;
+            data_type.family = crate::schema::Family::Enum;
+            data_type.labels = labels.iter().map(ToString::to_string).collect();
+        };
+        label("members", 1, &["Node", "Way"]);
+        label("envelopes", 1, &["PUBLIC", "PRIVATE"]);
+        let found: Vec<String> =
+            findings(&s, "polymorphic-reference").iter().map(|f| f.subject.place()).collect();
+        assert_eq!(found, ["members.(member_type, member_id)", "owners.(owner_kind, owner_id)"]);
+    }
+
+    #[test]
     fn a_type_beside_a_declared_key_is_only_a_type() {
         let s = schema(
             Engine::Postgres,

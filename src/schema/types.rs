@@ -23,6 +23,9 @@ pub struct DataType {
     /// The domain's name where the column's type is a domain (PostgreSQL); the other fields tell its base type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// The labels of an enum type, in order, where the catalog was asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }
 
 /// What kind of value a type holds.
@@ -84,7 +87,7 @@ impl DataType {
         } else {
             named(engine, &plain)
         };
-        Self { raw: trimmed.to_string(), base, family, arguments, unsigned, domain: None }
+        Self { raw: trimmed.to_string(), base, family, arguments, unsigned, domain: None, labels: Vec::new() }
     }
 
     /// Returns how many bytes an integer type has; `None` for other types, and on SQLite, where every integer has 8.

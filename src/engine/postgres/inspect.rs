@@ -258,6 +258,7 @@ fn column(record: &Record<'_>) -> Result<Column, EngineError> {
     let mut data_type = DataType::parse(Engine::Postgres, record.need("type")?);
     if record.text("type_kind") == Some("e") && data_type.family != Family::Array {
         data_type.family = Family::Enum;
+        data_type.labels = record.text("labels").unwrap_or("").lines().map(str::to_string).collect();
     }
     data_type.domain = record.owned("domain");
     let mut column = Column::new(record.need("name")?, data_type);

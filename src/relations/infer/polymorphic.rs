@@ -1,7 +1,8 @@
 //! Pairs of columns of which one says which table the other refers to.
 
 use super::holds_rows_of_its_own;
-use crate::schema::{Family, Schema, TableName};
+use super::words::{self, noun, split};
+use crate::schema::{DataType, Family, Schema, TableName};
 
 /// Two columns that together refer to a row of one of several tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,7 @@ const IDS: &[&str] = &["id", "uuid", "guid", "key", "pk"];
 /// A pair whose key column a foreign key declares is none: the other column is then only a kind.
 pub fn polymorphic_pairs(schema: &Schema) -> Vec<PolymorphicPair> {
     let mut pairs = Vec::new();
+    let nouns: Vec<String> = schema.tables.iter().map(|t| noun(&split(&t.name.name))).collect();
     for table in schema.tables.iter().filter(|t| holds_rows_of_its_own(t)) {
         let snake = |name: &str| super::words::split(name).join("_");
         for kind in &table.columns {
@@ -38,11 +40,10 @@ pub fn polymorphic_pairs(schema: &Schema) -> Vec<PolymorphicPair> {
                 let name = snake(&c.name);
                 name.strip_prefix(stem).and_then(|n| n.strip_prefix('_')).is_some_and(|n| IDS.contains(&n))
             });
-            let Some(id) = id else { continue };
+            let Some(id) = id.filter(|_| names_tables(&kind.data_type, stem, &nouns)) else { continue };
             let declared = table.foreign_keys.iter().any(|k| k.columns.contains(&id.name));
-            // A number that says the kind is a reference to a table of kinds more often than not.
-            let numbered = kind.data_type.family == Family::Integer;
-            if !declared && !numbered && super::scoring::can_refer(id) {
+            let refers_itself = table.foreign_keys.iter().any(|k| k.columns.contains(&kind.name));
+            if !declared && !refers_itself && super::scoring::can_refer(id) {
                 pairs.push(PolymorphicPair {
                     table: table.name.clone(),
                     type_column: kind.name.clone(),
@@ -54,4 +55,32 @@ pub fn polymorphic_pairs(schema: &Schema) -> Vec<PolymorphicPair> {
     pairs.sort_by(|a, b| (&a.table, &a.id_column).cmp(&(&b.table, &b.id_column)));
     pairs.dedup_by(|a, b| a.table == b.table && a.id_column == b.id_column);
     pairs
+}
+
+/// Nouns that say of a row only what is done to it, so that it can be any table's.
+const ANY_ROW: &[&str] =
+    &["subject", "target", "source", "resource", "entity", "object", "record", "item", "parent", "principal", "holder"];
+
+/// Tells whether a type column beside an id can say which table the id is of.
+fn names_tables(kind: &DataType, stem: &str, nouns: &[String]) -> bool {
+    let stem = split(stem);
+    let name = noun(&stem);
+    // `provider_method_type` is a kind of another system's things.
+    let elsewhere = stem.len() > 1 && stem.iter().any(|w| words::FOREIGN_SYSTEMS.contains(&w.as_str()));
+    if elsewhere && !nouns.contains(&name) {
+        return false;
+    }
+    match kind.family {
+        // The kinds of a `templateType` are no tables.
+        Family::Enum if !kind.labels.is_empty() => kind.labels.iter().any(|label| {
+            let label = noun(&split(label));
+            nouns.iter().any(|n| n.ends_with(&label))
+        }),
+        // A number is a kind of whatever the stem names, unless the stem can name anything.
+        Family::Integer => {
+            let role = stem.concat();
+            words::PERSON_ROLES.contains(&role.as_str()) || ANY_ROW.contains(&role.as_str()) || role.ends_with("able")
+        }
+        _ => true,
+    }
 }

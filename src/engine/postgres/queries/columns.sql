@@ -11,6 +11,9 @@ WITH RECURSIVE domains AS (
 SELECT a.attrelid AS "table", a.attnum AS number, a.attname AS name,
        pg_catalog.format_type(coalesce(d.base, a.atttypid), coalesce(d.modifier, a.atttypmod)) AS type,
        b.typtype AS type_kind,
+       CASE WHEN b.typtype = 'e' THEN pg_catalog.array_to_string(ARRAY(
+           SELECT v.enumlabel FROM pg_catalog.pg_enum v WHERE v.enumtypid = b.oid ORDER BY v.enumsortorder), E'\n')
+       END AS labels,
        CASE WHEN d.domain IS NOT NULL THEN pg_catalog.format_type(a.atttypid, NULL) END AS domain,
        -- PostgreSQL 18 sets attnotnull for a NOT NULL that is NOT VALID too: whatever is written from now on obeys it.
        a.attnotnull OR coalesce(d.not_null, false) AS not_null,
