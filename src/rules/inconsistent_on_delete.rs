@@ -6,6 +6,7 @@ use super::helpers::fix;
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::relations::infer::names_actor;
 use crate::schema::{Action, ForeignKey, Table, TableName};
 
 pub(super) static META: Meta = Meta {
@@ -47,7 +48,13 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 key_name(&table.name, key),
                 key.on_delete
             );
+            // NO ACTION is what a key gets that says nothing, so the odd one is the one that somebody thought about; and who
+            // did something is another relation than what belongs to whom.
+            let is_meant = majority == Action::NoAction
+                || key.on_delete != Action::Cascade && key.columns.iter().any(|c| names_actor(c));
+            let severity = if is_meant { Severity::Info } else { Severity::Warning };
             let mut finding = Finding::new(&META, Subject::foreign_key(&table.name, key), message)
+                .severity(severity)
                 .why(format!(
                     "{} One key that differs from its neighbours is usually one that was forgotten or copied from elsewhere.",
                     effect(key.on_delete, majority, &table.name, parent)
@@ -153,6 +160,25 @@ mod tests {
         let found = run(&[("restrict", true), ("no-action", true), ("restrict", true), ("cascade", true)]);
         assert!(found[0].message.contains("3 of 4 keys"));
         assert!(found[0].message.ends_with("are RESTRICT"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn a_choice_among_defaults_and_an_actor_among_owners_are_worth_knowing_only() {
+        let severities = |found: &[Finding]| found.iter().map(|f| f.severity).collect::<Vec<_>>();
+        let mut defaults = vec![("no-action", false); 5];
+        defaults.push(("cascade", false));
+        assert_eq!(severities(&run(&defaults)), [Severity::Info]);
+        let mut refusing = vec![("restrict", false); 5];
+        refusing.push(("cascade", false));
+        assert_eq!(severities(&run(&refusing)), [Severity::Warning]);
+
+        let mut lines = vec!["users: id int pk".to_string()];
+        lines.extend((0..8).map(|i| format!("c{i}: id int pk, user_id int not-null >users.id cascade")));
+        lines.push("a: id int pk, creator_id int not-null >users.id".into());
+        lines.push("b: id int pk, user_id int not-null >users.id".into());
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let found = findings(&schema(Engine::Postgres, &lines), "inconsistent-on-delete");
+        assert_eq!(severities(&found), [Severity::Info, Severity::Warning]);
     }
 
     #[test]

@@ -58,6 +58,11 @@ const RECORDS: &[&str] = &["invoice", "payment", "payout", "refund", "ledger", "
 const ACTORS: &[&str] =
     &["by", "author", "creator", "editor", "approver", "reviewer", "operator", "assignee", "manager"];
 
+/// Tells whether a column's name says who did something: `created_by`, `author_id`.
+pub fn names_actor(column: &str) -> bool {
+    split(column).iter().any(|w| ACTORS.contains(&w.as_str()))
+}
+
 /// Recommends the action for a relation that no key declares.
 ///
 /// What the user configured comes first, then what most declared keys to the same parent do, then what the child's
@@ -88,7 +93,7 @@ pub fn advise(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
     if relation.is_self_reference() {
         return advice(Action::Restrict, format!("a delete in `{child}` would take a whole tree of rows along"));
     }
-    if split(column).iter().any(|w| ACTORS.contains(&w.as_str())) {
+    if names_actor(column) {
         return advice(
             Action::Restrict,
             format!("`{column}` names who did it; the row of `{child}` belongs to something else"),

@@ -17,7 +17,7 @@ use crate::schema::{Schema, Table, TableKind, TableName};
 use candidates::Candidate;
 use catalogue::Catalogue;
 
-pub use action::{Advice, advise};
+pub use action::{Advice, advise, names_actor};
 pub use polymorphic::{PolymorphicPair, polymorphic_pairs};
 
 /// Returns the relations that names and types tell, for columns that none of the `known` relations names, with a
