@@ -15,6 +15,9 @@ use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 pub use graph::{Break, Cycle, Graph, Reached};
 
+/// From this confidence on an inferred relation is a reason to warn; below it is worth knowing only.
+const CERTAIN: f64 = 0.8;
+
 /// A child's columns that refer to a parent's.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Relation {
@@ -83,6 +86,14 @@ impl Relation {
     /// Tells whether a foreign key declares it.
     pub fn is_declared(&self) -> bool {
         self.foreign_key().is_some()
+    }
+
+    /// Tells whether a warning may rest on it: declared, configured, or inferred with little doubt.
+    pub fn is_certain(&self) -> bool {
+        match self.basis {
+            Basis::Inferred { confidence, .. } => confidence >= CERTAIN,
+            Basis::Declared { .. } | Basis::Configured => true,
+        }
     }
 
     /// Tells whether the child refers to itself.

@@ -24,7 +24,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         for (mine, theirs) in relation.columns.iter().zip(&relation.parent_columns) {
             let (Some(mine), Some(theirs)) = (child.column(mine), parent.column(theirs)) else { continue };
             if let Some(why) = mismatch(context.schema.engine, &mine.data_type, &theirs.data_type) {
-                findings.push(finding(context.schema.engine, relation, mine, theirs, why));
+                let finding = finding(context.schema.engine, relation, mine, theirs, why);
+                let is_doubtful = !relation.is_certain() || is_length_alone(&mine.data_type, &theirs.data_type);
+                findings.push(if is_doubtful { finding.severity(Severity::Info) } else { finding });
             }
         }
     }
@@ -60,6 +62,12 @@ fn finding(engine: Engine, relation: &Relation, child: &Column, parent: &Column,
         finding = finding.distinguished_by(&child.name);
     }
     finding
+}
+
+/// Whether all that differs is a limit that the child has and the parent has not: keys that long may never come.
+fn is_length_alone(child: &DataType, parent: &DataType) -> bool {
+    child.family == Family::Text && parent.family == Family::Text && child.base != "char" && parent.arguments.is_empty()
+        && parent.base != "char"
 }
 
 fn shown(data_type: &DataType) -> String {
@@ -229,6 +237,29 @@ mod tests {
 
     fn found(engine: Engine, child: &str, parent: &str) -> bool {
         mismatch(engine, &DataType::parse(engine, child), &DataType::parse(engine, parent)).is_some()
+    }
+
+    #[test]
+    fn doubt_and_a_mere_limit_are_worth_knowing_only() {
+        let s = crate::testing::schema(
+            Engine::Postgres,
+            &[
+                "users: did text pk",
+                "items: id int8 pk",
+                "orders: id uuid pk",
+                "c: id int8 pk, user_id varchar(66) >users.did, item_id int4 >items.id, order_id text",
+            ],
+        );
+        let found = crate::testing::findings(&s, "foreign-key-type-mismatch");
+        let told: Vec<_> = found.iter().map(|f| (f.subject.place(), f.severity)).collect();
+        assert_eq!(
+            told,
+            [
+                ("c.item_id".to_string(), Severity::Warning),
+                ("c.order_id".to_string(), Severity::Info),
+                ("c.user_id".to_string(), Severity::Info),
+            ]
+        );
     }
 
     #[test]

@@ -19,15 +19,9 @@ pub(super) static META: Meta = Meta {
     page: include_str!("../../docs/rules/undeclared-foreign-key.md"),
 };
 
-/// From this confidence on an inferred relation is a warning.
-const CERTAIN: f64 = 0.8;
-
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for relation in context.relations.relations() {
-        if !relation.is_declared()
-            && !is_declared_otherwise(context, relation)
-            && !is_declared_by_partitions(context, relation, &relation.child)
-        {
+        if !relation.is_declared() && !is_declared_otherwise(context, relation) {
             findings.push(finding(context, relation));
         }
     }
@@ -55,20 +49,30 @@ fn is_declared_by_partitions(context: &Context<'_>, relation: &Relation, whole: 
 
 fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
     let (child, parent) = (relation.child_side(), relation.parent_side());
-    let (message, severity) = match &relation.basis {
-        Basis::Inferred { confidence, .. } => (
-            format!("`{child}` refers to `{parent}` (confidence {confidence:.2}), but no foreign key declares it"),
-            if *confidence >= CERTAIN { Severity::Warning } else { Severity::Info },
-        ),
-        _ => (
-            format!("`{child}` refers to `{parent}`, as configured, but no foreign key declares it"),
-            Severity::Warning,
-        ),
+    let message = match &relation.basis {
+        Basis::Inferred { confidence, .. } => {
+            format!("`{child}` refers to `{parent}` (confidence {confidence:.2}), but no foreign key declares it")
+        }
+        _ => format!("`{child}` refers to `{parent}`, as configured, but no foreign key declares it"),
     };
-    let mut finding = Finding::new(&META, Subject::relation(relation), message).severity(severity).why(format!(
-        "A delete in `{}` leaves the rows of `{}` that refer to it as orphans, and an insert with a parent that never was is taken.",
-        relation.parent, relation.child
-    ));
+    let by_partitions = is_declared_by_partitions(context, relation, &relation.child);
+    let message = if by_partitions {
+        format!("`{child}` refers to `{parent}`: each of its partitions declares the foreign key, the table does not")
+    } else {
+        message
+    };
+    let is_warning = relation.is_certain() && !by_partitions;
+    let severity = if is_warning { Severity::Warning } else { Severity::Info };
+    let why = if by_partitions {
+        "Rows are checked now. A partition that is added later will not have the key unless somebody remembers it.".to_string()
+    } else {
+        format!(
+            "A delete in `{}` leaves the rows of `{}` that refer to it as orphans, and an insert with a parent that never was is \
+             taken.",
+            relation.parent, relation.child
+        )
+    };
+    let mut finding = Finding::new(&META, Subject::relation(relation), message).severity(severity).why(why);
     if let Basis::Inferred { evidence, .. } = &relation.basis {
         for sentence in evidence {
             finding = finding.label(&child, sentence);
@@ -194,6 +198,22 @@ mod tests {
         let s = schema(Engine::Postgres, &["users: id int8 pk", "a: id int8 pk, approved_by int8"]);
         let found = findings(&s, "undeclared-foreign-key");
         assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+    }
+
+    #[test]
+    fn key_of_every_partition_is_worth_knowing_only() {
+        let mut s = schema(
+            Engine::Postgres,
+            &["users: id int8 pk", "a: user_id int8", "a1: user_id int8 >users.id", "a2: user_id int8 >users.id"],
+        );
+        for part in ["a1", "a2"] {
+            s.table_mut(&part.into()).unwrap().partition_of = Some("a".into());
+        }
+        let found = findings(&s, "undeclared-foreign-key");
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+        assert!(found[0].message.contains("each of its 2 partitions declares"), "{}", found[0].message);
+        s.table_mut(&"a2".into()).unwrap().foreign_keys.clear();
+        assert_eq!(findings(&s, "undeclared-foreign-key")[0].severity, Severity::Warning);
     }
 
     #[test]
