@@ -112,6 +112,10 @@ impl Search<'_, '_> {
     /// `customer_id`, `billing_address_id`, `config_files.set_id`.
     fn by_name(&self, reading: &Reading, all: &mut Vec<Candidate>) {
         let stem = &reading.stem;
+        // `team_user.team_user_id` is its own key, no user's.
+        if self.is_sole_key && noun(stem) == noun(self.catalogue.words_of(&self.child.name)) {
+            return;
+        }
         let whole = self.try_stem(stem, reading, None, all);
         if whole || reading.glued {
             return;
@@ -210,10 +214,15 @@ impl Search<'_, '_> {
         }
         let titled = |thing: &&Thing<'_>| name.starts_with(&thing.noun) || name.starts_with(&thing.words.concat());
         let mut others = owners.into_iter().filter(|t| t.table.name != self.child.name).collect::<Vec<_>>();
-        let best = others.iter().position(titled);
+        // `website_event.event_id`: the table's last word says it as well, where it is the only one.
+        let last = |thing: &&Thing<'_>| thing.words.last().is_some_and(|w| name.starts_with(&singular(w)));
+        let best =
+            others.iter().position(titled).or_else(|| others.iter().position(last).filter(|_| others.len() == 1));
+        let own = [self.column.name.clone()];
+        let is_own_key = self.child.is_unique(&own);
         let (thing, score) = match (best, others.len()) {
             (Some(i), _) => (others.swap_remove(i), scoring::SAME_KEY_NAME),
-            (None, 1) if !self.is_sole_key && ends_like_key(&name) => (others.remove(0), scoring::SAME_KEY_NAME_ONLY),
+            (None, 1) if !is_own_key && ends_like_key(&name) => (others.remove(0), scoring::SAME_KEY_NAME_ONLY),
             _ => return,
         };
         let Some((key, true)) = scoring::key_of(thing.table, &self.column.name) else { return };
@@ -272,6 +281,14 @@ impl Search<'_, '_> {
         if self.is_sole_key || words::GENERIC_KEYS.contains(&name.as_str()) {
             return;
         }
+        // `nodes.node_id` says which node it is, `background_job.job_id` which job: the table's own noun.
+        let own = noun(self.catalogue.words_of(&self.child.name));
+        if let Some((_, stem)) = self.words.split_last().filter(|(w, _)| words::ID_WORDS.contains(&w.as_str())) {
+            let stem = noun(stem);
+            if !stem.is_empty() && (own == stem || **parent == self.child.name && own.ends_with(&stem)) {
+                return;
+            }
+        }
         let count = if *times == 1 { "the one declared key".to_string() } else { format!("all {times} declared keys") };
         let how = format!("{count} on a column `{}` refer to `{parent}`", self.column.name);
         let score = scoring::HABIT + if *times > 2 { 0.08 } else { 0.0 };
@@ -292,6 +309,10 @@ impl Search<'_, '_> {
                 let Some((key, _)) = scoring::key_of(thing.table, &self.column.name) else { return false };
                 // `order integer` is a place in a row, `comments integer` a count.
                 let last = self.words.last().map_or("", String::as_str);
+                // A key that is a number has no number for its default.
+                if self.column.default.as_ref().is_some_and(|d| d.trim().parse::<f64>().is_ok()) {
+                    return false;
+                }
                 if words::QUANTITIES.contains(&last) || singular(last) != last {
                     return false;
                 }
@@ -317,6 +338,13 @@ impl Search<'_, '_> {
     fn push_to(&self, parent: &Table, key: &Column, score: f64, how: String, all: &mut Vec<Candidate>) -> bool {
         let itself = parent.name == self.child.name;
         if itself && key.name == self.column.name {
+            return false;
+        }
+        // A table with all columns of another, its key among them, keeps rows of that one: a partition, an archive.
+        let is_twin = key.name == self.column.name
+            && parent.columns.len() > 2
+            && parent.columns.iter().all(|c| self.child.column(&c.name).is_some());
+        if is_twin {
             return false;
         }
         let Some((fit, types)) = scoring::types(self.catalogue.schema.engine, self.column, key) else { return false };

@@ -33,7 +33,7 @@ pub fn infer(schema: &Schema, known: &[Relation], threshold: f64) -> Vec<Relatio
     let habits = habits(known);
 
     let mut found = Vec::new();
-    for child in schema.tables.iter().filter(|t| holds_rows_of_its_own(t)) {
+    for child in schema.tables.iter().filter(|t| holds_rows_of_its_own(t) && !is_pattern(schema, t)) {
         for column in &child.columns {
             if taken.contains(&(&child.name, column.name.as_str())) || !scoring::can_refer(column) {
                 continue;
@@ -61,6 +61,19 @@ pub fn infer(schema: &Schema, known: &[Relation], threshold: f64) -> Vec<Relatio
 /// Tells whether a table stands for itself and its rows are this database's.
 fn holds_rows_of_its_own(table: &Table) -> bool {
     table.partition_of.is_none() && matches!(table.kind, TableKind::Plain | TableKind::Partitioned)
+}
+
+/// Tells whether a table is kept only to make or to back up another: no key, the same columns, and a name that says so.
+fn is_pattern(schema: &Schema, table: &Table) -> bool {
+    let says_so = |w: &String| w == "template" || words::COPIES.contains(&w.as_str());
+    table.primary_key.is_none()
+        && words::split(&table.name.name).iter().any(says_so)
+        && schema.tables.iter().any(|other| {
+            other.name != table.name
+                && other.partition_of.is_none()
+                && other.columns.len() == table.columns.len()
+                && other.columns.iter().all(|c| table.column(&c.name).is_some())
+        })
 }
 
 /// Returns the parents that columns of a name have in the relations already known, where they all agree.

@@ -287,3 +287,34 @@ fn numbers_flags_and_names_are_no_references() {
     );
     assert_eq!(got, ["comments.post_id -> posts.id"]);
 }
+
+#[test]
+fn own_identifiers_quantities_and_twins_are_no_references() {
+    let none: [String; 0] = [];
+    // The declared key on a column of the same name says nothing of the table whose own noun it is.
+    let jobs = ["background_jobs: id text pk, job_id text", "tasks: id text pk, job_id text >background_jobs.id"];
+    assert_eq!(found_in(Engine::Postgres, &jobs), none);
+    let own_key = ["users: user_id uuid pk", "team_users: team_user_id uuid pk, role text"];
+    assert_eq!(found_in(Engine::Postgres, &own_key), none);
+    let limits = ["posts: id int4 pk", "rate_limits: id int4 pk, post int4 not-null default=10"];
+    assert_eq!(found_in(Engine::Postgres, &limits), none);
+    let urls = ["received_activities: ap_id text pk, at timestamptz", "posts: id int4 pk, ap_id text unique"];
+    assert_eq!(found_in(Engine::Postgres, &urls), none);
+    let columns = "payment_id integer, amount numeric, paid_at text";
+    let parts =
+        [format!("payments: {}", columns.replacen("integer", "integer pk", 1)), format!("payments_2024: {columns}")];
+    assert_eq!(found_in(Engine::Sqlite, &parts.each_ref().map(String::as_str)), none);
+    let pattern =
+        ["users: id int8 pk", "events: id int8 pk, user_id int8 >users.id", "template_events: id int8, user_id int8"];
+    assert_eq!(found_in(Engine::Postgres, &pattern), none);
+}
+
+#[test]
+fn key_named_after_the_last_word_of_its_table_is_referred_to() {
+    let lines = [
+        "web_events: event_id uuid pk",
+        "event_data: event_data_id uuid pk",
+        "revenue: revenue_id uuid pk, event_id uuid",
+    ];
+    assert_eq!(found_in(Engine::Postgres, &lines), ["revenue.event_id -> web_events.event_id"]);
+}

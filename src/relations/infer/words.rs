@@ -148,6 +148,7 @@ pub(super) const GENERIC_KEYS: &[&str] = &[
     "uuid",
     "guid",
     "ulid",
+    "gid",
     "oid",
     "rowid",
     "pk",
