@@ -48,11 +48,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 key_name(&table.name, key),
                 key.on_delete
             );
-            // NO ACTION is what a key gets that says nothing, so the odd one is the one that somebody thought about; and who
-            // did something is another relation than what belongs to whom.
-            let is_meant = majority == Action::NoAction
-                || key.on_delete != Action::Cascade && key.columns.iter().any(|c| names_actor(c));
-            let severity = if is_meant { Severity::Info } else { Severity::Warning };
+            let severity = if is_meant(key, majority) { Severity::Info } else { Severity::Warning };
             let mut finding = Finding::new(&META, Subject::foreign_key(&table.name, key), message)
                 .severity(severity)
                 .why(format!(
@@ -75,6 +71,17 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             findings.push(finding);
         }
     }
+}
+
+/// Tells whether the odd key is likely to be meant.
+///
+/// NO ACTION is what a key gets that says nothing, so among many of it the odd one is the one that somebody thought about. Who
+/// did something is another relation than what belongs to whom. A refusal that waits for the commit is there to be met in time.
+fn is_meant(key: &ForeignKey, majority: Action) -> bool {
+    let is_actor = key.columns.iter().any(|c| names_actor(c));
+    majority == Action::NoAction
+        || is_actor && key.on_delete != Action::Cascade
+        || key.on_delete.refuses() && key.timing.is_deferrable()
 }
 
 /// NO ACTION and RESTRICT both refuse the delete: no inconsistency in meaning.
@@ -179,6 +186,13 @@ mod tests {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let found = findings(&schema(Engine::Postgres, &lines), "inconsistent-on-delete");
         assert_eq!(severities(&found), [Severity::Info, Severity::Warning]);
+
+        let mut waiting = vec![("cascade", false); 5];
+        waiting.push(("no-action", false));
+        let found = run(&waiting);
+        assert_eq!(severities(&found), [Severity::Warning]);
+        let key = ForeignKey { timing: crate::schema::Timing::Deferred, ..ForeignKey::new(["a"], "p".into(), ["id"]) };
+        assert!(is_meant(&key, Action::Cascade));
     }
 
     #[test]
