@@ -79,7 +79,7 @@ mod tests {
             data_type.labels = labels.iter().map(ToString::to_string).collect();
         };
         label("members", 1, &["Node", "Way"]);
-        label("envelopes", 1, &["PUBLIC", "PRIVATE"]);
+        label("envelopes", 1, &["PUBLIC", "PRIVATE", "USER"]);
         let found: Vec<String> =
             findings(&s, "polymorphic-reference").iter().map(|f| f.subject.place()).collect();
         assert_eq!(found, ["members.(member_type, member_id)", "owners.(owner_kind, owner_id)"]);

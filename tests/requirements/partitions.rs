@@ -38,7 +38,7 @@ fn one_finding_for_each_logical_key() {
 }
 
 #[test]
-fn key_that_each_partition_declares_is_declared() {
+fn key_that_each_partition_declares_is_only_a_note() {
     on_every_postgres(SQL, |url, _| {
         execute(
             url,
@@ -55,6 +55,8 @@ fn key_that_each_partition_declares_is_declared() {
                 &format!("ALTER TABLE {partition} ADD FOREIGN KEY (site_id) REFERENCES sites ON DELETE CASCADE"),
             );
         }
-        expect(&audit(url, Ask { data: true, ..Ask::default() }), &[]);
+        // Rows are checked, but a partition that is added later will not have the key.
+        let noted = ["info undeclared-foreign-key readings.site_id"];
+        expect(&audit(url, Ask { data: true, ..Ask::default() }), &noted);
     });
 }

@@ -340,9 +340,10 @@ impl Search<'_, '_> {
         if itself && key.name == self.column.name {
             return false;
         }
-        // A table with all columns of another, its key among them, keeps rows of that one: a partition, an archive.
+        // A table with the columns of another, its key among them, keeps rows of that one: a partition, an archive.
         let is_twin = key.name == self.column.name
             && parent.columns.len() > 2
+            && parent.columns.len() == self.child.columns.len()
             && parent.columns.iter().all(|c| self.child.column(&c.name).is_some());
         if is_twin {
             return false;

@@ -63,17 +63,17 @@ fn holds_rows_of_its_own(table: &Table) -> bool {
     table.partition_of.is_none() && matches!(table.kind, TableKind::Plain | TableKind::Partitioned)
 }
 
-/// Tells whether a table is kept only to make or to back up another: no key, the same columns, and a name that says so.
+/// Tells whether a table is kept only to make or to back up another: no key, a name that says so, and at least three quarters
+/// of its columns (the other has been changed since, perhaps).
 fn is_pattern(schema: &Schema, table: &Table) -> bool {
     let says_so = |w: &String| w == "template" || words::COPIES.contains(&w.as_str());
+    let resembles = |other: &&Table| {
+        let shared = table.columns.iter().filter(|c| other.column(&c.name).is_some()).count();
+        other.name != table.name && other.partition_of.is_none() && shared > 1 && shared * 4 >= table.columns.len() * 3
+    };
     table.primary_key.is_none()
         && words::split(&table.name.name).iter().any(says_so)
-        && schema.tables.iter().any(|other| {
-            other.name != table.name
-                && other.partition_of.is_none()
-                && other.columns.len() == table.columns.len()
-                && other.columns.iter().all(|c| table.column(&c.name).is_some())
-        })
+        && schema.tables.iter().any(|other| resembles(&other))
 }
 
 /// Returns the parents that columns of a name have in the relations already known, where they all agree.

@@ -71,11 +71,11 @@ fn names_tables(kind: &DataType, stem: &str, nouns: &[String]) -> bool {
         return false;
     }
     match kind.family {
-        // The kinds of a `templateType` are no tables.
-        Family::Enum if !kind.labels.is_empty() => kind.labels.iter().any(|label| {
-            let label = noun(&split(label));
-            nouns.iter().any(|n| n.ends_with(&label))
-        }),
+        // PUBLIC and PRIVATE are no tables, even if ORGANISATION happens to be one.
+        Family::Enum if !kind.labels.is_empty() => {
+            let is_table = |label: &&String| nouns.iter().any(|n| n.ends_with(&noun(&split(label))));
+            kind.labels.iter().filter(is_table).count() * 2 >= kind.labels.len()
+        }
         // A number is a kind of whatever the stem names, unless the stem can name anything.
         Family::Integer => {
             let role = stem.concat();

@@ -304,6 +304,11 @@ fn own_identifiers_quantities_and_twins_are_no_references() {
     let parts =
         [format!("payments: {}", columns.replacen("integer", "integer pk", 1)), format!("payments_2024: {columns}")];
     assert_eq!(found_in(Engine::Sqlite, &parts.each_ref().map(String::as_str)), none);
+    let part = [
+        "categories: category_id int8 pk, name text, at date",
+        "subcategories: id int8 pk, category_id int8, name text, at date",
+    ];
+    assert_eq!(found_in(Engine::Postgres, &part), ["subcategories.category_id -> categories.category_id"]);
     let pattern =
         ["users: id int8 pk", "events: id int8 pk, user_id int8 >users.id", "template_events: id int8, user_id int8"];
     assert_eq!(found_in(Engine::Postgres, &pattern), none);
