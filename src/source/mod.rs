@@ -181,6 +181,11 @@ fn sqlite_file(rest: &str) -> Result<Source, SourceError> {
 fn by_content(path: &Path) -> Result<Source, SourceError> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        // A URL that is misspelt so badly that it is taken for a path: do not repeat what may be a password.
+        std::io::ErrorKind::NotFound if looks_like_a_connection(&shown.to_string()) => unknown(
+            "the source is neither a file that exists nor a URL",
+            "a server is named by a URL: postgres://user@host/database",
+        ),
         std::io::ErrorKind::NotFound => unknown(
             format!("there is no file {shown}"),
             "check the path; a server is named by a URL: postgres://user@host/database",
@@ -209,6 +214,13 @@ fn by_content(path: &Path) -> Result<Source, SourceError> {
         format!("{shown} is neither a SQLite database nor a schema document"),
         "name a SQLite file (an encrypted one cannot be read), a document of `referee schema --format json`, or a URL",
     ))
+}
+
+/// Tells whether a text that names no file was meant to say how to connect: `postgres:/u:p@host/d`, libpq's `host=h user=u`.
+fn looks_like_a_connection(text: &str) -> bool {
+    let words = ["host=", "dbname=", "user=", "pass", "pwd="];
+    let text = text.to_ascii_lowercase();
+    text.contains('@') && text.contains(':') || text.contains('=') && words.iter().any(|w| text.contains(w))
 }
 
 #[cfg(test)]

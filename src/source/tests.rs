@@ -55,3 +55,19 @@ fn a_document_is_opened_without_a_session() {
     let error = Source::parse(&path).unwrap().open(&SessionOptions::default()).err().unwrap();
     assert!(error.to_string().contains("expected \"referee-schema/1\""), "{error}");
 }
+
+#[test]
+fn what_may_hold_a_password_is_not_repeated() {
+    for text in [
+        "postgres:/u:secret@h/d",
+        "u:secret@h/d",
+        "sqlite://u:secret@h/d",
+        "host=h dbname=d user=u password=secret",
+        "jdbc:postgresql://h/d?user=u&password=secret",
+        "postgres://u:sec@secret/x@h/d",
+    ] {
+        let (message, hint) = message(text);
+        assert!(!message.contains("secret") && !hint.contains("secret"), "{message} {hint}");
+    }
+    assert!(message("a@b.db").0.contains("a@b.db"));
+}

@@ -400,7 +400,8 @@ fn split(url: &str) -> Result<Parts, UrlError> {
     // A password with a / or ? that is not encoded ends the authority early. Without this its pieces would be taken for a
     // port or a database, and shown.
     let names_hold_at = || query.split('&').any(|pair| pair.split('=').next().is_some_and(|name| name.contains('@')));
-    if path.contains('@') && !authority.contains('@') || names_hold_at() {
+    let password_may_go_on = authority.rsplit_once('@').is_none_or(|(userinfo, _)| userinfo.contains(':'));
+    if path.contains('@') && password_may_go_on || names_hold_at() {
         return Err(UrlError::new(
             "the URL has an @ after its / or ?; in a password write / as %2F, ? as %3F, @ as %40",
         ));
