@@ -113,12 +113,7 @@ fn judge(context: &Context<'_>, table: &Table, relation: &Relation) -> Option<Fi
     Some(match proposed(context, table, relation) {
         Some(index) => {
             let fix = add_index(context, table, index);
-            let sql = fix.sql.join("; ");
-            let help = if sql.is_empty() {
-                format!("Add an index whose leading columns are `{list}`.")
-            } else {
-                format!("Add an index: `{sql}`.")
-            };
+            let help = format!("Add an index on `{child}` whose leading columns are `{list}`.");
             let help = if context.schema.engine == Engine::Postgres && table.kind == TableKind::Partitioned {
                 format!(
                     "{help} This locks all partitions against writes while it builds. To avoid that, create it `ON ONLY \
@@ -161,14 +156,7 @@ fn proposed(context: &Context<'_>, table: &Table, relation: &Relation) -> Option
 
 fn add_index(context: &Context<'_>, table: &Table, index: Index) -> Fix {
     let add = Change::AddIndex { table: table.name.clone(), index };
-    let mut fix = fix(context, "Add the index", Safety::Safe, vec![add]);
-    if table.kind == TableKind::Partitioned {
-        // PostgreSQL manual, CREATE INDEX: concurrent builds on partitioned tables are not supported.
-        for sql in &mut fix.sql {
-            *sql = sql.replacen("INDEX CONCURRENTLY", "INDEX", 1);
-        }
-    }
-    fix
+    fix(context, "Add the index", Safety::Safe, vec![add])
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::super::{Dialect, ddl, keywords};
 use crate::change::Change;
-use crate::schema::{Engine, Schema};
+use crate::schema::{Engine, ForeignKey, Schema, TableKind, TableName};
 
 /// PostgreSQL's dialect.
 pub static DIALECT: Postgres = Postgres;
@@ -19,18 +19,13 @@ impl Dialect for Postgres {
         keywords::POSTGRES.binary_search(&word).is_ok()
     }
 
-    fn sql_for(&self, change: &Change, _schema: &Schema) -> Option<Vec<String>> {
+    fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {
         let table = self.table(change.table());
+        // Manual, CREATE INDEX and DROP INDEX: neither runs concurrently on a partitioned table.
+        let concurrently = if is_partitioned(schema, change.table()) { "" } else { "CONCURRENTLY " };
         Some(match change {
-            // Two statements: NOT VALID takes its lock for an instant only, VALIDATE lets writes through (manual, ALTER TABLE).
             Change::AddForeignKey { table: child, foreign_key } => {
-                let name = self.identifier(&ddl::constraint_name(child, foreign_key));
-                let clause = ddl::foreign_key(self, foreign_key);
-                let mut sql = vec![format!("ALTER TABLE {table} ADD CONSTRAINT {name} {clause} NOT VALID")];
-                if foreign_key.validated {
-                    sql.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
-                }
-                sql
+                add_foreign_key(self, schema, child, foreign_key, &format!("ALTER TABLE {table}"))
             }
             Change::DropForeignKey { table: child, foreign_key } => {
                 let name = self.identifier(&ddl::constraint_name(child, foreign_key));
@@ -39,15 +34,7 @@ impl Dialect for Postgres {
             // One statement, so that there is no moment without a key.
             Change::ReplaceForeignKey { table: child, old, new } => {
                 let old_name = self.identifier(&ddl::constraint_name(child, old));
-                let name = self.identifier(&ddl::constraint_name(child, new));
-                let clause = ddl::foreign_key(self, new);
-                let mut sql = vec![format!(
-                    "ALTER TABLE {table} DROP CONSTRAINT {old_name}, ADD CONSTRAINT {name} {clause} NOT VALID"
-                )];
-                if new.validated {
-                    sql.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
-                }
-                sql
+                add_foreign_key(self, schema, child, new, &format!("ALTER TABLE {table} DROP CONSTRAINT {old_name},"))
             }
             Change::ValidateForeignKey { table: child, foreign_key } => {
                 let name = self.identifier(&ddl::constraint_name(child, foreign_key));
@@ -57,11 +44,11 @@ impl Dialect for Postgres {
                 let unique = if index.unique { "UNIQUE " } else { "" };
                 let method = if index.method == "btree" { String::new() } else { format!("USING {} ", index.method) };
                 let (name, body) = (self.identifier(&index.name), ddl::index_body(self, index));
-                vec![format!("CREATE {unique}INDEX CONCURRENTLY {name} ON {table} {method}{body}")]
+                vec![format!("CREATE {unique}INDEX {concurrently}{name} ON {table} {method}{body}")]
             }
             Change::DropIndex { table: of, index } => {
-                let schema = of.schema.as_ref().map(|s| format!("{}.", self.identifier(s))).unwrap_or_default();
-                vec![format!("DROP INDEX CONCURRENTLY {schema}{}", self.identifier(&index.name))]
+                let folder = of.schema.as_ref().map(|s| format!("{}.", self.identifier(s))).unwrap_or_default();
+                vec![format!("DROP INDEX {concurrently}{folder}{}", self.identifier(&index.name))]
             }
             Change::SetNullable { column, nullable, .. } => {
                 let verb = if *nullable { "DROP" } else { "SET" };
@@ -78,10 +65,37 @@ impl Dialect for Postgres {
     }
 }
 
+fn is_partitioned(schema: &Schema, table: &TableName) -> bool {
+    schema.table(table).is_some_and(|t| t.kind == TableKind::Partitioned)
+}
+
+/// Writes what adds a key, after `ALTER TABLE …` and what else that statement does.
+///
+/// Two statements: NOT VALID takes its lock for an instant only, VALIDATE lets writes through (manual, ALTER TABLE). A
+/// partitioned child takes no NOT VALID key before PostgreSQL 18: there it is one statement, which locks while it checks.
+fn add_foreign_key(
+    dialect: &dyn Dialect,
+    schema: &Schema,
+    child: &TableName,
+    key: &ForeignKey,
+    alter: &str,
+) -> Vec<String> {
+    let name = dialect.identifier(&ddl::constraint_name(child, key));
+    let clause = ddl::foreign_key(dialect, key);
+    if key.validated && is_partitioned(schema, child) {
+        return vec![format!("{alter} ADD CONSTRAINT {name} {clause}")];
+    }
+    let mut sql = vec![format!("{alter} ADD CONSTRAINT {name} {clause} NOT VALID")];
+    if key.validated {
+        sql.push(format!("ALTER TABLE {} VALIDATE CONSTRAINT {name}", dialect.table(child)));
+    }
+    sql
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Action, ForeignKey, TableName};
+    use crate::schema::{Action, Index};
 
     #[test]
     fn reserved_words_are_sorted_for_the_search() {
@@ -99,6 +113,34 @@ mod tests {
                 "ALTER TABLE \"App\".\"user\" DROP CONSTRAINT users_fk, ADD CONSTRAINT users_fk FOREIGN KEY (w) \
                  REFERENCES workspaces (id) ON DELETE CASCADE NOT VALID",
                 "ALTER TABLE \"App\".\"user\" VALIDATE CONSTRAINT users_fk",
+            ]
+        );
+    }
+
+    #[test]
+    fn partitioned_tables_take_neither_concurrent_builds_nor_unvalidated_keys() {
+        let mut schema = crate::testing::schema(Engine::Postgres, &["p: id int8 pk", "c: p int8"]);
+        let name = TableName::new("c");
+        let index = Index::on("c_p_idx", ["p"]);
+        let key = ForeignKey::new(["p"], "p".into(), ["id"]);
+        let changes = [
+            Change::AddIndex { table: name.clone(), index: index.clone() },
+            Change::DropIndex { table: name.clone(), index },
+            Change::AddForeignKey { table: name.clone(), foreign_key: key.clone() },
+            Change::ReplaceForeignKey { table: name.clone(), old: key.clone(), new: key },
+        ];
+        let sql = |schema: &Schema| changes.each_ref().map(|c| DIALECT.sql_for(c, schema).unwrap().join("; "));
+        assert!(sql(&schema)[..2].iter().all(|s| s.contains("INDEX CONCURRENTLY c_p_idx")));
+        assert!(sql(&schema)[2..].iter().all(|s| s.contains("NOT VALID; ALTER TABLE c VALIDATE")));
+        schema.table_mut(&name).unwrap().kind = TableKind::Partitioned;
+        assert_eq!(
+            sql(&schema),
+            [
+                "CREATE INDEX c_p_idx ON c (p)",
+                "DROP INDEX c_p_idx",
+                "ALTER TABLE c ADD CONSTRAINT c_p_fkey FOREIGN KEY (p) REFERENCES p (id) ON DELETE NO ACTION",
+                "ALTER TABLE c DROP CONSTRAINT c_p_fkey, ADD CONSTRAINT c_p_fkey FOREIGN KEY (p) REFERENCES p (id) ON \
+                 DELETE NO ACTION",
             ]
         );
     }
