@@ -31,7 +31,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<Group<'_>, Vec<(&Table, &ForeignKey)>> = BTreeMap::new();
     for (table, key) in context.schema.foreign_keys() {
         let governed = policies.iter().any(|p| p.is_about(&table.name, &key.columns, &key.parent));
-        if !governed && !key.temporal {
+        // A SET NULL that can never happen is an error of its own, and no opinion about what should happen.
+        let contradiction = super::set_null_on_not_null::is_contradiction(context.schema.engine, table, key);
+        if !governed && !key.temporal && !contradiction {
             let nullable = fits(table, key.changed_columns(), Action::SetNull);
             groups.entry((&key.parent, nullable, table.name == key.parent)).or_default().push((table, key));
         }
@@ -158,6 +160,13 @@ mod tests {
     fn nullable_and_not_null_keys_are_not_compared() {
         let mut children = vec![("cascade", false); 5];
         children.push(("set-null", true));
+        assert_eq!(run(&children), []);
+    }
+
+    #[test]
+    fn contradiction_is_left_to_the_rule_that_explains_it() {
+        let mut children = vec![("cascade", false); 4];
+        children.push(("set-null", false));
         assert_eq!(run(&children), []);
     }
 

@@ -75,6 +75,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Tells whether this rule reports the key's action on delete.
+pub(super) fn is_contradiction(engine: Engine, table: &Table, key: &ForeignKey) -> bool {
+    key.on_delete == Action::SetNull && !obstacles(engine, table, key, true).is_empty()
+}
+
 fn obstacles<'a>(engine: Engine, table: &'a Table, key: &'a ForeignKey, on_delete: bool) -> Vec<Obstacle<'a>> {
     let changed = if on_delete { key.changed_columns() } else { &key.columns };
     let mut found = Vec::new();
