@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::AnsiColor;
 
-use super::super::style::{Style, tame, wrap};
+use super::super::style::{Style, tame, width, wrap};
 use super::{Edge, View};
 use crate::relations::Basis;
 use crate::schema::{Action, TableName};
@@ -80,12 +80,20 @@ impl<'v, 'a> Tree<'v, 'a, '_> {
                     };
                     let child = &edge.relation.child;
                     let here = self.is_place(edge);
-                    let line = self.line(edge, here);
-                    self.lines.push(format!("{}{line}", self.style.dim(&format!("{prefix}{branch}"))));
+                    let pipe = if self.style.unicode { "│   " } else { "|   " };
+                    let below = format!("{prefix}{}", if last { "    " } else { pipe });
+                    let (name, notes) = self.line(edge, here);
+                    let head = format!("{}{}", self.style.dim(&format!("{prefix}{branch}")), name.painted);
+                    if below.chars().count() + name.columns + 2 + notes.columns <= self.style.width {
+                        self.lines.push(format!("{head}  {}", notes.painted));
+                    } else {
+                        self.lines.push(head);
+                        let has_children = here && self.below.contains_key(child);
+                        let below = format!("{below}{}", if has_children { pipe } else { "    " });
+                        self.lines.push(format!("{}{}", self.style.dim(&below), notes.painted));
+                    }
                     if here {
-                        let pipe = if self.style.unicode { "│   " } else { "|   " };
-                        let prefix = prefix + if last { "    " } else { pipe };
-                        self.enter(child, &prefix, &mut stack);
+                        self.enter(child, &below, &mut stack);
                     }
                 }
             }
@@ -113,43 +121,62 @@ impl<'v, 'a> Tree<'v, 'a, '_> {
         self.view.places.get(&edge.relation.child).is_some_and(|p| p.by == Some(edge.index))
     }
 
-    fn line(&self, edge: &Edge<'_>, here: bool) -> String {
+    /// Returns the child's name with its columns, and what there is to say of the relation.
+    fn line(&self, edge: &Edge<'_>, here: bool) -> (Part, Part) {
         let style = self.style;
         let relation = edge.relation;
-        let name = tame(&relation.child.to_string());
-        let columns = tame(&relation.columns.join(", "));
+        let table = tame(&relation.child.to_string());
         let cycle = !here && self.open.contains(&relation.child);
-        let mut line = String::new();
+        let mut name = Part::default();
         if cycle {
-            line.push_str(if style.unicode { "↻ " } else { "(cycle) " });
+            name.push(if style.unicode { "↻ " } else { "(cycle) " }, str::to_string);
         }
-        line.push_str(&if here { name } else { style.dim(&name) });
-        line.push_str(&style.dim(&format!(" ({columns})")));
-        let mut notes = vec![self.action(edge)];
+        name.push(&table, |t| if here { t.to_string() } else { style.dim(t) });
+        name.push(&format!(" ({})", tame(&relation.columns.join(", "))), |t| style.dim(t));
+
+        let mut notes = Part::default();
+        notes.push(&edge.action(), |t| style.colour(self.action_colour(edge), t));
+        let gap = |notes: &mut Part| {
+            notes.push(" ", str::to_string);
+            notes.push(style.dot(), |t| style.dim(t));
+            notes.push(" ", str::to_string);
+        };
         if relation.nullable {
-            notes.push(style.dim("nullable"));
+            gap(&mut notes);
+            notes.push("nullable", |t| style.dim(t));
         }
         if edge.unindexed() {
-            notes.push(style.colour(AnsiColor::Yellow, "no index"));
+            gap(&mut notes);
+            notes.push("no index", |t| style.colour(AnsiColor::Yellow, t));
         }
-        let gap = format!(" {} ", style.dim(style.dot()));
-        line.push_str(&format!("  {}", notes.join(&gap)));
         if !here && !cycle {
             let place = if self.done.contains(&relation.child) { "see above" } else { "see below" };
-            line.push_str(&style.dim(&format!("  ({place})")));
+            notes.push(&format!("  ({place})"), |t| style.dim(t));
         }
-        line
+        (name, notes)
     }
 
-    fn action(&self, edge: &Edge<'_>) -> String {
-        let text = edge.action();
-        let colour = match (&edge.relation.basis, edge.relation.on_delete) {
+    fn action_colour(&self, edge: &Edge<'_>) -> AnsiColor {
+        match (&edge.relation.basis, edge.relation.on_delete) {
             (Basis::Declared { .. }, Some(Action::Cascade)) => AnsiColor::Red,
             (Basis::Declared { .. }, Some(Action::SetNull | Action::SetDefault)) => AnsiColor::Blue,
             (Basis::Declared { .. }, _) => AnsiColor::Green,
             _ => AnsiColor::Magenta,
-        };
-        self.style.colour(colour, &text)
+        }
+    }
+}
+
+/// A piece of a line, with the columns it takes without its colours.
+#[derive(Default)]
+struct Part {
+    painted: String,
+    columns: usize,
+}
+
+impl Part {
+    fn push(&mut self, text: &str, paint: impl Fn(&str) -> String) {
+        self.columns += width(text);
+        self.painted.push_str(&paint(text));
     }
 }
 
@@ -197,6 +224,26 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_are_too_long_go_on_below_their_name() {
+        let long = "a_table_with_a_name_that_takes_half_of_a_line";
+        let s = schema(
+            Engine::Postgres,
+            &[
+                "p: id int8 pk",
+                &format!("{long}: id int8 pk, the_column_that_refers int8 >p.id"),
+                &format!("small: c int8 >{long}.id index"),
+            ],
+        );
+        let g = samples::graph(&s, vec![]);
+        let text = tree(&(s, g), &GraphOptions::default(), &Style::default());
+        let expected = format!(
+            "p\n└── {long} (the_column_that_refers)\n    │   NO ACTION · nullable · no index\n    └── small (c)  NO ACTION · \
+             nullable\n"
+        );
+        assert_eq!(text, expected);
+    }
+
+    #[test]
     fn tree_is_as_long_as_the_graph_however_many_paths_there_are() {
         // Two ways from each table to the next: 2^20 paths.
         let mut lines = vec!["t0: id int8 pk".to_string()];
@@ -207,6 +254,7 @@ mod tests {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let s = schema(Engine::Postgres, &lines);
         let g = samples::graph(&s, vec![]);
-        assert_eq!(tree(&(s, g), &GraphOptions::default(), &Style::default()).lines().count(), 41);
+        let style = Style { width: 200, ..Style::default() };
+        assert_eq!(tree(&(s, g), &GraphOptions::default(), &style).lines().count(), 41);
     }
 }
