@@ -78,9 +78,15 @@ pub(super) fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// Removes what would move the cursor or change the terminal: names and values come from the database.
+/// Removes what would move the cursor, change the terminal or reorder a line: names and values come from the database.
 pub(super) fn tame(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if (c.is_control() && c != '\n') || reorders(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Tells whether a character makes its neighbours appear in another order (Unicode Standard Annex 9, 2): what is shown is
+/// then not what would run.
+pub(super) fn reorders(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Breaks prose into lines of at most `width` columns, at spaces; a longer word stands alone on its line.
@@ -97,7 +103,8 @@ pub(super) fn wrap_sql(sql: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut quote = None;
     // A line break inside a literal must stay; such statements are rare and are written as they are.
-    if sql.contains('$') || sql.contains("/*") {
+    let parameter = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    if !sql.split('$').skip(1).all(parameter) || sql.contains("/*") {
         return tame(sql).lines().map(str::to_string).collect();
     }
     for line in tame(sql).lines() {
@@ -210,6 +217,7 @@ mod tests {
         assert_eq!(wrap("日本 日本", 4), ["日本", "日本"]);
         assert_eq!(wrap("a_very_long_identifier b", 5), ["a_very_long_identifier", "b"]);
         assert_eq!(wrap("a\u{1b}[31mb", 20), ["a\u{fffd}[31mb"]);
+        assert_eq!(wrap("a\u{202e}b", 20), ["a\u{fffd}b"]);
     }
 
     #[test]
@@ -219,6 +227,8 @@ mod tests {
         let lines = wrap_sql("-- one two three four five six", 24);
         assert_eq!(lines, ["-- one two three four", "-- five six"]);
         assert_eq!(wrap_sql("SELECT 1 -- it is so", 10), ["SELECT 1", "  -- it is so"]);
+        assert_eq!(wrap_sql("SELECT a WHERE b = $1", 10), ["SELECT a", "  WHERE b", "  = $1"]);
+        assert_eq!(wrap_sql("SELECT $$a b c d$$", 10), ["SELECT $$a b c d$$"]);
         assert_eq!(wrap_sql("SELECT 'a\n  b'", 40), ["SELECT 'a", "  b'"]);
     }
 

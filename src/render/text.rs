@@ -4,6 +4,7 @@
 //! there, so that a hundred findings of one rule stay a hundred short entries.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use anstyle::AnsiColor;
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -17,7 +18,7 @@ use crate::schema::{Engine, TableName};
 /// Writes the whole report.
 pub fn render(report: &Report, style: &Style) -> String {
     let mut page = Page { style, lines: Vec::new() };
-    let mut first: BTreeMap<&str, String> = BTreeMap::new();
+    let mut first = First::new();
     for (table, findings) in by_table(&report.findings) {
         page.heading(report, table);
         for finding in findings {
@@ -41,6 +42,15 @@ pub fn quiet(report: &Report, style: &Style) -> String {
     page.failures(report);
     page.verdict(report);
     page.text()
+}
+
+/// Where an explanation stands in full, by rule, word and [`shape`].
+type First<'r> = BTreeMap<(&'r str, &'static str, String), String>;
+
+/// Returns an explanation without the names and numbers in it: two of one shape say the same of different objects.
+fn shape(text: &str) -> String {
+    let prose: Vec<&str> = text.split('`').step_by(2).collect();
+    prose.join("`").chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 struct Page<'s> {
@@ -95,7 +105,7 @@ impl Page<'_> {
         self.blank();
     }
 
-    fn finding<'r>(&mut self, report: &'r Report, finding: &'r Finding, first: &mut BTreeMap<&'r str, String>) {
+    fn finding<'r>(&mut self, report: &'r Report, finding: &'r Finding, first: &mut First<'r>) {
         let style = self.style;
         let columns = tame(&finding.subject.columns.join(", "));
         let mark = style.mark(finding.severity);
@@ -119,14 +129,19 @@ impl Page<'_> {
             self.line(format!("{:INDENT$}{part}", ""));
         }
         self.labels(finding);
-        match first.get(finding.rule) {
-            Some(_) if finding.why.is_empty() && finding.help.is_empty() => {}
-            Some(place) => self.beside("Why", &format!("as for {place}, above"), true),
-            None => {
-                self.beside("Why", &finding.why, false);
-                self.beside("Do", &finding.help, false);
-                if !finding.why.is_empty() || !finding.help.is_empty() {
-                    first.insert(finding.rule, finding.subject.place());
+        let mut pointed = None;
+        for (word, text) in [("Why", &finding.why), ("Do", &finding.help)].into_iter().filter(|(_, t)| !t.is_empty()) {
+            match first.entry((finding.rule, word, shape(text))) {
+                Entry::Vacant(entry) => {
+                    self.beside(word, text, false);
+                    entry.insert(finding.subject.place());
+                }
+                // A repair says what to do in SQL; and one pointer to a place is enough.
+                Entry::Occupied(entry)
+                    if word == "Do" && (!finding.fixes.is_empty() || pointed.as_ref() == Some(entry.get())) => {}
+                Entry::Occupied(entry) => {
+                    self.beside(word, &format!("as for {}, above", entry.get()), true);
+                    pointed = Some(entry.get().clone());
                 }
             }
         }
@@ -138,13 +153,16 @@ impl Page<'_> {
         self.blank();
     }
 
-    /// The facts of a contradiction, one below the other, so that the eye compares them.
+    /// The facts of a contradiction, one below the other, so that the eye compares them. A place is named where it changes.
     fn labels(&mut self, finding: &Finding) {
         let style = self.style;
         let places: Vec<String> = finding.labels.iter().map(|l| tame(&l.place).replace('\n', " ")).collect();
         let widest = places.iter().map(|p| width(p)).max().unwrap_or(0);
         let aligned = 4 + widest + 2 + 12 <= style.width;
+        let mut named = None;
         for (label, place) in finding.labels.iter().zip(&places) {
+            let again = named.replace(place) == Some(place);
+            let place = if again { "" } else { place };
             if aligned {
                 let indent = 4 + widest + 2;
                 for (i, part) in wrap(&label.text, self.room(indent)).into_iter().enumerate() {
@@ -157,7 +175,9 @@ impl Page<'_> {
                     }
                 }
             } else {
-                self.line(format!("    {}", style.colour(AnsiColor::Cyan, place)));
+                if !again {
+                    self.line(format!("    {}", style.colour(AnsiColor::Cyan, place)));
+                }
                 for part in wrap(&label.text, self.room(6)) {
                     self.line(format!("      {}", style.colour(AnsiColor::Magenta, &part)));
                 }
@@ -379,6 +399,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn explanations_are_repeated_only_where_they_differ() {
+        let mut report = samples::report();
+        let finding = report.findings.iter().find(|f| f.rule == "unindexed-foreign-key").unwrap().clone();
+        let named = |table: &str, why: &str| {
+            let mut finding = finding.clone().why(why).help(format!("Do it to `{table}`."));
+            finding.subject.table = Some(table.into());
+            finding.fixes.clear();
+            finding.labels.clear();
+            finding.label("one", "first").label("one", "second").label("two", "third")
+        };
+        report.findings = vec![named("a", "`a` has 7."), named("b", "`b` has 12."), named("c", "Something else.")];
+        let text = render(&report, &plain());
+        assert!(
+            text.contains("    one  first\n         second\n    two  third\n  Why      `a` has 7.\n  Do       Do it"),
+            "{text}"
+        );
+        assert!(text.contains("  Why      as for a.product_id, above\n\n"), "{text}");
+        assert!(text.contains("  Why      Something else.\n  Do       as for a.product_id, above\n"), "{text}");
     }
 
     #[test]
