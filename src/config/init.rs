@@ -125,7 +125,6 @@ fn policies(text: &mut String, graph: &Graph) {
              # [[policy]]\n\
              # parent = \"users\"\n\
              # on_delete = [\"cascade\", \"set null\"]\n\
-             # except = [\"audit_log\"]\n\
              # reason = \"an account must be deletable\"\n",
         );
     }
