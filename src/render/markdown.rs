@@ -84,7 +84,7 @@ fn missing_keys(report: &Report, findings: &[&Finding], text: &mut String) {
         text.push_str("| Column | References | Action | Rationale |\n|---|---|---|---|\n");
         for finding in findings {
             let (parent, action) = proposed_key(report, finding);
-            let rationale = if finding.help.is_empty() { &finding.why } else { &finding.help };
+            let rationale = rationale(finding, action);
             text.push_str(&format!(
                 "| {} | {} | {} | {} |\n",
                 code(&finding.subject.columns.join(", ")),
@@ -95,6 +95,13 @@ fn missing_keys(report: &Report, findings: &[&Finding], text: &mut String) {
         }
         text.push('\n');
     }
+}
+
+/// Returns why the action is advised, which the rule says in one of its labels; without advice, what to do instead.
+fn rationale(finding: &Finding, action: Option<Action>) -> &str {
+    let advised = action.map(|a| format!("ON DELETE {a} is advised: "));
+    let given = advised.and_then(|words| finding.labels.iter().find_map(|l| l.text.strip_prefix(&words)));
+    given.unwrap_or(if finding.help.is_empty() { &finding.why } else { &finding.help })
 }
 
 /// Tells the parent and the action that a finding proposes: by its first repair, else by the relation it is about.
@@ -376,6 +383,18 @@ mod tests {
     #[test]
     fn document() {
         insta::assert_snapshot!("markdown", render(&samples::report()));
+    }
+
+    #[test]
+    fn rationale_is_that_of_the_action() {
+        let lines = ["users: id int8 pk", "drivers: id int8 pk, user_id int8 not-null"];
+        let schema = crate::testing::schema(crate::schema::Engine::Postgres, &lines);
+        let found = crate::testing::findings(&schema, "undeclared-foreign-key");
+        assert_eq!(
+            rationale(&found[0], Some(Action::Cascade)),
+            "a row of `drivers` means nothing without its row of `users`"
+        );
+        assert_eq!(rationale(&found[0], None), found[0].help);
     }
 
     #[test]
