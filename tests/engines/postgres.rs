@@ -438,6 +438,8 @@ fn a_session_only_reads() {
             assert!(session.query(sql).is_err(), "{sql}");
         }
         assert_eq!(session.query("INSERT INTO t VALUES (1)").unwrap_err().code.as_deref(), Some("25006"));
+        let error = session.query(r"SELECT convert_from('\xe9', 'UTF8')").unwrap_err();
+        assert!(error.hint.is_some_and(|h| h.contains("not UTF-8")), "{}", error.message);
         let rows = session.query("SELECT count(*), NULL AS n FROM t").unwrap();
         assert_eq!((rows.columns, rows.rows[0][0].integer()), (vec!["count".into(), "n".into()], Some(0)));
     }

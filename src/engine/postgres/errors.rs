@@ -37,6 +37,11 @@ fn classify(db: &DbError) -> (EngineErrorKind, Option<&'static str>) {
         "42501" => {
             (EngineErrorKind::Permission, Some("GRANT SELECT on the table, and USAGE on its schema, to this user"))
         }
+        // The driver reads UTF-8 only, and a server cannot convert from SQL_ASCII (manual, "Character Set Support").
+        "22021" | "22P05" => (
+            EngineErrorKind::Statement,
+            Some("a name or value in this database is not UTF-8; SHOW server_encoding tells whether it is SQL_ASCII"),
+        ),
         "25006" => (EngineErrorKind::Statement, Some("referee's sessions only read")),
         "42P01" | "42703" | "3F000" => {
             (EngineErrorKind::Gone, Some("the schema changed while it was read: run the command again"))
