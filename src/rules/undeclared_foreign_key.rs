@@ -211,7 +211,7 @@ mod tests {
         }
         let found = findings(&s, "undeclared-foreign-key");
         assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
-        assert!(found[0].message.contains("each of its 2 partitions declares"), "{}", found[0].message);
+        assert!(found[0].message.contains("each of its partitions declares"), "{}", found[0].message);
         s.table_mut(&"a2".into()).unwrap().foreign_keys.clear();
         assert_eq!(findings(&s, "undeclared-foreign-key")[0].severity, Severity::Warning);
     }
