@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -256,6 +256,9 @@ fn make_cluster(bin: &Path, major: u32, dir: &Path) {
     let place = bin.to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{major}{place}-{user}"));
     let data = dir.join("data");
+    // Several tests of one process come here at once; the first makes the cluster, the others copy it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if !kept.is_dir() {
         let mut initdb = Command::new(bin.join("initdb"));
         initdb
@@ -266,12 +269,12 @@ fn make_cluster(bin: &Path, major: u32, dir: &Path) {
         run(&mut initdb);
         // Renamed into place whole, so that another test binary never copies half a cluster.
         let half = kept.with_extension(std::process::id().to_string());
-        run(Command::new("cp").arg("-a").arg(&data).arg(&half));
+        run(Command::new("cp").arg("-aT").arg(&data).arg(&half));
         if fs::rename(&half, &kept).is_err() {
             let _ = fs::remove_dir_all(&half);
         }
     } else {
-        run(Command::new("cp").arg("-a").arg(&kept).arg(&data));
+        run(Command::new("cp").arg("-aT").arg(&kept).arg(&data));
     }
 }
 
