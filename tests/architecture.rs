@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("sql", &["schema"]),
-    ("change", &["schema"]),
+    ("change", &["schema", "sql"]),
     ("engine", &["schema", "change", "sql"]),
-    ("source", &["schema", "engine"]),
+    ("source", &["schema", "change", "sql", "engine"]),
     ("demo", &["schema", "engine"]),
     ("relations", &["schema"]),
     ("orphans", &["schema", "engine", "relations"]),

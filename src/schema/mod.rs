@@ -89,15 +89,7 @@ impl Schema {
     /// of declaration does not show; what it decides is kept in [`ForeignKey::firing_order`].
     pub fn sort(&mut self) {
         self.tables.sort_by(|a, b| a.name.cmp(&b.name));
-        for table in &mut self.tables {
-            table.unique_keys.sort_by(|a, b| (&a.columns, &a.name).cmp(&(&b.columns, &b.name)));
-            table.indexes.sort_by(|a, b| a.name.cmp(&b.name));
-            table.foreign_keys.sort_by(|a, b| {
-                (&a.columns, &a.name, &a.parent, a.firing_order).cmp(&(&b.columns, &b.name, &b.parent, b.firing_order))
-            });
-            table.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
-            table.triggers.sort_by(|a, b| a.name.cmp(&b.name));
-        }
+        self.tables.iter_mut().for_each(Table::sort);
     }
 
     /// Iterates over all declared foreign keys, each with the child table that holds it.
@@ -191,6 +183,17 @@ impl Table {
             unlogged: false,
             comment: None,
         }
+    }
+
+    /// Puts what belongs to the table by name in order: see [`Schema::sort`].
+    pub fn sort(&mut self) {
+        self.unique_keys.sort_by(|a, b| (&a.columns, &a.name).cmp(&(&b.columns, &b.name)));
+        self.indexes.sort_by(|a, b| a.name.cmp(&b.name));
+        self.foreign_keys.sort_by(|a, b| {
+            (&a.columns, &a.name, &a.parent, a.firing_order).cmp(&(&b.columns, &b.name, &b.parent, b.firing_order))
+        });
+        self.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
+        self.triggers.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
     /// Finds a column by its exact name.

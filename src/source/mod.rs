@@ -2,12 +2,14 @@
 //!
 //! [`Source::parse`] decides by the text alone and the file system what kind it is; [`Source::open`] connects or reads.
 
+pub mod history;
 mod url;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use history::History;
 pub use url::{UrlError, redact};
 
 use crate::engine::{EngineError, Session, SessionOptions, postgres, sqlite};
@@ -32,6 +34,8 @@ pub struct Input {
     pub schema: Schema,
     /// The connection, for a source that has rows.
     pub session: Option<Box<dyn Session>>,
+    /// How it came to be, for a source of files; empty for others.
+    pub history: History,
 }
 
 /// A source that cannot be read.

@@ -1,6 +1,22 @@
-//! Reading SQL text: the lexer that every reader of DDL stands on.
+//! Reading SQL text: the lexer, the splitter and a tolerant reader of DDL.
 //!
 //! Text that users wrote or that an engine keeps is read, never run. Nothing here fails: what a reader does not
-//! understand it passes over.
+//! understand it passes over, and [`Statement::skipped`] says so. What a statement does to a schema is not known here; that
+//! is decided when it is replayed, against the schema as it then is.
 
+pub mod ast;
+mod ddl;
 pub mod lexer;
+pub mod split;
+
+pub use ast::{Command, Span, Statement};
+
+use crate::schema::Engine;
+
+/// Reads a text: every statement with its span, in order.
+///
+/// The statements' spans do not overlap and leave out only white space, comments, separators and what is meant for a
+/// client (`\connect`, `DELIMITER`, rows after `COPY … FROM stdin`).
+pub fn read(engine: Engine, text: &str) -> Vec<Statement> {
+    split::split(engine, text).into_iter().map(|piece| ddl::statement(engine, text, piece)).collect()
+}

@@ -51,10 +51,7 @@ impl Dialect for Cockroach {
                 vec![format!("CREATE {unique}INDEX {name} ON {table} {body}")]
             }
             Change::DropIndex { index, .. } => vec![format!("DROP INDEX {table}@{}", self.identifier(&index.name))],
-            Change::DropForeignKey { .. }
-            | Change::ValidateForeignKey { .. }
-            | Change::SetNullable { .. }
-            | Change::SetDefault { .. } => return postgres::DIALECT.sql_for(change, schema),
+            _ => return postgres::DIALECT.sql_for(change, schema),
         })
     }
 }

@@ -61,6 +61,37 @@ impl Dialect for Postgres {
                     None => format!("ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT"),
                 }]
             }
+            Change::DropTable { cascade, .. } => {
+                vec![format!("DROP TABLE {table}{}", if *cascade { " CASCADE" } else { "" })]
+            }
+            Change::RenameTable { table: from, to } if from.schema == to.schema => {
+                vec![format!("ALTER TABLE {table} RENAME TO {}", self.identifier(&to.name))]
+            }
+            Change::DropColumn { column, cascade, .. } => {
+                let cascade = if *cascade { " CASCADE" } else { "" };
+                vec![format!("ALTER TABLE {table} DROP COLUMN {}{cascade}", self.identifier(column))]
+            }
+            Change::RenameColumn { column, to, .. } => {
+                let (column, to) = (self.identifier(column), self.identifier(to));
+                vec![format!("ALTER TABLE {table} RENAME COLUMN {column} TO {to}")]
+            }
+            Change::SetType { column, data_type, .. } => {
+                vec![format!("ALTER TABLE {table} ALTER COLUMN {} TYPE {}", self.identifier(column), data_type.raw)]
+            }
+            Change::DropConstraint { name, cascade, .. } => {
+                let cascade = if *cascade { " CASCADE" } else { "" };
+                vec![format!("ALTER TABLE {table} DROP CONSTRAINT {}{cascade}", self.identifier(name))]
+            }
+            Change::RenameConstraint { name, to, .. } => {
+                let (name, to) = (self.identifier(name), self.identifier(to));
+                vec![format!("ALTER TABLE {table} RENAME CONSTRAINT {name} TO {to}")]
+            }
+            Change::ValidateCheck { name, .. } => {
+                vec![format!("ALTER TABLE {table} VALIDATE CONSTRAINT {}", self.identifier(name))]
+            }
+            Change::DropTrigger { name, .. } => vec![format!("DROP TRIGGER {} ON {table}", self.identifier(name))],
+            // Read from files, never proposed.
+            _ => return None,
         })
     }
 }

@@ -36,6 +36,18 @@ impl Dialect for Sqlite {
                 Some(vec![format!("CREATE {unique}INDEX {name} ON {table} {body}")])
             }
             Change::DropIndex { index, .. } => Some(vec![format!("DROP INDEX {}", self.identifier(&index.name))]),
+            Change::DropTable { table, .. } => Some(vec![format!("DROP TABLE {}", self.table(table))]),
+            Change::RenameTable { table, to } => {
+                Some(vec![format!("ALTER TABLE {} RENAME TO {}", self.table(table), self.identifier(&to.name))])
+            }
+            Change::RenameColumn { table, column, to } => {
+                let (column, to) = (self.identifier(column), self.identifier(to));
+                Some(vec![format!("ALTER TABLE {} RENAME COLUMN {column} TO {to}", self.table(table))])
+            }
+            Change::DropColumn { table, column, .. } => {
+                Some(vec![format!("ALTER TABLE {} DROP COLUMN {}", self.table(table), self.identifier(column))])
+            }
+            Change::DropTrigger { name, .. } => Some(vec![format!("DROP TRIGGER {}", self.identifier(name))]),
             // "ALTER TABLE": neither constraints nor NOT NULL can be changed in place; the table has to be rebuilt.
             Change::AddForeignKey { .. }
             | Change::DropForeignKey { .. }
@@ -43,6 +55,8 @@ impl Dialect for Sqlite {
             | Change::ValidateForeignKey { .. }
             | Change::SetNullable { .. }
             | Change::SetDefault { .. } => None,
+            // Read from files, never proposed.
+            _ => None,
         }
     }
 }

@@ -1,0 +1,281 @@
+//! Makes a change in a schema.
+
+use super::{Change, ChangeError, Commented, consequences};
+use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName};
+
+impl Change {
+    /// Makes the change in a schema, with what the engine does of its own accord: keys to a dropped table go, names follow a
+    /// rename, partitions follow their parent.
+    ///
+    /// The cost is that of the tables it touches, except where every foreign key has to be looked at (a drop, a rename).
+    ///
+    /// # Errors
+    /// The table or the object it changes is missing, or the object it makes exists. The schema is then unchanged.
+    pub fn apply(&self, schema: &mut Schema) -> Result<(), ChangeError> {
+        match self {
+            Self::CreateTable { definition } => return create_table(schema, definition),
+            Self::DropTable { table, cascade } => return consequences::drop_table(schema, table, *cascade),
+            Self::RenameTable { table, to } => return consequences::rename_table(schema, table, to),
+            Self::DropColumn { table, column, cascade } => {
+                column_of(found(schema, table)?, column)?;
+                for name in consequences::with_descendants(schema, table) {
+                    consequences::drop_column(schema, &name, column, *cascade);
+                }
+                return Ok(());
+            }
+            Self::RenameColumn { table, column, to } => {
+                let of = found(schema, table)?;
+                column_of(of, column)?;
+                if of.column(to).is_some() {
+                    return Err(exists(of, format!("column `{to}`")));
+                }
+                for name in consequences::with_descendants(schema, table) {
+                    consequences::rename_column(schema, &name, column, to);
+                }
+                return Ok(());
+            }
+            Self::DropConstraint { table, name, cascade } => {
+                consequences::drop_constraint(schema, table, name, *cascade)?;
+                return Ok(());
+            }
+            Self::DropIndex { table, index } => {
+                let of = found(schema, table)?;
+                if !of.indexes.iter().any(|i| i.name == index.name) {
+                    return Err(no_such(of, format!("index `{}`", index.name)));
+                }
+                consequences::drop_index(schema, table, &index.name);
+                return Ok(());
+            }
+            Self::AddIndex { table, index } => {
+                add_index(found(schema, table)?, index)?;
+                consequences::index_on_partitions(schema, table, index, None);
+                return Ok(());
+            }
+            Self::AttachPartition { table, parent } => return consequences::attach(schema, table, parent),
+            Self::SetNullable { table, .. }
+            | Self::SetType { table, .. }
+            | Self::AddColumn { table, .. }
+            | Self::AddCheck { table, .. }
+            | Self::SetGenerated { table, .. } => {
+                self.apply_to(found(schema, table)?)?;
+                for name in consequences::descendants(schema, table) {
+                    // A partition or heir that has the column or the check by itself keeps its own (manual, 5.11).
+                    if let Some(of) = schema.table_mut(&name) {
+                        let _ = self.apply_to(of);
+                    }
+                }
+                return Ok(());
+            }
+            Self::AddKey { table, key, primary, index, .. } => {
+                self.apply_to(found(schema, table)?)?;
+                if let Some(index) = index {
+                    consequences::index_on_partitions(schema, table, index, Some((key, *primary)));
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        let table = found(schema, self.table())?;
+        self.apply_to(table)
+    }
+
+    /// Makes a change that touches one table only.
+    fn apply_to(&self, table: &mut Table) -> Result<(), ChangeError> {
+        match self {
+            Self::AddForeignKey { foreign_key, .. } => table.foreign_keys.push(foreign_key.clone()),
+            Self::DropForeignKey { foreign_key, .. } => {
+                let at = position(table, foreign_key)?;
+                table.foreign_keys.remove(at);
+            }
+            Self::ReplaceForeignKey { old, new, .. } | Self::AlterForeignKey { old, new, .. } => {
+                let at = position(table, old)?;
+                table.foreign_keys[at] = new.clone();
+            }
+            Self::ValidateForeignKey { foreign_key, .. } => {
+                let at = position(table, foreign_key)?;
+                table.foreign_keys[at].validated = true;
+            }
+            Self::SetNullable { column, nullable, .. } => column_of(table, column)?.nullable = *nullable,
+            Self::SetDefault { column, default, .. } => column_of(table, column)?.default.clone_from(default),
+            Self::SetType { column, data_type, collation, .. } => {
+                let column = column_of(table, column)?;
+                column.data_type = data_type.clone();
+                column.collation.clone_from(collation);
+            }
+            Self::SetAutoNumber { column, auto_number, .. } => column_of(table, column)?.auto_number = *auto_number,
+            Self::SetGenerated { column, generated, .. } => column_of(table, column)?.generated.clone_from(generated),
+            Self::AddColumn { column, position, .. } => {
+                if table.column(&column.name).is_some() {
+                    return Err(exists(table, format!("column `{}`", column.name)));
+                }
+                let at = position.unwrap_or(table.columns.len()).min(table.columns.len());
+                table.columns.insert(at, column.clone());
+            }
+            Self::AddKey { key, primary, index, using, .. } => {
+                if *primary && table.primary_key.is_some() {
+                    return Err(exists(table, "a primary key".to_string()));
+                }
+                if let Some(using) = using {
+                    table.indexes.retain(|i| i.name != *using);
+                }
+                if let Some(index) = index {
+                    add_index(table, index)?;
+                }
+                if *primary {
+                    for name in &key.columns {
+                        // No SQLite here: it cannot add a key to a table that is there.
+                        if let Ok(column) = column_of(table, name) {
+                            column.nullable = false;
+                        }
+                    }
+                    table.primary_key = Some(key.clone());
+                } else {
+                    table.unique_keys.push(key.clone());
+                }
+            }
+            Self::AddCheck { check, .. } => {
+                if check.name.is_some() && table.checks.iter().any(|c| c.name == check.name) {
+                    return Err(exists(table, format!("constraint `{}`", check.name.clone().unwrap_or_default())));
+                }
+                table.checks.push(check.clone());
+            }
+            Self::ValidateCheck { name, .. } => {
+                let missing = no_such(table, format!("constraint `{name}`"));
+                let check = table.checks.iter_mut().find(|c| c.name.as_deref() == Some(name)).ok_or(missing)?;
+                check.validated = true;
+            }
+            Self::RenameConstraint { name, to, .. } => rename_constraint(table, name, to)?,
+            Self::RenameIndex { index, to, .. } => rename_index(table, index, to)?,
+            Self::DetachPartition { .. } => table.partition_of = None,
+            Self::SetInherits { inherits, .. } => table.inherits.clone_from(inherits),
+            Self::SetUnlogged { unlogged, .. } => table.unlogged = *unlogged,
+            Self::Comment { on, text, .. } => comment(table, on, text)?,
+            Self::AddTrigger { trigger, .. } => {
+                if table.triggers.iter().any(|t| t.name == trigger.name) {
+                    return Err(exists(table, format!("trigger `{}`", trigger.name)));
+                }
+                table.triggers.push(trigger.clone());
+            }
+            Self::DropTrigger { name, .. } => {
+                let at = table.triggers.iter().position(|t| t.name == *name);
+                let at = at.ok_or_else(|| no_such(table, format!("trigger `{name}`")))?;
+                table.triggers.remove(at);
+            }
+            Self::SetTrigger { name, enabled, .. } => {
+                let missing = no_such(table, format!("trigger `{name}`"));
+                table.triggers.iter_mut().find(|t| t.name == *name).ok_or(missing)?.enabled = *enabled;
+            }
+            // These touch more than one table: `apply` has made them.
+            Self::CreateTable { .. }
+            | Self::DropTable { .. }
+            | Self::RenameTable { .. }
+            | Self::DropColumn { .. }
+            | Self::RenameColumn { .. }
+            | Self::DropConstraint { .. }
+            | Self::AddIndex { .. }
+            | Self::DropIndex { .. }
+            | Self::AttachPartition { .. } => {}
+        }
+        table.sort();
+        Ok(())
+    }
+}
+
+fn create_table(schema: &mut Schema, definition: &Table) -> Result<(), ChangeError> {
+    match schema.tables.binary_search_by(|t| t.name.cmp(&definition.name)) {
+        Ok(_) => Err(ChangeError::TableExists(definition.name.clone())),
+        Err(at) => {
+            let mut table = definition.clone();
+            table.sort();
+            schema.tables.insert(at, table);
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn found<'s>(schema: &'s mut Schema, name: &TableName) -> Result<&'s mut Table, ChangeError> {
+    schema.table_mut(name).ok_or_else(|| ChangeError::NoTable(name.clone()))
+}
+
+fn add_index(table: &mut Table, index: &crate::schema::Index) -> Result<(), ChangeError> {
+    if table.indexes.iter().any(|i| i.name == index.name) {
+        return Err(exists(table, format!("index `{}`", index.name)));
+    }
+    table.indexes.push(index.clone());
+    table.sort();
+    Ok(())
+}
+
+fn rename_constraint(table: &mut Table, name: &str, to: &str) -> Result<(), ChangeError> {
+    let mut done = false;
+    let to_name = Some(to.to_string());
+    for key in table.primary_key.iter_mut().chain(&mut table.unique_keys) {
+        if key.name.as_deref() == Some(name) {
+            key.name.clone_from(&to_name);
+            done = true;
+        }
+    }
+    for key in table.foreign_keys.iter_mut().filter(|k| k.name.as_deref() == Some(name)) {
+        key.name.clone_from(&to_name);
+        done = true;
+    }
+    for check in table.checks.iter_mut().filter(|c| c.name.as_deref() == Some(name)) {
+        check.name.clone_from(&to_name);
+        done = true;
+    }
+    for index in table.indexes.iter_mut().filter(|i| i.name == name && i.origin != crate::schema::IndexOrigin::User) {
+        index.name = to.to_string();
+        done = true;
+    }
+    if done { Ok(()) } else { Err(no_such(table, format!("constraint `{name}`"))) }
+}
+
+fn rename_index(table: &mut Table, name: &str, to: &str) -> Result<(), ChangeError> {
+    let missing = no_such(table, format!("index `{name}`"));
+    let index = table.indexes.iter_mut().find(|i| i.name == name).ok_or(missing)?;
+    index.name = to.to_string();
+    if index.origin != crate::schema::IndexOrigin::User {
+        for key in table.primary_key.iter_mut().chain(&mut table.unique_keys) {
+            if key.name.as_deref() == Some(name) {
+                key.name = Some(to.to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn comment(table: &mut Table, on: &Commented, text: &Option<String>) -> Result<(), ChangeError> {
+    match on {
+        Commented::Table => table.comment.clone_from(text),
+        Commented::Column(column) => column_of(table, column)?.comment.clone_from(text),
+        Commented::ForeignKey(name) => {
+            let missing = no_such(table, format!("foreign key `{name}`"));
+            let key = table.foreign_keys.iter_mut().find(|k| k.name.as_deref() == Some(name));
+            key.ok_or(missing)?.comment.clone_from(text);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn no_such(table: &Table, what: String) -> ChangeError {
+    ChangeError::NoSuch { table: table.name.clone(), what }
+}
+
+fn exists(table: &Table, what: String) -> ChangeError {
+    ChangeError::Exists { table: table.name.clone(), what }
+}
+
+fn position(table: &Table, key: &ForeignKey) -> Result<usize, ChangeError> {
+    let at = table.foreign_keys.iter().position(|k| k == key);
+    at.ok_or_else(|| no_such(table, format!("such foreign key on ({})", key.columns.join(", "))))
+}
+
+fn column_of<'t>(table: &'t mut Table, column: &str) -> Result<&'t mut Column, ChangeError> {
+    let missing = no_such(table, format!("column `{column}`"));
+    table.columns.iter_mut().find(|c| c.name == column).ok_or(missing)
+}
+
+/// Tells whether dropping a table takes the keys that refer to it along, or leaves them without a parent.
+pub(super) fn drops_keys(engine: Engine) -> bool {
+    matches!(engine, Engine::Postgres | Engine::Cockroach)
+}

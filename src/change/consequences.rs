@@ -1,0 +1,405 @@
+//! What an engine does of its own accord when something is dropped or renamed.
+
+use super::apply::{drops_keys, found, no_such};
+use super::{ChangeError, names};
+use crate::schema::{Engine, Index, IndexOrigin, Key, Schema, Table, TableName};
+use crate::sql::lexer;
+
+/// Returns a table's partitions and heirs, theirs too, in order of name.
+pub(super) fn descendants(schema: &Schema, table: &TableName) -> Vec<TableName> {
+    let mut found: Vec<TableName> = Vec::new();
+    if !matches!(schema.engine, Engine::Postgres) {
+        return found;
+    }
+    let mut open = vec![table.clone()];
+    while let Some(parent) = open.pop() {
+        for table in &schema.tables {
+            let below = table.partition_of.as_ref() == Some(&parent) || table.inherits.contains(&parent);
+            if below && !found.contains(&table.name) {
+                found.push(table.name.clone());
+                open.push(table.name.clone());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+pub(super) fn with_descendants(schema: &Schema, table: &TableName) -> Vec<TableName> {
+    let mut all = vec![table.clone()];
+    all.extend(descendants(schema, table));
+    all
+}
+
+pub(super) fn drop_table(schema: &mut Schema, table: &TableName, cascade: bool) -> Result<(), ChangeError> {
+    found(schema, table)?;
+    let mut gone = vec![table.clone()];
+    for below in descendants(schema, table) {
+        // Partitions go with their table; heirs only with CASCADE (manual, DROP TABLE).
+        let partition = schema.table(&below).is_some_and(|t| t.partition_of.is_some());
+        if partition || cascade {
+            gone.push(below);
+        }
+    }
+    schema.tables.retain(|t| !gone.contains(&t.name));
+    let keys_go = drops_keys(schema.engine);
+    for other in &mut schema.tables {
+        if keys_go {
+            other.foreign_keys.retain(|k| !gone.contains(&k.parent));
+        }
+        other.inherits.retain(|p| !gone.contains(p));
+    }
+    Ok(())
+}
+
+pub(super) fn rename_table(schema: &mut Schema, table: &TableName, to: &TableName) -> Result<(), ChangeError> {
+    found(schema, table)?;
+    if table == to {
+        return Ok(());
+    }
+    if schema.table(to).is_some() {
+        return Err(ChangeError::TableExists(to.clone()));
+    }
+    let Ok(at) = schema.tables.binary_search_by(|t| t.name.cmp(table)) else { return Ok(()) };
+    let mut moved = schema.tables.remove(at);
+    moved.name = to.clone();
+    if schema.engine == Engine::Sqlite {
+        // SQLite names the indexes of keys by their table, and renames them with it.
+        let (old, new) = (format!("sqlite_autoindex_{}_", table.name), format!("sqlite_autoindex_{}_", to.name));
+        for index in &mut moved.indexes {
+            if let Some(number) = index.name.strip_prefix(&old) {
+                index.name = format!("{new}{number}");
+            }
+        }
+    }
+    if matches!(schema.engine, Engine::Mysql | Engine::Mariadb) {
+        // InnoDB renames the constraints that it has named itself (MySQL manual, RENAME TABLE).
+        let (old, new) = (format!("{}_ibfk_", table.name), format!("{}_ibfk_", to.name));
+        for key in &mut moved.foreign_keys {
+            if let Some(number) = key.name.as_deref().and_then(|n| n.strip_prefix(&old)) {
+                key.name = Some(format!("{new}{number}"));
+            }
+        }
+    }
+    moved.sort();
+    let at = schema.tables.partition_point(|t| t.name < *to);
+    schema.tables.insert(at, moved);
+    let folds = names::ignores_case(schema.engine);
+    let same = |name: &TableName| name == table || folds && name.name.eq_ignore_ascii_case(&table.name);
+    for other in &mut schema.tables {
+        let mut touched = false;
+        for key in other.foreign_keys.iter_mut().filter(|k| same(&k.parent)) {
+            key.parent = to.clone();
+            touched = true;
+        }
+        if other.partition_of.as_ref() == Some(table) {
+            other.partition_of = Some(to.clone());
+        }
+        for parent in other.inherits.iter_mut().filter(|p| *p == table) {
+            *parent = to.clone();
+        }
+        if touched {
+            other.sort();
+        }
+    }
+    Ok(())
+}
+
+fn mentions(engine: Engine, text: &str, column: &str) -> bool {
+    lexer::significant(engine, text).iter().any(|t| t.name(text).is_some_and(|n| n == column))
+}
+
+fn index_mentions(engine: Engine, index: &Index, column: &str) -> bool {
+    index.parts.iter().any(|p| match (&p.column, &p.expression) {
+        (Some(name), _) => name == column,
+        (None, Some(text)) => mentions(engine, text, column),
+        (None, None) => false,
+    }) || index.included.iter().any(|c| c == column)
+        || index.predicate.as_deref().is_some_and(|p| mentions(engine, p, column))
+}
+
+pub(super) fn drop_column(schema: &mut Schema, table: &TableName, column: &str, cascade: bool) {
+    let engine = schema.engine;
+    let Some(of) = schema.table_mut(table) else { return };
+    of.columns.retain(|c| c.name != column);
+    of.foreign_keys.retain(|k| !k.columns.iter().any(|c| c == column));
+    if matches!(engine, Engine::Mysql | Engine::Mariadb) {
+        // MySQL takes the column out of its indexes; one that has none left goes (manual, ALTER TABLE).
+        for index in &mut of.indexes {
+            index.parts.retain(|p| p.column.as_deref() != Some(column));
+        }
+        of.indexes.retain(|i| !i.parts.is_empty());
+        for key in of.primary_key.iter_mut().chain(&mut of.unique_keys) {
+            key.columns.retain(|c| c != column);
+        }
+        of.unique_keys.retain(|k| !k.columns.is_empty());
+        if of.primary_key.as_ref().is_some_and(|k| k.columns.is_empty()) {
+            of.primary_key = None;
+        }
+        return;
+    }
+    of.checks.retain(|c| !mentions(engine, &c.expression, column));
+    let gone: Vec<String> =
+        of.indexes.iter().filter(|i| index_mentions(engine, i, column)).map(|i| i.name.clone()).collect();
+    of.indexes.retain(|i| !gone.contains(&i.name));
+    let holds =
+        |key: &Key| key.columns.iter().any(|c| c == column) || key.name.as_ref().is_some_and(|n| gone.contains(n));
+    if of.primary_key.as_ref().is_some_and(holds) {
+        of.primary_key = None;
+    }
+    of.unique_keys.retain(|k| !holds(k));
+    if cascade && drops_keys(engine) {
+        for other in &mut schema.tables {
+            other.foreign_keys.retain(|k| k.parent != *table || !k.parent_columns.iter().any(|c| c == column));
+        }
+    }
+}
+
+fn rename_in(engine: Engine, text: &mut String, column: &str, to: &str) {
+    if !mentions(engine, text, column) {
+        return;
+    }
+    let mut renamed = String::with_capacity(text.len());
+    for token in lexer::tokens(engine, text) {
+        let is = matches!(token.kind, lexer::Kind::Word | lexer::Kind::QuotedName)
+            && token.name(text).is_some_and(|n| n == column);
+        if is && token.kind == lexer::Kind::QuotedName {
+            renamed.push_str(&format!("\"{to}\""));
+        } else {
+            renamed.push_str(if is { to } else { token.text(text) });
+        }
+    }
+    *text = renamed;
+}
+
+pub(super) fn rename_column(schema: &mut Schema, table: &TableName, column: &str, to: &str) {
+    let engine = schema.engine;
+    let rename = |names: &mut Vec<String>| names.iter_mut().filter(|n| *n == column).for_each(|n| *n = to.to_string());
+    let Some(of) = schema.table_mut(table) else { return };
+    for found in of.columns.iter_mut().filter(|c| c.name == column) {
+        found.name = to.to_string();
+    }
+    for key in of.primary_key.iter_mut().chain(&mut of.unique_keys) {
+        rename(&mut key.columns);
+    }
+    for key in &mut of.foreign_keys {
+        rename(&mut key.columns);
+        rename(&mut key.set_columns);
+    }
+    for index in &mut of.indexes {
+        rename(&mut index.included);
+        for part in &mut index.parts {
+            if part.column.as_deref() == Some(column) {
+                part.column = Some(to.to_string());
+            }
+            if let Some(text) = &mut part.expression {
+                rename_in(engine, text, column, to);
+            }
+        }
+        if let Some(text) = &mut index.predicate {
+            rename_in(engine, text, column, to);
+        }
+    }
+    for check in &mut of.checks {
+        rename_in(engine, &mut check.expression, column, to);
+    }
+    for generated in of.columns.iter_mut().filter_map(|c| c.generated.as_mut()) {
+        rename_in(engine, &mut generated.expression, column, to);
+    }
+    of.sort();
+    for other in &mut schema.tables {
+        for key in other.foreign_keys.iter_mut().filter(|k| k.parent == *table) {
+            rename(&mut key.parent_columns);
+        }
+    }
+}
+
+/// Removes a primary key, a unique or exclusion constraint or a check, and with CASCADE the foreign keys that need it.
+pub(super) fn drop_constraint(
+    schema: &mut Schema,
+    table: &TableName,
+    name: &str,
+    cascade: bool,
+) -> Result<(), ChangeError> {
+    let of = found(schema, table)?;
+    let named = |n: &Option<String>| n.as_deref() == Some(name);
+    if of.foreign_keys.iter().any(|k| named(&k.name)) {
+        of.foreign_keys.retain(|k| !named(&k.name));
+        return Ok(());
+    }
+    let is_index = of.indexes.iter().any(|i| i.name == name && i.origin != IndexOrigin::User);
+    if of.checks.iter().any(|c| named(&c.name)) {
+        of.checks.retain(|c| !named(&c.name));
+        for below in descendants(schema, table) {
+            if let Some(below) = schema.table_mut(&below) {
+                below.checks.retain(|c| !named(&c.name));
+            }
+        }
+        return Ok(());
+    }
+    let mut columns = Vec::new();
+    if of.primary_key.as_ref().is_some_and(|k| named(&k.name)) {
+        columns = of.primary_key.take().map(|k| k.columns).unwrap_or_default();
+    } else if let Some(at) = of.unique_keys.iter().position(|k| named(&k.name)) {
+        columns = of.unique_keys.remove(at).columns;
+    } else if !is_index {
+        return Err(no_such(of, format!("constraint `{name}`")));
+    }
+    let partitioned = of.kind == crate::schema::TableKind::Partitioned;
+    of.indexes.retain(|i| i.name != name);
+    if partitioned {
+        drop_on_partitions(schema, table, &columns);
+    }
+    if cascade && drops_keys(schema.engine) {
+        for other in &mut schema.tables {
+            other.foreign_keys.retain(|k| k.parent != *table || k.parent_columns != columns);
+        }
+    }
+    Ok(())
+}
+
+fn drop_on_partitions(schema: &mut Schema, table: &TableName, columns: &[String]) {
+    for below in descendants(schema, table) {
+        let Some(below) = schema.table_mut(&below).filter(|t| t.partition_of.is_some()) else { continue };
+        let mut gone: Vec<String> = Vec::new();
+        if below.primary_key.as_ref().is_some_and(|k| k.columns == columns) {
+            gone.extend(below.primary_key.take().and_then(|k| k.name));
+        } else if let Some(at) = below.unique_keys.iter().position(|k| k.columns == columns) {
+            gone.extend(below.unique_keys.remove(at).name);
+        }
+        below.indexes.retain(|i| !gone.contains(&i.name));
+    }
+}
+
+pub(super) fn drop_index(schema: &mut Schema, table: &TableName, name: &str) {
+    let Some(of) = schema.table_mut(table) else { return };
+    let Some(at) = of.indexes.iter().position(|i| i.name == name) else { return };
+    let index = of.indexes.remove(at);
+    // MySQL drops a unique key or the primary key as an index.
+    of.unique_keys.retain(|k| k.name.as_deref() != Some(name));
+    if index.origin == IndexOrigin::PrimaryKey {
+        of.primary_key = None;
+    }
+    if of.kind != crate::schema::TableKind::Partitioned {
+        return;
+    }
+    for below in descendants(schema, table) {
+        if let Some(below) = schema.table_mut(&below).filter(|t| t.partition_of.is_some())
+            && let Some(at) = below.indexes.iter().position(|i| same_index(i, &index))
+        {
+            below.indexes.remove(at);
+        }
+    }
+}
+
+fn same_index(a: &Index, b: &Index) -> bool {
+    a.parts == b.parts && a.unique == b.unique && a.method == b.method && a.predicate == b.predicate
+}
+
+/// Makes an index of a partitioned table on each of its partitions, unless one like it is there (manual, 5.12).
+pub(super) fn index_on_partitions(schema: &mut Schema, table: &TableName, index: &Index, key: Option<(&Key, bool)>) {
+    let partitioned = schema.table(table).is_some_and(|t| t.kind == crate::schema::TableKind::Partitioned);
+    // An index made with ON ONLY is not valid until every partition has one of its own.
+    if !partitioned || !index.valid {
+        return;
+    }
+    for name in descendants(schema, table) {
+        if let Some(below) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
+            index_on_partition(below, index, key);
+        }
+    }
+}
+
+/// Makes on a partition what its parent has.
+pub fn index_on_partition(below: &mut Table, index: &Index, key: Option<(&Key, bool)>) {
+    if let Some((key, primary)) = key {
+        let same = |k: &Key| k.columns == key.columns;
+        let there =
+            if primary { below.primary_key.as_ref().is_some_and(same) } else { below.unique_keys.iter().any(same) };
+        if there {
+            return;
+        }
+    } else if below.indexes.iter().any(|i| same_index(i, index)) {
+        return;
+    }
+    let none = |_: &str| false;
+    let columns = part_names(index);
+    let table_name = below.name.name.clone();
+    let made = match key {
+        Some((_, true)) => names::free(below, &table_name, "", "pkey", &none),
+        Some((_, false)) => names::free(below, &table_name, &names::columns(&columns), "key", &none),
+        None => names::free(below, &table_name, &names::columns(&columns), "idx", &none),
+    };
+    below.indexes.push(Index { name: made.clone(), ..index.clone() });
+    if let Some((key, primary)) = key {
+        let key = Key { name: Some(made), ..key.clone() };
+        if primary {
+            for column in below.columns.iter_mut().filter(|c| key.columns.contains(&c.name)) {
+                column.nullable = false;
+            }
+            below.primary_key = Some(key);
+        } else {
+            below.unique_keys.push(key);
+        }
+    }
+    below.sort();
+}
+
+/// Returns what each part of an index adds to its name: the column, or the function an expression begins with, or `expr`.
+pub fn part_names(index: &Index) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for part in &index.parts {
+        let name = match (&part.column, &part.expression) {
+            (Some(column), _) => column.clone(),
+            (None, Some(text)) => called(text).unwrap_or_else(|| "expr".to_string()),
+            (None, None) => "expr".to_string(),
+        };
+        // A name that is taken gets a number, as in ChooseIndexColumnNames.
+        let mut unique = name.clone();
+        let mut number = 1usize;
+        while names.contains(&unique) {
+            unique = format!("{name}{number}");
+            number += 1;
+        }
+        names.push(unique);
+    }
+    names.extend(index.included.iter().cloned());
+    names
+}
+
+fn called(text: &str) -> Option<String> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_')?;
+    (end > 0 && text[end..].trim_start().starts_with('(')).then(|| text[..end].to_ascii_lowercase())
+}
+
+pub(super) fn attach(schema: &mut Schema, table: &TableName, parent: &TableName) -> Result<(), ChangeError> {
+    let of = schema.table(parent).ok_or_else(|| ChangeError::NoTable(parent.clone()))?.clone();
+    let below = found(schema, table)?;
+    below.partition_of = Some(parent.clone());
+    // A key like the parent's becomes a part of that one (manual, ALTER TABLE, ATTACH PARTITION).
+    below.foreign_keys.retain(|k| {
+        !of.foreign_keys.iter().any(|p| {
+            p.columns == k.columns
+                && p.parent == k.parent
+                && p.parent_columns == k.parent_columns
+                && (p.on_delete, p.on_update, p.matching, p.timing) == (k.on_delete, k.on_update, k.matching, k.timing)
+        })
+    });
+    copy_indexes(&of, below);
+    Ok(())
+}
+
+/// Gives a partition the keys and indexes of its parent.
+pub fn copy_indexes(parent: &Table, partition: &mut Table) {
+    for index in parent.indexes.iter().filter(|i| i.valid) {
+        let key = match index.origin {
+            IndexOrigin::PrimaryKey => parent.primary_key.as_ref().map(|k| (k, true)),
+            IndexOrigin::Constraint => {
+                parent.unique_keys.iter().find(|k| k.name.as_deref() == Some(index.name.as_str())).map(|k| (k, false))
+            }
+            _ => None,
+        };
+        index_on_partition(partition, index, key);
+    }
+}
