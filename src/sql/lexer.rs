@@ -108,6 +108,19 @@ impl<'s> Lexer<'s> {
         Self { sql, at: 0, mysql, postgres, engine }
     }
 
+    /// Returns where the next token begins.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on at another place, which must be the boundary of a character; used to pass over what is no SQL.
+    pub fn seek(&mut self, at: usize) {
+        self.at = at.min(self.sql.len());
+        while !self.sql.is_char_boundary(self.at) {
+            self.at += 1;
+        }
+    }
+
     fn byte(&self, at: usize) -> u8 {
         // 0 stands for "no more text"; as a character of the text it is punctuation, which nothing below asks for.
         self.sql.as_bytes().get(at).copied().unwrap_or(0)

@@ -18,5 +18,7 @@ use crate::schema::Engine;
 /// The statements' spans do not overlap and leave out only white space, comments, separators and what is meant for a
 /// client (`\connect`, `DELIMITER`, rows after `COPY … FROM stdin`).
 pub fn read(engine: Engine, text: &str) -> Vec<Statement> {
-    split::split(engine, text).into_iter().map(|piece| ddl::statement(engine, text, piece)).collect()
+    let split = split::split(engine, text);
+    let tokens = |piece: &split::Piece| split.tokens.get(piece.tokens.clone()).unwrap_or_default();
+    split.pieces.iter().map(|piece| ddl::statement(engine, text, tokens(piece), piece)).collect()
 }
