@@ -146,6 +146,10 @@ impl Change {
             }
             Self::RenameConstraint { name, to, .. } => rename_constraint(table, name, to)?,
             Self::RenameIndex { index, to, .. } => rename_index(table, index, to)?,
+            Self::SetIndexValid { index, valid, .. } => {
+                let missing = no_such(table, format!("index `{index}`"));
+                table.indexes.iter_mut().find(|i| i.name == *index).ok_or(missing)?.valid = *valid;
+            }
             Self::DetachPartition { .. } => table.partition_of = None,
             Self::SetInherits { inherits, .. } => table.inherits.clone_from(inherits),
             Self::SetUnlogged { unlogged, .. } => table.unlogged = *unlogged,

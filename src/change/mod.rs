@@ -209,6 +209,15 @@ pub enum Change {
         /// Its new name.
         to: String,
     },
+    /// Makes an index usable, or not.
+    SetIndexValid {
+        /// The table.
+        table: TableName,
+        /// The index.
+        index: String,
+        /// Whether the engine uses it afterwards.
+        valid: bool,
+    },
     /// Changes when a foreign key is checked, or whether; the rest of it stays.
     AlterForeignKey {
         /// The child.
@@ -344,6 +353,7 @@ impl Change {
             | Self::ValidateCheck { table, .. }
             | Self::RenameConstraint { table, .. }
             | Self::RenameIndex { table, .. }
+            | Self::SetIndexValid { table, .. }
             | Self::AlterForeignKey { table, .. }
             | Self::AttachPartition { table, .. }
             | Self::DetachPartition { table }

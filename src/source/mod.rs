@@ -3,6 +3,7 @@
 //! [`Source::parse`] decides by the text alone and the file system what kind it is; [`Source::open`] connects or reads.
 
 pub mod history;
+pub mod replay;
 mod url;
 
 use std::fs::File;
@@ -133,7 +134,7 @@ impl Source {
                 let name = || path.display().to_string();
                 let text = std::fs::read_to_string(path).map_err(|error| SourceError::Io { path: name(), error })?;
                 let schema = schema::from_json(&text).map_err(|error| SourceError::Document { path: name(), error })?;
-                return Ok(Input { label: self.label(), schema, session: None });
+                return Ok(Input { label: self.label(), schema, session: None, history: History::default() });
             }
             Self::Sqlite(path) => sqlite::open(path, options)?,
             Self::Postgres(url) => {
@@ -142,7 +143,7 @@ impl Source {
             }
         };
         let schema = session.inspect()?;
-        Ok(Input { label: self.label(), schema, session: Some(session) })
+        Ok(Input { label: self.label(), schema, session: Some(session), history: History::default() })
     }
 }
 

@@ -147,6 +147,13 @@ pub enum Command {
         /// `IF EXISTS`.
         if_exists: bool,
     },
+    /// `ALTER INDEX … ATTACH PARTITION`.
+    AttachIndex {
+        /// The partitioned table's index.
+        index: Name,
+        /// The partition's.
+        partition: Name,
+    },
     /// `COMMENT ON`.
     Comment {
         /// What it is about.

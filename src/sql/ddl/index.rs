@@ -183,6 +183,9 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Command> {
     let if_exists = cursor.if_exists();
     let first = cursor.name()?;
     let (table, index) = if cursor.eat_punctuation('@') { (Some(first), cursor.name()?) } else { (None, first) };
+    if cursor.eat_all("ATTACH PARTITION") {
+        return cursor.name().map(|partition| Command::AttachIndex { index, partition });
+    }
     cursor.eat_all("RENAME TO").then(|| cursor.ident()).flatten().map(|to| Command::RenameIndex {
         table,
         index,

@@ -1,0 +1,567 @@
+//! `ALTER TABLE`, `DROP TABLE`, `DROP INDEX`.
+
+use super::super::history::ConflictKind;
+use super::create::numbers;
+use super::{Replay, Watch, types};
+use crate::change::{Change, Commented};
+use crate::schema::{Column, DisabledSide, Engine, ForeignKey, Index, IndexOrigin, Key, Table, TableName};
+use crate::sql::ast::{
+    AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, CreateTable, DropKind, Ident, Name, Span,
+};
+
+impl Replay {
+    pub(super) fn drop_table(
+        &mut self,
+        name: &Name,
+        if_exists: bool,
+        cascade: bool,
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        if self.temporary.remove(&name.name) && self.found(name).is_err() {
+            return;
+        }
+        if let Some(table) = self.target(name, if_exists, span) {
+            self.make(Change::DropTable { table, cascade }, span, watch);
+        }
+    }
+
+    pub(super) fn drop_index(
+        &mut self,
+        table: Option<&Name>,
+        index: &Name,
+        if_exists: bool,
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        match self.find_index(table, index) {
+            Some((table, index)) => drop(self.make(Change::DropIndex { table, index }, span, watch)),
+            None if if_exists => {}
+            None => {
+                let table = table.map_or_else(|| TableName::new(""), |t| self.new_name(t));
+                // An index of a view or a temporary table is not kept.
+                if self.others.is_empty() && self.temporary.is_empty() {
+                    let what = format!("index `{}`", index.name);
+                    self.conflict(ConflictKind::Missing { what, table }, span, None);
+                }
+            }
+        }
+    }
+
+    pub(super) fn find_index(&self, table: Option<&Name>, index: &Name) -> Option<(TableName, Index)> {
+        let schema = index.schema.as_ref().map(|s| self.in_schema(s, "").schema);
+        let wanted = table.map(|t| self.found(t));
+        let folds = crate::change::names::ignores_case(self.engine);
+        let tables = self.schema.tables.iter().filter(|t| match (&wanted, &schema) {
+            (Some(Ok(name)), _) => t.name == *name,
+            (Some(Err(_)), _) => false,
+            (None, Some(schema)) => t.name.schema == *schema,
+            (None, None) => self.path.contains(&t.name.schema),
+        });
+        let same = |i: &&Index| i.name == index.name || folds && i.name.eq_ignore_ascii_case(&index.name);
+        tables.filter_map(|t| Some((t.name.clone(), t.indexes.iter().find(same)?.clone()))).next()
+    }
+
+    pub(super) fn alter_table(
+        &mut self,
+        name: &Name,
+        if_exists: bool,
+        actions: &[AlterAction],
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        // Views, sequences and indexes can be altered by ALTER TABLE, too (manual, ALTER TABLE).
+        if self.found(name).is_err()
+            && let [AlterAction { kind: AlterKind::RenameTable { name: Some(to), .. }, .. }] = actions
+            && let Some((table, index)) = self.find_index(None, name)
+        {
+            self.make(Change::RenameIndex { table, index: index.name, to: to.clone() }, span, watch);
+            return;
+        }
+        let Some(mut table) = self.target(name, if_exists, span) else { return };
+        for action in actions {
+            if self.schema.table(&table).is_none() {
+                return;
+            }
+            if let Some(renamed) = self.action(&table, action, watch) {
+                table = renamed;
+            }
+        }
+    }
+
+    fn action(&mut self, table: &TableName, action: &AlterAction, watch: &mut dyn Watch) -> Option<TableName> {
+        let span = action.span;
+        let name = || table.clone();
+        match &action.kind {
+            AlterKind::AddColumn { column, if_not_exists, place } => {
+                let there = self.schema.table(table).is_some_and(|t| t.column(&column.name.text).is_some());
+                if there && *if_not_exists {
+                    self.hidden_column(table, column, span);
+                } else {
+                    self.add_column(table, column, place.as_ref(), span, watch);
+                }
+            }
+            AlterKind::DropColumn { column, if_exists, cascade } => {
+                let column = self.column(table, &column.text);
+                if *if_exists && self.schema.table(table).is_some_and(|t| t.column(&column).is_none()) {
+                    return None;
+                }
+                self.make(Change::DropColumn { table: name(), column, cascade: *cascade }, span, watch);
+            }
+            AlterKind::RenameColumn { column, to } => {
+                let column = self.column(table, &column.text);
+                self.make(Change::RenameColumn { table: name(), column, to: to.text.clone() }, span, watch);
+            }
+            AlterKind::ReplaceColumn { old, column, place } => {
+                self.replace_column(table, old, column, place.as_ref(), span, watch);
+            }
+            AlterKind::SetType { column, data_type, collation } => {
+                let column = self.column(table, &column.text);
+                let resolved = types::resolve(self.engine, &data_type.text, &self.users, &self.path);
+                let collation = collation.clone().or(resolved.collation).and_then(|c| self.collation(c));
+                let data_type = resolved.data_type;
+                self.make(Change::SetType { table: name(), column, data_type, collation }, span, watch);
+            }
+            AlterKind::SetNullable { column, nullable } => {
+                let column = self.column(table, &column.text);
+                self.make(Change::SetNullable { table: name(), column, nullable: *nullable }, span, watch);
+            }
+            AlterKind::SetDefault { column, default } => {
+                let column = self.column(table, &column.text);
+                let default = default.as_ref().and_then(|d| self.default(&d.text));
+                self.set_default(table, column, default, span, watch);
+            }
+            AlterKind::SetAutoNumber { column, auto_number } => {
+                let column = self.column(table, &column.text);
+                self.make(Change::SetAutoNumber { table: name(), column, auto_number: *auto_number }, span, watch);
+            }
+            AlterKind::DropExpression { column } => {
+                let column = self.column(table, &column.text);
+                self.make(Change::SetGenerated { table: name(), column, generated: None }, span, watch);
+            }
+            AlterKind::AddConstraint(constraint) => self.add_constraint(table, constraint, None, watch),
+            AlterKind::DropConstraint { name: constraint, kind, if_exists, cascade } => {
+                self.drop_constraint(table, constraint, *kind, *if_exists, *cascade, span, watch);
+            }
+            AlterKind::RenameConstraint { name: constraint, to } => {
+                let change =
+                    Change::RenameConstraint { table: name(), name: constraint.text.clone(), to: to.text.clone() };
+                self.make(change, span, watch);
+            }
+            AlterKind::RenameIndex { index, to } => {
+                let change = Change::RenameIndex { table: name(), index: index.text.clone(), to: to.text.clone() };
+                self.make(change, span, watch);
+            }
+            AlterKind::Validate { name: constraint } => self.validate(table, constraint, span, watch),
+            AlterKind::AlterConstraint { name: constraint, timing, enforced } => {
+                let Some(old) = self.key_called(table, constraint, span) else { return None };
+                let mut new = old.clone();
+                new.timing = timing.unwrap_or(old.timing);
+                new.enforced = enforced.unwrap_or(old.enforced);
+                // PostgreSQL 18: enforcing a key checks the rows; what is not enforced counts as not checked.
+                if enforced.is_some() {
+                    new.validated = new.enforced;
+                }
+                self.make(Change::AlterForeignKey { table: name(), old, new }, span, watch);
+            }
+            AlterKind::RenameTable { schema, name: to } => {
+                let mut renamed = table.clone();
+                if let Some(schema) = schema {
+                    renamed = self.in_schema(schema, &table.name);
+                }
+                if let Some(to) = to {
+                    renamed.name.clone_from(to);
+                }
+                if self.make(Change::RenameTable { table: name(), to: renamed.clone() }, span, watch) {
+                    return Some(renamed);
+                }
+            }
+            AlterKind::AttachPartition { partition } => {
+                if let Some(partition) = self.target(partition, false, span) {
+                    self.make(Change::AttachPartition { table: partition, parent: name() }, span, watch);
+                }
+            }
+            AlterKind::DetachPartition { partition } => {
+                if let Some(partition) = self.target(partition, false, span) {
+                    self.make(Change::DetachPartition { table: partition }, span, watch);
+                }
+            }
+            AlterKind::Inherit { parent, inherits } => {
+                let Some(parent) = self.target(parent, false, span) else { return None };
+                let mut all = self.schema.table(table).map(|t| t.inherits.clone()).unwrap_or_default();
+                all.retain(|p| *p != parent);
+                if *inherits {
+                    all.push(parent);
+                }
+                self.make(Change::SetInherits { table: name(), inherits: all }, span, watch);
+            }
+            AlterKind::SetTrigger { name: trigger, user, enabled } => {
+                self.set_triggers(table, trigger.as_deref(), *user, *enabled, span, watch);
+            }
+            AlterKind::SetLogged(logged) => {
+                self.make(Change::SetUnlogged { table: name(), unlogged: !logged }, span, watch);
+            }
+            AlterKind::Comment(text) => {
+                let change = Change::Comment { table: name(), on: Commented::Table, text: Some(text.clone()) };
+                self.make(change, span, watch);
+            }
+            AlterKind::ReplacePrimaryKey(clause) => {
+                let Some(of) = self.schema.table(table).cloned() else { return None };
+                if let Some(old) = of.primary_key.as_ref().and_then(|k| k.name.clone()) {
+                    self.make(Change::DropConstraint { table: name(), name: old, cascade: false }, span, watch);
+                }
+                let kind = ConstraintKind::PrimaryKey(clause.clone());
+                let constraint = Constraint {
+                    name: of.primary_key.and_then(|k| k.name).map(|text| Ident { text, span }),
+                    kind,
+                    timing: None,
+                    not_valid: false,
+                    not_enforced: false,
+                    if_not_exists: false,
+                    span,
+                };
+                self.add_constraint(table, &constraint, None, watch);
+            }
+            AlterKind::Nothing => {}
+        }
+        None
+    }
+
+    fn set_default(
+        &mut self,
+        table: &TableName,
+        column: String,
+        default: Option<String>,
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        let change = Change::SetDefault { table: table.clone(), column: column.clone(), default };
+        if !self.make(change, span, watch) || !matches!(self.engine, Engine::Postgres | Engine::Cockroach) {
+            return;
+        }
+        let Some(of) = self.schema.table(table).and_then(|t| t.column(&column)) else { return };
+        // A sequence numbers the column, or no longer does. An identity has no default.
+        let auto_number = numbers(of);
+        if auto_number != of.auto_number {
+            self.make(Change::SetAutoNumber { table: table.clone(), column, auto_number }, span, watch);
+        }
+    }
+
+    fn hidden_column(&mut self, table: &TableName, definition: &ColumnDef, span: Span) {
+        let made = self.new_column(definition, table);
+        let Some(there) = self.schema.table(table).and_then(|t| t.column(&made.name)) else { return };
+        let mut differences = Vec::new();
+        if there.data_type.base != made.data_type.base {
+            differences.push(format!("it is {} there and {} here", there.data_type.raw, made.data_type.raw));
+        }
+        if there.nullable != made.nullable {
+            let (can, cannot) = ("can hold NULL", "is NOT NULL");
+            let (old, new) = if there.nullable { (can, cannot) } else { (cannot, can) };
+            differences.push(format!("it {old} there and {new} here"));
+        }
+        let reference = definition.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::ForeignKey(_)));
+        let keys = self.schema.table(table).map(|t| t.foreign_keys.as_slice()).unwrap_or_default();
+        if reference && !keys.iter().any(|k| k.columns == [made.name.clone()]) {
+            differences.push("it refers to a parent here and to none there".to_string());
+        }
+        if differences.is_empty() {
+            return;
+        }
+        let earlier = self.history.origins.column(table, &made.name).map(|c| c.declared);
+        let what = format!("column `{}`", made.name);
+        self.conflict(ConflictKind::HiddenDifference { what, table: table.clone(), differences }, span, earlier);
+    }
+
+    fn position(&self, table: &TableName, place: Option<&ColumnPlace>) -> Option<usize> {
+        match place? {
+            ColumnPlace::First => Some(0),
+            ColumnPlace::After(column) => {
+                let column = self.column(table, column);
+                let columns = &self.schema.table(table)?.columns;
+                columns.iter().position(|c| c.name == column).map(|at| at + 1)
+            }
+        }
+    }
+
+    fn add_column(
+        &mut self,
+        table: &TableName,
+        definition: &ColumnDef,
+        place: Option<&ColumnPlace>,
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        let column = self.new_column(definition, table);
+        let position = self.position(table, place);
+        let earlier = self.history.origins.column(table, &column.name).map(|c| c.declared);
+        if self.schema.table(table).is_some_and(|t| t.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name) && (c.name == column.name || crate::change::names::ignores_case(self.engine)))) {
+            let what = format!("column `{}`", column.name);
+            self.conflict(ConflictKind::Exists { what, table: table.clone() }, span, earlier);
+            return;
+        }
+        let name = column.name.clone();
+        if !self.make(Change::AddColumn { table: table.clone(), column, position }, span, watch) {
+            return;
+        }
+        for constraint in &definition.constraints {
+            let at = self.place(constraint.span);
+            if let Some(origin) = self.origins(table).columns.get_mut(&name) {
+                match &constraint.kind {
+                    ConstraintKind::NotNull(_) | ConstraintKind::Null => origin.nullable = at,
+                    ConstraintKind::Default(_) => origin.default = Some(at),
+                    _ => {}
+                }
+            }
+        }
+        self.column_constraints(table, definition, watch);
+    }
+
+    fn column_constraints(&mut self, table: &TableName, definition: &ColumnDef, watch: &mut dyn Watch) {
+        for constraint in &definition.constraints {
+            let of_table = matches!(
+                constraint.kind,
+                ConstraintKind::PrimaryKey(_)
+                    | ConstraintKind::Unique(_)
+                    | ConstraintKind::Check(_)
+                    | ConstraintKind::ForeignKey(_)
+            );
+            let ignored = self.engine == Engine::Mysql && matches!(constraint.kind, ConstraintKind::ForeignKey(_));
+            if of_table && !ignored {
+                self.add_constraint(table, constraint, Some(&definition.name.text), watch);
+            }
+        }
+    }
+
+    pub(super) fn add_constraint(
+        &mut self,
+        name: &TableName,
+        constraint: &Constraint,
+        column: Option<&str>,
+        watch: &mut dyn Watch,
+    ) {
+        let span = constraint.span;
+        let Some(table) = self.schema.table(name).cloned() else { return };
+        match &constraint.kind {
+            ConstraintKind::ForeignKey(references) => {
+                self.add_foreign_key(name, constraint, references, column, watch);
+            }
+            ConstraintKind::PrimaryKey(clause) | ConstraintKind::Unique(clause) => {
+                let primary = matches!(constraint.kind, ConstraintKind::PrimaryKey(_));
+                let using = clause.using_index.as_ref().map(|i| i.text.clone());
+                let (mut key, mut index) = self.key(constraint, clause, column, &table, primary);
+                if let Some(using) = &using {
+                    // The constraint takes the index over, and gives it its name (manual, ALTER TABLE).
+                    let Some(old) = table.indexes.iter().find(|i| i.name == *using).cloned() else {
+                        let what = format!("index `{using}`");
+                        self.conflict(ConflictKind::Missing { what, table: name.clone() }, span, None);
+                        return;
+                    };
+                    let given = constraint.name.as_ref().map_or_else(|| using.clone(), |n| n.text.clone());
+                    key.columns = old.parts.iter().filter_map(|p| p.column.clone()).collect();
+                    key.name = Some(given.clone());
+                    let origin = if primary { IndexOrigin::PrimaryKey } else { IndexOrigin::Constraint };
+                    index = Some(Index { name: given, origin, ..old });
+                }
+                if primary && table.primary_key.is_none() || !primary && !self.key_exists(&table, &key, constraint) {
+                    let table = name.clone();
+                    self.make(Change::AddKey { table, key, primary, index, using }, span, watch);
+                } else {
+                    let what = if primary { "a primary key".to_string() } else { format!("constraint `{}`", key.name.unwrap_or_default()) };
+                    let earlier = self.history.origins.table(name).and_then(|t| t.primary_key).filter(|_| primary);
+                    if !constraint.if_not_exists {
+                        self.conflict(ConflictKind::Exists { what, table: name.clone() }, span, earlier);
+                    }
+                }
+            }
+            ConstraintKind::Check(text) => {
+                let check = self.check(constraint, column, &text.text, &table, &CreateTable::default());
+                self.make(Change::AddCheck { table: name.clone(), check }, span, watch);
+            }
+            ConstraintKind::Index(create) | ConstraintKind::Exclude(create) => {
+                let exclusion = matches!(constraint.kind, ConstraintKind::Exclude(_));
+                let given = constraint.name.as_ref().map(|n| n.text.clone());
+                let index = self.index(create, &table, given, exclusion);
+                if constraint.if_not_exists && table.indexes.iter().any(|i| i.name == index.name) {
+                    return;
+                }
+                self.make(Change::AddIndex { table: name.clone(), index }, span, watch);
+            }
+            ConstraintKind::NotNull(Some(column)) if !constraint.not_valid => {
+                let change = Change::SetNullable { table: name.clone(), column: column.clone(), nullable: false };
+                self.make(change, span, watch);
+            }
+            _ => {}
+        }
+    }
+
+    fn key_exists(&self, table: &Table, key: &Key, constraint: &Constraint) -> bool {
+        constraint.name.is_some() && key.name.as_deref().is_some_and(|n| crate::change::names::is_taken(table, n))
+            // Taking an index over under its own name is no clash.
+            && !matches!(&constraint.kind, ConstraintKind::Unique(c) | ConstraintKind::PrimaryKey(c) if c.using_index.is_some())
+    }
+
+    fn key_called(&mut self, table: &TableName, constraint: &Ident, span: Span) -> Option<ForeignKey> {
+        let of = self.schema.table(table)?;
+        let found = of.foreign_keys.iter().find(|k| k.name.as_deref() == Some(constraint.text.as_str())).cloned();
+        if found.is_none() {
+            let what = format!("constraint `{}`", constraint.text);
+            self.conflict(ConflictKind::Missing { what, table: table.clone() }, span, None);
+        }
+        found
+    }
+
+    fn validate(&mut self, table: &TableName, constraint: &Ident, span: Span, watch: &mut dyn Watch) {
+        let Some(of) = self.schema.table(table) else { return };
+        let named = |name: &Option<String>| name.as_deref() == Some(constraint.text.as_str());
+        if let Some(key) = of.foreign_keys.iter().find(|k| named(&k.name)) {
+            let foreign_key = key.clone();
+            self.make(Change::ValidateForeignKey { table: table.clone(), foreign_key }, span, watch);
+        } else {
+            let change = Change::ValidateCheck { table: table.clone(), name: constraint.text.clone() };
+            self.make(change, span, watch);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one word of the statement")]
+    fn drop_constraint(
+        &mut self,
+        table: &TableName,
+        constraint: &Ident,
+        kind: DropKind,
+        if_exists: bool,
+        cascade: bool,
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        let Some(of) = self.schema.table(table) else { return };
+        let folds = crate::change::names::ignores_case(self.engine);
+        let named = |name: &str| name == constraint.text || folds && name.eq_ignore_ascii_case(&constraint.text);
+        let key = of.foreign_keys.iter().find(|k| k.name.as_deref().is_some_and(named)).cloned();
+        if let Some(foreign_key) = key.filter(|_| matches!(kind, DropKind::Any | DropKind::ForeignKey)) {
+            self.make(Change::DropForeignKey { table: table.clone(), foreign_key }, span, watch);
+            return;
+        }
+        let index = of.indexes.iter().find(|i| named(&i.name)).cloned();
+        if let Some(index) = index.filter(|_| matches!(kind, DropKind::Index | DropKind::PrimaryKey)) {
+            self.make(Change::DropIndex { table: table.clone(), index }, span, watch);
+            return;
+        }
+        let keys = of.primary_key.iter().chain(&of.unique_keys).filter_map(|k| k.name.as_deref());
+        let there = keys.chain(of.checks.iter().filter_map(|c| c.name.as_deref())).any(named)
+            || of.indexes.iter().any(|i| named(&i.name) && i.origin == IndexOrigin::Constraint);
+        if !there && (if_exists || self.not_null_of(of, &constraint.text).is_some()) {
+            let column = self.not_null_of(of, &constraint.text);
+            if let Some(column) = column {
+                // PostgreSQL 18 names NOT NULL like other constraints.
+                self.make(Change::SetNullable { table: table.clone(), column, nullable: true }, span, watch);
+            }
+            return;
+        }
+        let change = Change::DropConstraint { table: table.clone(), name: constraint.text.clone(), cascade };
+        self.make(change, span, watch);
+    }
+
+    /// Returns the column whose `NOT NULL` PostgreSQL 18 calls so: `t_column_not_null`.
+    fn not_null_of(&self, table: &Table, constraint: &str) -> Option<String> {
+        let middle = constraint.strip_suffix("_not_null")?.strip_prefix(&table.name.name)?.strip_prefix('_')?;
+        let column = table.columns.iter().find(|c| c.name == middle && !c.nullable)?;
+        (self.engine == Engine::Postgres).then(|| column.name.clone())
+    }
+
+    fn set_triggers(
+        &mut self,
+        table: &TableName,
+        trigger: Option<&str>,
+        user: bool,
+        enabled: bool,
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        let triggers = self.schema.table(table).map(|t| t.triggers.clone()).unwrap_or_default();
+        for of in triggers.iter().filter(|t| trigger.is_none_or(|n| t.name == n)) {
+            let change = Change::SetTrigger { table: table.clone(), name: of.name.clone(), enabled };
+            self.make(change, span, watch);
+        }
+        if trigger.is_some() || user {
+            return;
+        }
+        // ALL means those of foreign keys, too: the child's side of the table's own, the parent's of those that refer to it.
+        let mut changed = Vec::new();
+        for (child, key) in self.schema.foreign_keys() {
+            let (is_child, is_parent) = (child.name == *table, key.parent == *table);
+            if !is_child && !is_parent {
+                continue;
+            }
+            let mut off = match key.disabled {
+                None => (false, false),
+                Some(DisabledSide::Child) => (true, false),
+                Some(DisabledSide::Parent) => (false, true),
+                Some(DisabledSide::Both) => (true, true),
+            };
+            off.0 = if is_child { !enabled } else { off.0 };
+            off.1 = if is_parent { !enabled } else { off.1 };
+            let mut new = key.clone();
+            new.disabled = match off {
+                (false, false) => None,
+                (true, false) => Some(DisabledSide::Child),
+                (false, true) => Some(DisabledSide::Parent),
+                (true, true) => Some(DisabledSide::Both),
+            };
+            changed.push((child.name.clone(), key.clone(), new));
+        }
+        for (table, old, new) in changed {
+            self.make(Change::AlterForeignKey { table, old, new }, span, watch);
+        }
+    }
+
+    /// MySQL's MODIFY and CHANGE: the whole definition anew, keys apart.
+    fn replace_column(
+        &mut self,
+        table: &TableName,
+        old: &Ident,
+        definition: &ColumnDef,
+        place: Option<&ColumnPlace>,
+        span: Span,
+        watch: &mut dyn Watch,
+    ) {
+        let name = self.column(table, &old.text);
+        let Some(there) = self.schema.table(table).and_then(|t| t.column(&name)).cloned() else {
+            let what = format!("column `{name}`");
+            self.conflict(ConflictKind::Missing { what, table: table.clone() }, span, None);
+            return;
+        };
+        let made: Column = self.new_column(definition, table);
+        let column = made.name.clone();
+        if column != name {
+            self.make(Change::RenameColumn { table: table.clone(), column: name, to: column.clone() }, span, watch);
+        }
+        let at = || (table.clone(), column.clone());
+        if made.data_type != there.data_type || made.collation != there.collation {
+            let (table, column) = at();
+            let change = Change::SetType { table, column, data_type: made.data_type, collation: made.collation };
+            self.make(change, span, watch);
+        }
+        let primary = self.schema.table(table).is_some_and(|t| t.in_primary_key(&column));
+        if made.nullable != there.nullable && !primary {
+            let (table, column) = at();
+            self.make(Change::SetNullable { table, column, nullable: made.nullable }, span, watch);
+        }
+        if made.default != there.default {
+            let (table, column) = at();
+            self.make(Change::SetDefault { table, column, default: made.default }, span, watch);
+        }
+        if made.auto_number != there.auto_number {
+            let (table, column) = at();
+            self.make(Change::SetAutoNumber { table, column, auto_number: made.auto_number }, span, watch);
+        }
+        if let Some(position) = self.position(table, place)
+            && let Some(of) = self.schema.table_mut(table)
+            && let Some(from) = of.columns.iter().position(|c| c.name == column)
+        {
+            let moved = of.columns.remove(from);
+            let to = if from < position { position - 1 } else { position };
+            of.columns.insert(to.min(of.columns.len()), moved);
+        }
+        self.column_constraints(table, definition, watch);
+    }
+}

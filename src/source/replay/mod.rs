@@ -1,0 +1,307 @@
+//! Statements to changes: each is judged against the schema as it then is, and applied to it.
+//!
+//! Names are resolved as the engine would (search path, case, defaults), `IF EXISTS` does nothing where it would do nothing,
+//! and what the engine would refuse becomes a [`Conflict`] and changes nothing.
+
+mod alter;
+mod create;
+mod differences;
+mod finish;
+mod objects;
+mod origin;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::history::{Conflict, ConflictKind, File, History, KeyOrigins, Made, Migration, Place, SkippedClause, Step};
+use crate::change::{Change, ChangeError, names};
+use crate::schema::{Engine, Schema, TableName};
+use crate::sql::ast::{Command, Located, Name, Span, Transaction};
+use types::UserTypes;
+
+/// What is told everything while it happens; for rules about migrations.
+pub trait Watch {
+    /// A change is about to be made to this schema.
+    fn change(&mut self, before: &Schema, step: &Step, made: &Made) {
+        let _ = (before, step, made);
+    }
+
+    /// A statement has been replayed.
+    fn step(&mut self, after: &Schema, step: &Step) {
+        let _ = (after, step);
+    }
+}
+
+/// Nobody watches.
+impl Watch for () {}
+
+/// Replays migrations from an empty schema.
+pub fn replay(engine: Engine, files: Vec<File>, migrations: Vec<Migration>, watch: &mut dyn Watch) -> (Schema, History) {
+    let mut replay = Replay::new(engine);
+    let mut statements: BTreeMap<usize, Vec<crate::sql::Statement>> = BTreeMap::new();
+    for (number, migration) in migrations.iter().enumerate() {
+        let file = migration.up.file;
+        let Some(text) = files.get(file).map(|f| f.text.as_str()) else { continue };
+        // A file that holds several parts is read once for each: up to the end of the part, so that spans are the file's.
+        let all = statements.entry(file).or_insert_with(|| read_parts(engine, text, &migrations, file));
+        let inside = all.iter().filter(|s| s.span.start >= migration.up.span.start && s.span.end <= migration.up.span.end);
+        replay.in_transaction = migration.transaction;
+        replay.new_session();
+        for statement in inside.cloned().collect::<Vec<_>>() {
+            replay.statement(file, number, statement, watch);
+        }
+        replay.in_transaction = false;
+    }
+    let (schema, mut history) = replay.finish();
+    history.files = files;
+    history.migrations = migrations;
+    (schema, history)
+}
+
+/// Reads a file's up parts; the space between them is left out.
+fn read_parts(engine: Engine, text: &str, migrations: &[Migration], file: usize) -> Vec<crate::sql::Statement> {
+    let mut parts: Vec<Span> = migrations.iter().filter(|m| m.up.file == file).map(|m| m.up.span).collect();
+    parts.sort();
+    parts.dedup();
+    let mut found = Vec::new();
+    for part in parts {
+        if part.start == 0 && part.end >= text.len() {
+            found.extend(crate::sql::read(engine, text));
+            continue;
+        }
+        // Blanks keep every byte where it is in the file.
+        let mut alone: String = text[..part.start].chars().map(|c| if c == '\n' { "\n".to_string() } else { " ".repeat(c.len_utf8()) }).collect();
+        alone.push_str(part.of(text));
+        found.extend(crate::sql::read(engine, &alone));
+    }
+    found
+}
+
+/// The state of a replay.
+pub(super) struct Replay {
+    engine: Engine,
+    schema: Schema,
+    history: History,
+    users: UserTypes,
+    /// Views and sequences: what is there and is no table.
+    others: BTreeSet<TableName>,
+    /// Temporary tables: gone with the session, and no part of the schema.
+    temporary: BTreeSet<String>,
+    /// Where names without schema are looked for; `None` is the default schema.
+    path: Vec<Option<String>>,
+    /// MySQL: the database in use.
+    database: Option<String>,
+    /// Names as the engine compares them, where that is not to the letter.
+    folded: BTreeMap<String, TableName>,
+    /// When each table was made.
+    made: BTreeMap<TableName, u32>,
+    next: u32,
+    in_transaction: bool,
+    /// The changes of the statement that is being replayed.
+    step: Step,
+    /// Whether the command at hand may not run at all.
+    conditional: bool,
+}
+
+impl Replay {
+    pub(super) fn new(engine: Engine) -> Self {
+        let empty = Step {
+            file: 0,
+            migration: 0,
+            statement: crate::sql::Statement {
+                span: Span::default(),
+                commands: Vec::new(),
+                skipped: Vec::new(),
+                comments_from: 0,
+            },
+            changes: Vec::new(),
+            in_transaction: false,
+        };
+        Self {
+            engine,
+            schema: Schema::new(engine),
+            history: History::default(),
+            users: UserTypes::new(),
+            others: BTreeSet::new(),
+            temporary: BTreeSet::new(),
+            path: vec![None],
+            database: None,
+            folded: BTreeMap::new(),
+            made: BTreeMap::new(),
+            next: 0,
+            in_transaction: false,
+            step: empty,
+            conditional: false,
+        }
+    }
+
+    /// Forgets what a connection's end forgets: the search path, temporary tables.
+    fn new_session(&mut self) {
+        self.path = vec![None];
+        self.temporary.clear();
+    }
+
+    fn statement(
+        &mut self,
+        file: usize,
+        migration: usize,
+        statement: crate::sql::Statement,
+        watch: &mut dyn Watch,
+    ) {
+        let skipped = statement.skipped.iter();
+        self.history.skipped.extend(skipped.map(|s| SkippedClause { at: Place { file, span: s.span }, within: s.within }));
+        let commands = statement.commands.clone();
+        self.step = Step { file, migration, statement, changes: Vec::new(), in_transaction: self.in_transaction };
+        for located in &commands {
+            if let Command::Transaction(transaction) = &located.command {
+                match transaction {
+                    Transaction::Begin => self.in_transaction = true,
+                    Transaction::Commit | Transaction::Rollback => self.in_transaction = false,
+                    Transaction::Savepoint => {}
+                }
+                continue;
+            }
+            self.conditional = located.conditional;
+            self.command(located, watch);
+        }
+        watch.step(&self.schema, &self.step);
+        let step = std::mem::replace(&mut self.step, Self::new(self.engine).step);
+        self.history.steps.push(step);
+    }
+
+    fn command(&mut self, located: &Located, watch: &mut dyn Watch) {
+        let span = located.span;
+        match &located.command {
+            Command::CreateTable(create) => self.create_table(create, span, watch),
+            Command::DropTable { tables, if_exists, cascade } => {
+                for table in tables {
+                    self.drop_table(table, *if_exists, *cascade, span, watch);
+                }
+            }
+            Command::AlterTable { table, if_exists, actions } => self.alter_table(table, *if_exists, actions, span, watch),
+            Command::CreateIndex(create) => self.create_index(create, span, watch),
+            Command::DropIndex { indexes, if_exists, .. } => {
+                for (table, index) in indexes {
+                    self.drop_index(table.as_ref(), index, *if_exists, span, watch);
+                }
+            }
+            other => self.object(other, span, watch),
+        }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { file: self.step.file, span }
+    }
+
+    /// Makes a change; a change that does not fit becomes a conflict. Tells whether it was made.
+    fn make(&mut self, change: Change, span: Span, watch: &mut dyn Watch) -> bool {
+        self.make_with(change, span, None, watch)
+    }
+
+    fn make_with(&mut self, change: Change, span: Span, key: Option<KeyOrigins>, watch: &mut dyn Watch) -> bool {
+        let made = Made { change, span, conditional: self.conditional };
+        watch.change(&self.schema, &self.step, &made);
+        if let Err(error) = made.change.apply(&mut self.schema) {
+            self.refused(&made.change, &error, span);
+            return false;
+        }
+        self.remember(&made.change, span, key);
+        self.step.changes.push(made);
+        true
+    }
+
+    fn refused(&mut self, change: &Change, error: &ChangeError, span: Span) {
+        let table = change.table().clone();
+        let kind = match error {
+            ChangeError::NoTable(missing) => {
+                ConflictKind::Missing { what: format!("table `{missing}`"), table: missing.clone() }
+            }
+            ChangeError::TableExists(there) => {
+                ConflictKind::Exists { what: format!("table `{there}`"), table: there.clone() }
+            }
+            ChangeError::NoSuch { what, .. } => ConflictKind::Missing { what: what.clone(), table },
+            ChangeError::Exists { what, .. } => ConflictKind::Exists { what: what.clone(), table },
+        };
+        self.conflict(kind, span, None);
+    }
+
+    fn conflict(&mut self, kind: ConflictKind, span: Span, earlier: Option<Place>) {
+        // A DO block looks before it leaps, or catches the error.
+        if !self.conditional {
+            let (at, step) = (self.place(span), self.history.steps.len());
+            self.history.conflicts.push(Conflict { at, step, kind, earlier });
+        }
+    }
+
+    fn fold(&self, name: &TableName) -> String {
+        name.to_string().to_ascii_lowercase()
+    }
+
+    /// Names a table that is to be made.
+    fn new_name(&self, name: &Name) -> TableName {
+        match &name.schema {
+            Some(schema) => self.in_schema(schema, &name.name),
+            None => TableName { schema: self.path.first().cloned().flatten(), name: name.name.clone() },
+        }
+    }
+
+    fn in_schema(&self, schema: &str, name: &str) -> TableName {
+        let default = match self.engine {
+            Engine::Sqlite => schema.eq_ignore_ascii_case("main"),
+            Engine::Mysql | Engine::Mariadb => self.database.as_deref() == Some(schema),
+            Engine::Postgres | Engine::Cockroach => self.schema.default_schema.as_deref() == Some(schema),
+        };
+        TableName { schema: if default { None } else { Some(schema.to_string()) }, name: name.to_string() }
+    }
+
+    /// Finds a table that is there; the name it would have if it is not.
+    fn found(&self, name: &Name) -> Result<TableName, TableName> {
+        let candidates: Vec<TableName> = match &name.schema {
+            Some(schema) => vec![self.in_schema(schema, &name.name)],
+            None => self.path.iter().map(|s| TableName { schema: s.clone(), name: name.name.clone() }).collect(),
+        };
+        for candidate in &candidates {
+            if self.schema.table(candidate).is_some() {
+                return Ok(candidate.clone());
+            }
+            if names::ignores_case(self.engine)
+                && let Some(there) = self.folded.get(&self.fold(candidate))
+            {
+                return Ok(there.clone());
+            }
+        }
+        Err(candidates.into_iter().next().unwrap_or_else(|| TableName::new(&name.name)))
+    }
+
+    /// Finds the table that a statement is about. What is no table of the schema (a view, a temporary table) gives `None`
+    /// in silence, what is not there at all gives a conflict.
+    fn target(&mut self, name: &Name, if_exists: bool, span: Span) -> Option<TableName> {
+        match self.found(name) {
+            Ok(table) => Some(table),
+            Err(missing) => {
+                let known = self.others.contains(&missing) || self.temporary.contains(&missing.name);
+                if !known && !if_exists {
+                    let what = format!("table `{missing}`");
+                    self.conflict(ConflictKind::Missing { what, table: missing }, span, None);
+                }
+                None
+            }
+        }
+    }
+
+    /// Spells a column as its table does.
+    fn column(&self, table: &TableName, column: &str) -> String {
+        let spelled = self.schema.table(table).and_then(|t| {
+            let same = |c: &&crate::schema::Column| {
+                c.name == column || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(column)
+            };
+            t.columns.iter().find(same)
+        });
+        spelled.map_or_else(|| column.to_string(), |c| c.name.clone())
+    }
+
+    fn number(&mut self) -> u32 {
+        self.next += 1;
+        self.next
+    }
+}

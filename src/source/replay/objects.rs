@@ -1,0 +1,246 @@
+//! Everything else that bears on tables: comments, settings, types, schemas, triggers.
+
+use super::super::history::ConflictKind;
+use super::types::{self, UserType};
+use super::{Replay, Watch};
+use crate::change::{Change, Commented};
+use crate::schema::{Engine, Family, Schema, TableName, Trigger};
+use crate::sql::ast::{Command, CommentOn, CreateTrigger, Name, Span, TypeKind};
+
+impl Replay {
+    pub(super) fn object(&mut self, command: &Command, span: Span, watch: &mut dyn Watch) {
+        match command {
+            Command::RenameIndex { table, index, to, if_exists } => match self.find_index(table.as_ref(), index) {
+                Some((table, index)) => {
+                    self.make(Change::RenameIndex { table, index: index.name, to: to.text.clone() }, span, watch);
+                }
+                None if *if_exists => {}
+                None => {
+                    let what = format!("index `{}`", index.name);
+                    self.conflict(ConflictKind::Missing { what, table: self.new_name(index) }, span, None);
+                }
+            },
+            Command::AttachIndex { index, .. } => self.attach_index(index, span, watch),
+            Command::Comment { on, text } => self.comment(on, text.as_ref(), span, watch),
+            Command::Set { name, values, .. } => self.set(name, values),
+            Command::CreateType { name, kind } => self.create_type(name, kind),
+            Command::RenameType { name, to } => self.rename_type(name, to, span, watch),
+            Command::DropType { names, cascade } => {
+                for name in names {
+                    self.drop_type(name, *cascade, span, watch);
+                }
+            }
+            Command::CreateOther { name } => {
+                let name = self.new_name(name);
+                self.others.insert(name);
+            }
+            Command::DropSchema { names, cascade } => {
+                for schema in names {
+                    self.drop_schema(schema, *cascade, span, watch);
+                }
+            }
+            Command::RenameSchema { name, to } => self.rename_schema(name, to, span, watch),
+            Command::CreateTrigger(create) => self.create_trigger(create, span, watch),
+            Command::DropTrigger { name, table, if_exists } => {
+                self.drop_trigger(name, table.as_ref(), *if_exists, span, watch);
+            }
+            Command::OwnSequence { .. }
+            | Command::Truncate { .. }
+            | Command::Rows { .. }
+            | Command::Transaction(_)
+            | Command::Other(_)
+            | Command::CreateTable(_)
+            | Command::DropTable { .. }
+            | Command::AlterTable { .. }
+            | Command::CreateIndex(_)
+            | Command::DropIndex { .. } => {}
+        }
+    }
+
+    /// An index of a partitioned table that was made for it alone becomes valid with its last partition's (manual,
+    /// ALTER INDEX). A dump attaches all of them.
+    fn attach_index(&mut self, index: &Name, span: Span, watch: &mut dyn Watch) {
+        let Some((table, mut index)) = self.find_index(None, index) else { return };
+        if !index.valid {
+            index.valid = true;
+            self.make(Change::SetIndexValid { table, index: index.name, valid: true }, span, watch);
+        }
+    }
+
+    fn comment(&mut self, on: &CommentOn, text: Option<&String>, span: Span, watch: &mut dyn Watch) {
+        let text = text.filter(|t| !t.is_empty()).cloned();
+        let (table, on) = match on {
+            CommentOn::Table(name) => (name, Commented::Table),
+            CommentOn::Column(name, column) => (name, Commented::Column(column.clone())),
+            CommentOn::Constraint(name, constraint) => (name, Commented::ForeignKey(constraint.clone())),
+            CommentOn::Other => return,
+        };
+        let Ok(table) = self.found(table) else { return };
+        if let Commented::ForeignKey(name) = &on {
+            // Only those of foreign keys are kept.
+            let keys = self.schema.table(&table).map(|t| t.foreign_keys.as_slice()).unwrap_or_default();
+            if !keys.iter().any(|k| k.name.as_ref() == Some(name)) {
+                return;
+            }
+        }
+        self.make(Change::Comment { table, on, text }, span, watch);
+    }
+
+    fn set(&mut self, name: &str, values: &[String]) {
+        match name {
+            "search_path" | "schema" if self.schema.default_schema.is_some() => {
+                let schemas = values.iter().filter(|v| !matches!(v.as_str(), "$user" | "pg_catalog" | "pg_temp"));
+                self.path = schemas.map(|s| self.in_schema(s, "").schema).collect();
+                if self.path.is_empty() || values.iter().any(|v| v.eq_ignore_ascii_case("default")) {
+                    self.path = vec![None];
+                }
+            }
+            "database" => self.database = values.first().cloned(),
+            _ => {}
+        }
+    }
+
+    fn type_key(&self, name: &Name) -> (Option<String>, String) {
+        let named = self.new_name(name);
+        (named.schema, named.name)
+    }
+
+    fn create_type(&mut self, name: &Name, kind: &TypeKind) {
+        let key = self.type_key(name);
+        let made = match kind {
+            TypeKind::Enum => UserType::Enum,
+            TypeKind::Other => UserType::Other,
+            TypeKind::Domain { base, not_null, default, collation } => {
+                let resolved = types::resolve(self.engine, &base.text, &self.users, &self.path);
+                UserType::Domain {
+                    base: resolved.data_type,
+                    not_null: *not_null || resolved.not_null,
+                    default: default.as_ref().and_then(|d| self.default(&d.text)).or(resolved.default),
+                    collation: collation.clone().or(resolved.collation),
+                }
+            }
+        };
+        self.users.insert(key, made);
+    }
+
+    fn find_type(&self, name: &Name) -> Option<(Option<String>, String)> {
+        let schemas = match &name.schema {
+            Some(schema) => vec![self.in_schema(schema, "").schema],
+            None => self.path.clone(),
+        };
+        schemas.into_iter().map(|s| (s, name.name.clone())).find(|key| self.users.contains_key(key))
+    }
+
+    /// The columns of a type follow its name.
+    fn rename_type(&mut self, name: &Name, to: &Name, span: Span, watch: &mut dyn Watch) {
+        let Some(key) = self.find_type(name) else { return };
+        let Some(user) = self.users.remove(&key) else { return };
+        let schema = if to.schema == name.schema { key.0.clone() } else { self.type_key(to).0 };
+        let new = (schema, to.name.clone());
+        let (old_text, new_text) = (types::regclass(key.0.as_deref(), &key.1), types::regclass(new.0.as_deref(), &new.1));
+        self.users.insert(new, user);
+        let mut changes = Vec::new();
+        for table in &self.schema.tables {
+            for column in &table.columns {
+                let mut data_type = column.data_type.clone();
+                if data_type.domain.as_ref() == Some(&old_text) {
+                    data_type.domain = Some(new_text.clone());
+                } else if data_type.raw.trim_end_matches("[]") == old_text {
+                    let raw = data_type.raw.replacen(&old_text, &new_text, 1);
+                    data_type = crate::schema::DataType::parse(self.engine, &raw);
+                    if column.data_type.family == Family::Enum {
+                        data_type.family = Family::Enum;
+                    }
+                } else {
+                    continue;
+                }
+                let (table, name, collation) = (table.name.clone(), column.name.clone(), column.collation.clone());
+                changes.push(Change::SetType { table, column: name, data_type, collation });
+            }
+        }
+        for change in changes {
+            self.make(change, span, watch);
+        }
+    }
+
+    fn drop_type(&mut self, name: &Name, cascade: bool, span: Span, watch: &mut dyn Watch) {
+        let Some(key) = self.find_type(name) else { return };
+        self.users.remove(&key);
+        if !cascade {
+            return;
+        }
+        let text = types::regclass(key.0.as_deref(), &key.1);
+        let of_type = |d: &crate::schema::DataType| d.domain.as_ref() == Some(&text) || d.raw.trim_end_matches("[]") == text;
+        let mut gone = Vec::new();
+        for table in &self.schema.tables {
+            let columns = table.columns.iter().filter(|c| of_type(&c.data_type));
+            gone.extend(columns.map(|c| (table.name.clone(), c.name.clone())));
+        }
+        for (table, column) in gone {
+            self.make(Change::DropColumn { table, column, cascade: true }, span, watch);
+        }
+    }
+
+    fn drop_schema(&mut self, schema: &str, cascade: bool, span: Span, watch: &mut dyn Watch) {
+        if !cascade {
+            return;
+        }
+        let schema = self.in_schema(schema, "").schema;
+        let gone: Vec<TableName> = tables_of(&self.schema, &schema);
+        for table in gone {
+            // A partition may have gone with its table.
+            if self.schema.table(&table).is_some() {
+                self.make(Change::DropTable { table, cascade: true }, span, watch);
+            }
+        }
+        self.users.retain(|(s, _), _| *s != schema);
+        self.others.retain(|n| n.schema != schema);
+    }
+
+    fn rename_schema(&mut self, name: &str, to: &str, span: Span, watch: &mut dyn Watch) {
+        let old = self.in_schema(name, "").schema;
+        for table in tables_of(&self.schema, &old) {
+            let to = self.in_schema(to, &table.name);
+            self.make(Change::RenameTable { table, to }, span, watch);
+        }
+    }
+
+    fn create_trigger(&mut self, create: &CreateTrigger, span: Span, watch: &mut dyn Watch) {
+        let Ok(table) = self.found(&create.table) else { return };
+        let there = self.schema.table(&table).is_some_and(|t| t.triggers.iter().any(|t| t.name == create.name.name));
+        if there && (create.if_not_exists || self.engine != Engine::Sqlite) {
+            // CREATE OR REPLACE TRIGGER puts another in its place.
+            let change = Change::DropTrigger { table: table.clone(), name: create.name.name.clone() };
+            if create.if_not_exists || !self.make(change, span, watch) {
+                return;
+            }
+        }
+        let trigger = Trigger {
+            name: create.name.name.clone(),
+            timing: create.timing.clone(),
+            events: create.events.clone(),
+            for_each_row: create.for_each_row,
+            enabled: true,
+        };
+        self.make(Change::AddTrigger { table, trigger }, span, watch);
+    }
+
+    fn drop_trigger(&mut self, name: &Name, table: Option<&Name>, if_exists: bool, span: Span, watch: &mut dyn Watch) {
+        let found = match table {
+            Some(table) => self.found(table).ok(),
+            None => {
+                let has = |t: &&crate::schema::Table| t.triggers.iter().any(|t| t.name == name.name);
+                self.schema.tables.iter().find(has).map(|t| t.name.clone())
+            }
+        };
+        let Some(table) = found else { return };
+        let there = self.schema.table(&table).is_some_and(|t| t.triggers.iter().any(|t| t.name == name.name));
+        if there || !if_exists {
+            self.make(Change::DropTrigger { table, name: name.name.clone() }, span, watch);
+        }
+    }
+}
+
+fn tables_of(schema: &Schema, name: &Option<String>) -> Vec<TableName> {
+    schema.tables.iter().filter(|t| t.name.schema == *name).map(|t| t.name.clone()).collect()
+}
