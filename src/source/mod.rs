@@ -3,6 +3,7 @@
 //! [`Source::parse`] decides by the text alone and the file system what kind it is; [`Source::open`] connects or reads.
 
 pub mod history;
+pub mod layouts;
 pub mod replay;
 mod url;
 
@@ -11,10 +12,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use history::History;
+pub use layouts::SqlFiles;
 pub use url::{UrlError, redact};
 
 use crate::engine::{EngineError, Session, SessionOptions, postgres, sqlite};
-use crate::schema::{self, JsonError, Schema};
+use crate::schema::{self, Engine, JsonError, Schema};
 
 /// A source, not yet opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub enum Source {
     Postgres(String),
     /// A document that `referee schema --format json` wrote.
     Document(PathBuf),
+    /// A folder of migrations, a dump or another file of SQL.
+    Sql(SqlFiles),
 }
 
 /// What was read from a source.
@@ -121,7 +125,19 @@ impl Source {
         match self {
             Self::Sqlite(path) | Self::Document(path) => path.display().to_string(),
             Self::Postgres(url) => redact(url),
+            Self::Sql(files) => files.path.display().to_string(),
         }
+    }
+
+    /// Says what the text of a source of SQL files does not: the engine, the base schema, the layout. Other sources stay.
+    #[must_use]
+    pub fn with_sql(mut self, engine: Option<Engine>, base: Option<PathBuf>, layout: Option<String>) -> Self {
+        if let Self::Sql(files) = &mut self {
+            files.engine = engine.or(files.engine);
+            files.base = base.or(files.base.take());
+            files.layout = layout.or(files.layout.take());
+        }
+        self
     }
 
     /// Connects or reads, and inspects.
@@ -135,6 +151,11 @@ impl Source {
                 let text = std::fs::read_to_string(path).map_err(|error| SourceError::Io { path: name(), error })?;
                 let schema = schema::from_json(&text).map_err(|error| SourceError::Document { path: name(), error })?;
                 return Ok(Input { label: self.label(), schema, session: None, history: History::default() });
+            }
+            Self::Sql(files) => {
+                let loaded = layouts::load(files)?;
+                let (schema, history) = replay::replay(loaded.engine, loaded.files, loaded.migrations, &mut ());
+                return Ok(Input { label: self.label(), schema, session: None, history });
             }
             Self::Sqlite(path) => sqlite::open(path, options)?,
             Self::Postgres(url) => {
@@ -177,7 +198,7 @@ fn sqlite_file(rest: &str) -> Result<Source, SourceError> {
     let path = Path::new(path);
     match by_content(path)? {
         // The user said that it is a database: let SQLite say what is wrong with it.
-        Source::Document(path) => Ok(Source::Sqlite(path)),
+        Source::Document(path) | Source::Sql(SqlFiles { path, .. }) => Ok(Source::Sqlite(path)),
         other => Ok(other),
     }
 }
@@ -197,11 +218,9 @@ fn by_content(path: &Path) -> Result<Source, SourceError> {
         ),
         _ => SourceError::Io { path: shown.to_string(), error },
     })?;
+    let sql = || Source::Sql(SqlFiles { path: path.to_path_buf(), ..SqlFiles::default() });
     if metadata.is_dir() {
-        return Err(unknown(
-            format!("{shown} is a directory"),
-            "name a SQLite file, a document of `referee schema --format json`, or a URL",
-        ));
+        return Ok(sql());
     }
     let mut head = Vec::new();
     File::open(path)
@@ -215,9 +234,13 @@ fn by_content(path: &Path) -> Result<Source, SourceError> {
     if text.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
         return Ok(Source::Document(path.to_path_buf()));
     }
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("sql")) {
+        return Ok(sql());
+    }
     Err(unknown(
-        format!("{shown} is neither a SQLite database nor a schema document"),
-        "name a SQLite file (an encrypted one cannot be read), a document of `referee schema --format json`, or a URL",
+        format!("{shown} is neither a SQLite database nor a schema document nor a .sql file"),
+        "name a SQLite file (an encrypted one cannot be read), a folder of migrations or a .sql file, a document of \
+         `referee schema --format json`, or a URL",
     ))
 }
 

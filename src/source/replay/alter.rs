@@ -3,7 +3,7 @@
 use super::super::history::ConflictKind;
 use super::create::numbers;
 use super::{Replay, Watch, types};
-use crate::change::{Change, Commented};
+use crate::change::{Change, Commented, names};
 use crate::schema::{Column, DisabledSide, Engine, ForeignKey, Index, IndexOrigin, Key, Table, TableName};
 use crate::sql::ast::{
     AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, CreateTable, DropKind, Ident, Name, Span,
@@ -51,7 +51,7 @@ impl Replay {
     pub(super) fn find_index(&self, table: Option<&Name>, index: &Name) -> Option<(TableName, Index)> {
         let schema = index.schema.as_ref().map(|s| self.in_schema(s, "").schema);
         let wanted = table.map(|t| self.found(t));
-        let folds = crate::change::names::ignores_case(self.engine);
+        let folds = names::ignores_case(self.engine);
         let tables = self.schema.tables.iter().filter(|t| match (&wanted, &schema) {
             (Some(Ok(name)), _) => t.name == *name,
             (Some(Err(_)), _) => false,
@@ -173,6 +173,9 @@ impl Replay {
                     renamed.name.clone_from(to);
                 }
                 if self.make(Change::RenameTable { table: name(), to: renamed.clone() }, span, watch) {
+                    if renamed.schema != table.schema {
+                        self.move_sequences(table, &renamed, span, watch);
+                    }
                     return Some(renamed);
                 }
             }
@@ -183,7 +186,7 @@ impl Replay {
             }
             AlterKind::DetachPartition { partition } => {
                 if let Some(partition) = self.target(partition, false, span) {
-                    self.make(Change::DetachPartition { table: partition }, span, watch);
+                    self.detach(table, partition, span, watch);
                 }
             }
             AlterKind::Inherit { parent, inherits } => {
@@ -225,6 +228,33 @@ impl Replay {
             AlterKind::Nothing => {}
         }
         None
+    }
+
+    /// The sequences of a table's serial columns go where the table goes (manual, ALTER TABLE, SET SCHEMA).
+    fn move_sequences(&mut self, old: &TableName, new: &TableName, span: Span, watch: &mut dyn Watch) {
+        let columns = self.schema.table(new).map(|t| t.columns.clone()).unwrap_or_default();
+        for column in columns.into_iter().filter(|c| c.auto_number) {
+            let sequence = names::joined(&old.name, &column.name, "seq");
+            let text = |name: &TableName| {
+                format!("nextval('{}'::regclass)", types::regclass(name.schema.as_deref(), &sequence))
+            };
+            if column.default.as_deref() == Some(text(old).as_str()) {
+                let change = Change::SetDefault { table: new.clone(), column: column.name, default: Some(text(new)) };
+                self.make(change, span, watch);
+            }
+        }
+    }
+
+    /// A partition that is detached keeps its part of the table's foreign keys as keys of its own.
+    fn detach(&mut self, table: &TableName, partition: TableName, span: Span, watch: &mut dyn Watch) {
+        let keys = self.schema.table(table).map(|t| t.foreign_keys.clone()).unwrap_or_default();
+        if !self.make(Change::DetachPartition { table: partition.clone() }, span, watch) {
+            return;
+        }
+        for key in keys {
+            let foreign_key = ForeignKey { firing_order: self.number(), ..key };
+            self.make(Change::AddForeignKey { table: partition.clone(), foreign_key }, span, watch);
+        }
     }
 
     fn set_default(
@@ -294,7 +324,7 @@ impl Replay {
         let column = self.new_column(definition, table);
         let position = self.position(table, place);
         let earlier = self.history.origins.column(table, &column.name).map(|c| c.declared);
-        if self.schema.table(table).is_some_and(|t| t.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name) && (c.name == column.name || crate::change::names::ignores_case(self.engine)))) {
+        if self.schema.table(table).is_some_and(|t| t.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name) && (c.name == column.name || names::ignores_case(self.engine)))) {
             let what = format!("column `{}`", column.name);
             self.conflict(ConflictKind::Exists { what, table: table.clone() }, span, earlier);
             return;
@@ -395,7 +425,7 @@ impl Replay {
     }
 
     fn key_exists(&self, table: &Table, key: &Key, constraint: &Constraint) -> bool {
-        constraint.name.is_some() && key.name.as_deref().is_some_and(|n| crate::change::names::is_taken(table, n))
+        constraint.name.is_some() && key.name.as_deref().is_some_and(|n| names::is_taken(table, n))
             // Taking an index over under its own name is no clash.
             && !matches!(&constraint.kind, ConstraintKind::Unique(c) | ConstraintKind::PrimaryKey(c) if c.using_index.is_some())
     }
@@ -434,7 +464,7 @@ impl Replay {
         watch: &mut dyn Watch,
     ) {
         let Some(of) = self.schema.table(table) else { return };
-        let folds = crate::change::names::ignores_case(self.engine);
+        let folds = names::ignores_case(self.engine);
         let named = |name: &str| name == constraint.text || folds && name.eq_ignore_ascii_case(&constraint.text);
         let key = of.foreign_keys.iter().find(|k| k.name.as_deref().is_some_and(named)).cloned();
         if let Some(foreign_key) = key.filter(|_| matches!(kind, DropKind::Any | DropKind::ForeignKey)) {

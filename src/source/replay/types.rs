@@ -53,6 +53,10 @@ pub(super) fn resolve(engine: Engine, text: &str, users: &UserTypes, path: &[Opt
     let element = text.split('[').next().unwrap_or(text).trim();
     let element = if array { strip_word(element, "array") } else { element };
     let suffix = if array { "[]" } else { "" };
+    // The one-byte type, which has its quotes to tell it from character(1).
+    if element.trim_start_matches("pg_catalog.") == "\"char\"" {
+        return plain(DataType::parse(engine, &format!("\"char\"{suffix}")));
+    }
     if let Some((raw, serial)) = built_in(element) {
         let data_type = DataType::parse(engine, &format!("{raw}{suffix}"));
         return Resolved { serial, not_null: serial, ..plain(data_type) };

@@ -1,0 +1,33 @@
+//! goose: one file with `-- +goose Up` and `-- +goose Down`; `-- +goose NO TRANSACTION` holds for the whole file.
+
+use super::{Folder, Found, Unit, sections};
+
+fn mark(line: &str) -> Option<&'static str> {
+    let command = line.strip_prefix("-- +goose")?.trim();
+    if command.eq_ignore_ascii_case("up") {
+        Some("up")
+    } else if command.eq_ignore_ascii_case("down") {
+        Some("down")
+    } else {
+        None
+    }
+}
+
+pub(super) fn read(folder: &Folder) -> Option<Found> {
+    let mut migrations = Vec::new();
+    for file in folder.sql_files() {
+        let text = folder.text(file);
+        let parts = sections(&text, mark);
+        let part = |kind| parts.iter().find(|(k, ..)| *k == kind).map(|(.., span)| *span);
+        let Some(up) = part("up") else { continue };
+        let without = text.lines().any(|l| l.trim().eq_ignore_ascii_case("-- +goose NO TRANSACTION"));
+        migrations.push(Unit {
+            up: (file.into(), Some(up)),
+            down: part("down").map(|span| (file.into(), Some(span))),
+            reversible: true,
+            transaction: !without,
+            ..Unit::file(file, file)
+        });
+    }
+    Some(Found { engine: None, migrations })
+}

@@ -1,0 +1,129 @@
+use std::fs;
+
+use super::*;
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+fn loaded(files: &[(&str, &str)]) -> Loaded {
+    let dir = folder(files);
+    load(&SqlFiles { path: dir.path().to_path_buf(), engine: Some(Engine::Postgres), ..SqlFiles::default() }).unwrap()
+}
+
+fn names(loaded: &Loaded) -> Vec<&str> {
+    loaded.migrations.iter().map(|m| m.name.as_str()).collect()
+}
+
+const SQL: &str = "CREATE TABLE t (a int);\n";
+
+#[test]
+fn drizzle_goes_by_its_journal() {
+    let journal = r#"{"version":"7","dialect":"sqlite","entries":[{"idx":1,"tag":"0001_b"},{"idx":0,"tag":"0000_a"}]}"#;
+    let dir = folder(&[("meta/_journal.json", journal), ("0000_a.sql", SQL), ("0001_b.sql", SQL), ("0002_no.sql", SQL)]);
+    let found = load(&SqlFiles { path: dir.path().to_path_buf(), ..SqlFiles::default() }).unwrap();
+    assert_eq!((found.layout, found.engine), ("drizzle", Engine::Sqlite));
+    assert_eq!(names(&found), ["0000_a", "0001_b"]);
+    let new = loaded(&[("20260101000000_a/migration.sql", SQL), ("20260101000000_a/snapshot.json", "{}")]);
+    assert_eq!((new.layout, new.migrations[0].transaction), ("drizzle", true));
+}
+
+#[test]
+fn folders_of_prisma_and_diesel() {
+    let dir = folder(&[("migration_lock.toml", "provider = \"mysql\"\n"), ("20230101000000_a/migration.sql", SQL)]);
+    let found = load(&SqlFiles { path: dir.path().to_path_buf(), ..SqlFiles::default() }).unwrap();
+    assert_eq!((found.layout, found.engine), ("prisma", Engine::Mysql));
+    let found = loaded(&[
+        ("2_b/up.sql", SQL),
+        ("2_b/metadata.toml", "run_in_transaction = false"),
+        ("10_c/up.sql", SQL),
+        ("1_a/up.sql", SQL),
+        ("1_a/down.sql", "DROP TABLE t;"),
+    ]);
+    assert_eq!((found.layout, names(&found)), ("diesel", vec!["1_a", "2_b", "10_c"]));
+    let facts: Vec<_> = found.migrations.iter().map(|m| (m.down.is_some(), m.transaction)).collect();
+    assert_eq!(facts, [(true, true), (false, false), (false, true)]);
+}
+
+#[test]
+fn sections_lead_up_and_down() {
+    let text = "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE t (a int);\n-- +goose Down\nDROP TABLE t;\n";
+    let found = loaded(&[("001_a.sql", text)]);
+    assert_eq!(found.layout, "goose");
+    let migration = &found.migrations[0];
+    assert_eq!(migration.up.span.of(text).trim(), "CREATE TABLE t (a int);");
+    assert_eq!(migration.down.unwrap().span.of(text).trim(), "DROP TABLE t;");
+    assert!(!migration.transaction);
+
+    let text = "-- migrate:up transaction:false\nCREATE TABLE t (a int);\n\n-- migrate:down\nDROP TABLE t;\n";
+    let found = loaded(&[("20200101000000_a.sql", text)]);
+    assert_eq!((found.layout, found.migrations[0].transaction), ("dbmate", false));
+    assert_eq!(found.migrations[0].up.span.of(text).trim(), "CREATE TABLE t (a int);");
+}
+
+#[test]
+fn versions_are_numbers() {
+    let found = loaded(&[
+        ("V10__c.sql", SQL),
+        ("V2__b.sql", SQL),
+        ("V1.1__a.sql", SQL),
+        ("U2__b.sql", SQL),
+        ("R__views.sql", SQL),
+        ("V10__c.sql.conf", "executeInTransaction=false\n"),
+    ]);
+    assert_eq!((found.layout, names(&found)), ("flyway", vec!["V1.1__a.sql", "V2__b.sql", "V10__c.sql", "R__views.sql"]));
+    assert!(found.migrations[1].down.is_some() && !found.migrations[2].transaction);
+    let found = loaded(&[("V1__a.sql", SQL), ("U3__c.sql", SQL)]);
+    assert_eq!((found.layout, names(&found)), ("refinery", vec!["V1__a.sql", "U3__c.sql"]));
+}
+
+#[test]
+fn numbered_files() {
+    let found = loaded(&[("2_b.up.sql", SQL), ("2_b.down.sql", SQL), ("1_a.up.sql", SQL)]);
+    assert_eq!((found.layout, names(&found)), ("golang-migrate", vec!["1_a", "2_b"]));
+    assert!(found.migrations[0].down.is_none() && found.migrations[1].down.is_some());
+    let found = loaded(&[("1_a.sql", SQL), ("2_b.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (a);")]);
+    assert_eq!((found.layout, found.migrations[1].transaction), ("sqlx", false));
+    let found = loaded(&[("atlas.sum", ""), ("1_a.sql", "-- atlas:txmode none\n\nCREATE TABLE t (a int);")]);
+    assert_eq!((found.layout, found.migrations[0].transaction), ("atlas", false));
+    let found = loaded(&[("10-b.sql", SQL), ("002-a.sql", SQL), ("seed.sql", SQL)]);
+    assert_eq!((found.layout, names(&found)), ("plain", vec!["002-a.sql", "10-b.sql", "seed.sql"]));
+}
+
+#[test]
+fn the_usual_place_and_the_base() {
+    let dir = folder(&[("prisma/migrations/1_a/migration.sql", SQL), ("schema.sql", SQL), ("package.json", "{}")]);
+    let base = Some(dir.path().join("schema.sql"));
+    let engine = Some(Engine::Postgres);
+    let source = SqlFiles { path: dir.path().join("prisma/migrations"), engine, base, ..SqlFiles::default() };
+    let found = load(&source).unwrap();
+    assert!(found.migrations[0].base && !found.migrations[1].base);
+}
+
+#[test]
+fn what_cannot_be_told_is_asked_for() {
+    let dir = folder(&[("readme.md", "")]);
+    let error = load(&SqlFiles { path: dir.path().to_path_buf(), ..SqlFiles::default() }).unwrap_err();
+    let SourceError::Unknown { hint, .. } = error else { panic!("{error}") };
+    assert!(hint.contains("_journal.json") && hint.contains("atlas.sum"), "{hint}");
+    let dir = folder(&[("1.sql", SQL)]);
+    let error = load(&SqlFiles { path: dir.path().to_path_buf(), ..SqlFiles::default() }).unwrap_err();
+    let SourceError::Unknown { hint, .. } = error else { panic!("{error}") };
+    assert!(hint.contains("--engine"), "{hint}");
+}
+
+#[test]
+fn engines_are_told_by_their_words() {
+    let guess = |text: &str| guess_engine([text].into_iter());
+    assert_eq!(guess("CREATE TABLE t (id BIGSERIAL)"), Some(Engine::Postgres));
+    assert_eq!(guess("CREATE TABLE `t` (id INTEGER PRIMARY KEY AUTOINCREMENT)"), Some(Engine::Sqlite));
+    assert_eq!(guess("CREATE TABLE `t` (id INT AUTO_INCREMENT) ENGINE=InnoDB"), Some(Engine::Mysql));
+    assert_eq!(guess("CREATE TABLE t (id INT DEFAULT unique_rowid(), n STRING)"), Some(Engine::Cockroach));
+    assert_eq!(guess(SQL), None);
+}
