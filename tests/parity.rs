@@ -32,7 +32,8 @@ fn plain(text: &mut String) {
         if chars[at] == ':' && chars.get(at + 1) == Some(&':') {
             at += 2;
             // The type's name: words, blanks between them, brackets, dots; not AND or OR.
-            while at < chars.len() && (chars[at].is_alphanumeric() || matches!(chars[at], '_' | '[' | ']' | '.' | '"')) {
+            while at < chars.len() && (chars[at].is_alphanumeric() || matches!(chars[at], '_' | '[' | ']' | '.' | '"'))
+            {
                 at += 1;
             }
             for two in [" varying", " without time zone", " with time zone", " precision"] {
@@ -130,13 +131,19 @@ fn cases(text: &str) -> Vec<&str> {
 
 #[test]
 fn sqlite_agrees() {
-    let failures: Vec<String> = cases(include_str!("fixtures/parity/sqlite.sql")).into_iter().filter_map(|sql| failed(|| assert_same(Engine::Sqlite, sql, sqlite(sql)))).collect();
+    let failures: Vec<String> = cases(include_str!("fixtures/parity/sqlite.sql"))
+        .into_iter()
+        .filter_map(|sql| failed(|| assert_same(Engine::Sqlite, sql, sqlite(sql))))
+        .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 #[test]
 fn postgres_agrees() {
-    let failures: Vec<String> = cases(include_str!("fixtures/parity/postgres.sql")).into_iter().filter_map(|sql| failed(|| assert_same(Engine::Postgres, sql, postgres(sql)))).collect();
+    let failures: Vec<String> = cases(include_str!("fixtures/parity/postgres.sql"))
+        .into_iter()
+        .filter_map(|sql| failed(|| assert_same(Engine::Postgres, sql, postgres(sql))))
+        .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 

@@ -22,3 +22,6 @@ pub fn read(engine: Engine, text: &str) -> Vec<Statement> {
     let tokens = |piece: &split::Piece| split.tokens.get(piece.tokens.clone()).unwrap_or_default();
     split.pieces.iter().map(|piece| ddl::statement(engine, text, tokens(piece), piece)).collect()
 }
+
+#[cfg(test)]
+mod tests;

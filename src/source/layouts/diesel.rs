@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use super::{Folder, Found, Unit};
 
 pub(super) fn read(folder: &Folder) -> Option<Found> {
-    let folders = folder.folders_with("up.sql");
+    let mut folders = folder.folders_with("up.sql");
+    // A version is the name up to the first underscore, without dashes, compared as text (diesel_migrations).
+    let version = |name: &str| name.split('_').next().unwrap_or(name).replace('-', "");
+    folders.sort_by_key(|name| (version(name), *name));
     let unit = |name: &&str| {
         let down = format!("{name}/down.sql");
         let metadata = folder.text(&format!("{name}/metadata.toml"));

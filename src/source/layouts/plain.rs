@@ -6,9 +6,13 @@ use super::{Folder, Found, Unit};
 
 pub(super) fn read(folder: &Folder) -> Option<Found> {
     let files = folder.sql_files();
-    let is_down = |f: &str| ["down", "rollback", "undo"].iter().any(|w| {
-        f.strip_suffix(".sql").is_some_and(|n| n.ends_with(&format!(".{w}")) || n.ends_with(&format!("_{w}")) || n.ends_with(&format!("-{w}")))
-    });
+    let is_down = |f: &str| {
+        ["down", "rollback", "undo"].iter().any(|w| {
+            f.strip_suffix(".sql").is_some_and(|n| {
+                n.ends_with(&format!(".{w}")) || n.ends_with(&format!("_{w}")) || n.ends_with(&format!("-{w}"))
+            })
+        })
+    };
     let downs: Vec<&str> = files.iter().copied().filter(|f| is_down(f)).collect();
     let migrations = files.iter().filter(|f| !is_down(f)).map(|file| {
         let base = file.trim_end_matches(".sql");

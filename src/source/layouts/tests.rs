@@ -26,7 +26,8 @@ const SQL: &str = "CREATE TABLE t (a int);\n";
 #[test]
 fn drizzle_goes_by_its_journal() {
     let journal = r#"{"version":"7","dialect":"sqlite","entries":[{"idx":1,"tag":"0001_b"},{"idx":0,"tag":"0000_a"}]}"#;
-    let dir = folder(&[("meta/_journal.json", journal), ("0000_a.sql", SQL), ("0001_b.sql", SQL), ("0002_no.sql", SQL)]);
+    let dir =
+        folder(&[("meta/_journal.json", journal), ("0000_a.sql", SQL), ("0001_b.sql", SQL), ("0002_no.sql", SQL)]);
     let found = load(&SqlFiles { path: dir.path().to_path_buf(), ..SqlFiles::default() }).unwrap();
     assert_eq!((found.layout, found.engine), ("drizzle", Engine::Sqlite));
     assert_eq!(names(&found), ["0000_a", "0001_b"]);
@@ -40,13 +41,13 @@ fn folders_of_prisma_and_diesel() {
     let found = load(&SqlFiles { path: dir.path().to_path_buf(), ..SqlFiles::default() }).unwrap();
     assert_eq!((found.layout, found.engine), ("prisma", Engine::Mysql));
     let found = loaded(&[
-        ("2_b/up.sql", SQL),
-        ("2_b/metadata.toml", "run_in_transaction = false"),
-        ("10_c/up.sql", SQL),
+        ("2-0_b/up.sql", SQL),
+        ("2-0_b/metadata.toml", "run_in_transaction = false"),
+        ("30_c/up.sql", SQL),
         ("1_a/up.sql", SQL),
         ("1_a/down.sql", "DROP TABLE t;"),
     ]);
-    assert_eq!((found.layout, names(&found)), ("diesel", vec!["1_a", "2_b", "10_c"]));
+    assert_eq!((found.layout, names(&found)), ("diesel", vec!["1_a", "2-0_b", "30_c"]));
     let facts: Vec<_> = found.migrations.iter().map(|m| (m.down.is_some(), m.transaction)).collect();
     assert_eq!(facts, [(true, true), (false, false), (false, true)]);
 }
@@ -77,7 +78,10 @@ fn versions_are_numbers() {
         ("R__views.sql", SQL),
         ("V10__c.sql.conf", "executeInTransaction=false\n"),
     ]);
-    assert_eq!((found.layout, names(&found)), ("flyway", vec!["V1.1__a.sql", "V2__b.sql", "V10__c.sql", "R__views.sql"]));
+    assert_eq!(
+        (found.layout, names(&found)),
+        ("flyway", vec!["V1.1__a.sql", "V2__b.sql", "V10__c.sql", "R__views.sql"])
+    );
     assert!(found.migrations[1].down.is_some() && !found.migrations[2].transaction);
     let found = loaded(&[("V1__a.sql", SQL), ("U3__c.sql", SQL)]);
     assert_eq!((found.layout, names(&found)), ("refinery", vec!["V1__a.sql", "U3__c.sql"]));

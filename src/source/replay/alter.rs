@@ -4,9 +4,10 @@ use super::super::history::ConflictKind;
 use super::create::numbers;
 use super::{Replay, Watch, types};
 use crate::change::{Change, Commented, names};
-use crate::schema::{Column, DisabledSide, Engine, ForeignKey, Index, IndexOrigin, Key, Table, TableName};
+use crate::schema::{Column, DataType, DisabledSide, Engine, ForeignKey, Index, IndexOrigin, Key, Table, TableName};
 use crate::sql::ast::{
-    AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, CreateTable, DropKind, Ident, Name, Span,
+    AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, CreateTable, DropKind, Ident, Name,
+    Span,
 };
 
 impl Replay {
@@ -128,7 +129,9 @@ impl Replay {
             }
             AlterKind::SetDefault { column, default } => {
                 let column = self.column(table, &column.text);
-                let default = default.as_ref().and_then(|d| self.default(&d.text));
+                let data_type = self.schema.table(table).and_then(|t| t.column(&column)).map(|c| c.data_type.clone());
+                let data_type = data_type.unwrap_or_else(|| DataType::parse(self.engine, ""));
+                let default = default.as_ref().and_then(|d| self.default(&d.text, &data_type));
                 self.set_default(table, column, default, span, watch);
             }
             AlterKind::SetAutoNumber { column, auto_number } => {
@@ -154,7 +157,7 @@ impl Replay {
             }
             AlterKind::Validate { name: constraint } => self.validate(table, constraint, span, watch),
             AlterKind::AlterConstraint { name: constraint, timing, enforced } => {
-                let Some(old) = self.key_called(table, constraint, span) else { return None };
+                let old = self.key_called(table, constraint, span)?;
                 let mut new = old.clone();
                 new.timing = timing.unwrap_or(old.timing);
                 new.enforced = enforced.unwrap_or(old.enforced);
@@ -190,7 +193,7 @@ impl Replay {
                 }
             }
             AlterKind::Inherit { parent, inherits } => {
-                let Some(parent) = self.target(parent, false, span) else { return None };
+                let parent = self.target(parent, false, span)?;
                 let mut all = self.schema.table(table).map(|t| t.inherits.clone()).unwrap_or_default();
                 all.retain(|p| *p != parent);
                 if *inherits {
@@ -209,7 +212,7 @@ impl Replay {
                 self.make(change, span, watch);
             }
             AlterKind::ReplacePrimaryKey(clause) => {
-                let Some(of) = self.schema.table(table).cloned() else { return None };
+                let of = self.schema.table(table).cloned()?;
                 if let Some(old) = of.primary_key.as_ref().and_then(|k| k.name.clone()) {
                     self.make(Change::DropConstraint { table: name(), name: old, cascade: false }, span, watch);
                 }
@@ -324,7 +327,11 @@ impl Replay {
         let column = self.new_column(definition, table);
         let position = self.position(table, place);
         let earlier = self.history.origins.column(table, &column.name).map(|c| c.declared);
-        if self.schema.table(table).is_some_and(|t| t.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name) && (c.name == column.name || names::ignores_case(self.engine)))) {
+        if self.schema.table(table).is_some_and(|t| {
+            t.columns.iter().any(|c| {
+                c.name.eq_ignore_ascii_case(&column.name) && (c.name == column.name || names::ignores_case(self.engine))
+            })
+        }) {
             let what = format!("column `{}`", column.name);
             self.conflict(ConflictKind::Exists { what, table: table.clone() }, span, earlier);
             return;
@@ -396,7 +403,11 @@ impl Replay {
                     let table = name.clone();
                     self.make(Change::AddKey { table, key, primary, index, using }, span, watch);
                 } else {
-                    let what = if primary { "a primary key".to_string() } else { format!("constraint `{}`", key.name.unwrap_or_default()) };
+                    let what = if primary {
+                        "a primary key".to_string()
+                    } else {
+                        format!("constraint `{}`", key.name.unwrap_or_default())
+                    };
                     let earlier = self.history.origins.table(name).and_then(|t| t.primary_key).filter(|_| primary);
                     if !constraint.if_not_exists {
                         self.conflict(ConflictKind::Exists { what, table: name.clone() }, span, earlier);

@@ -4,8 +4,8 @@ use super::super::history::{ColumnOrigins, ConflictKind, KeyOrigins, Place, Tabl
 use super::{Replay, Watch, differences, types};
 use crate::change::{self, Change, names};
 use crate::schema::{
-    Check, Collation, Column, Engine, ForeignKey, Generated, Index, IndexOrigin, IndexPart, Key, Table, TableKind,
-    TableName, Timing,
+    Check, Collation, Column, DataType, Engine, ForeignKey, Generated, Index, IndexOrigin, IndexPart, Key, Table,
+    TableKind, TableName, Timing,
 };
 use crate::sql::ast::{
     ColumnDef, Constraint, ConstraintKind, CreateIndex, CreateTable, KeyClause, Name, References, Span,
@@ -33,7 +33,8 @@ impl Replay {
         if let Some(there) = there {
             let earlier = self.created(&there);
             if create.if_not_exists {
-                let differences = self.schema.table(&there).map(|old| differences::tables(old, &table)).unwrap_or_default();
+                let differences =
+                    self.schema.table(&there).map(|old| differences::tables(old, &table)).unwrap_or_default();
                 if !differences.is_empty() {
                     let what = format!("table `{there}`");
                     self.conflict(ConflictKind::HiddenDifference { what, table: there, differences }, span, earlier);
@@ -62,7 +63,11 @@ impl Replay {
         if !matches!(self.engine, Engine::Postgres | Engine::Cockroach) {
             return;
         }
-        let parent = if key.parent == *child { own.or_else(|| self.schema.table(child)) } else { self.schema.table(&key.parent) };
+        let parent = if key.parent == *child {
+            own.or_else(|| self.schema.table(child))
+        } else {
+            self.schema.table(&key.parent)
+        };
         let what = match parent {
             None => format!("table `{}`", key.parent),
             Some(parent) => match key.parent_columns.iter().find(|c| parent.column(c).is_none()) {
@@ -205,7 +210,7 @@ impl Replay {
             match &constraint.kind {
                 ConstraintKind::NotNull(_) => column.nullable = false,
                 ConstraintKind::Null => column.nullable = true,
-                ConstraintKind::Default(text) => column.default = self.default(&text.text),
+                ConstraintKind::Default(text) => column.default = self.default(&text.text, &column.data_type),
                 ConstraintKind::Generated { expression, stored } => {
                     column.generated = Some(Generated { expression: expression.text.clone(), stored: *stored });
                 }
@@ -236,15 +241,17 @@ impl Replay {
         }
     }
 
-    /// Writes a default as the catalog keeps it; `None` for PostgreSQL's `DEFAULT NULL`, which is none.
-    pub(super) fn default(&self, text: &str) -> Option<String> {
+    /// Writes a default as the catalog keeps it. PostgreSQL keeps no `DEFAULT NULL`, except where the type's modifier makes a
+    /// call of it (`varchar(20)`; heap.c, `AddRelationNewConstraints`).
+    pub(super) fn default(&self, text: &str, data_type: &DataType) -> Option<String> {
         if !matches!(self.engine, Engine::Postgres | Engine::Cockroach) {
             return Some(text.to_string());
         }
-        if text.eq_ignore_ascii_case("null") || text.to_ascii_lowercase().starts_with("null::") {
+        let lower = text.to_ascii_lowercase();
+        if (lower == "null" || lower.starts_with("null::")) && data_type.arguments.is_empty() {
             return None;
         }
-        if text.to_ascii_lowercase().starts_with("nextval(") {
+        if lower.starts_with("nextval(") {
             return Some(text.replacen("'public.", "'", 1));
         }
         Some(text.to_string())
@@ -371,7 +378,9 @@ impl Replay {
             // SQLite lets NULL into most primary keys ("CREATE TABLE", 3.5): see `sqlite_finish`.
             if self.engine != Engine::Sqlite {
                 for column in table.columns.iter_mut().filter(|c| key.columns.contains(&c.name)) {
-                    if column.nullable && let Some(origin) = origins.columns.get_mut(&column.name) {
+                    if column.nullable
+                        && let Some(origin) = origins.columns.get_mut(&column.name)
+                    {
                         origin.nullable = place;
                     }
                     column.nullable = false;
@@ -465,13 +474,14 @@ impl Replay {
     /// Spells an index part's column as the table does, and leaves out a collation that is the column's own.
     fn part(&self, mut part: IndexPart, table: &Table) -> IndexPart {
         if let Some(name) = &part.column {
-            let same = |c: &&Column| c.name == *name || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(name);
+            let same =
+                |c: &&Column| c.name == *name || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(name);
             match table.columns.iter().find(same) {
                 Some(column) => {
-                    let own = column.collation.as_ref().map_or(
-                        if self.engine == Engine::Sqlite { "BINARY" } else { "default" },
-                        |c| c.name.as_str(),
-                    );
+                    let own = column
+                        .collation
+                        .as_ref()
+                        .map_or(if self.engine == Engine::Sqlite { "BINARY" } else { "default" }, |c| c.name.as_str());
                     if part.collation.as_deref().is_some_and(|c| c.eq_ignore_ascii_case(own)) {
                         part.collation = None;
                     }
@@ -512,7 +522,13 @@ impl Replay {
             }
             // CockroachDB names a unique index without a name like a constraint.
             let unique = create.unique && self.engine == Engine::Cockroach;
-            let label = if exclusion { "excl" } else if unique { "key" } else { "idx" };
+            let label = if exclusion {
+                "excl"
+            } else if unique {
+                "key"
+            } else {
+                "idx"
+            };
             names::free(table, &table.name.name, &columns, label, &none)
         });
         index
@@ -539,7 +555,9 @@ impl Replay {
                 // The column's name is part of it where the check is about one column only (heap.c).
                 let mut used: Vec<&str> = Vec::new();
                 for token in crate::sql::lexer::significant(self.engine, text) {
-                    let name = token.name(text).map(|n| if token.kind == crate::sql::lexer::Kind::Word { n.to_ascii_lowercase() } else { n });
+                    let name = token
+                        .name(text)
+                        .map(|n| if token.kind == crate::sql::lexer::Kind::Word { n.to_ascii_lowercase() } else { n });
                     if token.kind == crate::sql::lexer::Kind::String {
                         continue;
                     }
@@ -565,7 +583,8 @@ impl Replay {
         table: &Table,
     ) -> (ForeignKey, KeyOrigins) {
         let spelled = |name: &str| {
-            let same = |c: &&Column| c.name == name || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(name);
+            let same =
+                |c: &&Column| c.name == name || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(name);
             table.columns.iter().find(same).map_or_else(|| name.to_string(), |c| c.name.clone())
         };
         let columns: Vec<String> = match column {
@@ -577,7 +596,8 @@ impl Replay {
         let mut parent_columns: Vec<String> = references.parent_columns.iter().map(|c| c.text.clone()).collect();
         if parent_columns.is_empty() && self.engine != Engine::Sqlite {
             let primary = of_parent.and_then(|p| p.primary_key.as_ref());
-            parent_columns = primary.map(|k| k.columns.clone()).filter(|c| c.len() == columns.len()).unwrap_or_default();
+            parent_columns =
+                primary.map(|k| k.columns.clone()).filter(|c| c.len() == columns.len()).unwrap_or_default();
         }
         let mut key = ForeignKey::new(columns, parent, parent_columns);
         key.on_delete = references.on_delete.map_or(key.on_delete, |(action, _)| action);
@@ -661,9 +681,7 @@ impl Replay {
     /// Finds an index of the name where the engine would not allow another: in the table, or in its whole schema.
     fn index_called(&self, table: &TableName, name: &str) -> Option<(TableName, Index)> {
         let by_table = mysql(self.engine) || self.engine == Engine::Cockroach;
-        let same = |i: &&Index| {
-            i.name == name || names::ignores_case(self.engine) && i.name.eq_ignore_ascii_case(name)
-        };
+        let same = |i: &&Index| i.name == name || names::ignores_case(self.engine) && i.name.eq_ignore_ascii_case(name);
         let tables = self.schema.tables.iter();
         let tables = tables.filter(|t| if by_table { t.name == *table } else { t.name.schema == table.schema });
         tables.filter_map(|t| Some((t.name.clone(), t.indexes.iter().find(same)?.clone()))).next()

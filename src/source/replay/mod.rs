@@ -36,7 +36,12 @@ pub trait Watch {
 impl Watch for () {}
 
 /// Replays migrations from an empty schema.
-pub fn replay(engine: Engine, files: Vec<File>, migrations: Vec<Migration>, watch: &mut dyn Watch) -> (Schema, History) {
+pub fn replay(
+    engine: Engine,
+    files: Vec<File>,
+    migrations: Vec<Migration>,
+    watch: &mut dyn Watch,
+) -> (Schema, History) {
     let mut replay = Replay::new(engine);
     let mut statements: BTreeMap<usize, Vec<crate::sql::Statement>> = BTreeMap::new();
     for (number, migration) in migrations.iter().enumerate() {
@@ -44,7 +49,8 @@ pub fn replay(engine: Engine, files: Vec<File>, migrations: Vec<Migration>, watc
         let Some(text) = files.get(file).map(|f| f.text.as_str()) else { continue };
         // A file that holds several parts is read once for each: up to the end of the part, so that spans are the file's.
         let all = statements.entry(file).or_insert_with(|| read_parts(engine, text, &migrations, file));
-        let inside = all.iter().filter(|s| s.span.start >= migration.up.span.start && s.span.end <= migration.up.span.end);
+        let inside =
+            all.iter().filter(|s| s.span.start >= migration.up.span.start && s.span.end <= migration.up.span.end);
         replay.in_transaction = migration.transaction;
         replay.new_session();
         for statement in inside.cloned().collect::<Vec<_>>() {
@@ -70,7 +76,10 @@ fn read_parts(engine: Engine, text: &str, migrations: &[Migration], file: usize)
             continue;
         }
         // Blanks keep every byte where it is in the file.
-        let mut alone: String = text[..part.start].chars().map(|c| if c == '\n' { "\n".to_string() } else { " ".repeat(c.len_utf8()) }).collect();
+        let mut alone: String = text[..part.start]
+            .chars()
+            .map(|c| if c == '\n' { "\n".to_string() } else { " ".repeat(c.len_utf8()) })
+            .collect();
         alone.push_str(part.of(text));
         found.extend(crate::sql::read(engine, &alone));
     }
@@ -141,15 +150,11 @@ impl Replay {
         self.temporary.clear();
     }
 
-    fn statement(
-        &mut self,
-        file: usize,
-        migration: usize,
-        statement: crate::sql::Statement,
-        watch: &mut dyn Watch,
-    ) {
+    fn statement(&mut self, file: usize, migration: usize, statement: crate::sql::Statement, watch: &mut dyn Watch) {
         let skipped = statement.skipped.iter();
-        self.history.skipped.extend(skipped.map(|s| SkippedClause { at: Place { file, span: s.span }, within: s.within }));
+        self.history
+            .skipped
+            .extend(skipped.map(|s| SkippedClause { at: Place { file, span: s.span }, within: s.within }));
         let commands = statement.commands.clone();
         self.step = Step { file, migration, statement, changes: Vec::new(), in_transaction: self.in_transaction };
         for located in &commands {
@@ -178,7 +183,9 @@ impl Replay {
                     self.drop_table(table, *if_exists, *cascade, span, watch);
                 }
             }
-            Command::AlterTable { table, if_exists, actions } => self.alter_table(table, *if_exists, actions, span, watch),
+            Command::AlterTable { table, if_exists, actions } => {
+                self.alter_table(table, *if_exists, actions, span, watch)
+            }
             Command::CreateIndex(create) => self.create_index(create, span, watch),
             Command::DropIndex { indexes, if_exists, .. } => {
                 for (table, index) in indexes {
@@ -305,3 +312,6 @@ impl Replay {
         self.next
     }
 }
+
+#[cfg(test)]
+mod tests;

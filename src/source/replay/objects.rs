@@ -113,9 +113,12 @@ impl Replay {
             TypeKind::Domain { base, not_null, default, collation } => {
                 let resolved = types::resolve(self.engine, &base.text, &self.users, &self.path);
                 UserType::Domain {
+                    default: default
+                        .as_ref()
+                        .and_then(|d| self.default(&d.text, &resolved.data_type))
+                        .or(resolved.default),
                     base: resolved.data_type,
                     not_null: *not_null || resolved.not_null,
-                    default: default.as_ref().and_then(|d| self.default(&d.text)).or(resolved.default),
                     collation: collation.clone().or(resolved.collation),
                 }
             }
@@ -137,7 +140,8 @@ impl Replay {
         let Some(user) = self.users.remove(&key) else { return };
         let schema = if to.schema == name.schema { key.0.clone() } else { self.type_key(to).0 };
         let new = (schema, to.name.clone());
-        let (old_text, new_text) = (types::regclass(key.0.as_deref(), &key.1), types::regclass(new.0.as_deref(), &new.1));
+        let (old_text, new_text) =
+            (types::regclass(key.0.as_deref(), &key.1), types::regclass(new.0.as_deref(), &new.1));
         self.users.insert(new, user);
         let mut changes = Vec::new();
         for table in &self.schema.tables {
@@ -170,7 +174,8 @@ impl Replay {
             return;
         }
         let text = types::regclass(key.0.as_deref(), &key.1);
-        let of_type = |d: &crate::schema::DataType| d.domain.as_ref() == Some(&text) || d.raw.trim_end_matches("[]") == text;
+        let of_type =
+            |d: &crate::schema::DataType| d.domain.as_ref() == Some(&text) || d.raw.trim_end_matches("[]") == text;
         let mut gone = Vec::new();
         for table in &self.schema.tables {
             let columns = table.columns.iter().filter(|c| of_type(&c.data_type));

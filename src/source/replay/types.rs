@@ -37,7 +37,10 @@ pub(super) fn resolve(engine: Engine, text: &str, users: &UserTypes, path: &[Opt
         Engine::Sqlite => {
             let upper = text.to_ascii_uppercase();
             let text = if SQLITE_STANDARD.contains(&upper.as_str()) { &upper } else { text };
-            // A generated column's words are part of the type to SQLite's grammar, and taken off again.
+            // Of a type that begins with a quote SQLite keeps what is inside the quotes, and nothing else.
+            let quoted =
+                significant(engine, text).first().filter(|t| t.kind == Kind::QuotedName).and_then(|t| t.name(text));
+            let text = quoted.as_deref().unwrap_or(text);
             return plain(DataType::parse(engine, text));
         }
         _ => {
@@ -65,11 +68,17 @@ pub(super) fn resolve(engine: Engine, text: &str, users: &UserTypes, path: &[Opt
     let (name, user) = match find(&parts, users, path) {
         Some(((schema, name), user)) => (spelled(schema.as_deref(), &name), Some(user)),
         // A type of an extension, or one that these files do not make.
-        None => (parts.last().map_or_else(|| element.to_string(), |last| {
-            let schema = parts.len().checked_sub(2).and_then(|i| parts.get(i)).map(String::as_str);
-            let arguments = element.find('(').map_or("", |at| &element[at..]);
-            format!("{}{arguments}", spelled(schema.filter(|s| !matches!(*s, "public" | "pg_catalog")), last))
-        }), None),
+        None => (
+            parts.last().map_or_else(
+                || element.to_string(),
+                |last| {
+                    let schema = parts.len().checked_sub(2).and_then(|i| parts.get(i)).map(String::as_str);
+                    let arguments = element.find('(').map_or("", |at| &element[at..]);
+                    format!("{}{arguments}", spelled(schema.filter(|s| !matches!(*s, "public" | "pg_catalog")), last))
+                },
+            ),
+            None,
+        ),
     };
     let mut made = plain(DataType::parse(engine, &format!("{name}{suffix}")));
     match user {
@@ -176,19 +185,17 @@ fn built_in(text: &str) -> Option<(String, bool)> {
         "char" | "character" | "nchar" if arguments.is_empty() => alone("character(1)"),
         "char" | "character" | "nchar" | "bpchar" if !arguments.is_empty() => with("character"),
         "timestamptz" | "timestamp with time zone" => Some((format!("timestamp{arguments} with time zone"), false)),
-        "timestamp" | "timestamp without time zone" => {
-            Some((format!("timestamp{arguments} without time zone"), false))
-        }
+        "timestamp" | "timestamp without time zone" => Some((format!("timestamp{arguments} without time zone"), false)),
         "timetz" | "time with time zone" => Some((format!("time{arguments} with time zone"), false)),
         "time" | "time without time zone" => Some((format!("time{arguments} without time zone"), false)),
         "bit" if arguments.is_empty() => alone("bit(1)"),
         "bit" => with("bit"),
         "varbit" | "bit varying" => with("bit varying"),
-        "text" | "uuid" | "json" | "jsonb" | "jsonpath" | "bytea" | "date" | "inet" | "cidr" | "macaddr" | "macaddr8"
-        | "money" | "name" | "oid" | "xml" | "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle"
-        | "tsvector" | "tsquery" | "int4range" | "int8range" | "numrange" | "tsrange" | "tstzrange" | "daterange"
-        | "int4multirange" | "int8multirange" | "nummultirange" | "tsmultirange" | "tstzmultirange" | "datemultirange"
-        | "regclass" | "regproc" | "regtype" | "bpchar" | "xid" | "pg_lsn" => alone(&words),
+        "text" | "uuid" | "json" | "jsonb" | "jsonpath" | "bytea" | "date" | "inet" | "cidr" | "macaddr"
+        | "macaddr8" | "money" | "name" | "oid" | "xml" | "point" | "line" | "lseg" | "box" | "path" | "polygon"
+        | "circle" | "tsvector" | "tsquery" | "int4range" | "int8range" | "numrange" | "tsrange" | "tstzrange"
+        | "daterange" | "int4multirange" | "int8multirange" | "nummultirange" | "tsmultirange" | "tstzmultirange"
+        | "datemultirange" | "regclass" | "regproc" | "regtype" | "bpchar" | "xid" | "pg_lsn" => alone(&words),
         "interval" => with("interval"),
         words if words.starts_with("interval ") => alone(words),
         _ => None,

@@ -197,8 +197,7 @@ pub(super) fn data_type(cursor: &mut Cursor<'_>) -> crate::sql::ast::Text {
         let token = cursor.peek();
         let of_type = token.is_some_and(|t| cursor.folded(t).is_some());
         let of_array = cursor.is_any(&["ARRAY"]) || ['[', ']', '.', '%'].iter().any(|c| cursor.at_punctuation(*c));
-        let number = token.is_some_and(|t| t.kind == crate::sql::lexer::Kind::Number);
-        if !(of_type || of_array || number || !first && cursor.at_punctuation('(')) {
+        if !(of_type || of_array || !first && cursor.at_punctuation('(')) {
             break;
         }
         cursor.pass();

@@ -33,6 +33,13 @@ impl<'t> Cursor<'t> {
         self.engine == Engine::Sqlite
     }
 
+    /// Returns a cursor over the tokens from a position up to here, and their span.
+    pub fn part(&self, from: usize) -> (Cursor<'t>, Span) {
+        let tokens = self.tokens.get(from..self.at).unwrap_or_default();
+        let span = Span::new(tokens.first().map_or(0, |t| t.start), tokens.last().map_or(0, |t| t.end));
+        (Cursor::new(self.engine, self.text, tokens), span)
+    }
+
     pub fn peek(&self) -> Option<Token> {
         self.tokens.get(self.at).copied()
     }

@@ -110,7 +110,7 @@ fn part(cursor: &mut Cursor<'_>, autoincrement: &mut bool) -> Option<IndexPart> 
             && !cursor.at_punctuation(',')
             && !cursor.at_punctuation(')')
             && !cursor.is_any(&AFTER_PART)
-            && !(cursor.position() > 0 && at_operator_class(cursor, start))
+            && !at_operator_class(cursor, start)
         {
             cursor.pass();
         }

@@ -9,6 +9,7 @@ mod cursor;
 mod do_block;
 mod index;
 mod other;
+mod schema;
 
 use cursor::Cursor;
 
@@ -25,6 +26,8 @@ pub(super) fn statement(engine: Engine, text: &str, tokens: &[Token], piece: &Pi
         let (found, skipped) = do_block::read(&mut cursor);
         commands = found;
         cursor.skipped.extend(skipped);
+    } else if cursor.is_all("CREATE SCHEMA") && cursor.postgres() {
+        commands = schema::read(&mut cursor, piece.span);
     } else {
         for command in command(&mut cursor) {
             commands.push(Located { command, span: piece.span, conditional: false });
