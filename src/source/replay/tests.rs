@@ -122,7 +122,7 @@ fn mysql_names_what_has_no_name_and_forgets_inline_references() {
         names.collect::<Vec<_>>()
     };
     assert_eq!(names(Engine::Mysql), ["d.d_ibfk_2"]);
-    assert_eq!(names(Engine::Mariadb), ["d.d_ibfk_2", "d.d_ibfk_3"]);
+    assert_eq!(names(Engine::Mariadb), ["d.d_ibfk_3", "d.d_ibfk_2"]);
     let (schema, _) = run(Engine::Mysql, &[sql]);
     let indexes: Vec<&str> = schema.table(&"d".into()).unwrap().indexes.iter().map(|i| i.name.as_str()).collect();
     assert_eq!(indexes, ["a", "b"]);
