@@ -489,8 +489,10 @@ impl Replay {
                     part.column = Some(column.name.clone());
                 }
                 None if self.engine == Engine::Sqlite && !table.columns.is_empty() => {
-                    // "rowid" and the like; a string that SQLite takes for an expression.
-                    part.expression = part.column.take();
+                    // The rowid by one of its names, or a name in double quotes that SQLite takes for a string ("Quirks", 8).
+                    let rowid = ["rowid", "oid", "_rowid_"].iter().any(|n| n.eq_ignore_ascii_case(name));
+                    part.expression = Some(if rowid { "rowid".to_string() } else { format!("\"{name}\"") });
+                    part.column = None;
                 }
                 None => {}
             }
