@@ -26,7 +26,7 @@ impl Change {
             Self::RenameColumn { table, column, to } => {
                 let of = found(schema, table)?;
                 column_of(of, column)?;
-                if of.column(to).is_some() {
+                if to != column && of.column(to).is_some() {
                     return Err(exists(of, format!("column `{to}`")));
                 }
                 for name in consequences::with_descendants(schema, table) {
