@@ -65,6 +65,13 @@ fn comparable(mut schema: Schema) -> Schema {
             }
         }
         if !postgres {
+            // A rename has SQLite quote the name in expressions if it was quoted there.
+            let unquoted = |text: &mut String| text.retain(|c| c != '"');
+            table.checks.iter_mut().for_each(|c| unquoted(&mut c.expression));
+            for index in &mut table.indexes {
+                index.predicate.iter_mut().for_each(unquoted);
+                index.parts.iter_mut().filter_map(|p| p.expression.as_mut()).for_each(unquoted);
+            }
             continue;
         }
         for column in &mut table.columns {

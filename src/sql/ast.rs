@@ -193,6 +193,24 @@ pub enum Command {
         /// Its new name.
         to: Name,
     },
+    /// `ALTER TYPE … ADD VALUE` of an enumeration.
+    AddLabel {
+        /// The type.
+        name: Name,
+        /// The new label.
+        label: String,
+        /// The label it stands beside, and whether before it; at the end if `None`.
+        beside: Option<(String, bool)>,
+    },
+    /// `ALTER TYPE … RENAME VALUE` of an enumeration.
+    RenameLabel {
+        /// The type.
+        name: Name,
+        /// The label.
+        label: String,
+        /// The label afterwards.
+        to: String,
+    },
     /// `DROP TYPE`, `DROP DOMAIN`.
     DropType {
         /// The types.
@@ -267,7 +285,10 @@ pub enum Transaction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TypeKind {
     /// An enumeration.
-    Enum,
+    Enum {
+        /// Its labels, in order.
+        labels: Vec<String>,
+    },
     /// A domain over another type.
     Domain {
         /// The base type.

@@ -25,6 +25,18 @@ impl Replay {
             Command::Set { name, values, .. } => self.set(name, values),
             Command::CreateType { name, kind } => self.create_type(name, kind),
             Command::RenameType { name, to } => self.rename_type(name, to, span, watch),
+            Command::AddLabel { name, label, beside } => self.change_labels(name, span, watch, |labels| {
+                if labels.contains(label) {
+                    return;
+                }
+                let place = beside.as_ref().and_then(|(other, before)| {
+                    labels.iter().position(|l| l == other).map(|at| if *before { at } else { at + 1 })
+                });
+                labels.insert(place.unwrap_or(labels.len()), label.clone());
+            }),
+            Command::RenameLabel { name, label, to } => self.change_labels(name, span, watch, |labels| {
+                labels.iter_mut().filter(|l| *l == label).for_each(|l| l.clone_from(to));
+            }),
             Command::DropType { names, cascade } => {
                 for name in names {
                     self.drop_type(name, *cascade, span, watch);
@@ -108,7 +120,7 @@ impl Replay {
     fn create_type(&mut self, name: &Name, kind: &TypeKind) {
         let key = self.type_key(name);
         let made = match kind {
-            TypeKind::Enum => UserType::Enum,
+            TypeKind::Enum { labels } => UserType::Enum(labels.clone()),
             TypeKind::Other => UserType::Other,
             TypeKind::Domain { base, not_null, default, collation } => {
                 let resolved = types::resolve(self.engine, &base.text, &self.users, &self.path);
@@ -134,6 +146,27 @@ impl Replay {
         schemas.into_iter().map(|s| (s, name.name.clone())).find(|key| self.users.contains_key(key))
     }
 
+    /// The columns of an enumeration know its labels.
+    fn change_labels(&mut self, name: &Name, span: Span, watch: &mut dyn Watch, change: impl FnOnce(&mut Vec<String>)) {
+        let Some(key) = self.find_type(name) else { return };
+        let Some(UserType::Enum(labels)) = self.users.get_mut(&key) else { return };
+        change(labels);
+        let labels = labels.clone();
+        let text = types::regclass(key.0.as_deref(), &key.1);
+        let mut changes = Vec::new();
+        for table in &self.schema.tables {
+            for column in table.columns.iter().filter(|c| c.data_type.family == Family::Enum && c.data_type.raw == text)
+            {
+                let data_type = crate::schema::DataType { labels: labels.clone(), ..column.data_type.clone() };
+                let (table, column, collation) = (table.name.clone(), column.name.clone(), column.collation.clone());
+                changes.push(Change::SetType { table, column, data_type, collation });
+            }
+        }
+        for change in changes {
+            self.make(change, span, watch);
+        }
+    }
+
     /// The columns of a type follow its name.
     fn rename_type(&mut self, name: &Name, to: &Name, span: Span, watch: &mut dyn Watch) {
         let Some(key) = self.find_type(name) else { return };
@@ -154,6 +187,7 @@ impl Replay {
                     data_type = crate::schema::DataType::parse(self.engine, &raw);
                     if column.data_type.family == Family::Enum {
                         data_type.family = Family::Enum;
+                        data_type.labels.clone_from(&column.data_type.labels);
                     }
                 } else {
                     continue;

@@ -9,7 +9,7 @@ use crate::sql::lexer::{Kind, significant};
 /// A type that a user made.
 #[derive(Clone, Debug)]
 pub(super) enum UserType {
-    Enum,
+    Enum(Vec<String>),
     Domain { base: DataType, not_null: bool, default: Option<String>, collation: Option<String> },
     Other,
 }
@@ -46,8 +46,9 @@ pub(super) fn resolve(engine: Engine, text: &str, users: &UserTypes, path: &[Opt
         _ => {
             let serial = engine == Engine::Cockroach && text.to_ascii_lowercase().contains("serial");
             let mut resolved = Resolved { serial, ..plain(DataType::parse(engine, text)) };
-            if let Some((_, UserType::Enum)) = find(&name_parts(engine, text), users, path) {
+            if let Some((_, UserType::Enum(labels))) = find(&name_parts(engine, text), users, path) {
                 resolved.data_type.family = Family::Enum;
+                resolved.data_type.labels = labels;
             }
             return resolved;
         }
@@ -82,7 +83,10 @@ pub(super) fn resolve(engine: Engine, text: &str, users: &UserTypes, path: &[Opt
     };
     let mut made = plain(DataType::parse(engine, &format!("{name}{suffix}")));
     match user {
-        Some(UserType::Enum) if !array => made.data_type.family = Family::Enum,
+        Some(UserType::Enum(labels)) if !array => {
+            made.data_type.family = Family::Enum;
+            made.data_type.labels = labels;
+        }
         Some(UserType::Domain { base, not_null, default, collation }) if !array => {
             made.data_type = DataType { domain: Some(name), ..base };
             (made.not_null, made.default, made.collation) = (not_null, default, collation);

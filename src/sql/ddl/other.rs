@@ -137,7 +137,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Command> {
     if cursor.eat("TYPE") {
         cursor.if_not_exists();
         let name = cursor.name()?;
-        let kind = if cursor.eat_all("AS ENUM") { TypeKind::Enum } else { TypeKind::Other };
+        let kind = if cursor.eat_all("AS ENUM") { TypeKind::Enum { labels: labels(cursor) } } else { TypeKind::Other };
         return Some(Command::CreateType { name, kind });
     }
     if cursor.eat("DOMAIN") {
@@ -159,6 +159,18 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Command> {
         return cursor.name().map(|name| Command::CreateOther { name });
     }
     None
+}
+
+fn labels(cursor: &mut Cursor<'_>) -> Vec<String> {
+    let mut labels = Vec::new();
+    if cursor.eat_punctuation('(') {
+        while let Some(label) = cursor.string() {
+            labels.push(label);
+            cursor.eat_punctuation(',');
+        }
+        cursor.eat_punctuation(')');
+    }
+    labels
 }
 
 fn domain(cursor: &mut Cursor<'_>) -> Option<Command> {
@@ -243,6 +255,16 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Option<Command> {
             to.name = cursor.ident()?.text;
         } else if cursor.eat_all("SET SCHEMA") {
             to.schema = Some(cursor.ident()?.text);
+        } else if cursor.eat_all("ADD VALUE") {
+            cursor.if_not_exists();
+            let label = cursor.string()?;
+            let before = cursor.eat("BEFORE");
+            let beside = if before || cursor.eat("AFTER") { cursor.string().map(|l| (l, before)) } else { None };
+            return Some(Command::AddLabel { name, label, beside });
+        } else if cursor.eat_all("RENAME VALUE") {
+            let label = cursor.string()?;
+            cursor.eat("TO");
+            return Some(Command::RenameLabel { name, label, to: cursor.string()? });
         } else {
             return None;
         }
