@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan};
+use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
-use crate::findings::{Finding, Severity};
+use crate::findings::{Finding, Severity, ignores};
 use crate::orphans::{self, Outcome, ScanOptions};
 use crate::relations::{ConfiguredRelation, Graph};
-use crate::rules::{self, Rule, Settings};
+use crate::rules::{self, Rule, Settings, Timeline};
 use crate::schema::{Schema, TableName};
-use crate::source::Input;
+use crate::source::{History, Input};
 
 /// What an audit is asked to do.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Options {
     pub data: Option<ScanOptions>,
     /// Whether the planner is asked about every look-up of child rows.
     pub verify_indexes: bool,
+    /// Whether what migrations do is judged, too, not only the schema they lead to. Needs a source of files.
+    pub migrations: bool,
     /// What the user does not want to hear about.
     pub suppressions: Vec<Suppression>,
 }
@@ -53,6 +56,8 @@ pub struct Report {
     pub source: String,
     /// The schema that was judged.
     pub schema: Schema,
+    /// How it came to be, for a source of files.
+    pub history: History,
     /// Its relations.
     pub relations: Graph,
     /// The findings, sorted by table, columns, code.
@@ -156,12 +161,15 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         plans = Some(answers);
     }
 
+    let judged = options.migrations && !input.history.steps.is_empty();
+    let timeline = judged.then(|| Timeline::new(input.schema.engine, &input.history));
     let context = rules::Context {
         schema: &input.schema,
         relations: &relations,
         dialect: engine::dialect(input.schema.engine),
         settings: &options.settings,
         scan: scan.as_ref(),
+        timeline: timeline.as_ref(),
         plans: plans.as_ref(),
     };
     let mut findings = rules::check(options.rules.iter().copied(), &context);
@@ -169,17 +177,24 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         let globs: Vec<_> = options.tables.iter().map(globset::Glob::compile_matcher).collect();
         findings.retain(|f| f.subject.table.as_ref().is_some_and(|t| globs.iter().any(|g| g.is_match(t.to_string()))));
     }
-    let (findings, suppressed, mut unused) = suppress::apply(findings, &options.suppressions);
+    Places::new(&input.history).locate(&mut findings, &input.schema);
+    let mut suppressions = options.suppressions;
+    suppressions.extend(ignores::find(&input.history, &input.schema));
+    let (findings, suppressed, mut unused) = suppress::apply(findings, &suppressions);
+    // An ignore of a rule that had nothing to look at is not to blame.
+    let looked = |rule: &Rule| (judged || !rule.is_about_migrations()) && (scan.is_some() || !rule.meta.needs_data);
+    unused.retain(|&i| suppressions.get(i).and_then(|s| s.rule.as_deref()).and_then(rules::find).is_none_or(looked));
     if options.rules.len() < rules::ALL.len() || !options.tables.is_empty() || !failures.is_empty() {
         unused.clear();
     }
     Ok(Report {
         source: input.label,
         schema: input.schema,
+        history: input.history,
         relations,
         findings,
         suppressed,
-        suppressions: options.suppressions,
+        suppressions,
         unused_suppressions: unused,
         failures,
     })

@@ -17,11 +17,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("demo", &["schema", "engine"]),
     ("relations", &["schema"]),
     ("orphans", &["schema", "engine", "relations"]),
-    ("findings", &["schema", "change", "relations"]),
-    ("rules", &["schema", "change", "engine", "relations", "orphans", "findings"]),
+    ("findings", &["schema", "change", "sql", "source", "relations"]),
+    ("rules", &["schema", "change", "sql", "engine", "source", "relations", "orphans", "findings"]),
     ("config", &["schema", "relations", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "orphans", "findings", "rules"]),
-    ("render", &["schema", "change", "relations", "orphans", "findings", "rules", "audit"]),
+    ("render", &["schema", "change", "source", "relations", "orphans", "findings", "rules", "audit"]),
 ];
 
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {

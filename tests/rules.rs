@@ -2,6 +2,9 @@
 //!
 //! A fenced block ` ```sql ENGINE finds|clean [data] [pg15] [pg18] [foreign-keys-on] ` is run on a fresh database, which is
 //! then audited. A ` ```toml ` block right before it is the configuration.
+//!
+//! With the word `migration` the text itself is judged: lines such as `-- 0002_name.sql` begin its files. It is still run on
+//! the real engine, which must accept it; or refuse it, if the word `fails` is there. `mysql` and `mariadb` are judged only.
 
 // A test all through: helpers may give up, too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -17,7 +20,10 @@ use referee::engine::SessionOptions;
 use referee::orphans::ScanOptions;
 use referee::rules::{self, Settings};
 use referee::schema::Engine;
-use referee::source::Source;
+use referee::source::history::{File, Migration, Place};
+use referee::source::replay::replay;
+use referee::source::{Input, Source};
+use referee::sql::Span;
 
 struct Example {
     page: String,
@@ -49,6 +55,8 @@ fn examples() -> Vec<Example> {
                             let engine = match words.next().as_deref() {
                                 Some("sqlite") => Engine::Sqlite,
                                 Some("postgres") => Engine::Postgres,
+                                Some("mysql") => Engine::Mysql,
+                                Some("mariadb") => Engine::Mariadb,
                                 // A block without engine is an excerpt, not an example.
                                 _ => continue,
                             };
@@ -72,12 +80,73 @@ fn examples() -> Vec<Example> {
     found
 }
 
+impl Example {
+    fn has(&self, word: &str) -> bool {
+        self.words.iter().any(|w| w == word)
+    }
+
+    /// The files of a migration example, each with its name.
+    fn files(&self) -> Vec<(String, String)> {
+        let mut files = vec![("0000.sql".to_string(), String::new())];
+        for line in self.sql.lines() {
+            let name =
+                line.strip_prefix("-- ").filter(|n| n.ends_with(".sql") && n.starts_with(|c: char| c.is_ascii_digit()));
+            match name {
+                Some(name) => files.push((name.to_string(), String::new())),
+                None => {
+                    let (_, text) = files.last_mut().unwrap();
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+        files.retain(|(_, text)| !text.trim().is_empty());
+        files
+    }
+
+    /// What is run to get there.
+    fn up(&self) -> Vec<String> {
+        if !self.has("migration") {
+            return vec![self.sql.clone()];
+        }
+        self.files().into_iter().filter(|(name, _)| !name.ends_with(".down.sql")).map(|(_, text)| text).collect()
+    }
+
+    /// Reads the text as migrations.
+    fn replayed(&self) -> Input {
+        let files: Vec<File> = self.files().into_iter().map(|(path, text)| File { path, text }).collect();
+        let place = |file: usize| Place { file, span: Span::new(0, files[file].text.len()) };
+        let mut migrations = Vec::new();
+        for (number, file) in files.iter().enumerate() {
+            if file.path.ends_with(".down.sql") {
+                continue;
+            }
+            let down = file.path.replace(".up.sql", ".down.sql");
+            let down = files.iter().position(|f| f.path == down && f.path != file.path);
+            migrations.push(Migration {
+                name: file.path.clone(),
+                up: place(number),
+                down: down.map(place),
+                reversible: file.path.ends_with(".up.sql"),
+                transaction: false,
+                base: false,
+            });
+        }
+        let (schema, history) = replay(self.engine, files.clone(), migrations, &mut ());
+        Input { label: self.page.clone(), schema, session: None, history }
+    }
+}
+
 fn run(example: &Example, source: &str) -> Result<(), String> {
     let config = config::parse("referee.toml", example.config.as_deref().unwrap_or_default())
         .map_err(|e| format!("its configuration is refused: {e:?}"))?;
-    let input = Source::parse(source).map_err(|e| e.to_string())?;
-    let input = input.open(&SessionOptions::default()).map_err(|e| e.to_string())?;
-    let has = |word: &str| example.words.iter().any(|w| w == word);
+    let input = if example.has("migration") {
+        example.replayed()
+    } else {
+        let input = Source::parse(source).map_err(|e| e.to_string())?;
+        input.open(&SessionOptions::default()).map_err(|e| e.to_string())?
+    };
+    let has = |word: &str| example.has(word);
     let options = Options {
         relations: config.resolve(&input.schema).relations,
         threshold: 0.5,
@@ -86,6 +155,7 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
         tables: Vec::new(),
         data: has("data").then_some(ScanOptions { samples: 5 }),
         verify_indexes: false,
+        migrations: has("migration"),
         suppressions: Vec::new(),
     };
     let report = audit::audit(input, options, &mut ()).map_err(|e| e.to_string())?;
@@ -109,7 +179,7 @@ fn check(engine: Engine, mut source_of: impl FnMut(&Example) -> Option<String>) 
             failures.push(format!("docs/rules/{}.md:{}: {why}", example.page, example.line));
         }
     }
-    assert!(ran > 20, "only {ran} examples ran");
+    assert!(ran > if servers(engine) { 20 } else { 1 }, "only {ran} examples ran");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -122,9 +192,8 @@ fn sqlite_examples_hold() {
         let path = directory.path().join(format!("{number}.db"));
         let connection = rusqlite::Connection::open(&path).unwrap();
         connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
-        if let Err(error) = connection.execute_batch(&example.sql) {
-            panic!("docs/rules/{}.md:{}: {error}", example.page, example.line);
-        }
+        let done = example.up().iter().try_for_each(|text| connection.execute_batch(text));
+        assert_eq!(done.is_err(), example.has("fails"), "docs/rules/{}.md:{}: {done:?}", example.page, example.line);
         Some(path.display().to_string())
     });
 }
@@ -138,13 +207,27 @@ fn postgres_examples_hold() {
                 return None;
             }
             let url = server.fresh_database();
-            if let Err(error) = support::postgres::connect(&url).batch_execute(&example.sql) {
-                let why = error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_string());
-                panic!("docs/rules/{}.md:{} on PostgreSQL {}: {why}", example.page, example.line, server.major);
-            }
+            let mut connection = support::postgres::connect(&url);
+            let done = example.up().iter().try_for_each(|text| connection.batch_execute(text));
+            let why = done
+                .as_ref()
+                .err()
+                .map(|error| error.as_db_error().map_or_else(|| error.to_string(), |e| e.message().to_string()));
+            let place = format!("docs/rules/{}.md:{} on PostgreSQL {}", example.page, example.line, server.major);
+            assert_eq!(done.is_err(), example.has("fails"), "{place}: {why:?}");
             Some(url)
         });
     }
+}
+
+fn servers(engine: Engine) -> bool {
+    matches!(engine, Engine::Sqlite | Engine::Postgres)
+}
+
+#[test]
+fn examples_of_engines_without_a_server_here_hold() {
+    check(Engine::Mysql, |example| Some(example.page.clone()));
+    check(Engine::Mariadb, |example| Some(example.page.clone()));
 }
 
 #[test]

@@ -172,6 +172,7 @@ impl Config {
                         rule: ignore.rule.map(str::to_string),
                         subject: ignore.subject.clone(),
                         fingerprint: None,
+                        scope: None,
                         reason: ignore.reason.clone(),
                         origin: self.place(&ignore.span),
                     },

@@ -103,6 +103,7 @@ impl Baseline {
             rule: Some(entry.rule.clone()),
             subject: None,
             fingerprint: Some(entry.fingerprint.clone()),
+            scope: None,
             reason: entry.reason.clone(),
             origin: file.to_string(),
         };

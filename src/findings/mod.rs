@@ -2,6 +2,8 @@
 
 pub mod baseline;
 mod fingerprint;
+pub mod ignores;
+pub mod places;
 pub mod suppress;
 
 use schemars::JsonSchema;
@@ -37,7 +39,7 @@ impl Severity {
 /// What is known of a rule without running it.
 #[derive(Debug, Serialize)]
 pub struct Meta {
-    /// The code, stable for ever: `REF1xx` structure, `REF2xx` actions, `REF3xx` state.
+    /// The code, stable for ever: `REF1xx` structure, `REF2xx` actions, `REF3xx` state, `REF4xx` migrations.
     pub code: &'static str,
     /// The name, which states the defect and reads well after "allow".
     pub name: &'static str,
@@ -141,6 +143,27 @@ pub struct Label {
     pub text: String,
 }
 
+/// Bytes of a file that a finding rests on. Lines and columns are counted from 1, columns in characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Location {
+    /// The file, as the user would type it.
+    pub file: String,
+    /// The line of the first character.
+    pub line: usize,
+    /// The column of the first character.
+    pub column: usize,
+    /// The line of the last character.
+    pub end_line: usize,
+    /// The column after the last character.
+    pub end_column: usize,
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
+    /// What is there: `ON DELETE SET NULL`. Empty if the finding's message says it.
+    pub label: String,
+}
+
 /// A query and what it returned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Evidence {
@@ -194,6 +217,9 @@ pub struct Finding {
     pub help: String,
     /// The facts it rests on; for a contradiction, both sides.
     pub labels: Vec<Label>,
+    /// Where it is in the files that were read: the place that causes it first, then what it runs into. Empty for a database.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Location>,
     /// What was asked of the database, and its answer.
     pub evidence: Vec<Evidence>,
     /// Repairs, the recommended one first.
@@ -215,6 +241,7 @@ impl Finding {
             why: String::new(),
             help: String::new(),
             labels: Vec::new(),
+            locations: Vec::new(),
             evidence: Vec::new(),
             fixes: Vec::new(),
         }
@@ -253,6 +280,13 @@ impl Finding {
     #[must_use]
     pub fn label(mut self, place: impl Into<String>, text: impl Into<String>) -> Self {
         self.labels.push(Label { place: place.into(), text: text.into() });
+        self
+    }
+
+    /// Says where it is; the first place added is the one that causes it.
+    #[must_use]
+    pub fn at(mut self, location: Option<Location>) -> Self {
+        self.locations.extend(location);
         self
     }
 

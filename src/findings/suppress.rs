@@ -3,6 +3,7 @@
 use globset::Glob;
 
 use super::Finding;
+use super::ignores::Scope;
 
 /// A decision not to hear about some findings.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +14,8 @@ pub struct Suppression {
     pub subject: Option<Glob>,
     /// A fingerprint (baselines); `None` for every finding.
     pub fingerprint: Option<String>,
+    /// What in the source it is about (comments); `None` for everything.
+    pub scope: Option<Scope>,
     /// Why.
     pub reason: String,
     /// Where it is written, for a person: `referee.toml:12`, `baseline`.
@@ -34,7 +37,7 @@ impl Suppression {
                 || finding.subject.columns.iter().any(|c| glob.is_match(format!("{table}.{c}")))
         });
         let fingerprint = self.fingerprint.as_ref().is_none_or(|f| *f == finding.fingerprint);
-        rule && subject && fingerprint
+        rule && subject && fingerprint && self.scope.as_ref().is_none_or(|s| s.is_about(finding))
     }
 }
 

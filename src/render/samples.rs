@@ -162,10 +162,12 @@ pub(super) fn report() -> Report {
         rule: Some(rule.into()),
         subject: None,
         fingerprint: None,
+        scope: None,
         reason: reason.into(),
         origin: origin.into(),
     };
     Report {
+        history: crate::source::History::default(),
         source: "postgres://app:***@db.example.com/shop".into(),
         schema,
         relations,
@@ -188,6 +190,7 @@ pub(super) fn report() -> Report {
 pub(super) fn clean() -> Report {
     let (schema, relations) = shop();
     Report {
+        history: crate::source::History::default(),
         source: "shop.db".into(),
         schema,
         relations,

@@ -338,7 +338,7 @@ mod tests {
         let relations = crate::relations::Graph::new(&s, &[configured], 0.5);
         let settings = crate::rules::Settings::default();
         let context =
-            Context { schema: &s, relations: &relations, dialect: None, settings: &settings, scan: None, plans: None };
+            Context { schema: &s, relations: &relations, dialect: None, settings: &settings, scan: None, timeline: None, plans: None };
         let mut found = Vec::new();
         check(&context, &mut found);
         assert_eq!(found.len(), 1);

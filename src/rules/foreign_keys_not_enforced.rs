@@ -116,6 +116,7 @@ mod tests {
             dialect: None,
             settings: &settings,
             scan: Some(&scan),
+            timeline: None,
             plans: None,
         };
         let found = rules::check([rules::find(RULE).unwrap()], &context);

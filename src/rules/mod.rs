@@ -7,6 +7,7 @@
 mod defaults;
 mod helpers;
 pub mod policy;
+pub mod timeline;
 mod wording;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::relations::Graph;
 use crate::schema::{Engine, Schema, TableName};
 
 pub use crate::findings::Meta;
+pub use timeline::Timeline;
 
 macro_rules! rules {
     ($($module:ident),* $(,)?) => {
@@ -52,6 +54,24 @@ rules![
     unvalidated_foreign_key,
     disabled_foreign_key,
     orphan_rows,
+    not_null_added_under_set_null,
+    rebuild_deletes_children,
+    foreign_key_scan_under_lock,
+    validated_in_same_transaction,
+    never_validated,
+    index_blocks_writes,
+    index_after_foreign_key,
+    foreign_key_dropped,
+    cascade_added,
+    cascade_removed,
+    inline_references_ignored,
+    set_default_ignored,
+    irreversible_without_down,
+    if_not_exists_hides_difference,
+    created_twice,
+    unguarded_drop_constraint,
+    several_keys_in_one_transaction,
+    copying_alter,
 ];
 
 /// A rule.
@@ -61,6 +81,13 @@ pub struct Rule {
     pub meta: &'static Meta,
     /// Looks for it. Must be deterministic.
     pub check: fn(&Context<'_>, &mut Vec<Finding>),
+}
+
+impl Rule {
+    /// Tells whether it judges what migrations do, not what a schema is.
+    pub fn is_about_migrations(&self) -> bool {
+        self.meta.code.starts_with("REF4")
+    }
 }
 
 /// Every engine.
@@ -85,6 +112,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// What the rows say, if they were read.
     pub scan: Option<&'a Scan>,
+    /// What migrations do, if it is them that are judged.
+    pub timeline: Option<&'a Timeline<'a>>,
     /// What the planner says of the look-up of child rows, by table and columns, if it was asked.
     pub plans: Option<&'a BTreeMap<(TableName, Vec<String>), LookupPlan>>,
 }
@@ -98,6 +127,10 @@ pub struct Settings {
     pub foreign_keys: Option<bool>,
 }
 
+/// Rules about migrations, and the rules about schemas that would say the same of the same key.
+const SAID_BETTER: &[(&str, &str)] =
+    &[("not-null-added-under-set-null", "set-null-on-not-null"), ("never-validated", "unvalidated-foreign-key")];
+
 /// Runs rules and returns their findings, sorted by table (the database first), columns, code.
 pub fn check<'r>(rules: impl IntoIterator<Item = &'r Rule>, context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -106,6 +139,12 @@ pub fn check<'r>(rules: impl IntoIterator<Item = &'r Rule>, context: &Context<'_
             (rule.check)(context, &mut findings);
         }
     }
+    // A rule about migrations tells the same at the line that did it.
+    let told: Vec<(&str, crate::findings::Subject)> = findings
+        .iter()
+        .filter_map(|f| SAID_BETTER.iter().find(|(m, _)| *m == f.rule).map(|(_, s)| (*s, f.subject.clone())))
+        .collect();
+    findings.retain(|f| !told.iter().any(|(rule, subject)| f.rule == *rule && f.subject == *subject));
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.subject.table.clone(), f.subject.columns.clone(), f.code, f.subject.name.clone());
         key(a).cmp(&key(b)).then_with(|| a.fingerprint.cmp(&b.fingerprint))

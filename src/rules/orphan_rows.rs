@@ -184,7 +184,7 @@ mod tests {
         let (relations, settings) = (graph(schema), Settings::default());
         let dialect = crate::engine::dialect(schema.engine);
         let context =
-            Context { schema, relations: &relations, dialect, settings: &settings, scan: Some(&scan), plans: None };
+            Context { schema, relations: &relations, dialect, settings: &settings, scan: Some(&scan), timeline: None, plans: None };
         rules::check([rules::find("orphan-rows").unwrap()], &context)
     }
 
@@ -242,7 +242,7 @@ mod tests {
         let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
         let settings = Settings::default();
         let context =
-            Context { schema: &schema, relations: &relations, dialect: None, settings: &settings, scan: Some(&scan), plans: None };
+            Context { schema: &schema, relations: &relations, dialect: None, settings: &settings, scan: Some(&scan), timeline: None, plans: None };
         let found = rules::check([rules::find("orphan-rows").unwrap()], &context);
         assert_eq!(found[0].severity, Severity::Warning);
         assert!(found[0].help.contains("Only then add the foreign key"));

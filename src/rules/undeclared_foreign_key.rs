@@ -174,7 +174,7 @@ mod tests {
         let relations = Graph::new(s, &[relation], 0.5);
         let settings = Settings::default();
         let dialect = crate::engine::dialect(s.engine);
-        let context = Context { schema: s, relations: &relations, dialect, settings: &settings, scan: None, plans: None };
+        let context = Context { schema: s, relations: &relations, dialect, settings: &settings, scan: None, timeline: None, plans: None };
         let mut found = Vec::new();
         check(&context, &mut found);
         found

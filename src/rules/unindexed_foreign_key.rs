@@ -238,6 +238,7 @@ mod tests {
             dialect: engine::dialect(s.engine),
             settings: &settings,
             scan: None,
+            timeline: None,
             plans,
         };
         rules::check([rules::find("unindexed-foreign-key").unwrap()], &context)

@@ -98,7 +98,7 @@ mod tests {
         let (scan, relations) = (Scan { outcomes: vec![Outcome::Counted(orphans)] }, graph(schema));
         let settings = Settings::default();
         let context =
-            Context { schema, relations: &relations, dialect: None, settings: &settings, scan: Some(&scan), plans: None };
+            Context { schema, relations: &relations, dialect: None, settings: &settings, scan: Some(&scan), timeline: None, plans: None };
         rules::check([rules::find(RULE).unwrap()], &context)
     }
 

@@ -57,6 +57,7 @@ pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
         tables: Vec::new(),
         data: Some(ScanOptions { samples: super::SAMPLES }),
         verify_indexes: false,
+        migrations: false,
         suppressions: Vec::new(),
     };
     let report = audit(input, options, &mut Bar::new(ui))?;

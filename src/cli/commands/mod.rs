@@ -122,6 +122,7 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
         tables,
         data: data.then_some(ScanOptions { samples: SAMPLES }),
         verify_indexes: false,
+        migrations: false,
         suppressions: Vec::new(),
     })
 }

@@ -1,0 +1,171 @@
+//! From bytes of files to what people read: paths, lines, columns. And from a schema's findings to their bytes.
+
+use super::{Finding, Location, Subject, SubjectKind};
+use crate::schema::{ForeignKey, Schema, Table, TableName};
+use crate::source::History;
+use crate::source::history::Place;
+
+/// The files of a history, ready to be asked for lines.
+pub struct Places<'h> {
+    history: &'h History,
+    /// Where every line of every file begins.
+    lines: Vec<Vec<usize>>,
+}
+
+/// Rules whose findings are caused by whichever of their facts came last.
+const CONTRADICTIONS: &[&str] = &[
+    "set-null-on-not-null",
+    "set-default-without-parent",
+    "foreign-key-type-mismatch",
+    "foreign-key-collation-mismatch",
+    "dangling-default",
+];
+
+impl<'h> Places<'h> {
+    /// Reads where lines begin.
+    pub fn new(history: &'h History) -> Self {
+        let starts = |text: &str| {
+            let after = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
+            std::iter::once(0).chain(after).collect()
+        };
+        Self { history, lines: history.files.iter().map(|f| starts(&f.text)).collect() }
+    }
+
+    /// Returns the history.
+    pub fn history(&self) -> &'h History {
+        self.history
+    }
+
+    /// Makes a location of a place; `None` if the place is in no file.
+    pub fn location(&self, place: Place, label: impl Into<String>) -> Option<Location> {
+        let file = self.history.files.get(place.file)?;
+        let (start, end) = (place.span.start.min(file.text.len()), place.span.end.min(file.text.len()));
+        if start >= end {
+            return None;
+        }
+        let (line, column) = self.line_and_column(place.file, start)?;
+        let (end_line, end_column) = self.line_and_column(place.file, end)?;
+        let label = label.into();
+        Some(Location { file: file.path.clone(), line, column, end_line, end_column, start, end, label })
+    }
+
+    /// Makes a location of a place's first line: of a whole statement its head is enough.
+    pub fn head(&self, place: Place, label: impl Into<String>) -> Option<Location> {
+        let mut place = place;
+        let text = self.history.text(place);
+        if let Some(length) = text.find(['\n', '\r']) {
+            place.span.end = place.span.start + text[..length].trim_end().len();
+        }
+        self.location(place, label)
+    }
+
+    fn line_and_column(&self, file: usize, at: usize) -> Option<(usize, usize)> {
+        let starts = self.lines.get(file)?;
+        let line = starts.partition_point(|s| *s <= at).checked_sub(1)?;
+        let before = self.history.files.get(file)?.text.get(*starts.get(line)?..at)?;
+        Some((line + 1, before.chars().count() + 1))
+    }
+
+    /// Gives findings about a schema their places, where they have none: what they are about, and each of their facts.
+    pub fn locate(&self, findings: &mut [Finding], schema: &Schema) {
+        if self.history.files.is_empty() {
+            return;
+        }
+        for finding in findings.iter_mut().filter(|f| f.locations.is_empty()) {
+            finding.locations = self.of(finding, schema);
+        }
+    }
+
+    fn of(&self, finding: &Finding, schema: &Schema) -> Vec<Location> {
+        let mut facts: Vec<(Place, String)> = Vec::new();
+        for label in &finding.labels {
+            if let Some(place) = self.fact(finding, schema, &label.place, &label.text)
+                && facts.iter().all(|(p, _)| *p != place)
+            {
+                facts.push((place, label.text.clone()));
+            }
+        }
+        let subject = self.subject(&finding.subject, schema);
+        if CONTRADICTIONS.contains(&finding.rule) && !facts.is_empty() {
+            facts.sort_by_key(|fact| std::cmp::Reverse(fact.0));
+        } else if let Some(subject) = subject {
+            // The fact that lies within the subject says it more exactly.
+            let inside = |p: &Place| {
+                p.file == subject.file && p.span.start >= subject.span.start && p.span.end <= subject.span.end
+            };
+            match facts.iter().position(|(p, _)| inside(p)) {
+                Some(at) => facts[..=at].rotate_right(1),
+                None => facts.insert(0, (subject, String::new())),
+            }
+        }
+        facts.into_iter().filter_map(|(place, label)| self.head(place, label)).collect()
+    }
+
+    fn subject(&self, subject: &Subject, schema: &Schema) -> Option<Place> {
+        let table = subject.table.as_ref()?;
+        let origins = self.history.origins.table(table)?;
+        let column = || subject.columns.first().and_then(|c| origins.columns.get(c)).map(|c| c.declared);
+        match subject.kind {
+            SubjectKind::Database => None,
+            SubjectKind::Table => Some(origins.created),
+            SubjectKind::Column | SubjectKind::Relation => column().or(Some(origins.created)),
+            SubjectKind::Index => subject.name.as_ref().and_then(|n| origins.indexes.get(n).copied()).or_else(column),
+            SubjectKind::ForeignKey => {
+                let key = key_of(schema.table(table)?, |k| k.columns == subject.columns && k.name == subject.name)
+                    .and_then(|k| self.history.origins.foreign_key(table, k));
+                key.map(|k| k.declared).or_else(column)
+            }
+        }
+    }
+
+    /// Finds the bytes of a fact: `users.workspace_id` / `NOT NULL`, `users_fk` / `ON DELETE SET NULL`.
+    fn fact(&self, finding: &Finding, schema: &Schema, place: &str, text: &str) -> Option<Place> {
+        let origins = &self.history.origins;
+        let own = finding.subject.table.as_ref().and_then(|t| schema.table(t));
+        let on = |word: &str| text.contains(word);
+        let about_key = on("ON DELETE") || on("ON UPDATE") || on("NOT VALID") || on("NOT ENFORCED") || on("refers to");
+        let key = |table: &Table| -> Option<Place> {
+            let named = key_of(table, |k| k.name.as_deref() == Some(place));
+            let plain = || {
+                let is = |k: &ForeignKey| crate::relations::side(&table.name, &k.columns) == place;
+                key_of(table, |k| is(k) && k.columns == finding.subject.columns).or_else(|| key_of(table, is))
+            };
+            let key = named.or_else(|| if about_key { plain() } else { None })?;
+            let known = origins.foreign_key(&table.name, key)?;
+            let clause = if on("ON DELETE") {
+                known.on_delete
+            } else if on("ON UPDATE") {
+                known.on_update
+            } else {
+                None
+            };
+            Some(clause.unwrap_or(known.declared))
+        };
+        if let Some(found) = own.and_then(key) {
+            return Some(found);
+        }
+        if let Some((table, column)) = place.rsplit_once('.')
+            && let Ok(table) = table.parse::<TableName>()
+            && let Some(known) = origins.column(&table, column)
+        {
+            return Some(if text.starts_with("NOT NULL") || text.starts_with("PRIMARY KEY") {
+                known.nullable
+            } else if text.starts_with("DEFAULT") {
+                known.default.unwrap_or(known.declared)
+            } else if finding.rule.ends_with("-mismatch") {
+                known.data_type
+            } else {
+                known.declared
+            });
+        }
+        if let Some(index) = own.and_then(|t| origins.index(&t.name, place)) {
+            return Some(index);
+        }
+        // The names of constraints are those of one table; another table's is meant where this one has none.
+        schema.tables.iter().find_map(key)
+    }
+}
+
+fn key_of(table: &Table, is: impl Fn(&ForeignKey) -> bool) -> Option<&ForeignKey> {
+    table.foreign_keys.iter().find(|k| is(k))
+}

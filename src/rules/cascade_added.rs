@@ -1,0 +1,43 @@
+//! `cascade-added`: a migration makes a key cascade.
+
+use super::timeline::{in_the_end, is_policy};
+use super::wording::{key_name, key_place};
+use super::{Context, EVERY_ENGINE, Meta};
+use crate::findings::{Finding, Severity, Subject};
+use crate::schema::Action;
+
+pub(super) static META: Meta = Meta {
+    code: "REF409",
+    name: "cascade-added",
+    severity: Severity::Warning,
+    summary: "A migration makes an existing foreign key cascade",
+    engines: EVERY_ENGINE,
+    needs_data: false,
+    page: include_str!("../../docs/rules/cascade-added.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(timeline) = context.timeline else { return };
+    for change in &timeline.keys {
+        let (child, Some(new)) = (&change.table, &change.new) else { continue };
+        let concerns = change.old.on_delete != Action::Cascade && new.on_delete == Action::Cascade;
+        // What a later migration takes back does no harm any more.
+        let stands = in_the_end(context.schema, child, new).is_some_and(|k| k.on_delete == new.on_delete);
+        if !concerns || !stands || is_policy(context, child, new, new.on_delete) {
+            continue;
+        }
+        let (name, parent) = (key_name(child, new), &new.parent);
+        let before = match change.old.on_delete {
+            Action::NoAction | Action::Restrict => "was refused while a child refers to it",
+            Action::SetNull => "left its child rows with NULL",
+            Action::SetDefault | Action::Cascade => "left its child rows with their default",
+        };
+        findings.push(
+            Finding::new(&META, Subject::foreign_key(child, new), format!("Foreign key {name} is changed from ON DELETE {} to CASCADE", change.old.on_delete))
+                .why(format!("A delete of a `{parent}` row that {before} now deletes its `{child}` rows, and theirs in turn, without a word."))
+                .help("If that is meant, say so where the migration is reviewed: `-- referee: ignore cascade-added REASON`, or a [[policy]] in referee.toml. `referee graph SOURCE --root TABLE` shows what goes with a row.")
+                .label(key_place(child, new), format!("ON DELETE {}", new.on_delete))
+                .at(timeline.places.head(change.place, format!("was ON DELETE {}", change.old.on_delete))),
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! `foreign-key-scan-under-lock`: a key whose rows are checked while both tables are locked.
+
+use super::timeline::Event;
+use super::wording::key_name;
+use super::{Context, Meta};
+use crate::change::Change;
+use crate::findings::{Finding, Severity, Subject};
+use crate::schema::{Engine, ForeignKey};
+
+pub(super) static META: Meta = Meta {
+    code: "REF403",
+    name: "foreign-key-scan-under-lock",
+    severity: Severity::Warning,
+    summary: "Adding a foreign key without NOT VALID checks every row while both tables are locked",
+    engines: &[Engine::Postgres],
+    needs_data: false,
+    page: include_str!("../../docs/rules/foreign-key-scan-under-lock.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(timeline) = context.timeline else { return };
+    for event in &timeline.events {
+        let Some((child, key)) = event.added_key() else { continue };
+        let base = timeline.migration(event).is_some_and(|m| m.base);
+        if event.fresh || base || !key.validated || !key.enforced || is_unchecked(event, key) {
+            continue;
+        }
+        let name = key_name(child, key);
+        let parent = &key.parent;
+        findings.push(
+            Finding::new(
+                &META,
+                Subject::foreign_key(child, key),
+                format!("Adding foreign key {name} checks all rows of `{child}` while `{child}` and `{parent}` are locked"),
+            )
+            .distinguished_by(&format!("to {parent}"))
+            .why(format!(
+                "ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables and keeps it while it reads every row of `{child}`: \
+                 no INSERT, UPDATE or DELETE in `{child}` or `{parent}` until it is done."
+            ))
+            .help(
+                "Add it NOT VALID, which holds the locks for an instant only and is enforced for every new row; then run \
+                 VALIDATE CONSTRAINT in a transaction of its own, which blocks no writes.",
+            )
+            .at(timeline.at(event, "checks every row under lock")),
+        );
+    }
+}
+
+/// Tells whether PostgreSQL adds the key without reading rows: declared with a new column that has no default, so that it is
+/// NULL everywhere (parse_utilcmd.c, transformAlterTableStmt: skipValidation).
+fn is_unchecked(event: &Event<'_>, key: &ForeignKey) -> bool {
+    event.step.changes.iter().any(|made| match &made.change {
+        Change::AddColumn { column, .. } => {
+            let inline = made.span.start <= event.made.span.start && event.made.span.end <= made.span.end;
+            inline && column.default.is_none() && key.columns == [column.name.as_str()]
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,65 @@
+//! `index-after-foreign-key`: the index of a key comes after the key.
+
+use super::wording::key_name;
+use super::{Context, Meta};
+use crate::change::Change;
+use crate::findings::{Finding, Severity, Subject};
+use crate::schema::Engine;
+
+pub(super) static META: Meta = Meta {
+    code: "REF407",
+    name: "index-after-foreign-key",
+    severity: Severity::Info,
+    summary: "A foreign key is added before the index that it needs",
+    engines: &[Engine::Sqlite, Engine::Postgres],
+    needs_data: false,
+    page: include_str!("../../docs/rules/index-after-foreign-key.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(timeline) = context.timeline else { return };
+    for (i, event) in timeline.events.iter().enumerate() {
+        let Some((child, key)) = event.added_key() else { continue };
+        if event.fresh || event.indexed || timeline.migration(event).is_some_and(|m| m.base) {
+            continue;
+        }
+        let index = timeline.events.iter().skip(i + 1).find(|e| match &e.made.change {
+            Change::AddIndex { table, index } => {
+                let first: Vec<&str> = index.parts.iter().take(key.columns.len()).filter_map(|p| p.column.as_deref()).collect();
+                table == child
+                    && e.step.migration == event.step.migration
+                    && index.predicate.is_none()
+                    && first.len() == key.columns.len()
+                    && key.columns.iter().all(|c| first.contains(&c.as_str()))
+            }
+            _ => false,
+        });
+        let Some(index) = index else { continue };
+        let held = event.transaction.is_some() && event.transaction == index.transaction && context.schema.engine == Engine::Postgres;
+        let name = key_name(child, key);
+        let why = if held {
+            format!(
+                "Within one transaction the locks of ADD FOREIGN KEY on `{child}` and `{}` are held while the index is built: \
+                 writes to the parent wait for an index of the child.",
+                key.parent
+            )
+        } else {
+            format!(
+                "Until the index is there, each delete of a `{}` row reads all of `{child}` to look for rows that refer to it.",
+                key.parent
+            )
+        };
+        findings.push(
+            Finding::new(
+                &META,
+                Subject::foreign_key(child, key),
+                format!("Foreign key {name} is added before the index on its columns"),
+            )
+            .severity(if held { Severity::Warning } else { Severity::Info })
+            .why(why)
+            .help("Put the index first, then the key.")
+            .at(timeline.at(event, "the key"))
+            .at(timeline.at(index, "the index, later")),
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! `index-blocks-writes`: an index built without CONCURRENTLY.
+
+use super::{Context, Meta};
+use crate::change::Change;
+use crate::findings::{Finding, Severity, Subject};
+use crate::schema::{Engine, IndexOrigin, TableKind};
+use crate::sql::Command;
+
+pub(super) static META: Meta = Meta {
+    code: "REF406",
+    name: "index-blocks-writes",
+    severity: Severity::Warning,
+    summary: "Building an index without CONCURRENTLY blocks writes to the table",
+    engines: &[Engine::Postgres],
+    needs_data: false,
+    page: include_str!("../../docs/rules/index-blocks-writes.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(timeline) = context.timeline else { return };
+    for event in &timeline.events {
+        let Change::AddIndex { table, index } = &event.made.change else { continue };
+        if event.fresh || index.origin != IndexOrigin::User || timeline.migration(event).is_some_and(|m| m.base) {
+            continue;
+        }
+        // `ON ONLY` builds nothing: the partitions' indexes are attached to it.
+        let harmless = |c: &Command| matches!(c, Command::CreateIndex(i) if i.concurrently || i.only);
+        let located = event.step.statement.commands.iter().find(|c| c.span == event.made.span);
+        let commands: Vec<&Command> = match located {
+            Some(c) => vec![&c.command],
+            None => event.step.statement.kinds().collect(),
+        };
+        if commands.into_iter().any(harmless) {
+            continue;
+        }
+        let partitioned = context.schema.table(table).is_some_and(|t| t.kind == TableKind::Partitioned);
+        let help = if partitioned {
+            "CONCURRENTLY is not allowed on a partitioned table: create the index ON ONLY it, create one CONCURRENTLY on each \
+             partition, and attach each with ALTER INDEX … ATTACH PARTITION."
+        } else {
+            "Use CREATE INDEX CONCURRENTLY, in a migration that runs outside of a transaction."
+        };
+        findings.push(
+            Finding::new(&META, Subject::index(table, index), format!("Building `{}` blocks writes to `{table}`", index.name))
+                .distinguished_by(&index.name)
+                .why(format!(
+                    "CREATE INDEX takes SHARE on `{table}` until the index is built, or until COMMIT within a transaction: no \
+                     INSERT, UPDATE or DELETE meanwhile."
+                ))
+                .help(help)
+                .at(timeline.at(event, "")),
+        );
+    }
+}

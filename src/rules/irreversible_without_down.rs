@@ -1,0 +1,39 @@
+//! `irreversible-without-down`: a migration that cannot be undone, among migrations that can.
+
+use super::{Context, EVERY_ENGINE, Meta};
+use crate::findings::{Finding, Severity, Subject};
+
+pub(super) static META: Meta = Meta {
+    code: "REF413",
+    name: "irreversible-without-down",
+    severity: Severity::Info,
+    summary: "A migration has no down part, where the others have",
+    engines: EVERY_ENGINE,
+    needs_data: false,
+    page: include_str!("../../docs/rules/irreversible-without-down.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(timeline) = context.timeline else { return };
+    let history = timeline.history;
+    // Where no migration has a down part, nobody meant to go back.
+    if !history.migrations.iter().any(|m| m.down.is_some()) {
+        return;
+    }
+    for (number, migration) in history.migrations.iter().enumerate() {
+        if !migration.reversible || migration.down.is_some() || migration.base {
+            continue;
+        }
+        let Some(event) = timeline.events.iter().find(|e| e.step.migration == number) else { continue };
+        findings.push(
+            Finding::new(&META, Subject::database(), format!("Migration {} has no down part", migration.name))
+                .distinguished_by(&migration.name)
+                .why(
+                    "The tool that runs these migrations can go back, and the others say how. Here a rollback stops, or goes on \
+                     and leaves the schema as it is.",
+                )
+                .help("Write the down part; where going back would lose rows, write a statement that fails and says so.")
+                .at(timeline.at(event, "not undone by anything")),
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! `never-validated`: NOT VALID without a VALIDATE to follow.
+
+use super::timeline::in_the_end;
+use super::wording::key_name;
+use super::{Context, Meta};
+use crate::findings::{Finding, Severity, Subject};
+use crate::schema::Engine;
+
+pub(super) static META: Meta = Meta {
+    code: "REF405",
+    name: "never-validated",
+    severity: Severity::Warning,
+    summary: "A key is added NOT VALID, and no migration validates it",
+    engines: &[Engine::Postgres, Engine::Cockroach],
+    needs_data: false,
+    page: include_str!("../../docs/rules/never-validated.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(timeline) = context.timeline else { return };
+    for (i, event) in timeline.events.iter().enumerate() {
+        let Some((child, key)) = event.added_key().filter(|(_, k)| !k.validated && k.enforced) else { continue };
+        let again = timeline.events.iter().skip(i + 1).filter_map(|e| e.added_key());
+        let is_last = !again.into_iter().any(|(t, k)| t == child && k.columns == key.columns && k.name == key.name);
+        let Some(now) = in_the_end(context.schema, child, key).filter(|k| !k.validated && k.name == key.name) else {
+            continue;
+        };
+        if !is_last {
+            continue;
+        }
+        let name = key_name(child, now);
+        findings.push(
+            Finding::new(
+                &META,
+                Subject::foreign_key(child, now),
+                format!("Foreign key {name} is added NOT VALID, and no migration validates it"),
+            )
+            .why(format!(
+                "The rows that were in `{child}` before were never checked: some may refer to `{}` rows that do not exist, \
+                 and the planner cannot rely on the key.",
+                key.parent
+            ))
+            .help(format!(
+                "Add a migration that runs `ALTER TABLE {child} VALIDATE CONSTRAINT {}`. It fails if there are orphans: `referee \
+                 audit … --data` counts them.",
+                now.name.as_deref().unwrap_or("NAME")
+            ))
+            .at(timeline.at(event, "NOT VALID")),
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! `validated-in-same-transaction`: NOT VALID and VALIDATE in one transaction.
+
+use super::timeline::same_relation;
+use super::wording::key_name;
+use super::{Context, Meta};
+use crate::change::Change;
+use crate::findings::{Finding, Severity, Subject};
+use crate::schema::Engine;
+
+pub(super) static META: Meta = Meta {
+    code: "REF404",
+    name: "validated-in-same-transaction",
+    severity: Severity::Warning,
+    summary: "A key is added NOT VALID and validated in the same transaction, which keeps the lock",
+    engines: &[Engine::Postgres],
+    needs_data: false,
+    page: include_str!("../../docs/rules/validated-in-same-transaction.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(timeline) = context.timeline else { return };
+    for (i, event) in timeline.events.iter().enumerate() {
+        let Change::ValidateForeignKey { table, foreign_key } = &event.made.change else { continue };
+        if event.transaction.is_none() {
+            continue;
+        }
+        let added = timeline.events.iter().take(i).rev().find(|e| {
+            e.transaction == event.transaction
+                && e.added_key().is_some_and(|(t, k)| t == table && same_relation(k, foreign_key) && !k.validated)
+        });
+        let Some(added) = added.filter(|a| !a.fresh) else { continue };
+        let name = key_name(table, foreign_key);
+        findings.push(
+            Finding::new(
+                &META,
+                Subject::foreign_key(table, foreign_key),
+                format!("Foreign key {name} is validated in the transaction that adds it"),
+            )
+            .why(format!(
+                "The lock that ADD … NOT VALID takes on `{table}` and `{}` is held until COMMIT, so the rows are read under \
+                 it after all: no writes to either table meanwhile. NOT VALID has gained nothing.",
+                foreign_key.parent
+            ))
+            .help("Put VALIDATE CONSTRAINT into a migration of its own, which runs after this one has been committed.")
+            .at(timeline.at(event, "reads every row"))
+            .at(timeline.at(added, "takes the lock")),
+        );
+    }
+}
