@@ -25,6 +25,7 @@ pub(super) struct Ui {
     pub quiet: bool,
     /// Whether progress can be drawn.
     pub progress: bool,
+    mute: bool,
     colour_err: bool,
 }
 
@@ -40,9 +41,15 @@ impl Ui {
             },
             quiet: global.quiet,
             // A progress bar and printed statements would write over each other.
+            mute: false,
             progress: err && !global.quiet && !global.verbose,
             colour_err: coloured(global.color, err, wishes),
         }
+    }
+
+    /// Returns one that tells nothing: for work whose notes and warnings were told, or will be.
+    pub fn muted(&self) -> Self {
+        Self { style: self.style, quiet: true, progress: false, mute: true, colour_err: self.colour_err }
     }
 
     /// Prints a result.
@@ -106,6 +113,9 @@ impl Ui {
 
     /// Writes to standard error. If that is closed there is nobody left to tell.
     pub fn write(&self, text: &str) {
+        if self.mute {
+            return;
+        }
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }

@@ -13,7 +13,13 @@ pub fn render(report: &Report) -> String {
             Severity::Info => "notice",
         };
         let title = format!("{} {} at {}", finding.code, finding.rule, finding.subject.place());
-        text.push_str(&format!("::{command} title={}::{}\n", property(&title), data(&body(finding))));
+        // The annotation stands at the line; a finding of a database has none.
+        let place = finding.locations.first().map(|l| {
+            let (file, line, end) = (property(&l.file), l.line, l.end_line);
+            format!("file={file},line={line},endLine={end},col={},", l.column)
+        });
+        let place = place.unwrap_or_default();
+        text.push_str(&format!("::{command} {place}title={}::{}\n", property(&title), data(&body(finding))));
     }
     for failure in &report.failures {
         let body = match &failure.hint {
@@ -32,6 +38,8 @@ pub fn render(report: &Report) -> String {
 fn body(finding: &Finding) -> String {
     let mut parts = vec![finding.message.clone()];
     parts.extend(finding.labels.iter().map(|l| format!("{}: {}", l.place, l.text)));
+    let other = finding.locations.iter().skip(1);
+    parts.extend(other.map(|l| format!("{}:{}: {}", l.file, l.line, l.label).trim_end_matches([':', ' ']).to_string()));
     parts.extend([&finding.why, &finding.help].into_iter().filter(|p| !p.is_empty()).cloned());
     parts.extend(finding.evidence.iter().map(|e| format!("{};\n{}", e.query, e.returned)));
     if let Some(fix) = finding.fixes.first() {

@@ -15,7 +15,7 @@ struct Issue<'a> {
     location: Location<'a>,
 }
 
-/// GitLab demands a path and a line. The source is the only path there is.
+/// GitLab demands a path and a line. Where a finding has none the source is the only path there is.
 #[derive(Serialize)]
 struct Location<'a> {
     path: &'a str,
@@ -24,7 +24,7 @@ struct Location<'a> {
 
 #[derive(Serialize)]
 struct Lines {
-    begin: u32,
+    begin: usize,
 }
 
 /// Writes the report.
@@ -39,7 +39,10 @@ pub fn render(report: &Report) -> String {
             Severity::Warning => "major",
             Severity::Info => "info",
         },
-        location: location(),
+        location: f.locations.first().map_or_else(location, |l| Location {
+            path: l.file.strip_prefix("./").unwrap_or(&l.file),
+            lines: Lines { begin: l.line },
+        }),
     });
     let failures = report.failures.iter().map(|f| Issue {
         description: format!("The audit is incomplete: {}: {}", f.what, f.message),

@@ -76,8 +76,10 @@ pub fn render(report: &Report) -> String {
 }
 
 fn open(finding: &Finding) -> String {
+    let place = finding.locations.first();
+    let place = place.map(|l| format!(" file=\"{}\" line=\"{}\"", escape(&l.file), l.line)).unwrap_or_default();
     format!(
-        "    <testcase classname=\"{}\" name=\"{}\">\n",
+        "    <testcase classname=\"{}\" name=\"{}\"{place}>\n",
         escape(&finding.subject.table.as_ref().map_or_else(|| "database".to_string(), ToString::to_string)),
         escape(&format!("{} {} {}", finding.code, finding.rule, finding.subject.place()))
     )
@@ -85,6 +87,8 @@ fn open(finding: &Finding) -> String {
 
 fn case(finding: &Finding) -> String {
     let mut body: Vec<String> = finding.labels.iter().map(|l| format!("{}: {}", l.place, l.text)).collect();
+    let at = |l: &crate::findings::Location| format!("{}:{}:{} {}", l.file, l.line, l.column, l.label).trim_end().to_string();
+    body.extend(finding.locations.iter().map(at));
     body.extend([&finding.why, &finding.help].into_iter().filter(|p| !p.is_empty()).cloned());
     body.extend(finding.evidence.iter().map(|e| format!("{};\n{}", e.query, e.returned)));
     if let Some(fix) = finding.fixes.first() {

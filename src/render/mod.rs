@@ -2,7 +2,8 @@
 //!
 //! Every renderer is a pure function. None prints, none knows a terminal: what they need to know of one is in [`Style`].
 
-pub mod github;
+pub mod excerpt;
+mod github;
 pub mod gitlab;
 pub mod graph;
 pub mod html;

@@ -1,7 +1,8 @@
 //! `sarif`: SARIF 2.1.0, the format of code scanning services.
 //!
-//! A database has no lines, so a result's place is logical: `orders`, `orders.customer_id`. Where the source is a file
-//! it is named as the artifact; a URL is only a property of the run.
+//! A database has no lines, so a result's place is logical: `orders`, `orders.customer_id`. Where SQL files were read a result
+//! has its region, too, and what it runs into as related locations. Where the source is another file it is named as the
+//! artifact; a URL is only a property of the run.
 
 use std::collections::BTreeMap;
 
@@ -108,6 +109,8 @@ struct ResultEntry<'a> {
     level: &'static str,
     message: Text,
     locations: [Location; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    related_locations: Vec<Location>,
     partial_fingerprints: BTreeMap<&'static str, &'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     suppressions: Vec<SuppressionEntry<'a>>,
@@ -119,13 +122,27 @@ struct ResultEntry<'a> {
 struct Location {
     #[serde(skip_serializing_if = "Option::is_none")]
     physical_location: Option<PhysicalLocation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     logical_locations: Vec<LogicalLocation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Text>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PhysicalLocation {
     artifact_location: ArtifactLocation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Region>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    start_line: usize,
+    start_column: usize,
+    end_line: usize,
+    end_column: usize,
 }
 
 #[derive(Serialize)]
@@ -149,8 +166,15 @@ pub fn render(report: &Report) -> String {
     let mut codes: Vec<&'static str> = all().map(|f| f.code).collect();
     codes.sort_unstable();
     codes.dedup();
-    let artifact = file_uri(&report.source).map(|uri| ArtifactLocation { uri, index: 0 });
-    let result = |finding, suppressions| result(finding, &codes, artifact.as_ref(), suppressions);
+    let mut uris: Vec<String> = all().flat_map(|f| &f.locations).map(|l| path_uri(&l.file)).collect();
+    uris.sort();
+    uris.dedup();
+    if uris.is_empty() && report.history.files.is_empty() {
+        uris.extend(file_uri(&report.source));
+    }
+    let artifacts: Vec<ArtifactLocation> =
+        uris.into_iter().enumerate().map(|(index, uri)| ArtifactLocation { uri, index }).collect();
+    let result = |finding, suppressions| result(finding, &codes, &artifacts, suppressions);
     let mut results: Vec<ResultEntry<'_>> = report.findings.iter().map(|f| result(f, vec![])).collect();
     results.extend(report.suppressed.iter().map(|s| {
         let by = report.suppressions.get(s.by);
@@ -183,7 +207,7 @@ pub fn render(report: &Report) -> String {
                 execution_successful: report.failures.is_empty(),
                 tool_execution_notifications: notifications.collect(),
             }],
-            artifacts: artifact.iter().map(|a| Artifact { location: a.clone() }).collect(),
+            artifacts: artifacts.iter().map(|a| Artifact { location: a.clone() }).collect(),
             results,
             column_kind: "unicodeCodePoints",
             properties: json!({ "source": report.source, "engine": engine(report) }),
@@ -210,10 +234,22 @@ fn rule(meta: &rules::Meta) -> RuleEntry {
     }
 }
 
+fn physical(location: &crate::findings::Location, artifacts: &[ArtifactLocation]) -> Option<PhysicalLocation> {
+    let uri = path_uri(&location.file);
+    let artifact = artifacts.iter().find(|a| a.uri == uri)?;
+    let region = Region {
+        start_line: location.line,
+        start_column: location.column,
+        end_line: location.end_line,
+        end_column: location.end_column,
+    };
+    Some(PhysicalLocation { artifact_location: artifact.clone(), region: Some(region) })
+}
+
 fn result<'a>(
     finding: &'a Finding,
     codes: &[&'static str],
-    artifact: Option<&ArtifactLocation>,
+    artifacts: &[ArtifactLocation],
     suppressions: Vec<SuppressionEntry<'a>>,
 ) -> ResultEntry<'a> {
     let parts = [&finding.message, &finding.why, &finding.help];
@@ -224,9 +260,27 @@ fn result<'a>(
         level: level(finding.severity),
         message: Text { text },
         locations: [Location {
-            physical_location: artifact.map(|a| PhysicalLocation { artifact_location: a.clone() }),
+            physical_location: match finding.locations.first() {
+                Some(location) => physical(location, artifacts),
+                // The one file that was read; a finding about a folder as a whole has none.
+                None if artifacts.len() == 1 => {
+                    artifacts.first().map(|a| PhysicalLocation { artifact_location: a.clone(), region: None })
+                }
+                None => None,
+            },
             logical_locations: logical_locations(finding),
+            message: None,
         }],
+        related_locations: finding
+            .locations
+            .iter()
+            .skip(1)
+            .map(|l| Location {
+                physical_location: physical(l, artifacts),
+                logical_locations: Vec::new(),
+                message: (!l.label.is_empty()).then(|| Text { text: l.label.clone() }),
+            })
+            .collect(),
         partial_fingerprints: BTreeMap::from([("referee/1", finding.fingerprint.as_str())]),
         suppressions,
         properties: json!({
@@ -272,8 +326,14 @@ fn file_uri(source: &str) -> Option<String> {
     if source.contains("://") || source.is_empty() {
         return None;
     }
+    Some(path_uri(source))
+}
+
+/// Writes a path as a URI reference, relative where the path is.
+fn path_uri(path: &str) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
     let mut uri = String::new();
-    for byte in source.replace('\\', "/").bytes() {
+    for byte in path.replace('\\', "/").bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(byte as char);
         } else {
@@ -281,7 +341,7 @@ fn file_uri(source: &str) -> Option<String> {
         }
     }
     // RFC 3986 §3.3: a leading `//` would be read as a host.
-    Some(if uri.starts_with("//") { format!("/.{uri}") } else { uri })
+    if uri.starts_with("//") { format!("/.{uri}") } else { uri }
 }
 
 #[cfg(test)]

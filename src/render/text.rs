@@ -12,7 +12,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
 use super::summary::{Summary, by_table, engine, rule_rows};
 use crate::audit::Report;
-use crate::findings::{Finding, Fix, Safety, Severity};
+use crate::findings::{Finding, Fix, Label, Safety, Severity};
 use crate::schema::{Engine, TableName};
 
 /// Writes the whole report.
@@ -37,7 +37,8 @@ pub fn quiet(report: &Report, style: &Style) -> String {
         let mark = style.severity(finding.severity, style.mark(finding.severity));
         let code = style.dim(finding.code);
         let place = style.bold(&tame(&finding.subject.place()));
-        page.line(format!("{mark} {code} {} {place}", finding.rule));
+        let at = finding.locations.first().map(|l| format!(" {}:{}", tame(&l.file), l.line)).unwrap_or_default();
+        page.line(format!("{mark} {code} {} {place}{}", finding.rule, style.dim(&at)));
     }
     page.failures(report);
     page.verdict(report);
@@ -128,7 +129,11 @@ impl Page<'_> {
         for part in wrap(&finding.message, self.room(INDENT)) {
             self.line(format!("{:INDENT$}{part}", ""));
         }
-        self.labels(finding);
+        let excerpts = super::excerpt::excerpts(finding, &report.history, style, INDENT);
+        let shown = |label: &Label| finding.locations.iter().any(|l| l.label == label.text);
+        let labels: Vec<&Label> = finding.labels.iter().filter(|l| excerpts.is_empty() || !shown(l)).collect();
+        self.labels(&labels);
+        self.lines.extend(excerpts);
         let mut pointed = None;
         for (word, text) in [("Why", &finding.why), ("Do", &finding.help)].into_iter().filter(|(_, t)| !t.is_empty()) {
             match first.entry((finding.rule, word, shape(text))) {
@@ -154,13 +159,13 @@ impl Page<'_> {
     }
 
     /// The facts of a contradiction, one below the other, so that the eye compares them. A place is named where it changes.
-    fn labels(&mut self, finding: &Finding) {
+    fn labels(&mut self, labels: &[&Label]) {
         let style = self.style;
-        let places: Vec<String> = finding.labels.iter().map(|l| tame(&l.place).replace('\n', " ")).collect();
+        let places: Vec<String> = labels.iter().map(|l| tame(&l.place).replace('\n', " ")).collect();
         let widest = places.iter().map(|p| width(p)).max().unwrap_or(0);
         let aligned = 4 + widest + 2 + 12 <= style.width;
         let mut named = None;
-        for (label, place) in finding.labels.iter().zip(&places) {
+        for (label, place) in labels.iter().zip(&places) {
             let again = named.replace(place) == Some(place);
             let place = if again { "" } else { place };
             if aligned {

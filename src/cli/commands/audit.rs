@@ -56,7 +56,7 @@ pub(super) fn run(args: &AuditArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
 }
 
 /// Says what could not be done, and returns the exit code.
-fn code(report: &Report, fail_on: FailOn, ui: &Ui) -> u8 {
+pub(super) fn code(report: &Report, fail_on: FailOn, ui: &Ui) -> u8 {
     for failure in &report.failures {
         let error = CliError::new(format!("could not {}: {}", failure.what, failure.message));
         ui.fail(&match &failure.hint {
@@ -87,15 +87,15 @@ pub(super) fn read_baseline(path: &Path) -> Result<Baseline, CliError> {
 }
 
 /// What is not to be heard, and where each part of it comes from.
-struct Hidden {
-    suppressions: Vec<Suppression>,
+pub(super) struct Hidden {
+    pub(super) suppressions: Vec<Suppression>,
     /// The positions of the ignores, which come first.
     ignores: Vec<usize>,
     baseline: Option<(String, Baseline)>,
 }
 
 impl Hidden {
-    fn new(config: &Config, baseline: Option<(&Path, Baseline)>, ui: &Ui) -> Self {
+    pub(super) fn new(config: &Config, baseline: Option<(&Path, Baseline)>, ui: &Ui) -> Self {
         let (ignores, expired) = config.suppressions(super::today());
         ui.diagnostics(&config.name, &config.text, &expired);
         let (ignores, mut suppressions): (Vec<_>, Vec<_>) = ignores.into_iter().unzip();
@@ -106,7 +106,7 @@ impl Hidden {
         Self { suppressions, ignores, baseline }
     }
 
-    fn warn_of_unused(&self, config: &Config, report: &Report, ui: &Ui) {
+    pub(super) fn warn_of_unused(&self, config: &Config, report: &Report, ui: &Ui) {
         let unused = &report.unused_suppressions;
         let ignores = unused.iter().filter_map(|&i| config.unused_ignore(*self.ignores.get(i)?));
         ui.diagnostics(&config.name, &config.text, &ignores.collect::<Vec<_>>());

@@ -8,6 +8,7 @@ mod explain;
 mod graph;
 mod init;
 mod json_schema;
+mod lint;
 mod rules;
 mod schema;
 
@@ -37,6 +38,7 @@ pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
     let global = &cli.global;
     match cli.command {
         Command::Audit(args) => audit::run(&args, global, ui),
+        Command::Lint(args) => lint::run(&args, global, ui),
         Command::Graph(args) => graph::run(&args, global, ui),
         Command::Schema(args) => schema::run(&args, global, ui),
         Command::Baseline(args) => baseline::run(&args, global, ui),
@@ -77,10 +79,13 @@ impl Observer for Echo {
 
 /// Opens a source and reads its schema.
 fn open(source: &str, global: &Global, ui: &Ui) -> Result<Input, CliError> {
+    open_source(&Source::parse(source)?, global, ui)
+}
+
+fn open_source(source: &Source, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     interrupt::listen();
     let observer = global.verbose.then(|| Arc::new(Echo) as Arc<dyn Observer>);
     let options = SessionOptions { observer, environment: environment::postgres(), ..SessionOptions::default() };
-    let source = Source::parse(source)?;
     let input = {
         let _spinner = Spinner::start(ui, "Reading the catalog".to_string());
         source.open(&options)?

@@ -1,0 +1,180 @@
+//! `referee lint`: what is wrong with migrations, at the lines that cause it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::super::args::{EngineName, Global, LintArgs, WhatArgs};
+use super::super::error::{CliError, FAILED};
+use super::super::git::{Repository, Tree};
+use super::super::progress::Bar;
+use super::super::ui::Ui;
+use super::super::{interrupt, output};
+use super::audit::{Hidden, code, read_baseline};
+use crate::audit::{Report, audit};
+use crate::config::{Config, FailOn};
+use crate::findings::Severity;
+use crate::render::{self, ReportFormat};
+use crate::schema::Engine;
+use crate::source::{Input, Source};
+
+pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let config = super::configuration(global)?;
+    let format = args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse)).unwrap_or_default();
+    let one_document = !matches!(format, ReportFormat::Text | ReportFormat::Github);
+    if args.paths.len() > 1 && (one_document || args.output.is_some()) {
+        return Err(CliError::new("only `text` and `github` on standard output can hold the reports of several paths")
+            .hint("lint one PATH at a time, or name the folder that holds the files"));
+    }
+    output::check(args.output.as_deref())?;
+    let fail_on = args.fail_on.or(config.audit.fail_on).unwrap_or(FailOn::Severity(Severity::Warning));
+    let mut worst = 0;
+    for path in &args.paths {
+        let report = lint(path, args, global, &config, ui)?;
+        let mut style = ui.style;
+        style.colour &= args.output.is_none();
+        let text = render::report(format, &report, &style, ui.quiet);
+        output::write(ui, args.output.as_deref(), &text)?;
+        if let Some(path) = &args.output {
+            ui.note(&format!("wrote {}", path.display()));
+        }
+        let code = code(&report, fail_on, ui);
+        worst = if worst == FAILED || code == FAILED { FAILED } else { worst.max(code) };
+    }
+    Ok(worst)
+}
+
+fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui) -> Result<Report, CliError> {
+    let compared = args.since.is_some() || args.staged || args.changed;
+    if !compared {
+        let input = open(path, args.base.as_deref(), args, global, ui)?;
+        return judge(input, args, config, true, ui);
+    }
+    // The states are replayed and compared, not the lines: a finding is new if the old state does not have it.
+    let repository = Repository::of(path)?;
+    let old = match &args.since {
+        Some(since) => repository.tree(Some(&repository.fork_point(since)?))?,
+        None => repository.tree(Some("HEAD"))?,
+    };
+    let new = if args.staged { Some(repository.tree(None)?) } else { None };
+    let Some(new) = open_at(new.as_ref(), path, args, global, ui)? else {
+        return Err(CliError::new(format!("{} is not among the staged files", path.display()))
+            .hint("stage it with `git add`, or lint it without --staged"));
+    };
+    let known = match open_at(Some(&old), path, args, global, ui)? {
+        Some(old) => judge(old, args, config, false, ui)?.findings,
+        None => Vec::new(),
+    };
+    let mut known = known.into_iter().fold(BTreeMap::<String, usize>::new(), |mut counts, finding| {
+        *counts.entry(finding.fingerprint).or_default() += 1;
+        counts
+    });
+    let mut report = judge(new, args, config, true, ui)?;
+    report.findings.retain(|finding| match known.get_mut(&finding.fingerprint) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    });
+    Ok(report)
+}
+
+/// Opens a path as it is in a tree; `None` if the tree does not have it.
+fn open_at(
+    tree: Option<&Tree>,
+    path: &Path,
+    args: &LintArgs,
+    global: &Global,
+    ui: &Ui,
+) -> Result<Option<Input>, CliError> {
+    let Some(tree) = tree else { return open(path, args.base.as_deref(), args, global, ui).map(Some) };
+    let there = tree.path(path)?;
+    if !there.exists() {
+        return Ok(None);
+    }
+    // A base schema outside of the repository does not change with it.
+    let base = args.base.as_deref().map(|b| tree.path(b).ok().filter(|b| b.exists()).unwrap_or_else(|| b.to_path_buf()));
+    let mut input = match open(&there, base.as_deref(), args, global, ui) {
+        Ok(input) => input,
+        // A folder that did not hold migrations yet.
+        Err(_) if tree.is_old() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    input.label = path.display().to_string();
+    for file in &mut input.history.files {
+        let read = Path::new(&file.path);
+        if let Ok(rest) = read.strip_prefix(&there) {
+            let shown = if rest.as_os_str().is_empty() { path.to_path_buf() } else { path.join(rest) };
+            file.path = shown.display().to_string();
+        } else if let (Some(base), Some(typed)) = (&base, &args.base)
+            && read == base
+        {
+            file.path = typed.display().to_string();
+        }
+    }
+    Ok(Some(input))
+}
+
+fn open(path: &Path, base: Option<&Path>, args: &LintArgs, global: &Global, ui: &Ui) -> Result<Input, CliError> {
+    let text = path.to_str().ok_or_else(|| CliError::new(format!("{} is no UTF-8", path.display())))?;
+    let source = Source::parse(text)?;
+    if !matches!(source, Source::Sql(_)) {
+        return Err(CliError::new(format!("{} holds no SQL to lint", source.label()))
+            .hint("a database or a schema document is audited: `referee audit SOURCE`"));
+    }
+    let engine = args.engine.map(|e| match e {
+        EngineName::Postgres => Engine::Postgres,
+        EngineName::Cockroach => Engine::Cockroach,
+        EngineName::Sqlite => Engine::Sqlite,
+        EngineName::Mysql => Engine::Mysql,
+        EngineName::Mariadb => Engine::Mariadb,
+    });
+    let source = source.with_sql(engine, base.map(Path::to_path_buf), args.layout.clone());
+    super::open_source(&source, global, ui)
+}
+
+/// Judges an input; `loud` tells what the configuration says in vain.
+fn judge(input: Input, args: &LintArgs, config: &Config, loud: bool, ui: &Ui) -> Result<Report, CliError> {
+    let what = WhatArgs {
+        data: false,
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        tables: args.tables.clone(),
+        foreign_keys: args.foreign_keys,
+        min_confidence: args.min_confidence,
+    };
+    let baseline = match &args.baseline {
+        Some(path) => Some((path.as_path(), read_baseline(path)?)),
+        None => None,
+    };
+    let mut rows = config.clone();
+    // Rows are nothing that files could have.
+    rows.audit.data = None;
+    let quiet = ui.muted();
+    let ui = if loud { ui } else { &quiet };
+    let mut options = super::options(&what, &rows, &input, ui)?;
+    options.migrations = true;
+    let hidden = Hidden::new(config, baseline, ui);
+    options.suppressions = hidden.suppressions.clone();
+    if loud {
+        skipped(&input, ui);
+    }
+    let report = audit(input, options, &mut Bar::new(ui))?;
+    interrupt::check()?;
+    if loud {
+        ui.diagnostics(&config.name, &config.text, &config.unused_policies(&report.relations));
+        hidden.warn_of_unused(config, &report, ui);
+    }
+    Ok(report)
+}
+
+/// Says what the reader passed over: what is not read is not judged.
+fn skipped(input: &Input, ui: &Ui) {
+    let skipped = &input.history.skipped;
+    let Some(first) = skipped.first() else { return };
+    let file = input.history.files.get(first.at.file).map_or("", |f| f.path.as_str());
+    let line = input.history.line(first.at);
+    let count = skipped.len();
+    let what = if count == 1 { "1 clause was".to_string() } else { format!("{count} clauses were") };
+    ui.note(&format!("{what} passed over, because referee does not know it; the first at {file}:{line}"));
+}
