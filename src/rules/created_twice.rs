@@ -1,8 +1,11 @@
 //! `created-twice`: a statement makes what is there already.
 
 use super::{Context, EVERY_ENGINE, Meta};
+use crate::change::Change;
 use crate::findings::{Finding, Severity, Subject};
-use crate::source::history::ConflictKind;
+use crate::schema::TableName;
+use crate::source::history::{ConflictKind, Place};
+use crate::sql::Command;
 
 pub(super) static META: Meta = Meta {
     code: "REF415",
@@ -32,5 +35,34 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 .at(timeline.places.head(conflict.at, "made again"))
                 .at(conflict.earlier.and_then(|p| timeline.places.head(p, "made here"))),
         );
+    }
+    for (at, step) in timeline.history.steps.iter().enumerate() {
+        for located in &step.statement.commands {
+            let Command::CreateTable(create) = &located.command else { continue };
+            let made = step.changes.iter().any(|m| matches!(m.change, Change::CreateTable { .. }));
+            let told = timeline.history.conflicts.iter().any(|c| c.step == at);
+            if !create.if_not_exists || create.temporary || made || told || located.conditional {
+                continue;
+            }
+            let origins = &timeline.history.origins;
+            let same = |t: &TableName| t.name.eq_ignore_ascii_case(&create.name.name);
+            let Some((table, known)) = origins.tables().find(|(t, _)| same(t)) else { continue };
+            let place = Place { file: step.file, span: located.span };
+            if known.created >= place {
+                continue;
+            }
+            findings.push(
+                Finding::new(&META, Subject::table(table), format!("table `{table}` is defined a second time"))
+                    .distinguished_by("if not exists")
+                    .severity(Severity::Info)
+                    .why(
+                        "IF NOT EXISTS passes over the second definition, and the two agree today. Whoever changes one of them \
+                         does not know of the other.",
+                    )
+                    .help("Keep one of the two.")
+                    .at(timeline.places.head(place, "does nothing"))
+                    .at(timeline.places.head(known.created, "made here")),
+            );
+        }
     }
 }
