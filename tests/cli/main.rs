@@ -4,5 +4,6 @@
 
 mod config;
 mod help;
+mod lint;
 mod support;
 mod verbs;

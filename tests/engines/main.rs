@@ -13,5 +13,6 @@
 mod support;
 
 mod connections;
+mod migrations;
 mod postgres;
 mod sqlite;

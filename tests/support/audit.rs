@@ -19,6 +19,7 @@ pub struct Ask<'a> {
     pub data: bool,
     /// Whether the planner is asked.
     pub verify_indexes: bool,
+        migrations: false,
     /// What the user says of SQLite's enforcement.
     pub foreign_keys: Option<bool>,
 }
@@ -41,6 +42,7 @@ pub fn audit(source: &str, ask: Ask<'_>) -> Report {
         tables: Vec::new(),
         data: ask.data.then_some(ScanOptions { samples: 5 }),
         verify_indexes: ask.verify_indexes,
+        migrations: false,
         suppressions: Vec::new(),
     };
     let report = audit::audit(input, options, &mut ()).unwrap_or_else(|e| panic!("{source}: {e}"));

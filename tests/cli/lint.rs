@@ -1,0 +1,188 @@
+//! `referee lint`: lines, suppression by comments, and what a branch brings.
+
+use std::process::Command;
+
+use crate::support::Sandbox;
+
+const BASE: &str = "CREATE TABLE workspaces (id uuid PRIMARY KEY);\nCREATE TABLE users (id uuid PRIMARY KEY);\n";
+const ADD: &str = "ALTER TABLE users ADD COLUMN workspace_id uuid\n  REFERENCES workspaces (id) ON DELETE SET NULL;\n\
+                   CREATE INDEX CONCURRENTLY users_ws ON users (workspace_id);\n";
+const REQUIRE: &str = "-- everybody has one\nALTER TABLE users\n  ALTER COLUMN workspace_id SET NOT NULL;\n";
+
+/// The contradiction of three migrations, each right by itself.
+fn workspaces() -> Sandbox {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("migrations")).unwrap();
+    sandbox.write("migrations/0001_base.sql", BASE);
+    sandbox.write("migrations/0002_workspace.sql", ADD);
+    sandbox.write("migrations/0003_required.sql", REQUIRE);
+    sandbox
+}
+
+fn lint(sandbox: &Sandbox, more: &[&str]) -> crate::support::Run {
+    sandbox.run(&[&["lint", "migrations", "--engine", "postgres"], more].concat())
+}
+
+fn git(sandbox: &Sandbox, arguments: &[&str]) {
+    let done = Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .current_dir(sandbox.path("."))
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn rules_of(json: &str) -> Vec<(String, String, u64)> {
+    let document: serde_json::Value = serde_json::from_str(json).unwrap();
+    let findings = document["findings"].as_array().unwrap();
+    let place = |f: &serde_json::Value| {
+        let at = &f["locations"][0];
+        (
+            f["rule"].as_str().unwrap().to_string(),
+            at["file"].as_str().unwrap_or_default().to_string(),
+            at["line"].as_u64().unwrap_or_default(),
+        )
+    };
+    findings.iter().map(place).collect()
+}
+
+#[test]
+fn a_contradiction_stands_at_the_line_that_creates_it_and_shows_both_sides() {
+    let sandbox = workspaces();
+    let run = lint(&sandbox, &["--only", "not-null-added-under-set-null,set-null-on-not-null", "--ascii"]);
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(run.out.contains("migrations/0003_required.sql:3:3"), "{}", run.out);
+    assert!(run.out.contains("migrations/0002_workspace.sql:2:"), "{}", run.out);
+    assert!(run.out.contains("ON DELETE SET NULL"), "{}", run.out);
+    assert!(!run.out.contains("REF201"), "the same is not said twice: {}", run.out);
+
+    let json = lint(&sandbox, &["--only", "set-null-on-not-null", "--format", "json"]);
+    let expected = ("set-null-on-not-null".to_string(), "migrations/0003_required.sql".to_string(), 3);
+    assert_eq!(rules_of(&json.out), [expected], "the schema's own rule, asked alone, finds the same line");
+
+    let github = lint(&sandbox, &["--only", "not-null-added-under-set-null", "--format", "github"]);
+    assert!(github.out.starts_with("::error file=migrations/0003_required.sql,line=3,"), "{}", github.out);
+    let gitlab = lint(&sandbox, &["--only", "not-null-added-under-set-null", "--format", "gitlab"]);
+    let gitlab: serde_json::Value = serde_json::from_str(&gitlab.out).unwrap();
+    assert_eq!(gitlab[0]["location"]["lines"]["begin"], 3);
+    let sarif = lint(&sandbox, &["--only", "not-null-added-under-set-null", "--format", "sarif"]);
+    let sarif: serde_json::Value = serde_json::from_str(&sarif.out).unwrap();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 3);
+    let other = &result["relatedLocations"][0]["physicalLocation"];
+    assert_eq!(other["artifactLocation"]["uri"], "migrations/0002_workspace.sql");
+}
+
+#[test]
+fn fingerprints_do_not_move_with_lines() {
+    let sandbox = workspaces();
+    let print = |sandbox: &Sandbox| {
+        let run = lint(sandbox, &["--only", "not-null-added-under-set-null", "--format", "json"]);
+        let document: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        document["findings"][0]["fingerprint"].as_str().unwrap().to_string()
+    };
+    let before = print(&sandbox);
+    sandbox.write("migrations/0003_required.sql", &format!("\n\n\n{REQUIRE}"));
+    assert_eq!(print(&sandbox), before);
+}
+
+#[test]
+fn comments_say_what_is_not_to_be_heard_and_those_about_nothing_are_told() {
+    let sandbox = workspaces();
+    let rule = ["--only", "not-null-added-under-set-null"];
+    sandbox.write(
+        "migrations/0003_required.sql",
+        &format!("-- referee: ignore not-null-added-under-set-null repaired in 0004\n{REQUIRE}"),
+    );
+    assert_eq!(lint(&sandbox, &rule).code, 0);
+    sandbox.write("migrations/0003_required.sql", &format!("{REQUIRE}-- referee: ignore-file REF401 repaired later\n"));
+    assert_eq!(lint(&sandbox, &rule).code, 0);
+    // A comment on another statement is about that one.
+    sandbox.write("migrations/0003_required.sql", REQUIRE);
+    sandbox.write("migrations/0002_workspace.sql", &format!("-- referee: ignore REF401 no\n{ADD}"));
+    let run = lint(&sandbox, &["--fail-on", "error"]);
+    assert_eq!(run.code, 1, "{}", run.out);
+    assert!(run.out.contains("Suppressions about nothing"), "{}", run.out);
+    assert!(run.out.contains("migrations/0002_workspace.sql:1"), "{}", run.out);
+}
+
+#[test]
+fn a_comment_on_the_constraint_is_an_ignore_too() {
+    let sandbox = workspaces();
+    let comment =
+        "COMMENT ON CONSTRAINT users_workspace_id_fkey ON users IS 'referee: ignore REF401 repaired in the program';\n";
+    sandbox.write("migrations/0004_comment.sql", comment);
+    let run = lint(&sandbox, &["--only", "not-null-added-under-set-null"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    assert!(run.out.contains("1 finding suppressed"), "{}", run.out);
+}
+
+#[test]
+fn only_what_a_branch_brings_is_reported_by_comparing_states() {
+    let sandbox = workspaces();
+    std::fs::remove_file(sandbox.path("migrations/0003_required.sql")).unwrap();
+    // A finding that is there from the start.
+    sandbox.write(
+        "migrations/0001_base.sql",
+        &format!("{BASE}CREATE TABLE notes (id int PRIMARY KEY, user_id uuid REFERENCES users (id));\n"),
+    );
+    git(&sandbox, &["init", "-q", "-b", "main"]);
+    git(&sandbox, &["add", "."]);
+    git(&sandbox, &["commit", "-q", "-m", "one"]);
+    git(&sandbox, &["checkout", "-q", "-b", "topic"]);
+    let all = lint(&sandbox, &["--format", "json"]);
+    assert!(!rules_of(&all.out).is_empty());
+    let none = lint(&sandbox, &["--format", "json", "--since", "main"]);
+    assert_eq!((none.code, rules_of(&none.out)), (0, vec![]), "{}", none.err);
+
+    // A changed line, without a new finding.
+    let base = sandbox.read("migrations/0001_base.sql");
+    sandbox.write("migrations/0001_base.sql", &format!("-- a comment\n{base}"));
+    assert_eq!(rules_of(&lint(&sandbox, &["--format", "json", "--changed"]).out), []);
+
+    sandbox.write("migrations/0003_required.sql", REQUIRE);
+    let expected = [("not-null-added-under-set-null".to_string(), "migrations/0003_required.sql".to_string(), 3)];
+    assert_eq!(rules_of(&lint(&sandbox, &["--format", "json", "--changed"]).out), expected);
+    assert_eq!(rules_of(&lint(&sandbox, &["--format", "json", "--staged"]).out), [], "nothing is staged");
+    git(&sandbox, &["add", "."]);
+    let staged = lint(&sandbox, &["--format", "json", "--staged"]);
+    assert_eq!(rules_of(&staged.out), expected, "{}", staged.err);
+    git(&sandbox, &["commit", "-q", "-m", "two"]);
+    assert_eq!(rules_of(&lint(&sandbox, &["--format", "json", "--since", "main"]).out), expected);
+    let status = Command::new("git").args(["status", "--porcelain"]).current_dir(sandbox.path(".")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&status.stdout), "", "the repository is as it was");
+}
+
+#[test]
+fn what_cannot_be_linted_says_so() {
+    let sandbox = Sandbox::with_shop();
+    let document = sandbox.run(&["lint", "shop.json"]);
+    assert_eq!((document.code, document.out.as_str()), (2, ""));
+    assert!(document.err.contains("referee audit"), "{}", document.err);
+    let sandbox = workspaces();
+    let since = lint(&sandbox, &["--since", "main"]);
+    assert_eq!(since.code, 2);
+    assert!(since.err.contains("git"), "{}", since.err);
+    let two = sandbox.run(&["lint", "migrations", "migrations", "--engine", "postgres", "--format", "json"]);
+    assert_eq!(two.code, 2, "{}", two.out);
+}
+
+#[test]
+fn a_policy_is_held_against_every_key_with_its_line() {
+    let sandbox = workspaces();
+    std::fs::remove_file(sandbox.path("migrations/0003_required.sql")).unwrap();
+    sandbox.write(
+        "schema.sql",
+        &format!("{BASE}CREATE TABLE notes (\n  id int PRIMARY KEY,\n  user_id uuid REFERENCES users (id)\n);\n"),
+    );
+    std::fs::remove_file(sandbox.path("migrations/0001_base.sql")).unwrap();
+    sandbox.write(
+        "migrations/0003_posts.sql",
+        "CREATE TABLE posts (\n  id int PRIMARY KEY,\n  author uuid REFERENCES users (id)\n);\n",
+    );
+    sandbox.write("referee.toml", "[[policy]]\nparent = \"users\"\non_delete = \"cascade\"\n");
+    let run = lint(&sandbox, &["--base", "schema.sql", "--only", "policy-violation", "--format", "json"]);
+    let at = |file: &str, line| ("policy-violation".to_string(), file.to_string(), line);
+    assert_eq!(rules_of(&run.out), [at("schema.sql", 5), at("migrations/0003_posts.sql", 3)], "{}", run.err);
+}
