@@ -218,7 +218,6 @@ pub struct Finding {
     /// The facts it rests on; for a contradiction, both sides.
     pub labels: Vec<Label>,
     /// Where it is in the files that were read: the place that causes it first, then what it runs into. Empty for a database.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub locations: Vec<Location>,
     /// What was asked of the database, and its answer.
     pub evidence: Vec<Evidence>,

@@ -7,6 +7,9 @@ use super::style::{Style, tame};
 use crate::findings::{Finding, Location, Severity};
 use crate::source::History;
 
+/// How many characters of a place are marked.
+const MARKED: usize = 36;
+
 /// Draws the places of a finding, the one that causes it first; nothing if their text is not at hand.
 pub(super) fn excerpts(finding: &Finding, history: &History, style: &Style, indent: usize) -> Vec<String> {
     let level = match finding.severity {
@@ -43,7 +46,7 @@ pub(super) fn excerpts(finding: &Finding, history: &History, style: &Style, inde
         }
         let mut snippet = Snippet::source(safe).path(tame(file)).line_start(line);
         for (number, location) in here() {
-            snippet = snippet.annotation(annotation(number, location, from, part.len()));
+            snippet = snippet.annotation(annotation(number, location, from, part));
         }
         group = group.element(snippet);
         drawn = true;
@@ -57,9 +60,13 @@ pub(super) fn excerpts(finding: &Finding, history: &History, style: &Style, inde
     renderer.render(&[group]).lines().map(|line| format!("{:indent$}{line}", "").trim_end().to_string()).collect()
 }
 
-fn annotation(number: usize, location: &Location, from: usize, length: usize) -> annotate_snippets::Annotation<'_> {
+/// Marks a place, or its beginning: a mark that is longer than the terminal is wide hides what is marked.
+fn annotation<'l>(number: usize, location: &'l Location, from: usize, part: &str) -> annotate_snippets::Annotation<'l> {
     let kind = if number == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-    let end = (location.end - from).min(length);
-    let annotation = kind.span((location.start - from).min(end)..end);
+    let end = (location.end - from).min(part.len());
+    let start = (location.start - from).min(end);
+    let marked = part.get(start..end).unwrap_or_default();
+    let end = marked.char_indices().nth(MARKED).map_or(end, |(at, _)| start + at);
+    let annotation = kind.span(start..end);
     if location.label.is_empty() { annotation } else { annotation.label(location.label.as_str()) }
 }

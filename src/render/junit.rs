@@ -87,7 +87,9 @@ fn open(finding: &Finding) -> String {
 
 fn case(finding: &Finding) -> String {
     let mut body: Vec<String> = finding.labels.iter().map(|l| format!("{}: {}", l.place, l.text)).collect();
-    let at = |l: &crate::findings::Location| format!("{}:{}:{} {}", l.file, l.line, l.column, l.label).trim_end().to_string();
+    let at = |l: &crate::findings::Location| {
+        format!("{}:{}:{} {}", l.file, l.line, l.column, l.label).trim_end().to_string()
+    };
     body.extend(finding.locations.iter().map(at));
     body.extend([&finding.why, &finding.help].into_iter().filter(|p| !p.is_empty()).cloned());
     body.extend(finding.evidence.iter().map(|e| format!("{};\n{}", e.query, e.returned)));

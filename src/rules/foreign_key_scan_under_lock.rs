@@ -22,7 +22,13 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for event in &timeline.events {
         let Some((child, key)) = event.added_key() else { continue };
         let base = timeline.migration(event).is_some_and(|m| m.base);
-        if event.fresh || base || context.schema.table(child).is_none() || !key.validated || !key.enforced || is_unchecked(event, key) {
+        if event.fresh
+            || base
+            || context.schema.table(child).is_none()
+            || !key.validated
+            || !key.enforced
+            || is_unchecked(event, key)
+        {
             continue;
         }
         let name = key_name(child, key);

@@ -42,9 +42,14 @@ fn finding(engine: Engine, relation: &Relation, child: &Column, parent: &Column,
         String::new()
     };
     let help = match engine {
-        Engine::Sqlite => format!("Declare `{}` as {their_type}; SQLite needs the table to be rebuilt for that.", child.name),
+        Engine::Sqlite => {
+            format!("Declare `{}` as {their_type}; SQLite needs the table to be rebuilt for that.", child.name)
+        }
         Engine::Mysql | Engine::Mariadb => {
-            format!("Give it the parent's type: `ALTER TABLE {} MODIFY {} {} …`.", relation.child, child.name, parent.data_type.raw)
+            format!(
+                "Give it the parent's type: `ALTER TABLE {} MODIFY {} {} …`.",
+                relation.child, child.name, parent.data_type.raw
+            )
         }
         Engine::Postgres | Engine::Cockroach => format!(
             "Give it the parent's type: `ALTER TABLE {} ALTER COLUMN {} TYPE {}{using}`. Where that rewrites the table it locks \
@@ -52,12 +57,15 @@ fn finding(engine: Engine, relation: &Relation, child: &Column, parent: &Column,
             relation.child, child.name, parent.data_type.raw
         ),
     };
-    let mut finding =
-        Finding::new(&META, Subject::relation(relation), format!("{mine} is {my_type}, its parent {theirs} is {their_type}"))
-            .why(why)
-            .help(help)
-            .label(mine, my_type)
-            .label(theirs, their_type);
+    let mut finding = Finding::new(
+        &META,
+        Subject::relation(relation),
+        format!("{mine} is {my_type}, its parent {theirs} is {their_type}"),
+    )
+    .why(why)
+    .help(help)
+    .label(mine, my_type)
+    .label(theirs, their_type);
     if relation.columns.len() > 1 {
         finding = finding.distinguished_by(&child.name);
     }
@@ -66,7 +74,10 @@ fn finding(engine: Engine, relation: &Relation, child: &Column, parent: &Column,
 
 /// Whether all that differs is a limit that the child has and the parent has not: keys that long may never come.
 fn is_length_alone(child: &DataType, parent: &DataType) -> bool {
-    child.family == Family::Text && parent.family == Family::Text && child.base != "char" && parent.arguments.is_empty()
+    child.family == Family::Text
+        && parent.family == Family::Text
+        && child.base != "char"
+        && parent.arguments.is_empty()
         && parent.base != "char"
 }
 
@@ -337,8 +348,15 @@ mod tests {
         };
         let relations = crate::relations::Graph::new(&s, &[configured], 0.5);
         let settings = crate::rules::Settings::default();
-        let context =
-            Context { schema: &s, relations: &relations, dialect: None, settings: &settings, scan: None, timeline: None, plans: None };
+        let context = Context {
+            schema: &s,
+            relations: &relations,
+            dialect: None,
+            settings: &settings,
+            scan: None,
+            timeline: None,
+            plans: None,
+        };
         let mut found = Vec::new();
         check(&context, &mut found);
         assert_eq!(found.len(), 1);

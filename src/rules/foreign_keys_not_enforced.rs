@@ -60,11 +60,13 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 .to_string(),
         ),
     };
-    let mut finding =
-        Finding::new(&META, Subject::database(), message).severity(severity).why(WHY).help(HOW).label("database", match off {
+    let mut finding = Finding::new(&META, Subject::database(), message).severity(severity).why(WHY).help(HOW).label(
+        "database",
+        match off {
             true => "foreign_keys = \"off\", as you said",
             false => "PRAGMA foreign_keys: 0 in a connection that does not set it",
-        });
+        },
+    );
     for (relation, orphans) in proof {
         finding = finding
             .label(relation.child_side(), format!("{} without a parent in {}", rows(orphans.count), relation.parent))

@@ -25,7 +25,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
         let index = timeline.events.iter().skip(i + 1).find(|e| match &e.made.change {
             Change::AddIndex { table, index } => {
-                let first: Vec<&str> = index.parts.iter().take(key.columns.len()).filter_map(|p| p.column.as_deref()).collect();
+                let first: Vec<&str> =
+                    index.parts.iter().take(key.columns.len()).filter_map(|p| p.column.as_deref()).collect();
                 table == child
                     && e.step.migration == event.step.migration
                     && index.predicate.is_none()
@@ -35,7 +36,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             _ => false,
         });
         let Some(index) = index else { continue };
-        let held = event.transaction.is_some() && event.transaction == index.transaction && context.schema.engine == Engine::Postgres;
+        let held = event.transaction.is_some()
+            && event.transaction == index.transaction
+            && context.schema.engine == Engine::Postgres;
         let name = key_name(child, key);
         let why = if held {
             format!(

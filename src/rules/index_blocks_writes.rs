@@ -21,7 +21,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for event in &timeline.events {
         let Change::AddIndex { table, index } = &event.made.change else { continue };
         let gone = context.schema.table(table).is_none();
-        if event.fresh || gone || index.origin != IndexOrigin::User || timeline.migration(event).is_some_and(|m| m.base) {
+        if event.fresh || gone || index.origin != IndexOrigin::User || timeline.migration(event).is_some_and(|m| m.base)
+        {
             continue;
         }
         // `ON ONLY` builds nothing: the partitions' indexes are attached to it.

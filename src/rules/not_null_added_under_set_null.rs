@@ -28,7 +28,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             // What the column was declared with was there before the key, or with it.
             let said = made.nullable;
             let declared = made.declared;
-            let later = said.file != declared.file || said.span.start >= declared.span.end || said.span.end <= declared.span.start;
+            let later = said.file != declared.file
+                || said.span.start >= declared.span.end
+                || said.span.end <= declared.span.start;
             if column.nullable || !later || said < known.declared {
                 continue;
             }

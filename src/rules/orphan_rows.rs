@@ -78,7 +78,11 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
 
     let child = context.schema.table(&relation.child);
     let fixes: Vec<Fix> = context.dialect.zip(child).map(|(d, child)| repairs(d, child, relation)).unwrap_or_default();
-    let ways = if fixes.len() > 1 { "give them a parent, set the reference NULL, or delete them" } else { "give them a parent or delete them" };
+    let ways = if fixes.len() > 1 {
+        "give them a parent, set the reference NULL, or delete them"
+    } else {
+        "give them a parent or delete them"
+    };
     let then = if relation.is_declared() {
         "Then close the way they came in, or they will come again."
     } else {
@@ -104,7 +108,9 @@ fn how(engine: Engine, key: &ForeignKey) -> String {
         (false, ..) => Some("It is NOT ENFORCED, so nothing was checked."),
         (_, false, _) => Some("It is NOT VALID: rows from before it were never checked."),
         (.., Some(DisabledSide::Child)) => Some("Its triggers on the child are disabled, so inserts are not checked."),
-        (.., Some(DisabledSide::Parent)) => Some("Its triggers on the parent are disabled, so deletes do not see the children."),
+        (.., Some(DisabledSide::Parent)) => {
+            Some("Its triggers on the parent are disabled, so deletes do not see the children.")
+        }
         (.., Some(DisabledSide::Both)) => Some("Its triggers are disabled on both sides."),
         (true, true, None) => None,
     };
@@ -183,8 +189,15 @@ mod tests {
         let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
         let (relations, settings) = (graph(schema), Settings::default());
         let dialect = crate::engine::dialect(schema.engine);
-        let context =
-            Context { schema, relations: &relations, dialect, settings: &settings, scan: Some(&scan), timeline: None, plans: None };
+        let context = Context {
+            schema,
+            relations: &relations,
+            dialect,
+            settings: &settings,
+            scan: Some(&scan),
+            timeline: None,
+            plans: None,
+        };
         rules::check([rules::find("orphan-rows").unwrap()], &context)
     }
 
@@ -217,7 +230,9 @@ mod tests {
         let nullable = run(&keyed(Engine::Postgres, ""), 2);
         assert_eq!(
             nullable[0].fixes[0].sql,
-            ["UPDATE c SET p_id = NULL WHERE p_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p AS referred WHERE referred.id = c.p_id)"]
+            [
+                "UPDATE c SET p_id = NULL WHERE p_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p AS referred WHERE referred.id = c.p_id)"
+            ]
         );
         let fixed = run(&keyed(Engine::Postgres, "not-null"), 2);
         assert_eq!(fixed[0].fixes.len(), 1);
@@ -241,8 +256,15 @@ mod tests {
         let orphans = Orphans { count: 1, samples: Vec::new(), query: "SELECT 1".into() };
         let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
         let settings = Settings::default();
-        let context =
-            Context { schema: &schema, relations: &relations, dialect: None, settings: &settings, scan: Some(&scan), timeline: None, plans: None };
+        let context = Context {
+            schema: &schema,
+            relations: &relations,
+            dialect: None,
+            settings: &settings,
+            scan: Some(&scan),
+            timeline: None,
+            plans: None,
+        };
         let found = rules::check([rules::find("orphan-rows").unwrap()], &context);
         assert_eq!(found[0].severity, Severity::Warning);
         assert!(found[0].help.contains("Only then add the foreign key"));

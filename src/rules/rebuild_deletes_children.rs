@@ -1,7 +1,7 @@
 //! `rebuild-deletes-children`: a table rebuild whose DROP TABLE cascades.
 
-use super::wording::key_place;
 use super::timeline::{Event, Timeline};
+use super::wording::key_place;
 use super::{Context, Meta};
 use crate::change::Change;
 use crate::findings::{Finding, Severity, Subject};
@@ -41,8 +41,12 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         for (child, key) in &event.referring {
             let loses = match key.on_delete {
                 Action::Cascade => format!("deletes every row of `{child}` that refers to it"),
-                Action::SetNull => format!("sets `{child}.{}` NULL in every row that refers to it", key.columns.join("`, `")),
-                Action::SetDefault => format!("sets `{child}.{}` to its default in every row", key.columns.join("`, `")),
+                Action::SetNull => {
+                    format!("sets `{child}.{}` NULL in every row that refers to it", key.columns.join("`, `"))
+                }
+                Action::SetDefault => {
+                    format!("sets `{child}.{}` to its default in every row", key.columns.join("`, `"))
+                }
                 Action::NoAction | Action::Restrict => continue,
             };
             if child == table {
@@ -70,8 +74,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 finding = finding.at(timeline.places.head(pragma.place, "a no-op within a transaction"));
             }
             let declared = timeline.history.origins.foreign_key(child, key).map(|k| k.on_delete.unwrap_or(k.declared));
-            let declared = declared.filter(|_| context.schema.table(child).is_some_and(|t| t.foreign_keys.contains(key)));
-            finding = finding.at(declared.and_then(|p| timeline.places.head(p, format!("ON DELETE {}", key.on_delete))));
+            let declared =
+                declared.filter(|_| context.schema.table(child).is_some_and(|t| t.foreign_keys.contains(key)));
+            finding =
+                finding.at(declared.and_then(|p| timeline.places.head(p, format!("ON DELETE {}", key.on_delete))));
             findings.push(finding);
         }
     }

@@ -23,7 +23,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         for command in step.statement.kinds() {
             let (name, found): (_, Vec<(Vec<String>, Span, &str)>) = match command {
                 Command::CreateTable(t) => {
-                    let inline = t.columns.iter().flat_map(|c| c.constraints.iter().map(move |k| (Some(&c.name.text), k)));
+                    let inline =
+                        t.columns.iter().flat_map(|c| c.constraints.iter().map(move |k| (Some(&c.name.text), k)));
                     let all = inline.chain(t.constraints.iter().map(|k| (None, k)));
                     (&t.name, all.flat_map(|(c, k)| ignored(c, k)).collect())
                 }
@@ -41,9 +42,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             };
             let Some(table) = context.schema.tables.iter().find(|t| t.name.name == name.name) else { continue };
             for (columns, span, event) in found {
-                findings.extend(finding(table, &columns, event).map(|f| {
-                    f.at(timeline.places.head(Place { file: step.file, span }, "forgotten"))
-                }));
+                findings.extend(
+                    finding(table, &columns, event)
+                        .map(|f| f.at(timeline.places.head(Place { file: step.file, span }, "forgotten"))),
+                );
             }
         }
     }

@@ -43,8 +43,7 @@ fn is_declared_by_partitions(context: &Context<'_>, relation: &Relation, whole: 
         k.columns == relation.columns && k.parent == relation.parent && k.parent_columns == relation.parent_columns
     };
     partitions.peek().is_some()
-        && partitions
-            .all(|t| t.foreign_keys.iter().any(same) || is_declared_by_partitions(context, relation, &t.name))
+        && partitions.all(|t| t.foreign_keys.iter().any(same) || is_declared_by_partitions(context, relation, &t.name))
 }
 
 fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
@@ -64,7 +63,8 @@ fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
     let is_warning = relation.is_certain() && !by_partitions;
     let severity = if is_warning { Severity::Warning } else { Severity::Info };
     let why = if by_partitions {
-        "Rows are checked now. A partition that is added later will not have the key unless somebody remembers it.".to_string()
+        "Rows are checked now. A partition that is added later will not have the key unless somebody remembers it."
+            .to_string()
     } else {
         format!(
             "A delete in `{}` leaves the rows of `{}` that refer to it as orphans, and an insert with a parent that never was is \
@@ -84,16 +84,24 @@ fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
     let table = context.schema.table(&relation.child);
     if let Some(table) = table {
         let text = match grade(context.schema, table, &relation.columns) {
-            (Grade::Covers, Some(index)) => Some(format!("index `{}` serves the look-up that the key will need", index.name)),
+            (Grade::Covers, Some(index)) => {
+                Some(format!("index `{}` serves the look-up that the key will need", index.name))
+            }
             (Grade::Covers, None) => None,
-            (Grade::Helps, _) => Some("an index helps the look-up that the key will need, but not on all of its columns".to_string()),
-            (Grade::Useless, _) => Some("no index serves the look-up that the key will need: add one first".to_string()),
+            (Grade::Helps, _) => {
+                Some("an index helps the look-up that the key will need, but not on all of its columns".to_string())
+            }
+            (Grade::Useless, _) => {
+                Some("no index serves the look-up that the key will need: add one first".to_string())
+            }
         };
         if let Some(text) = text {
             finding = finding.label(&child, text);
         }
     }
-    if let Some(obstacle) = table.map_or(Some("the child table is not in this schema".to_string()), |t| obstacle(context, relation, t)) {
+    if let Some(obstacle) =
+        table.map_or(Some("the child table is not in this schema".to_string()), |t| obstacle(context, relation, t))
+    {
         return finding.help(format!("The key cannot be declared as things are: {obstacle}."));
     }
     let mut key = ForeignKey::new(&relation.columns, relation.parent.clone(), &relation.parent_columns);
@@ -120,7 +128,10 @@ fn obstacle(context: &Context<'_>, relation: &Relation, child: &Table) -> Option
         return Some(format!("`{}` has no column `{missing}`", relation.parent));
     }
     if relation.parent_columns.is_empty() || !parent.is_unique(&relation.parent_columns) {
-        return Some(format!("`{}` is not unique: give it a primary key or a unique constraint", relation.parent_side()));
+        return Some(format!(
+            "`{}` is not unique: give it a primary key or a unique constraint",
+            relation.parent_side()
+        ));
     }
     if context.schema.engine == Engine::Sqlite {
         return None;
@@ -148,7 +159,9 @@ fn help(context: &Context<'_>, relation: &Relation, action: Action) -> String {
         )
     });
     let how = match context.schema.engine {
-        Engine::Sqlite => "SQLite cannot add a key to a table: rebuild the table with the key, and set `PRAGMA foreign_keys = ON` in every connection.",
+        Engine::Sqlite => {
+            "SQLite cannot add a key to a table: rebuild the table with the key, and set `PRAGMA foreign_keys = ON` in every connection."
+        }
         _ => "Then declare the key.",
     };
     let wrong = "If the column does not refer there, say so with an ignore in referee.toml.";
@@ -174,7 +187,15 @@ mod tests {
         let relations = Graph::new(s, &[relation], 0.5);
         let settings = Settings::default();
         let dialect = crate::engine::dialect(s.engine);
-        let context = Context { schema: s, relations: &relations, dialect, settings: &settings, scan: None, timeline: None, plans: None };
+        let context = Context {
+            schema: s,
+            relations: &relations,
+            dialect,
+            settings: &settings,
+            scan: None,
+            timeline: None,
+            plans: None,
+        };
         let mut found = Vec::new();
         check(&context, &mut found);
         found

@@ -30,9 +30,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                         continue;
                     }
                     let place = Place { file: step.file, span: action.span };
-                    let missing = history.conflicts.iter().any(|c| {
-                        c.step == at && c.at == place && matches!(c.kind, ConflictKind::Missing { .. })
-                    });
+                    let missing = history
+                        .conflicts
+                        .iter()
+                        .any(|c| c.step == at && c.at == place && matches!(c.kind, ConflictKind::Missing { .. }));
                     let dropped = step.changes.iter().find(|m| m.span == action.span).map(|m| m.change.table().clone());
                     let known = dropped.or_else(|| missing.then(|| TableName::new(&table.name)));
                     let Some(child) = known else { continue };
@@ -63,7 +64,9 @@ fn names(step: &Step, written: &mut std::collections::BTreeSet<String>) {
                             }
                         }
                         AlterKind::AddColumn { column, .. } => column.constraints.iter().for_each(|c| add(&c.name)),
-                        AlterKind::RenameConstraint { to, .. } | AlterKind::RenameIndex { to, .. } => add(&Some(to.clone())),
+                        AlterKind::RenameConstraint { to, .. } | AlterKind::RenameIndex { to, .. } => {
+                            add(&Some(to.clone()))
+                        }
                         _ => {}
                     }
                 }

@@ -57,7 +57,9 @@ fn judge(context: &Context<'_>, table: &Table, relation: &Relation) -> Option<Fi
     let plan = context.plans.and_then(|p| p.get(&(table.name.clone(), columns.clone())));
     let found = match plan {
         // Reading another index from end to end costs the same on a table never filled: no word against the one that covers.
-        Some(LookupPlan { index: None, plan, .. }) if graded == Grade::Covers && plan.contains("Index") => Grade::Covers,
+        Some(LookupPlan { index: None, plan, .. }) if graded == Grade::Covers && plan.contains("Index") => {
+            Grade::Covers
+        }
         Some(LookupPlan { index: None, .. }) => Grade::Useless,
         Some(LookupPlan { index: Some(_), .. }) if graded == Grade::Useless => Grade::Covers,
         _ => graded,

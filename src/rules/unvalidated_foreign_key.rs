@@ -72,7 +72,9 @@ fn counted<'a>(context: &Context<'a>, table: &Table, key: &ForeignKey) -> Option
     let outcomes = &context.scan?.outcomes;
     let mut all = context.relations.relations().iter().zip(outcomes);
     all.find_map(|(relation, outcome)| match outcome {
-        Outcome::Counted(orphans) if relation.child == table.name && relation.foreign_key() == Some(key) => Some(orphans),
+        Outcome::Counted(orphans) if relation.child == table.name && relation.foreign_key() == Some(key) => {
+            Some(orphans)
+        }
         _ => None,
     })
 }
@@ -97,8 +99,15 @@ mod tests {
         let orphans = Orphans { count, samples: Vec::new(), query: "SELECT 1".into() };
         let (scan, relations) = (Scan { outcomes: vec![Outcome::Counted(orphans)] }, graph(schema));
         let settings = Settings::default();
-        let context =
-            Context { schema, relations: &relations, dialect: None, settings: &settings, scan: Some(&scan), timeline: None, plans: None };
+        let context = Context {
+            schema,
+            relations: &relations,
+            dialect: None,
+            settings: &settings,
+            scan: Some(&scan),
+            timeline: None,
+            plans: None,
+        };
         rules::check([rules::find(RULE).unwrap()], &context)
     }
 

@@ -33,6 +33,7 @@ fn the_first_page() {
 
         Commands:
           audit        Report what is wrong with a database's relations
+          lint         Report what is wrong with migrations, at the lines that cause it
           graph        Draw which table's rows refer to which
           schema       Print the schema as referee sees it
           baseline     Accept the findings of today, so that only new ones are reported

@@ -19,7 +19,6 @@ pub struct Ask<'a> {
     pub data: bool,
     /// Whether the planner is asked.
     pub verify_indexes: bool,
-        migrations: false,
     /// What the user says of SQLite's enforcement.
     pub foreign_keys: Option<bool>,
 }

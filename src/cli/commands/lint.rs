@@ -19,7 +19,8 @@ use crate::source::{Input, Source};
 
 pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
-    let format = args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse)).unwrap_or_default();
+    let format =
+        args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse)).unwrap_or_default();
     let one_document = !matches!(format, ReportFormat::Text | ReportFormat::Github);
     if args.paths.len() > 1 && (one_document || args.output.is_some()) {
         return Err(CliError::new("only `text` and `github` on standard output can hold the reports of several paths")
@@ -93,7 +94,8 @@ fn open_at(
         return Ok(None);
     }
     // A base schema outside of the repository does not change with it.
-    let base = args.base.as_deref().map(|b| tree.path(b).ok().filter(|b| b.exists()).unwrap_or_else(|| b.to_path_buf()));
+    let base =
+        args.base.as_deref().map(|b| tree.path(b).ok().filter(|b| b.exists()).unwrap_or_else(|| b.to_path_buf()));
     let mut input = match open(&there, base.as_deref(), args, global, ui) {
         Ok(input) => input,
         // A folder that did not hold migrations yet.
