@@ -15,6 +15,8 @@ pub(super) fn run(args: &BaselineArgs, global: &Global, ui: &Ui) -> Result<u8, C
     let older = if args.output.exists() { Some(super::audit::read_baseline(&args.output)?) } else { None };
     let input = super::open(&args.source, global, ui)?;
     let mut options = super::options(&args.what, &config, &input, ui)?;
+    // For `referee lint --baseline`: what migrations did is accepted, too.
+    options.migrations = !input.history.files.is_empty();
     // What an ignore hides already needs no entry.
     options.suppressions = config.suppressions(super::today()).0.into_iter().map(|(_, s)| s).collect();
     let report = audit(input, options, &mut Bar::new(ui))?;
