@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod fate;
 pub mod findings;
 pub mod orphans;
 pub mod relations;

@@ -1,0 +1,91 @@
+//! The rows that stop a delete, in words and as a query that counts them.
+
+use super::Condition;
+use super::judge::{Class, Ruling, Shape};
+use super::net::Net;
+use super::sql::{NoKey, Sql, any};
+use super::walk::Walk;
+
+/// Returns the condition of a ruling; `None` if no row can make its link stop the delete.
+pub(crate) fn condition(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Option<Condition> {
+    if ruling.shape == Shape::Nothing {
+        return None;
+    }
+    let relation = &net.graph.relations()[net.links[ruling.link].relation];
+    Some(Condition {
+        relation: relation.child_side(),
+        rows: words(net, ruling),
+        sql: count(net, walk, ruling).ok(),
+        exact: ruling.exact,
+    })
+}
+
+fn words(net: &Net<'_>, ruling: &Ruling) -> String {
+    let relation = &net.graph.relations()[net.links[ruling.link].relation];
+    let (child, parent) = (&relation.child, &relation.parent);
+    let refers = format!("rows of `{child}` whose {} refers to a deleted row of `{parent}`", relation.columns.join(", "));
+    match &ruling.shape {
+        Shape::Nothing => String::new(),
+        Shape::Survivors(_) if matches!(ruling.class, Class::Refuses | Class::Fails) => refers,
+        Shape::Survivors(setters) if setters.is_empty() => {
+            format!("{refers}, and that are not deleted themselves because another parent of theirs stays")
+        }
+        Shape::Survivors(_) => format!("{refers}, and that are neither deleted nor set to NULL by another key"),
+        Shape::Late(_) if matches!(ruling.class, Class::Refuses | Class::Fails) => {
+            format!("{refers}, and that are not deleted before `{parent}`'s row is checked")
+        }
+        Shape::Late(_) => format!("{refers}, and that no other key has deleted or set to NULL by then"),
+        Shape::Referring { .. } if ruling.exact => format!("{refers}"),
+        Shape::Referring { .. } => format!("{refers} (some of them may be gone when their turn comes)"),
+        Shape::NoDefaultParent => format!("{refers}, if the row of `{parent}` that their default refers to is missing or deleted too"),
+        Shape::KeyTaken(_) => format!("rows of `{child}` that refer to a row of `{parent}` whose key the delete sets to NULL"),
+        Shape::TooDeep(limit) => format!("rows more than {limit} cascades away from the deleted one"),
+        Shape::Unknown => format!("{refers}; only the delete itself can tell which"),
+    }
+}
+
+fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Result<String, NoKey> {
+    let link = &net.links[ruling.link];
+    let mut sql = Sql::new(net, walk, None);
+    if let Shape::TooDeep(limit) = ruling.shape {
+        return sql.too_deep(limit);
+    }
+    let row = sql.alias();
+    let predicate = match &ruling.shape {
+        Shape::Survivors(setters) => {
+            let mut parts = vec![sql.refers_to_gone(ruling.link, &row)?];
+            if walk.loses_rows(link.child) {
+                parts.push(format!("NOT {}", sql.gone(link.child, &row)?));
+            }
+            for &s in setters {
+                parts.push(format!("NOT {}", sql.refers_to_gone(s, &row)?));
+            }
+            parts.join(" AND ")
+        }
+        Shape::Late(cases) => {
+            let mut ways = Vec::new();
+            for (path, escapes) in cases {
+                let chain: Vec<usize> = path.iter().copied().chain([ruling.link]).collect();
+                let mut parts = vec![sql.via(&chain, &row)?];
+                for escape in escapes {
+                    parts.push(format!("NOT ({})", sql.via(escape, &row)?));
+                }
+                ways.push(format!("({})", parts.join(" AND ")));
+            }
+            any(ways)
+        }
+        Shape::Referring { but_root } => {
+            let refers = sql.refers_to_gone(ruling.link, &row)?;
+            if *but_root && link.child == walk.root { format!("{refers} AND NOT ({})", sql.root_row(&row)?) } else { refers }
+        }
+        Shape::NoDefaultParent => {
+            let refers = sql.refers_to_gone(ruling.link, &row)?;
+            let stays = if walk.loses_rows(link.child) { format!(" AND NOT ({})", sql.gone(link.child, &row)?) } else { String::new() };
+            format!("{refers}{stays} AND {}", sql.no_default_parent(ruling.link)?)
+        }
+        Shape::KeyTaken(chain) => sql.key_taken(chain, &row)?,
+        Shape::Nothing | Shape::TooDeep(_) | Shape::Unknown => return Err(NoKey),
+    };
+    let table = sql.table(link.child);
+    Ok(format!("{}SELECT count(*) FROM {table} {row} WHERE {predicate}", sql.with()?))
+}

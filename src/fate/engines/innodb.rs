@@ -1,0 +1,23 @@
+//! InnoDB (MySQL, MariaDB): every key is checked and acted on at once, row by row.
+//!
+//! MySQL manual, "FOREIGN KEY Constraints": InnoDB "checks UNIQUE and FOREIGN KEY constraints row-by-row" and NO ACTION is
+//! RESTRICT. The keys that refer to a table are kept sorted by constraint name (`dict0mem.h`, `dict_foreign_compare`); on a
+//! delete those that refer to the clustered index come first, then those of each other index. What a cascade sets off is
+//! finished before the next child row. A row under deletion is marked in its clustered index first and in its other
+//! indexes last (`row0upd.cc`), so a check that searches another index still finds it: a row that refers to itself, or that
+//! stands in a circle, is in its own way. Cascades nest 15 deep (`FK_MAX_CASCADE_DEL`). SET DEFAULT is not carried out.
+
+use super::{Semantics, When};
+
+pub(super) static SEMANTICS: Semantics = Semantics {
+    check: |_, _| When::Descent,
+    contradiction: When::Descent,
+    sets_defaults: false,
+    match_full: false,
+    primary_first: true,
+    ancestors_in_the_way: true,
+    cascade_limit: Some(15),
+    broken_keys_stop_deletes: false,
+    order: "the names of the constraints",
+    notes: |_| vec!["cascades fire no triggers (MySQL before 9.7, MariaDB)".to_string()],
+};

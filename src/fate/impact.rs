@@ -1,0 +1,131 @@
+//! What a delete takes with it, as queries: which rows of each table go, change, or are left without a parent.
+
+use serde::Serialize;
+
+use super::judge::{Class, Judgement, Shape, judge};
+use super::net::Net;
+use super::sql::{NoKey, Sql, any};
+use crate::schema::TableName;
+
+/// What a delete takes with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Impact {
+    /// The table that the row is deleted from.
+    pub root: TableName,
+    /// Every table that the delete touches, the root first, nearest first.
+    pub tables: Vec<TableImpact>,
+    /// Whether the queries tell exactly which rows. False where the rows' own order decides: then it is the most there
+    /// can be.
+    pub exact: bool,
+}
+
+/// A table's share. Each query counts rows; `:column` stands for the value of the root row's key column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableImpact {
+    /// The table.
+    pub table: TableName,
+    /// How many cascades away from the root; `None` for a table whose rows are not deleted.
+    pub depth: Option<usize>,
+    /// Counts the rows that go.
+    pub deleted: Option<Rows>,
+    /// Counts the rows of which columns become NULL or their default.
+    pub updated: Option<Rows>,
+    /// Counts the rows that stay and refer to nothing.
+    pub orphaned: Option<Rows>,
+    /// The engine's estimate of how many rows the table has.
+    pub estimate: Option<u64>,
+}
+
+/// Some rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rows {
+    /// The `WITH` clause, with a line end, or nothing.
+    #[serde(skip)]
+    with: String,
+    /// `FROM … WHERE …`.
+    #[serde(skip)]
+    from: String,
+    /// Counts them.
+    pub sql: String,
+}
+
+impl Rows {
+    fn new(with: String, from: String) -> Self {
+        let sql = format!("{with}SELECT count(*) {from}");
+        Self { with, from, sql }
+    }
+
+    /// Selects columns of them; the table's alias is `x`.
+    pub fn select(&self, columns: &str) -> String {
+        format!("{}SELECT {columns} {}", self.with, self.from)
+    }
+}
+
+pub(super) fn impact(net: &Net<'_>, root: usize, rows: Option<&str>) -> Option<Impact> {
+    let judged = judge(net, root);
+    impact_of(net, &judged, rows).ok()
+}
+
+fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Impact, NoKey> {
+    let walk = &judged.walk;
+    let of = |class: &dyn Fn(Class) -> bool, table: usize| -> Vec<usize> {
+        let rulings = judged.rulings.iter().filter(|r| net.links[r.link].child == table && class(r.class));
+        rulings.filter(|r| !matches!(r.shape, Shape::KeyTaken(_))).map(|r| r.link).collect()
+    };
+    let updating = |c: Class| matches!(c, Class::Nulls | Class::SetsDefault);
+    let mut touched = walk.reached.clone();
+    for ruling in &judged.rulings {
+        let child = net.links[ruling.link].child;
+        if (updating(ruling.class) || ruling.class == Class::Orphans) && !touched.contains(&child) {
+            touched.push(child);
+        }
+    }
+    let mut tables = Vec::new();
+    for table in touched {
+        let rows_of = |links: Vec<usize>, less: Vec<usize>| -> Result<Option<Rows>, NoKey> {
+            if links.is_empty() {
+                return Ok(None);
+            }
+            let mut sql = Sql::new(net, walk, rows);
+            let x = sql.alias();
+            let ways: Result<Vec<String>, NoKey> = links.iter().map(|&l| reach(&mut sql, net, judged, l, &x)).collect();
+            let mut parts = vec![any(ways?)];
+            if walk.loses_rows(table) {
+                parts.push(format!("NOT {}", sql.gone(table, &x)?));
+            }
+            for link in less {
+                parts.push(format!("NOT {}", reach(&mut sql, net, judged, link, &x)?));
+            }
+            let from = format!("FROM {} {x} WHERE {}", sql.table(table), parts.join(" AND "));
+            Ok(Some(Rows::new(sql.with()?, from)))
+        };
+        let deleted = if walk.loses_rows(table) {
+            let mut sql = Sql::new(net, walk, rows);
+            let x = sql.alias();
+            let from = format!("FROM {} {x} WHERE {}", sql.table(table), sql.gone(table, &x)?);
+            Some(Rows::new(sql.with()?, from))
+        } else {
+            None
+        };
+        let setters = of(&updating, table);
+        let orphaning = of(&|c| c == Class::Orphans, table);
+        tables.push(TableImpact {
+            table: net.tables[table].clone(),
+            depth: walk.depth[table],
+            deleted,
+            updated: rows_of(setters.clone(), Vec::new())?,
+            orphaned: rows_of(orphaning, setters)?,
+            estimate: net.table(table).and_then(|t| t.row_estimate),
+        });
+    }
+    Ok(Impact { root: net.tables[walk.root].clone(), tables, exact: judged.rulings.iter().all(|r| r.exact) })
+}
+
+/// "The row is one that this link changes or leaves behind."
+fn reach(sql: &mut Sql<'_, '_>, net: &Net<'_>, judged: &Judgement, link: usize, alias: &str) -> Result<String, NoKey> {
+    if judged.walk.loses_rows(net.links[link].parent) {
+        return sql.refers_to_gone(link, alias);
+    }
+    let chain = judged.ripple_chain(net, link).ok_or(NoKey)?;
+    sql.key_taken(&chain, alias)
+}

@@ -1,0 +1,279 @@
+//! The relations of a schema as a dense network: what each does when its parent row goes, by number instead of name.
+//!
+//! Made once, then asked about any number of roots. Here an engine's facts meet a key's declaration; what follows from
+//! several keys together is decided in `judge`.
+
+use std::collections::BTreeMap;
+
+use super::engines::{self, Semantics, When};
+use crate::relations::Graph;
+use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Schema, Table, TableName};
+
+/// What a key does to the child rows of a parent row that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Deletes them.
+    Delete,
+    /// Sets columns to NULL, or to a default that is NULL in part, so that they refer to nothing.
+    Null,
+    /// Sets columns to a default that refers to another parent row.
+    Default,
+    /// Refuses while there are any.
+    Check(When),
+    /// Tries what their columns cannot bear, and fails while there are any.
+    Fail(When),
+    /// Leaves them as they are: nothing enforces the relation.
+    Orphan,
+}
+
+/// A relation between two tables that both exist.
+#[derive(Clone)]
+pub(crate) struct Link {
+    /// Its number in the graph.
+    pub relation: usize,
+    pub child: usize,
+    pub parent: usize,
+    pub act: Act,
+    /// What a change of the parent's key to NULL does.
+    pub on_update: Act,
+    /// The engine's order, today.
+    pub order: (bool, u32),
+    /// The child's and the parent's columns, by position, in pairs, sorted by the child's.
+    pub pairs: Vec<(u16, u16)>,
+    /// The child's columns that SET NULL or SET DEFAULT changes, sorted.
+    pub changed: Vec<u16>,
+    /// Whether a parent row has at most one child row.
+    pub single: bool,
+    /// Whether the engine finds the child rows by the child's clustered index.
+    pub clustered: bool,
+    /// All links over the same columns of the same tables, this one too, in firing order.
+    pub twins: Vec<usize>,
+    /// Why it fails, if it does.
+    pub contradiction: Option<String>,
+}
+
+impl Link {
+    pub fn columns(&self) -> impl Iterator<Item = u16> + '_ {
+        self.pairs.iter().map(|p| p.0)
+    }
+
+    pub fn shares_column(&self, columns: &[u16]) -> bool {
+        self.columns().any(|c| columns.contains(&c))
+    }
+}
+
+/// The network.
+#[derive(Clone)]
+pub(crate) struct Net<'s> {
+    pub schema: &'s Schema,
+    pub graph: &'s Graph,
+    pub engine: Engine,
+    pub semantics: &'static Semantics,
+    pub tables: Vec<&'s TableName>,
+    pub links: Vec<Link>,
+    /// By parent, in firing order.
+    pub below: Vec<Vec<usize>>,
+    /// By child.
+    pub above: Vec<Vec<usize>>,
+    /// By table: why every delete that reaches it fails, rows or none (SQLite's broken keys).
+    pub broken: Vec<Option<(usize, String)>>,
+}
+
+impl<'s> Net<'s> {
+    /// Makes the network. Without `enforced` no key is enforced (SQLite with `foreign_keys` off).
+    pub fn new(schema: &'s Schema, graph: &'s Graph, enforced: bool) -> Self {
+        let semantics = engines::semantics(schema.engine);
+        let tables: Vec<&TableName> = schema.logical_tables().map(|t| &t.name).collect();
+        let number: BTreeMap<&TableName, usize> = tables.iter().enumerate().map(|(i, t)| (*t, i)).collect();
+        let mut net = Self {
+            schema,
+            graph,
+            engine: schema.engine,
+            semantics,
+            links: Vec::new(),
+            below: vec![Vec::new(); tables.len()],
+            above: vec![Vec::new(); tables.len()],
+            broken: vec![None; tables.len()],
+            tables,
+        };
+        for (relation, r) in graph.relations().iter().enumerate() {
+            let (Some(&child), parent) = (number.get(&r.child), number.get(&r.parent).copied()) else { continue };
+            let key = r.foreign_key().filter(|k| enforced && acts_on_delete(k));
+            let Some(child_table) = schema.table(&r.child) else { continue };
+            let parent_table = schema.table(&r.parent);
+            if let Some(why) = key.and_then(|k| net.broken_key(child_table, parent_table, k)) {
+                for side in [Some(child), parent].into_iter().flatten() {
+                    net.broken[side].get_or_insert_with(|| (relation, why.clone()));
+                }
+                continue;
+            }
+            let (Some(parent), Some(parent_table)) = (parent, parent_table) else { continue };
+            let number = |table: &Table, column: &String| {
+                table.columns.iter().position(|c| c.name == *column).and_then(|i| u16::try_from(i).ok())
+            };
+            let mut pairs: Vec<(u16, u16)> = r
+                .columns
+                .iter()
+                .zip(&r.parent_columns)
+                .filter_map(|(c, p)| Some((number(child_table, c)?, number(parent_table, p)?)))
+                .collect();
+            pairs.sort_unstable();
+            let changed_names: &[String] = key.map_or(&[], ForeignKey::changed_columns);
+            let mut changed: Vec<u16> = changed_names.iter().filter_map(|c| number(child_table, c)).collect();
+            changed.sort_unstable();
+            let (act, contradiction) = match key {
+                Some(k) => net.act(child_table, k, k.on_delete, changed_names),
+                None => (Act::Orphan, None),
+            };
+            let on_update = match key {
+                // CASCADE of a key that became NULL in part breaks MATCH FULL; which part is not looked into.
+                Some(k) if k.on_update == Action::Cascade => {
+                    let full = semantics.match_full && k.matching == Match::Full && k.columns.len() > 1;
+                    if full { Act::Default } else { Act::Null }
+                }
+                Some(k) => net.act(child_table, k, k.on_update, &k.columns).0,
+                None => Act::Orphan,
+            };
+            let to_primary = parent_table.primary_key.as_ref().is_some_and(|p| p.columns == r.parent_columns);
+            let clustered = child_table.primary_key.as_ref().is_some_and(|p| p.columns.starts_with(&r.columns));
+            net.links.push(Link {
+                relation,
+                child,
+                parent,
+                act,
+                on_update,
+                order: (semantics.primary_first && !to_primary, key.map_or(u32::MAX, |k| k.firing_order)),
+                changed,
+                single: child_table.is_unique(&r.columns),
+                clustered,
+                twins: Vec::new(),
+                contradiction,
+                pairs,
+            });
+        }
+        net.index();
+        net
+    }
+
+    fn index(&mut self) {
+        for (i, link) in self.links.iter().enumerate() {
+            self.below[link.parent].push(i);
+            self.above[link.child].push(i);
+        }
+        for list in self.below.iter_mut().chain(&mut self.above) {
+            list.sort_by_key(|&i| (self.links[i].order, self.links[i].relation));
+        }
+        for i in 0..self.links.len() {
+            let link = &self.links[i];
+            let same = |o: &Link| o.parent == link.parent && o.pairs == link.pairs && !o.pairs.is_empty();
+            let twins = self.above[link.child].iter().copied().filter(|&o| o == i || same(&self.links[o])).collect();
+            self.links[i].twins = twins;
+        }
+    }
+
+    /// Says why a key stops every delete on either side, if the engine lets such a key exist.
+    fn broken_key(&self, child: &Table, parent: Option<&Table>, key: &ForeignKey) -> Option<String> {
+        if !self.semantics.broken_keys_stop_deletes {
+            return None;
+        }
+        let Some(parent) = parent else { return Some(format!("its parent `{}` does not exist", key.parent)) };
+        let there = key.parent_columns.iter().all(|c| parent.column(c).is_some());
+        if key.parent_columns.len() != key.columns.len() || !there || !parent.is_unique(&key.parent_columns) {
+            return Some(format!("({}) is no key of `{}`", key.parent_columns.join(", "), parent.name));
+        }
+        // The update that SET NULL needs does not compile, so no delete of the parent does ("cannot UPDATE generated column").
+        let generated = |c: &String| child.column(c).is_some_and(|c| c.generated.is_some());
+        let changes = matches!(key.on_delete, Action::SetNull | Action::SetDefault);
+        key.changed_columns().iter().find(|c| changes && generated(c)).map(|c| {
+            format!("ON DELETE {} would change `{c}`, which is a generated column", key.on_delete)
+        })
+    }
+
+    fn act(&self, child: &Table, key: &ForeignKey, action: Action, changed: &[String]) -> (Act, Option<String>) {
+        let semantics = self.semantics;
+        let fail = |why: String| (Act::Fail(semantics.contradiction), Some(why));
+        match action {
+            Action::NoAction | Action::Restrict => (Act::Check((semantics.check)(action, key.timing)), None),
+            Action::Cascade => (Act::Delete, None),
+            Action::SetDefault if !semantics.sets_defaults => {
+                (Act::Check((semantics.check)(Action::Restrict, key.timing)), None)
+            }
+            Action::SetNull | Action::SetDefault => {
+                let default = |c: &String| {
+                    let text = child.column(c).and_then(|c| c.default.as_deref()).unwrap_or("NULL");
+                    (action == Action::SetDefault && !is_null(text)).then_some(text)
+                };
+                let nulled: Vec<&String> = changed.iter().filter(|c| default(c).is_none()).collect();
+                if let Some(column) = nulled.iter().find(|c| !child.is_nullable(c)) {
+                    let why = if action == Action::SetNull { "" } else { " and has no default" };
+                    return fail(format!("`{}.{column}` is NOT NULL{why}", child.name));
+                }
+                let refuses_null = |c: &&&String| child.checks.iter().any(|k| is_not_null_check(&k.expression, c));
+                if let Some(column) = nulled.iter().find(refuses_null) {
+                    return fail(format!("a CHECK of `{}` wants `{column}` to be NOT NULL", child.name));
+                }
+                let all = changed.len() == key.columns.len();
+                if semantics.match_full && key.matching == Match::Full && !nulled.is_empty() && !(all && nulled.len() == changed.len()) {
+                    return fail(format!("MATCH FULL allows no reference of `{}` that is NULL in part", child.name));
+                }
+                if nulled.is_empty() && action == Action::SetDefault { (Act::Default, None) } else { (Act::Null, None) }
+            }
+        }
+    }
+
+    /// Returns the model's table.
+    pub fn table(&self, number: usize) -> Option<&'s Table> {
+        self.schema.table(self.tables[number])
+    }
+
+    /// Returns what a link really does once its twins are considered, and whether another order would change that.
+    pub fn standing(&self, link: usize) -> Standing {
+        let twins = &self.links[link].twins;
+        if twins.len() == 1 {
+            return Standing { acts: true, order_decides: false };
+        }
+        let enforced = || twins.iter().copied().filter(|&t| self.links[t].act != Act::Orphan);
+        let act = self.links[link].act;
+        let moves = |t: usize| matches!(self.links[t].act, Act::Delete | Act::Null | Act::Default);
+        match act {
+            // Declared beside an enforced key, the same relation needs no enforcement of its own.
+            Act::Orphan => return Standing { acts: enforced().next().is_none() && twins[0] == link, order_decides: false },
+            // Whatever comes first leaves nothing to find at the end.
+            Act::Check(When::End) if enforced().any(moves) => return Standing { acts: false, order_decides: false },
+            Act::Check(When::End) => return Standing { acts: true, order_decides: false },
+            _ => {}
+        }
+        let at_once: Vec<usize> = enforced().filter(|&t| self.links[t].act != Act::Check(When::End)).collect();
+        let different = |t: &usize| {
+            let (a, b) = (&self.links[*t], &self.links[link]);
+            a.act != b.act || (a.act == Act::Null && a.changed != b.changed)
+        };
+        Standing { acts: at_once.first() == Some(&link), order_decides: at_once.iter().any(different) }
+    }
+}
+
+/// What a link really does among its twins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Whether it is the one that acts.
+    pub acts: bool,
+    /// Whether another firing order would have another of them act, with another result.
+    pub order_decides: bool,
+}
+
+fn acts_on_delete(key: &ForeignKey) -> bool {
+    key.enforced && !matches!(key.disabled, Some(DisabledSide::Parent | DisabledSide::Both))
+}
+
+/// Tells whether a default is NULL, with or without a cast.
+pub(crate) fn is_null(default: &str) -> bool {
+    let text = default.trim().trim_start_matches('(').trim_start();
+    let rest = text.get(4..).unwrap_or_default();
+    text.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("null"))
+        && !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+fn is_not_null_check(expression: &str, column: &str) -> bool {
+    let plain = expression.replace(['(', ')', '"', '`'], " ").to_lowercase();
+    plain.split_whitespace().collect::<Vec<_>>() == [column.to_lowercase().as_str(), "is", "not", "null"]
+}

@@ -1,0 +1,92 @@
+//! Which comes first: a row's own deletion along one chain of cascades, or the check that stumbles over it along another.
+
+use std::collections::BTreeMap;
+
+use super::engines::When;
+use super::net::Net;
+
+/// When a row is out of the way, as seen from the check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// In time, whatever the firing order.
+    Always,
+    /// In time, because of today's firing order.
+    Today,
+    /// Too late, because of today's firing order.
+    NotToday,
+    /// Too late, whatever the firing order.
+    Never,
+    /// The order in which the engine happens to visit rows decides.
+    Rows,
+}
+
+/// Compares a chain of links that removes (or nulls) a row with one that ends in a check of that row.
+///
+/// `same_rows` says that where both chains go through the same links they go through the same rows.
+pub(crate) fn compare(net: &Net<'_>, when: When, escape: &[usize], check: &[usize], same_rows: bool) -> Before {
+    if when == When::End {
+        return Before::Always;
+    }
+    if when == When::Queue && escape.len() != check.len() {
+        return if escape.len() < check.len() { Before::Always } else { Before::Never };
+    }
+    let shared = escape.iter().zip(check).take_while(|(a, b)| a == b).count();
+    let same_rows = same_rows || escape[..shared].iter().all(|&i| net.links[i].single);
+    if shared == escape.len() {
+        // The row is one that the check's own chain goes through: under deletion when the check is made.
+        let last = check.last().map(|&i| &net.links[i]);
+        let hidden = !net.semantics.ancestors_in_the_way || last.is_some_and(|l| l.clustered && !l.order.0);
+        return match (same_rows, hidden) {
+            (false, _) => Before::Rows,
+            (true, true) => Before::Always,
+            // Which of the row's indexes is marked by then depends on the order of its indexes.
+            (true, false) if last.is_some_and(|l| l.clustered) => Before::Rows,
+            (true, false) if check.iter().any(|&i| net.links[i].order.0) => Before::Rows,
+            (true, false) => Before::Never,
+        };
+    }
+    if !same_rows {
+        return Before::Rows;
+    }
+    let key = |i: usize| (net.links[i].order, net.links[i].relation);
+    if key(escape[shared]) < key(check[shared]) { Before::Today } else { Before::NotToday }
+}
+
+/// Returns the chains that are bound to remove the row that `check` (a path and the checking link) stumbles over, because
+/// its columns leave it no other parent: each is the first rows of the path, then one link to the row itself.
+///
+/// So it is with `orders (tenant, customer) -> customers (tenant, id)`, where both tables cascade from `tenants`.
+pub(crate) fn forced(net: &Net<'_>, path: &[usize], check: usize, removes: &dyn Fn(usize) -> bool) -> Vec<Vec<usize>> {
+    // One row for each step, the root row first, the checked row last; cells that must be equal share a class.
+    let mut classes: BTreeMap<(usize, u16), usize> = BTreeMap::new();
+    let mut next = 0;
+    let steps: Vec<usize> = path.iter().copied().chain([check]).collect();
+    for (row, &step) in steps.iter().enumerate() {
+        for &(child, parent) in &net.links[step].pairs {
+            let class = *classes.entry((row, parent)).or_insert_with(|| {
+                next += 1;
+                next
+            });
+            classes.insert((row + 1, child), class);
+        }
+    }
+    let last = steps.len();
+    let row_tables: Vec<usize> =
+        steps.iter().map(|&s| net.links[s].parent).chain([net.links[check].child]).collect();
+    let mut found = Vec::new();
+    for &f in &net.above[net.links[check].child] {
+        if f == check || !removes(f) || net.links[f].pairs.is_empty() {
+            continue;
+        }
+        for (row, &table) in row_tables[..last].iter().enumerate() {
+            let equal = |&(child, parent): &(u16, u16)| {
+                let class = classes.get(&(last, child));
+                class.is_some() && class == classes.get(&(row, parent))
+            };
+            if table == net.links[f].parent && net.links[f].pairs.iter().all(equal) {
+                found.push(path[..row].iter().copied().chain([f]).collect());
+            }
+        }
+    }
+    found
+}

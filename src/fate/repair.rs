@@ -1,0 +1,237 @@
+//! The smallest repair: which keys must act otherwise so that a delete comes to what is asked for.
+//!
+//! Worked out to the fixed point: a key that cascades from now on brings new tables within reach, whose own keys may refuse.
+//! At the end every change is taken back once, and kept back if the delete comes to the same without it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::judge::{Class, Judgement, Ruling, Shape, judge};
+use super::net::{Act, Net};
+use super::{Verdict, report};
+use crate::change::Change;
+use crate::engine;
+use crate::relations::Relation;
+use crate::schema::{Action, ForeignKey, TableName};
+
+/// What a repair is to reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Every delete succeeds and nothing stays behind.
+    #[default]
+    Complete,
+    /// Every delete succeeds; references that can do without their parent become NULL.
+    LeavesRows,
+}
+
+impl Goal {
+    fn reached(self, verdict: Verdict) -> bool {
+        verdict <= if self == Self::Complete { Verdict::Complete } else { Verdict::LeavesRows }
+    }
+}
+
+/// What a repair may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepairOptions {
+    /// What it is to reach.
+    pub goal: Goal,
+    /// Tables whose rows no delete of another table may take with it.
+    pub never_cascade_into: Vec<TableName>,
+}
+
+/// A repair.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Repair {
+    /// What it was to reach.
+    pub goal: Goal,
+    /// What a delete comes to afterwards.
+    pub verdict: Verdict,
+    /// The changes, nearest to the root first.
+    pub changes: Vec<Repaired>,
+}
+
+/// One relation that has to act otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Repaired {
+    /// The child.
+    pub child: TableName,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The parent.
+    pub parent: TableName,
+    /// The constraint's name, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The action as it is; `None` where no key is declared or enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Action>,
+    /// The action that reaches the goal.
+    pub to: Action,
+    /// The action that the table's shape speaks for.
+    pub recommended: Action,
+    /// Why that one.
+    pub reason: String,
+    /// Whether a person should decide: the row has another owner, too.
+    pub decide: bool,
+    /// The shortest chain of relations from the root to it, itself last.
+    pub path: Vec<String>,
+    /// In which round it came up: 1 stands in the way as things are, 2 only after the changes of round 1, and so on.
+    pub round: usize,
+    /// The statements that make the change; empty where one statement cannot (SQLite rebuilds the table).
+    pub sql: Vec<String>,
+    /// The change to the schema.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub change: Change,
+}
+
+pub(super) fn repair(net: &Net<'_>, root: usize, options: &RepairOptions) -> Repair {
+    let mut trial = net.clone();
+    let mut changed: Vec<(usize, usize, Vec<String>)> = Vec::new();
+    let mut judged = judge(&trial, root);
+    for round in 1..=net.links.len() + 1 {
+        if options.goal.reached(judged.verdict) {
+            break;
+        }
+        let mut progress = false;
+        for (link, path) in wanted(&trial, &judged, options.goal) {
+            let act = act(&trial, link, options);
+            // Of keys on the same columns one at a time: when it acts, the others may have nothing left to refuse.
+            let twin = |&&(other, r, _): &&(usize, usize, Vec<String>)| r == round && trial.links[link].twins.contains(&other);
+            if trial.links[link].act == act || changed.iter().find(twin).is_some() {
+                continue;
+            }
+            trial.links[link].act = act;
+            if !changed.iter().any(|c| c.0 == link) {
+                changed.push((link, round, path));
+            }
+            progress = true;
+        }
+        judged = judge(&trial, root);
+        if !progress {
+            break;
+        }
+    }
+    let verdict = judged.verdict;
+    for at in (0..changed.len()).rev() {
+        let link = changed[at].0;
+        let new = std::mem::replace(&mut trial.links[link].act, net.links[link].act);
+        if judge(&trial, root).verdict <= verdict {
+            changed.remove(at);
+        } else {
+            trial.links[link].act = new;
+        }
+    }
+    let describe = |(link, round, path): &(usize, usize, Vec<String>)| describe(net, &trial, &judged, *link, *round, path.clone());
+    Repair { goal: options.goal, verdict, changes: changed.iter().map(describe).collect() }
+}
+
+/// Returns the links that stand between the root and the goal, each with the path to it.
+fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal) -> Vec<(usize, Vec<String>)> {
+    let in_the_way = |r: &&Ruling| match r.class {
+        Class::Deletes | Class::Harmless => false,
+        Class::Shadowed => r.order_decides,
+        Class::Nulls => goal == Goal::Complete || r.order_decides,
+        Class::SetsDefault => goal == Goal::Complete || r.shape != Shape::Nothing,
+        Class::Refuses | Class::MayRefuse | Class::Fails | Class::MayFail | Class::Orphans => !matches!(r.shape, Shape::TooDeep(_)),
+    };
+    let mut links: Vec<(usize, Vec<String>)> = judged
+        .rulings
+        .iter()
+        .filter(in_the_way)
+        .map(|r| {
+            let path = report::path(net, judged, r);
+            let link = if let Shape::KeyTaken(chain) = &r.shape { chain[0] } else { r.link };
+            (link, path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect())
+        })
+        .collect();
+    links.sort_by_key(|(link, path): &(usize, Vec<String>)| (path.len(), net.links[*link].order, *link));
+    links
+}
+
+fn act(net: &Net<'_>, link: usize, options: &RepairOptions) -> Act {
+    let l = &net.links[link];
+    let relation = &net.graph.relations()[l.relation];
+    let protected = options.never_cascade_into.contains(&relation.child);
+    let (recommended, _, _) = recommend(net, None, link);
+    let null = match l.act {
+        // What was tried and still stands in the way has to go.
+        Act::Null => false,
+        _ => options.goal == Goal::LeavesRows && recommended == Action::SetNull,
+    };
+    if protected && !can_be_null(net, link) {
+        return l.act;
+    }
+    if null || protected { Act::Null } else { Act::Delete }
+}
+
+fn can_be_null(net: &Net<'_>, link: usize) -> bool {
+    let l = &net.links[link];
+    let Some(table) = net.table(l.child) else { return false };
+    !l.pairs.is_empty() && l.columns().all(|c| table.columns.get(usize::from(c)).is_some_and(|c| c.nullable && c.generated.is_none()))
+}
+
+/// Returns the action that a relation's shape speaks for, why, and whether a person should decide.
+fn recommend(net: &Net<'_>, judged: Option<&Judgement>, link: usize) -> (Action, String, bool) {
+    let l = &net.links[link];
+    let relation = &net.graph.relations()[l.relation];
+    let (child, parent) = (&relation.child, &relation.parent);
+    if relation.nullable && can_be_null(net, link) {
+        let columns = relation.columns.join(", ");
+        return (Action::SetNull, format!("`{columns}` can be NULL: a row of `{child}` can do without its `{parent}`"), false);
+    }
+    let table = net.table(l.child);
+    // A join table's row is about both its parents and means nothing without either.
+    let joins = table.and_then(|t| t.primary_key.as_ref()).is_some_and(|k| relation.columns.iter().all(|c| k.columns.contains(c)));
+    let other = net.above[l.child].iter().copied().find(|&o| {
+        let other = &net.links[o];
+        let r = &net.graph.relations()[other.relation];
+        other.parent != l.parent && !r.nullable && other.act == Act::Delete && judged.is_none_or(|j| !j.walk.loses_rows(other.parent))
+    });
+    match other {
+        Some(owner) if !joins => {
+            let owner = &net.graph.relations()[net.links[owner].relation].parent;
+            (Action::Restrict, format!("a row of `{child}` belongs to its `{owner}` as well: decide whether it may go with its `{parent}`"), true)
+        }
+        _ => (Action::Cascade, format!("a row of `{child}` cannot be without its `{parent}` and has no other owner"), false),
+    }
+}
+
+fn describe(net: &Net<'_>, trial: &Net<'_>, judged: &Judgement, link: usize, round: usize, path: Vec<String>) -> Repaired {
+    let relation = &net.graph.relations()[net.links[link].relation];
+    let to = if trial.links[link].act == Act::Null { Action::SetNull } else { Action::Cascade };
+    let (recommended, reason, decide) = recommend(net, Some(judged), link);
+    let change = change(relation, to);
+    let enforced = net.links[link].act != Act::Orphan;
+    let sql = engine::dialect(net.engine).and_then(|d| d.sql_for(&change, net.schema)).unwrap_or_default();
+    Repaired {
+        child: relation.child.clone(),
+        columns: relation.columns.clone(),
+        parent: relation.parent.clone(),
+        name: relation.foreign_key().and_then(|k| k.name.clone()),
+        from: relation.foreign_key().filter(|_| enforced).map(|k| k.on_delete),
+        to,
+        recommended,
+        reason,
+        decide,
+        path,
+        round,
+        sql,
+        change,
+    }
+}
+
+fn change(relation: &Relation, to: Action) -> Change {
+    match relation.foreign_key() {
+        Some(old) => {
+            let new = ForeignKey { on_delete: to, set_columns: Vec::new(), enforced: true, disabled: None, ..old.clone() };
+            Change::ReplaceForeignKey { table: relation.child.clone(), old: old.clone(), new }
+        }
+        None => {
+            let mut foreign_key = ForeignKey::new(relation.columns.clone(), relation.parent.clone(), relation.parent_columns.clone());
+            foreign_key.on_delete = to;
+            Change::AddForeignKey { table: relation.child.clone(), foreign_key }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! From a judgement to the [`Fate`] that people and programs read: names, reasons, paths, notes.
+
+use std::collections::BTreeMap;
+
+use super::conditions::condition;
+use super::judge::{Class, Judgement, Ruling, Shape, judge};
+use super::net::{Act, Net};
+use super::{Effect, Fate, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, repair};
+use crate::schema::Engine;
+
+pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options) -> Fate {
+    let judged = judge(net, root);
+    let relations = relations(net, &judged);
+    let tables = tables(net, &judged);
+    let mut conditions: Vec<_> = judged.rulings.iter().filter_map(|r| condition(net, &judged.walk, r)).collect();
+    if judged.broken.is_some() {
+        conditions.clear();
+    }
+    conditions.dedup();
+    let repair = (judged.verdict != Verdict::Complete).then(|| repair::repair(net, root, &options.repair));
+    Fate {
+        root: net.tables[root].clone(),
+        engine: net.engine,
+        foreign_keys: (net.engine == Engine::Sqlite).then_some(options.foreign_keys),
+        verdict: judged.verdict,
+        today: judged.today,
+        summary: summary(net, &judged, &relations),
+        notes: notes(net, &judged, options),
+        tables,
+        relations,
+        conditions,
+        repair,
+    }
+}
+
+pub(super) fn rank(net: &Net<'_>, root: usize) -> Rank {
+    let judged = judge(net, root);
+    Rank {
+        table: net.tables[root].clone(),
+        verdict: judged.verdict,
+        today: judged.today,
+        deleted: judged.walk.reached.len() - 1,
+        blockers: judged.rulings.iter().filter(|r| effect(r.class).can_stop()).count(),
+        depth: judged.walk.reached.iter().filter_map(|&t| judged.walk.depth[t]).max().unwrap_or(0),
+    }
+}
+
+fn effect(class: Class) -> Effect {
+    match class {
+        Class::Deletes => Effect::Deletes,
+        Class::Nulls => Effect::Nulls,
+        Class::SetsDefault => Effect::SetsDefault,
+        Class::Refuses => Effect::Refuses,
+        Class::MayRefuse => Effect::MayRefuse,
+        Class::Fails => Effect::Fails,
+        Class::MayFail => Effect::MayFail,
+        Class::Harmless => Effect::Harmless,
+        Class::Shadowed => Effect::Shadowed,
+        Class::Orphans => Effect::LeavesOrphans,
+    }
+}
+
+/// Returns the shortest chain of links to a ruling's link, itself last.
+pub(super) fn path(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> Vec<usize> {
+    let (first, rest) = match &ruling.shape {
+        Shape::KeyTaken(chain) if !chain.is_empty() => (chain[0], chain[1..].to_vec()),
+        _ => (ruling.link, Vec::new()),
+    };
+    let parent = net.links[first].parent;
+    if let Shape::Late(cases) = &ruling.shape {
+        // The chain on which the fewest rows are out of the way in time.
+        let worst = cases.iter().min_by_key(|(path, escapes)| (escapes.len(), path.len()));
+        return worst.map(|(path, _)| path.iter().copied().chain([first]).collect()).unwrap_or_default();
+    }
+    let mut path = if judged.walk.loses_rows(parent) { judged.walk.path(net, parent) } else { Vec::new() };
+    path.push(first);
+    path.extend(rest);
+    path
+}
+
+fn relations(net: &Net<'_>, judged: &Judgement) -> Vec<RelationOutcome> {
+    let mut all: Vec<RelationOutcome> = judged
+        .rulings
+        .iter()
+        .map(|ruling| {
+            let link = &net.links[ruling.link];
+            let relation = &net.graph.relations()[link.relation];
+            let path = path(net, judged, ruling);
+            RelationOutcome {
+                child: relation.child.clone(),
+                columns: relation.columns.clone(),
+                parent: relation.parent.clone(),
+                parent_columns: relation.parent_columns.clone(),
+                name: relation.foreign_key().and_then(|k| k.name.clone()),
+                on_delete: relation.on_delete,
+                effect: effect(ruling.class),
+                reason: reason(net, judged, ruling),
+                order_decides: ruling.order_decides,
+                path: path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect(),
+                chain: path.iter().map(|&i| net.links[i].relation).collect(),
+            }
+        })
+        .collect();
+    all.sort_by(|a, b| (a.path.len(), &a.child, &a.columns, &a.chain).cmp(&(b.path.len(), &b.child, &b.columns, &b.chain)));
+    all.dedup();
+    all
+}
+
+fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
+    let link = &net.links[ruling.link];
+    let relation = &net.graph.relations()[link.relation];
+    let action = relation.foreign_key().map_or("no key", |k| k.on_delete.sql());
+    let child = &relation.child;
+    let why = link.contradiction.as_deref().unwrap_or("its columns cannot bear it");
+    if let Shape::TooDeep(limit) = ruling.shape {
+        return format!("cascades can follow each other more than {limit} deep, where {} gives up", net.engine);
+    }
+    if let Shape::KeyTaken(chain) = &ruling.shape {
+        let first = &net.graph.relations()[net.links[chain[0]].relation];
+        return format!(
+            "{} sets {} to NULL, which `{child}` refers to, and ON UPDATE does not allow that",
+            first.on_delete.map_or("the key", |a| a.sql()),
+            first.child_side()
+        );
+    }
+    match ruling.class {
+        Class::Deletes => format!("ON DELETE {action}: the rows go too"),
+        Class::Nulls if link.act == Act::Null && judged.walk.loses_rows(link.parent) => {
+            format!("ON DELETE {action}: the rows stay, without a parent")
+        }
+        Class::Nulls => "ON UPDATE: its parent's key becomes NULL, and its columns follow".to_string(),
+        Class::SetsDefault => format!("ON DELETE {action}: the rows stay, with their default parent"),
+        Class::Refuses if relation.foreign_key().is_some_and(|k| !k.on_delete.refuses()) => {
+            format!("{} takes ON DELETE {action} for RESTRICT: any row stops the delete", net.engine)
+        }
+        Class::Refuses if judged.walk.loses_rows(link.child) => {
+            format!("ON DELETE {action}: a row stops the delete, because the cascades that remove rows of `{child}` come too late")
+        }
+        Class::Refuses => format!("ON DELETE {action}: any row stops the delete, and nothing else removes rows of `{child}`"),
+        Class::MayRefuse if ruling.exact => {
+            format!("ON DELETE {action}: a row stops the delete unless the same delete removes it on another way")
+        }
+        Class::MayRefuse => format!("ON DELETE {action}: whether a row is gone when its turn comes depends on the order of the rows"),
+        Class::Fails => format!("ON DELETE {action}, but {why}: any row stops the delete with an error of its own"),
+        Class::MayFail => format!("ON DELETE {action}, but {why}: a row stops the delete unless it is removed before"),
+        Class::Harmless => format!("ON DELETE {action}, but its rows are always removed before"),
+        Class::Shadowed => "another key on the same columns acts first".to_string(),
+        Class::Orphans => match relation.foreign_key() {
+            None => "nothing declares it, so nothing enforces it: the rows stay and refer to nothing".to_string(),
+            Some(k) if !k.enforced => "the key is NOT ENFORCED: the rows stay and refer to nothing".to_string(),
+            Some(k) if k.disabled.is_some() => "the key's triggers are switched off: the rows stay and refer to nothing".to_string(),
+            Some(_) => "foreign keys are off: the rows stay and refer to nothing".to_string(),
+        },
+    }
+}
+
+fn tables(net: &Net<'_>, judged: &Judgement) -> Vec<TableOutcome> {
+    let mut fates: BTreeMap<usize, TableFate> = judged.walk.reached.iter().map(|&t| (t, TableFate::Deleted)).collect();
+    for ruling in &judged.rulings {
+        let child = net.links[ruling.link].child;
+        let fate = match ruling.class {
+            Class::Refuses | Class::Fails => TableFate::Refuses,
+            Class::MayRefuse | Class::MayFail if !judged.walk.loses_rows(child) => TableFate::Refuses,
+            Class::Nulls | Class::SetsDefault => TableFate::Updated,
+            Class::Orphans => TableFate::Orphaned,
+            _ => continue,
+        };
+        let known = fates.entry(child).or_insert(fate);
+        *known = fate.max(*known);
+    }
+    if let Some(table) = judged.broken {
+        fates.insert(table, TableFate::Refuses);
+    }
+    let outcome = |(number, name): (usize, &&crate::schema::TableName)| TableOutcome {
+        table: (*name).clone(),
+        fate: fates.get(&number).copied().unwrap_or(TableFate::Untouched),
+        depth: judged.walk.depth[number],
+    };
+    net.tables.iter().enumerate().map(outcome).collect()
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> String {
+    let root = net.tables[judged.walk.root];
+    let of = |keep: &dyn Fn(Effect) -> bool| relations.iter().filter(|r| keep(r.effect)).count();
+    let below = judged.walk.reached.len() - 1;
+    let goes = match below {
+        0 => String::new(),
+        n => format!(", and rows of {} go with it", count(n, "table", "tables")),
+    };
+    match judged.verdict {
+        Verdict::Complete => format!("every delete from `{root}` succeeds{goes}"),
+        Verdict::LeavesRows => {
+            let set = of(&|e| matches!(e, Effect::Nulls | Effect::SetsDefault));
+            format!("every delete from `{root}` succeeds{goes}; {} lose their parent and stay", count(set, "relation's rows", "relations' rows"))
+        }
+        Verdict::LeavesOrphans => {
+            let left = of(&|e| e == Effect::LeavesOrphans);
+            format!("every delete from `{root}` succeeds{goes}, but orphans stay behind: nothing enforces {}", count(left, "relation", "relations"))
+        }
+        Verdict::DependsOnData => {
+            let may = of(&|e| e.can_stop() || e == Effect::SetsDefault);
+            format!("a delete from `{root}` succeeds unless there are rows that {} for", count(may, "relation asks", "relations ask"))
+        }
+        Verdict::DependsOnOrder => {
+            let today = match judged.today {
+                Some(v) if v.always_succeeds() => "with today's order it always succeeds".to_string(),
+                Some(Verdict::DependsOnData) => "with today's order it succeeds unless certain rows exist".to_string(),
+                Some(_) => "with today's order child rows stop it".to_string(),
+                None => "the order of the rows decides, too".to_string(),
+            };
+            format!("what a delete from `{root}` does is decided by {}; {today}", net.semantics.order)
+        }
+        Verdict::Refused => {
+            let stop = of(&|e| matches!(e, Effect::Refuses | Effect::MayRefuse | Effect::Fails | Effect::MayFail));
+            format!("a delete from `{root}` is refused as soon as there are child rows: {} in the way", count(stop, "relation stands", "relations stand"))
+        }
+        Verdict::Fails => match judged.broken.and_then(|t| net.broken[t].as_ref()) {
+            Some((relation, why)) => {
+                let side = net.graph.relations()[*relation].child_side();
+                format!("every delete from `{root}` fails, rows or none: the key {side} is broken, {why}")
+            }
+            None => {
+                let stop = of(&|e| matches!(e, Effect::Fails | Effect::MayFail));
+                format!("a delete from `{root}` fails as soon as there are child rows: {} itself", count(stop, "relation contradicts", "relations contradict"))
+            }
+        },
+    }
+}
+
+fn notes(net: &Net<'_>, judged: &Judgement, options: &Options) -> Vec<String> {
+    let mut notes = Vec::new();
+    if net.engine == Engine::Sqlite {
+        notes.push(if options.foreign_keys {
+            "judged as if the application runs PRAGMA foreign_keys = ON in every connection; SQLite enforces nothing without it".to_string()
+        } else {
+            "judged with foreign keys off: SQLite carries out no action and refuses nothing".to_string()
+        });
+    }
+    if judged.walk.reached.len() > 1 {
+        notes.extend((net.semantics.notes)(judged.walk.is_recursive()));
+    }
+    if judged.verdict == Verdict::DependsOnOrder {
+        notes.push(format!("the order is: {}", net.semantics.order));
+    }
+    notes
+}
+
+impl Judgement {
+    /// Returns the chain by which a link's parent key is taken away.
+    pub(super) fn ripple_chain(&self, net: &Net<'_>, link: usize) -> Option<Vec<usize>> {
+        // From the link upwards: the setter whose columns are the parent's key.
+        let mut chain = vec![link];
+        for _ in 0..net.links.len() {
+            let first = &net.links[*chain.first()?];
+            let sets = |r: &&Ruling| {
+                let l = &net.links[r.link];
+                r.class == Class::Nulls && l.child == first.parent && first.pairs.iter().any(|p| l.columns().any(|c| c == p.1))
+            };
+            let setter = self.rulings.iter().find(sets)?.link;
+            if chain.contains(&setter) {
+                return None;
+            }
+            chain.insert(0, setter);
+            if self.walk.loses_rows(net.links[setter].parent) {
+                return Some(chain);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,123 @@
+//! Which tables a delete reaches from a root, how near, and how far at most.
+
+use super::net::{Act, Net};
+
+/// The tables that lose rows when a row of the root is deleted, and the cascades by which they do.
+pub(crate) struct Walk {
+    pub root: usize,
+    /// By table: the length of the shortest chain of cascades from the root; `None` if none leads there.
+    pub depth: Vec<Option<usize>>,
+    /// By table: the last link of that chain; `None` for the root.
+    pub by: Vec<Option<usize>>,
+    /// The tables reached, the root first, nearest first.
+    pub reached: Vec<usize>,
+    /// By table: the length of the longest chain; `None` if chains run in a circle on the way there.
+    pub longest: Vec<Option<usize>>,
+    /// By link: whether it deletes rows in this delete.
+    cascades: Vec<bool>,
+}
+
+impl Walk {
+    pub fn new(net: &Net<'_>, root: usize) -> Self {
+        let tables = net.tables.len();
+        let mut walk = Self {
+            root,
+            depth: vec![None; tables],
+            by: vec![None; tables],
+            reached: vec![root],
+            longest: vec![None; tables],
+            cascades: vec![false; net.links.len()],
+        };
+        walk.depth[root] = Some(0);
+        let mut waits_for = vec![0usize; tables];
+        let mut next = 0;
+        while let Some(&table) = walk.reached.get(next) {
+            next += 1;
+            for &i in &net.below[table] {
+                let link = &net.links[i];
+                if link.act != Act::Delete || !net.standing(i).acts {
+                    continue;
+                }
+                walk.cascades[i] = true;
+                waits_for[link.child] += 1;
+                if walk.depth[link.child].is_none() {
+                    walk.depth[link.child] = walk.depth[table].map(|d| d + 1);
+                    walk.by[link.child] = Some(i);
+                    walk.reached.push(link.child);
+                }
+            }
+        }
+        // Tables of a circle, and those below one, are never free.
+        let mut free = if waits_for[root] == 0 { vec![root] } else { Vec::new() };
+        if !free.is_empty() {
+            walk.longest[root] = Some(0);
+        }
+        let mut best = vec![0usize; tables];
+        while let Some(table) = free.pop() {
+            for &i in net.below[table].iter().filter(|&&i| walk.cascades[i]) {
+                let child = net.links[i].child;
+                best[child] = best[child].max(best[table] + 1);
+                waits_for[child] -= 1;
+                if waits_for[child] == 0 {
+                    walk.longest[child] = Some(best[child]);
+                    free.push(child);
+                }
+            }
+        }
+        walk
+    }
+
+    /// Tells whether rows of a table can be deleted.
+    pub fn loses_rows(&self, table: usize) -> bool {
+        self.depth[table].is_some()
+    }
+
+    /// Tells whether a link deletes rows in this delete.
+    pub fn cascades(&self, link: usize) -> bool {
+        self.cascades[link]
+    }
+
+    /// Tells whether some chain of cascades runs in a circle.
+    pub fn is_recursive(&self) -> bool {
+        self.reached.iter().any(|&t| self.longest[t].is_none())
+    }
+
+    /// Tells whether another row of the root table than the deleted one can go too.
+    pub fn returns_to_root(&self, net: &Net<'_>) -> bool {
+        net.above[self.root].iter().any(|&i| self.cascades[i])
+    }
+
+    /// Returns the shortest chain of cascades to a table, the root's first.
+    pub fn path(&self, net: &Net<'_>, table: usize) -> Vec<usize> {
+        let mut path = Vec::new();
+        let mut at = table;
+        while let Some(i) = self.by[at] {
+            path.push(i);
+            at = net.links[i].parent;
+        }
+        path.reverse();
+        path
+    }
+
+    /// Returns every chain of cascades to a table, or `None` if there are more than `limit`.
+    pub fn paths(&self, net: &Net<'_>, table: usize, limit: usize) -> Option<Vec<Vec<usize>>> {
+        self.longest[table]?;
+        let mut done = Vec::new();
+        let mut open = vec![(table, Vec::new())];
+        while let Some((at, path)) = open.pop() {
+            if at == self.root {
+                done.push(path.iter().rev().copied().collect());
+            }
+            for &i in net.above[at].iter().filter(|&&i| self.cascades[i]) {
+                let mut longer = path.clone();
+                longer.push(i);
+                open.push((net.links[i].parent, longer));
+            }
+            if done.len() + open.len() > limit {
+                return None;
+            }
+        }
+        done.sort_by(|a: &Vec<usize>, b| (a.len(), a).cmp(&(b.len(), b)));
+        Some(done)
+    }
+}

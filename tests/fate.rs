@@ -1,0 +1,62 @@
+//! The truth test: what `fate` decides about a delete is what the engine does, on random schemas with random rows.
+
+#[path = "fate/plan.rs"]
+mod plan;
+#[path = "fate/rows.rs"]
+mod rows;
+#[path = "fate/sqlite.rs"]
+mod sqlite;
+#[path = "fate/truth.rs"]
+mod truth;
+
+use std::cell::RefCell;
+
+use plan::{Plan, ddl, plans};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use referee::schema::{Engine as Kind, Schema};
+use rows::Random;
+use truth::Tally;
+
+/// How many random schemas an engine gets: a share that takes some seconds, or as many as `FATE_SCHEMAS` says.
+fn schemas(few: u32) -> u32 {
+    std::env::var("FATE_SCHEMAS").ok().and_then(|n| n.parse().ok()).unwrap_or(few)
+}
+
+fn seed() -> u64 {
+    std::env::var("FATE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+/// Runs a check on random schemas; shrinks and prints the smallest that fails.
+fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, &Schema, &mut Tally) -> Result<(), String>) {
+    let tally = RefCell::new(Tally::default());
+    let mut bytes = [0u8; 32];
+    bytes[..8].copy_from_slice(&seed().to_le_bytes());
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let result = runner.run(&plans(), |plan| {
+        let schema = plan.schema(kind);
+        check(&plan, &schema, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
+    });
+    let tally = tally.into_inner();
+    match result {
+        Ok(()) => println!("{kind}, seed {}: {tally:#?}", seed()),
+        Err(TestError::Fail(reason, plan)) => {
+            let schema = plan.schema(kind);
+            panic!("{kind}, seed {}, after {} schemas: {reason}\n{}\n{plan:?}", seed(), tally.schemas, ddl(&schema, &plan).join(";\n"))
+        }
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
+}
+
+#[test]
+fn sqlite_does_what_fate_says() {
+    run(Kind::Sqlite, schemas(1_000), |plan, schema, tally| {
+        let mut engine = sqlite::Sqlite::new(&ddl(schema, plan));
+        let mut random = Random::new(plan.seed);
+        for _ in 0..2 {
+            let rows = rows::random(schema, &mut random, 4);
+            truth::compare(schema, &rows, &mut engine, tally).map_err(|e| format!("{e}\n{rows:?}"))?;
+        }
+        truth::witnesses(schema, &mut engine, tally)
+    });
+}

@@ -1,0 +1,308 @@
+//! Rows that satisfy every key of a schema: random ones, and the fewest that a chain of relations needs.
+
+use std::collections::BTreeMap;
+
+use referee::relations::Graph;
+use referee::schema::{ForeignKey, Schema, Table, TableName};
+
+/// A database's rows: by table, by `id`, the values in the table's order of columns.
+pub type Rows = BTreeMap<String, BTreeMap<i64, Vec<Option<i64>>>>;
+
+/// A small generator of random numbers (xorshift), so that a seed means the same everywhere.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % n.max(1)
+    }
+}
+
+fn at(table: &Table, column: &str) -> usize {
+    table.columns.iter().position(|c| c.name == column).unwrap()
+}
+
+pub fn values(table: &Table, row: &[Option<i64>], columns: &[String]) -> Vec<Option<i64>> {
+    columns.iter().map(|c| row[at(table, c)]).collect()
+}
+
+fn satisfied(schema: &Schema, rows: &Rows, table: &Table, row: &[Option<i64>], key: &ForeignKey) -> bool {
+    let wanted = values(table, row, &key.columns);
+    if wanted.contains(&None) {
+        return true;
+    }
+    let parent = schema.table(&key.parent).unwrap();
+    rows[&parent.name.name].values().any(|r| values(parent, r, &key.parent_columns) == wanted)
+}
+
+/// Drops rows until every key holds.
+fn settle(schema: &Schema, rows: &mut Rows) {
+    loop {
+        let mut bad = Vec::new();
+        for table in &schema.tables {
+            for (id, row) in &rows[&table.name.name] {
+                if table.foreign_keys.iter().any(|k| !satisfied(schema, rows, table, row, k)) {
+                    bad.push((table.name.name.clone(), *id));
+                }
+            }
+        }
+        if bad.is_empty() {
+            return;
+        }
+        for (table, id) in bad {
+            rows.get_mut(&table).unwrap().remove(&id);
+        }
+    }
+}
+
+/// Draws rows that satisfy every key.
+pub fn random(schema: &Schema, random: &mut Random, most: usize) -> Rows {
+    let mut rows: Rows = schema.tables.iter().map(|t| (t.name.name.clone(), BTreeMap::new())).collect();
+    // `id`, `t` and `u` first: keys refer to them.
+    let mut cells: BTreeMap<(String, i64), Vec<Option<Option<i64>>>> = BTreeMap::new();
+    for table in &schema.tables {
+        let mut taken = Vec::new();
+        for id in 1..=(random.below(most) + 1) as i64 {
+            let mut row = vec![None; table.columns.len()];
+            row[0] = Some(Some(id));
+            for (i, column) in table.columns.iter().enumerate() {
+                let is_key = table.foreign_keys.iter().any(|k| k.columns.contains(&column.name));
+                if column.name == "t" && !is_key {
+                    row[i] = Some(Some(random.below(2) as i64 + 1));
+                }
+                if column.name == "u" && !is_key {
+                    let value = random.below(5) as i64;
+                    row[i] = Some((value > 0 && !taken.contains(&value)).then_some(value));
+                    taken.push(value);
+                }
+            }
+            cells.insert((table.name.name.clone(), id), row);
+        }
+    }
+    // Several passes: a key may refer to a column that is a key's own column elsewhere.
+    for _ in 0..3 {
+        for table in &schema.tables {
+            let ids: Vec<i64> = cells.keys().filter(|k| k.0 == table.name.name).map(|k| k.1).collect();
+            for id in ids {
+                for key in &table.foreign_keys {
+                    let parent = schema.table(&key.parent).unwrap();
+                    let mut row = cells[&(table.name.name.clone(), id)].clone();
+                    let open = key.columns.iter().any(|c| row[at(table, c)].is_none());
+                    if !open {
+                        continue;
+                    }
+                    let candidates: Vec<Vec<i64>> = cells
+                        .iter()
+                        .filter(|((t, _), _)| *t == parent.name.name)
+                        .filter_map(|(_, r)| key.parent_columns.iter().map(|c| r[at(parent, c)].flatten()).collect())
+                        .filter(|values: &Vec<i64>| {
+                            key.columns.iter().zip(values).all(|(c, v)| row[at(table, c)].is_none_or(|own| own == Some(*v)))
+                        })
+                        .collect();
+                    let null = key.columns.iter().find(|c| row[at(table, c)].is_none() && table.is_nullable(c));
+                    if let (Some(column), true) = (null, candidates.is_empty() || random.below(5) == 0) {
+                        row[at(table, column)] = Some(None);
+                    } else if !candidates.is_empty() {
+                        let chosen = &candidates[random.below(candidates.len())];
+                        for (column, value) in key.columns.iter().zip(chosen) {
+                            row[at(table, column)] = Some(Some(*value));
+                        }
+                    }
+                    cells.insert((table.name.name.clone(), id), row);
+                }
+            }
+        }
+    }
+    for ((name, id), row) in cells {
+        let table = schema.table(&TableName::new(&name)).unwrap();
+        let complete: Option<Vec<Option<i64>>> = row
+            .iter()
+            .zip(&table.columns)
+            .map(|(cell, column)| match cell {
+                Some(None) | None if !column.nullable => None,
+                Some(value) => Some(*value),
+                None => Some(None),
+            })
+            .collect();
+        let Some(complete) = complete else { continue };
+        let unique = |r: &Vec<Option<i64>>| {
+            table.unique_keys.iter().any(|k| {
+                let mine = values(table, &complete, &k.columns);
+                !mine.contains(&None) && values(table, r, &k.columns) == mine
+            })
+        };
+        if !rows[&name].values().any(unique) {
+            rows.get_mut(&name).unwrap().insert(id, complete);
+        }
+    }
+    settle(schema, &mut rows);
+    rows
+}
+
+/// The fewest rows on which a chain of relations runs from a root row down to a last row: what shows a refusal.
+///
+/// Everything that the chain does not force is new and different: other parents are rows of their own, what can be NULL is.
+/// `None` if no such rows exist, or none so simple.
+pub fn witness(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize]) -> Option<(Rows, i64)> {
+    let mut cells = Cells { schema, rows: Vec::new(), classes: Vec::new() };
+    let mut last = cells.add(root)?;
+    let first = last;
+    for &relation in chain {
+        let r = &graph.relations()[relation];
+        let child = cells.add(&r.child)?;
+        for (c, p) in r.columns.iter().zip(&r.parent_columns) {
+            cells.same((child, c), (last, p));
+        }
+        last = child;
+    }
+    for _ in 0..40 {
+        cells.merge_equal_keys();
+        if !cells.fill()? {
+            return cells.finish(first);
+        }
+    }
+    None
+}
+
+struct Cells<'s> {
+    schema: &'s Schema,
+    /// Each with its table and the class of each cell; merged rows point to another.
+    rows: Vec<(&'s Table, Vec<usize>, Option<usize>)>,
+    /// By class: the class it was merged into, and whether it is NULL.
+    classes: Vec<(usize, Option<bool>)>,
+}
+
+impl<'s> Cells<'s> {
+    fn add(&mut self, table: &TableName) -> Option<usize> {
+        let table = self.schema.table(table)?;
+        let cells = (0..table.columns.len()).map(|i| self.classes.len() + i).collect();
+        for column in &table.columns {
+            let class = self.classes.len();
+            self.classes.push((class, (!column.nullable).then_some(false)));
+        }
+        self.rows.push((table, cells, None));
+        Some(self.rows.len() - 1)
+    }
+
+    fn find(&self, mut class: usize) -> usize {
+        while self.classes[class].0 != class {
+            class = self.classes[class].0;
+        }
+        class
+    }
+
+    fn cell(&self, row: usize, column: &str) -> usize {
+        self.find(self.rows[row].1[at(self.rows[row].0, column)])
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        if a != b {
+            let known = self.classes[a].1.or(self.classes[b].1);
+            self.classes[b].0 = a;
+            self.classes[a].1 = known;
+        }
+    }
+
+    /// Two cells of a reference: equal, and not NULL.
+    fn same(&mut self, a: (usize, &str), b: (usize, &str)) {
+        let (a, b) = (self.cell(a.0, a.1), self.cell(b.0, b.1));
+        self.join(a, b);
+        let class = self.find(a);
+        self.classes[class].1 = Some(false);
+    }
+
+    fn live(&self) -> Vec<usize> {
+        (0..self.rows.len()).filter(|&r| self.rows[r].2.is_none()).collect()
+    }
+
+    fn key(&self, row: usize, columns: &[String]) -> Option<Vec<usize>> {
+        let classes: Vec<usize> = columns.iter().map(|c| self.cell(row, c)).collect();
+        classes.iter().all(|&c| self.classes[c].1 == Some(false)).then_some(classes)
+    }
+
+    fn merge_equal_keys(&mut self) {
+        'again: loop {
+            let live = self.live();
+            for (i, &a) in live.iter().enumerate() {
+                for &b in &live[i + 1..] {
+                    let table = self.rows[a].0;
+                    if table.name != self.rows[b].0.name {
+                        continue;
+                    }
+                    let keys = table.primary_key.iter().chain(&table.unique_keys);
+                    let equal = keys.filter_map(|k| Some(self.key(a, &k.columns)? == self.key(b, &k.columns)?)).any(|e| e);
+                    if equal {
+                        for column in &table.columns {
+                            let (x, y) = (self.cell(a, &column.name), self.cell(b, &column.name));
+                            self.join(x, y);
+                        }
+                        self.rows[b].2 = Some(a);
+                        continue 'again;
+                    }
+                }
+            }
+            return;
+        }
+    }
+
+    /// Gives one reference what it needs; false if every one has it, `None` if that cannot be.
+    fn fill(&mut self) -> Option<bool> {
+        for row in self.live() {
+            let table = self.rows[row].0;
+            for key in &table.foreign_keys {
+                let cells: Vec<usize> = key.columns.iter().map(|c| self.cell(row, c)).collect();
+                if cells.iter().any(|&c| self.classes[c].1 == Some(true)) {
+                    continue;
+                }
+                if let Some(&open) = cells.iter().find(|&&c| self.classes[c].1.is_none()) {
+                    self.classes[open].1 = Some(true);
+                    return Some(true);
+                }
+                let held = |&p: &usize| {
+                    self.rows[p].0.name == key.parent && key.parent_columns.iter().zip(&cells).all(|(c, &own)| self.cell(p, c) == own)
+                };
+                if self.live().iter().any(held) {
+                    continue;
+                }
+                // A row that must refer to its own table ends the chain by referring to itself.
+                let parent = if key.parent == table.name && self.rows.len() > 12 { row } else { self.add(&key.parent)? };
+                for (c, p) in key.columns.iter().zip(&key.parent_columns) {
+                    self.same((row, c), (parent, p));
+                }
+                if self.rows.len() > 60 {
+                    return None;
+                }
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    fn finish(&self, root: usize) -> Option<(Rows, i64)> {
+        let mut rows: Rows = self.schema.tables.iter().map(|t| (t.name.name.clone(), BTreeMap::new())).collect();
+        // Far from the literal defaults of the schemas.
+        let value = |class: usize| (self.classes[class].1 == Some(false)).then_some(100 + class as i64);
+        for row in self.live() {
+            let (table, _, _) = &self.rows[row];
+            let cells: Vec<Option<i64>> = table.columns.iter().map(|c| value(self.cell(row, &c.name))).collect();
+            rows.get_mut(&table.name.name)?.insert(cells[0]?, cells);
+        }
+        let mut root = root;
+        while let Some(other) = self.rows[root].2 {
+            root = other;
+        }
+        let id = value(self.cell(root, "id"))?;
+        let whole = rows.clone();
+        let holds = self.schema.tables.iter().all(|t| {
+            whole[&t.name.name].values().all(|r| t.foreign_keys.iter().all(|k| satisfied(self.schema, &whole, t, r, k)))
+        });
+        holds.then_some((rows, id))
+    }
+}

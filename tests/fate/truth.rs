@@ -1,0 +1,185 @@
+//! The comparison: what was decided about every delete, and what the engine does.
+
+use std::collections::BTreeMap;
+
+use referee::fate::{Effect, Fate, Fates, Impact, Options, Verdict};
+use referee::relations::Graph;
+use referee::schema::{Schema, TableName};
+
+use super::rows::{Rows, witness};
+
+/// A real engine with the schema in it.
+pub trait Engine {
+    /// Puts these rows in the place of all others, and commits.
+    fn fill(&mut self, schema: &Schema, rows: &Rows);
+    /// Runs a query that returns integers.
+    fn integers(&mut self, sql: &str) -> Vec<i64>;
+    /// Deletes a row, returns what the engine says or the rows as they are then, and takes the delete back.
+    fn delete(&mut self, schema: &Schema, table: &str, id: i64) -> Result<Rows, String>;
+}
+
+/// How often what was seen.
+#[derive(Default, Debug)]
+pub struct Tally {
+    pub schemas: usize,
+    pub deletes: usize,
+    pub refused: usize,
+    pub verdicts: BTreeMap<&'static str, usize>,
+    pub today_unknown: usize,
+    /// Verdicts that say that some rows stop the delete: all, and those for which no such rows were found.
+    pub stoppable: BTreeMap<&'static str, usize>,
+    pub unwitnessed: BTreeMap<&'static str, usize>,
+    pub first_unwitnessed: Vec<String>,
+}
+
+/// Compares what was decided about the delete of every row with what the engine does.
+pub fn compare(schema: &Schema, rows: &Rows, engine: &mut dyn Engine, tally: &mut Tally) -> Result<(), String> {
+    let graph = Graph::from_relations(schema, relations(schema));
+    let fates = Fates::new(schema, &graph, Options::default());
+    engine.fill(schema, rows);
+    for table in &schema.tables {
+        let fate = fates.of(&table.name).unwrap();
+        let impact = fates.impact(&table.name, None);
+        *tally.verdicts.entry(fate.verdict.name()).or_default() += 1;
+        tally.today_unknown += usize::from(fate.verdict == Verdict::DependsOnOrder && fate.today.is_none());
+        for id in rows[&table.name.name].keys() {
+            one(schema, rows, &fate, impact.as_ref(), *id, engine, tally)
+                .map_err(|e| format!("{e}\ndelete of {} {id}: {} ({:?}), {}", table.name, fate.verdict, fate.today, describe(&fate)))?;
+        }
+    }
+    tally.schemas += 1;
+    Ok(())
+}
+
+pub fn relations(schema: &Schema) -> Vec<referee::relations::Relation> {
+    schema.foreign_keys().map(|(t, k)| referee::relations::Relation::declared(schema, &t.name, k)).collect()
+}
+
+pub fn describe(fate: &Fate) -> String {
+    let relations = fate.relations.iter().map(|r| {
+        let order = if r.order_decides { " (order)" } else { "" };
+        format!("  {} {:?} -> {}: {}{order}", r.path.join(" < "), r.on_delete, r.parent, r.effect.name())
+    });
+    let conditions = fate.conditions.iter().map(|c| format!("  {} exact={} {:?}", c.relation, c.exact, c.sql));
+    relations.chain(conditions).collect::<Vec<_>>().join("\n")
+}
+
+fn bound(sql: &str, id: i64) -> String {
+    sql.replace(":id", &id.to_string())
+}
+
+fn one(schema: &Schema, rows: &Rows, fate: &Fate, impact: Option<&Impact>, id: i64, engine: &mut dyn Engine, tally: &mut Tally) -> Result<(), String> {
+    // Asked before the delete: the queries are about the data as they are.
+    let counts: Vec<Option<i64>> =
+        fate.conditions.iter().map(|c| c.sql.as_ref().map(|sql| engine.integers(&bound(sql, id))[0])).collect();
+    let predicted = impact.map(|i| predict(rows, i, id, engine));
+    let result = engine.delete(schema, &fate.root.name, id);
+    tally.deletes += 1;
+    tally.refused += usize::from(result.is_err());
+
+    let promises = |v: Verdict| v.always_succeeds();
+    if let Err(error) = &result {
+        if promises(fate.verdict) || fate.today.is_some_and(promises) {
+            return Err(format!("promised success, but: {error}"));
+        }
+        let all_zero = counts.iter().all(|c| *c == Some(0));
+        if all_zero {
+            return Err(format!("every condition counts zero, but: {error}"));
+        }
+    }
+    if result.is_ok() {
+        for (condition, count) in fate.conditions.iter().zip(&counts) {
+            if condition.exact && count.is_some_and(|c| c > 0) {
+                return Err(format!("succeeds, but {} counts {count:?}", condition.relation));
+            }
+        }
+    }
+    let exact = fate.conditions.iter().all(|c| c.exact && c.sql.is_some());
+    if matches!(fate.verdict, Verdict::DependsOnData) && !exact && !fate.conditions.iter().any(|c| c.rows.contains("cascades away")) {
+        return Err("depends on data, by a condition that is not exact".to_string());
+    }
+    if let (Ok(after), Some(impact), Some((deleted, updated))) = (&result, impact, predicted) {
+        if impact.exact {
+            compare_rows(rows, after, &deleted, &updated)?;
+        }
+    }
+    Ok(())
+}
+
+type Ids = BTreeMap<String, Vec<i64>>;
+
+fn predict(rows: &Rows, impact: &Impact, id: i64, engine: &mut dyn Engine) -> (Ids, Ids) {
+    let mut deleted: Ids = rows.keys().map(|t| (t.clone(), Vec::new())).collect();
+    let mut updated = deleted.clone();
+    for table in &impact.tables {
+        let mut ids = |rows: &Option<referee::fate::Rows>| -> Vec<i64> {
+            let mut ids = rows.as_ref().map_or_else(Vec::new, |r| engine.integers(&bound(&r.select("x.id"), id)));
+            ids.sort();
+            ids
+        };
+        deleted.insert(table.table.name.clone(), ids(&table.deleted));
+        updated.insert(table.table.name.clone(), ids(&table.updated));
+    }
+    (deleted, updated)
+}
+
+fn compare_rows(before: &Rows, after: &Rows, deleted: &Ids, updated: &Ids) -> Result<(), String> {
+    for (table, rows) in before {
+        let gone: Vec<i64> = rows.keys().filter(|id| !after[table].contains_key(id)).copied().collect();
+        if gone != deleted[table] {
+            return Err(format!("{table}: predicted that {:?} go, but {gone:?} did", deleted[table]));
+        }
+        let changed: Vec<i64> = rows.iter().filter(|(id, r)| after[table].get(id).is_some_and(|a| a != *r)).map(|(id, _)| *id).collect();
+        // A default can be what was there before.
+        if changed.iter().any(|id| !updated[table].contains(id)) || (changed.len() < updated[table].len() && !defaults(before, after)) {
+            return Err(format!("{table}: predicted that {:?} change, but {changed:?} did", updated[table]));
+        }
+    }
+    Ok(())
+}
+
+fn defaults(_before: &Rows, after: &Rows) -> bool {
+    // Literal defaults are 1 to 3; only where such values are about can an update be without effect.
+    after.values().flat_map(|t| t.values()).flatten().any(|v| matches!(v, Some(1..=3)))
+}
+
+/// For every root that rows are said to stop: makes such rows, and has the engine try.
+pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) -> Result<(), String> {
+    let graph = Graph::from_relations(schema, relations(schema));
+    let fates = Fates::new(schema, &graph, Options::default());
+    for table in &schema.tables {
+        let fate = fates.of(&table.name).unwrap();
+        let verdict = fate.today.unwrap_or(fate.verdict);
+        let wanted: &[Effect] = match verdict {
+            Verdict::Refused => &[Effect::Refuses],
+            Verdict::Fails => &[Effect::Fails],
+            Verdict::DependsOnData => &[Effect::MayRefuse, Effect::MayFail, Effect::SetsDefault],
+            _ => continue,
+        };
+        *tally.stoppable.entry(verdict.name()).or_default() += 1;
+        let mut seen = false;
+        for relation in fate.relations.iter().filter(|r| wanted.contains(&r.effect)) {
+            if let Some((rows, id)) = witness(schema, &graph, &table.name, &relation.chain) {
+                if stops(schema, engine, &table.name, &rows, id) {
+                    seen = true;
+                    break;
+                }
+            }
+        }
+        if !seen {
+            *tally.unwitnessed.entry(verdict.name()).or_default() += 1;
+            if tally.first_unwitnessed.len() < 5 {
+                tally.first_unwitnessed.push(format!("{} {verdict}\n{}", table.name, describe(&fate)));
+            }
+            if verdict != Verdict::DependsOnData {
+                return Err(format!("no rows found that stop the delete from {}: {verdict}\n{}", table.name, describe(&fate)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stops(schema: &Schema, engine: &mut dyn Engine, root: &TableName, rows: &Rows, id: i64) -> bool {
+    engine.fill(schema, rows);
+    engine.delete(schema, &root.name, id).is_err()
+}
