@@ -31,7 +31,7 @@ fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, &Schema, &mut Tally) -> Res
     let tally = RefCell::new(Tally::default());
     let mut bytes = [0u8; 32];
     bytes[..8].copy_from_slice(&seed().to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 1_500, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let result = runner.run(&plans(), |plan| {
         let schema = plan.schema(kind);

@@ -91,6 +91,10 @@ pub(crate) fn judge(net: &Net<'_>, root: usize) -> Judgement {
     }
     bench.ripple();
     bench.depth();
+    if bench.unsure.contains(&Unsure::Wild) {
+        // A default can be the very key that goes, and bring a row back under a key that had nothing to do with it.
+        bench.rulings.iter_mut().for_each(|r| r.exact = false);
+    }
     let rulings = bench.rulings;
     let (verdict, today) = if broken.is_some() { (Verdict::Fails, None) } else { sum_up(&rulings) };
     Judgement { rulings, verdict, today, broken, walk }

@@ -22,7 +22,8 @@ pub(crate) enum Before {
 
 /// Compares a chain of links that removes (or nulls) a row with one that ends in a check of that row.
 ///
-/// `same_rows` says that where both chains go through the same links they go through the same rows.
+/// `same_rows` says that where both chains go through the same links they go through the same rows, except for the row at
+/// the end of `escape`, which can be a sibling of the check's row.
 pub(crate) fn compare(net: &Net<'_>, when: When, escape: &[usize], check: &[usize], same_rows: bool) -> Before {
     if when == When::End {
         return Before::Always;
@@ -31,7 +32,8 @@ pub(crate) fn compare(net: &Net<'_>, when: When, escape: &[usize], check: &[usiz
         return if escape.len() < check.len() { Before::Always } else { Before::Never };
     }
     let shared = escape.iter().zip(check).take_while(|(a, b)| a == b).count();
-    let same_rows = same_rows || escape[..shared].iter().all(|&i| net.links[i].single);
+    let certain = if same_rows { escape.len().saturating_sub(1) } else { 0 };
+    let same_rows = escape[..shared].iter().enumerate().all(|(at, &i)| at < certain || net.links[i].single);
     if shared == escape.len() {
         // The row is one that the check's own chain goes through: under deletion when the check is made.
         let last = check.last().map(|&i| &net.links[i]);

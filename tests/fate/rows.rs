@@ -149,7 +149,12 @@ pub fn random(schema: &Schema, random: &mut Random, most: usize) -> Rows {
 ///
 /// Everything that the chain does not force is new and different: other parents are rows of their own, what can be NULL is.
 /// `None` if no such rows exist, or none so simple.
-pub fn witness(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize]) -> Option<(Rows, i64)> {
+pub fn witness(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize]) -> Vec<(Rows, i64)> {
+    // A chain without room for new rows around it, and ones with more and more.
+    [30, 12, 0].iter().filter_map(|&close_after| witness_of(schema, graph, root, chain, close_after)).collect()
+}
+
+fn witness_of(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize], close_after: usize) -> Option<(Rows, i64)> {
     let mut cells = Cells { schema, rows: Vec::new(), classes: Vec::new() };
     let mut last = cells.add(root)?;
     let first = last;
@@ -161,9 +166,9 @@ pub fn witness(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize]
         }
         last = child;
     }
-    for _ in 0..40 {
+    for _ in 0..120 {
         cells.merge_equal_keys();
-        if !cells.fill()? {
+        if !cells.fill(close_after)? {
             return cells.finish(first);
         }
     }
@@ -253,7 +258,7 @@ impl<'s> Cells<'s> {
     }
 
     /// Gives one reference what it needs; false if every one has it, `None` if that cannot be.
-    fn fill(&mut self) -> Option<bool> {
+    fn fill(&mut self, close_after: usize) -> Option<bool> {
         for row in self.live() {
             let table = self.rows[row].0;
             for key in &table.foreign_keys {
@@ -271,12 +276,16 @@ impl<'s> Cells<'s> {
                 if self.live().iter().any(held) {
                     continue;
                 }
-                // A row that must refer to its own table ends the chain by referring to itself.
-                let parent = if key.parent == table.name && self.rows.len() > 12 { row } else { self.add(&key.parent)? };
+                // Where rows must refer to each other without end, the circle is closed with a row that is there.
+                let there = || self.live().into_iter().rev().find(|&r| self.rows[r].0.name == key.parent);
+                let parent = match there() {
+                    Some(there) if self.rows.len() > close_after => there,
+                    _ => self.add(&key.parent)?,
+                };
                 for (c, p) in key.columns.iter().zip(&key.parent_columns) {
                     self.same((row, c), (parent, p));
                 }
-                if self.rows.len() > 60 {
+                if self.rows.len() > 40 {
                     return None;
                 }
                 return Some(true);
