@@ -2,10 +2,13 @@
 
 #[path = "fate/plan.rs"]
 mod plan;
+#[path = "fate/postgres.rs"]
+mod postgres_engine;
 #[path = "fate/rows.rs"]
 mod rows;
 #[path = "fate/sqlite.rs"]
 mod sqlite;
+mod support;
 #[path = "fate/truth.rs"]
 mod truth;
 
@@ -27,7 +30,7 @@ fn seed() -> u64 {
 }
 
 /// Runs a check on random schemas; shrinks and prints the smallest that fails.
-fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, &Schema, &mut Tally) -> Result<(), String>) {
+fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, Schema, &mut Tally) -> Result<(), String>) {
     let tally = RefCell::new(Tally::default());
     let mut bytes = [0u8; 32];
     bytes[..8].copy_from_slice(&seed().to_le_bytes());
@@ -35,7 +38,7 @@ fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, &Schema, &mut Tally) -> Res
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let result = runner.run(&plans(), |plan| {
         let schema = plan.schema(kind);
-        check(&plan, &schema, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
+        check(&plan, schema, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
     });
     let tally = tally.into_inner();
     match result {
@@ -48,15 +51,33 @@ fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, &Schema, &mut Tally) -> Res
     }
 }
 
+/// Fills the engine with two sets of random rows, then with rows that are made to stop deletes.
+fn check(plan: &Plan, schema: &Schema, engine: &mut dyn truth::Engine, tally: &mut Tally) -> Result<(), String> {
+    let mut random = Random::new(plan.seed);
+    for _ in 0..2 {
+        let rows = rows::random(schema, &mut random, 4);
+        truth::compare(schema, &rows, engine, tally).map_err(|e| format!("{e}\n{rows:?}"))?;
+    }
+    truth::witnesses(schema, engine, tally)
+}
+
 #[test]
 fn sqlite_does_what_fate_says() {
-    run(Kind::Sqlite, schemas(1_000), |plan, schema, tally| {
-        let mut engine = sqlite::Sqlite::new(&ddl(schema, plan));
-        let mut random = Random::new(plan.seed);
-        for _ in 0..2 {
-            let rows = rows::random(schema, &mut random, 4);
-            truth::compare(schema, &rows, &mut engine, tally).map_err(|e| format!("{e}\n{rows:?}"))?;
-        }
-        truth::witnesses(schema, &mut engine, tally)
+    run(Kind::Sqlite, schemas(600), |plan, schema, tally| {
+        let mut engine = sqlite::Sqlite::new(&ddl(&schema, plan));
+        check(plan, &schema, &mut engine, tally)
     });
+}
+
+#[test]
+fn postgres_does_what_fate_says() {
+    for server in support::postgres::servers() {
+        let engine = RefCell::new(postgres_engine::Postgres::new(server));
+        run(Kind::Postgres, schemas(60), |plan, mut schema, tally| {
+            let mut engine = engine.borrow_mut();
+            let ddl = ddl(&schema, plan);
+            engine.make(&mut schema, &ddl);
+            check(plan, &schema, &mut *engine, tally)
+        });
+    }
 }
