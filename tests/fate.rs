@@ -1,5 +1,7 @@
 //! The truth test: what `fate` decides about a delete is what the engine does, on random schemas with random rows.
 
+#[path = "fate/mariadb.rs"]
+mod mariadb_engine;
 #[path = "fate/plan.rs"]
 mod plan;
 #[path = "fate/postgres.rs"]
@@ -80,4 +82,14 @@ fn postgres_does_what_fate_says() {
             check(plan, &schema, &mut *engine, tally)
         });
     }
+}
+
+#[test]
+fn mariadb_does_what_fate_says() {
+    let engine = RefCell::new(mariadb_engine::Mariadb::new("truth"));
+    run(Kind::Mariadb, schemas(60), |plan, schema, tally| {
+        let mut engine = engine.borrow_mut();
+        engine.make(&ddl(&schema, plan));
+        check(plan, &schema, &mut *engine, tally)
+    });
 }

@@ -249,7 +249,8 @@ impl Plan {
 
 /// Writes the statements that make the schema, in the order that its firing order comes from.
 pub fn ddl(schema: &Schema, plan: &Plan) -> Vec<String> {
-    let inline = schema.engine == Engine::Sqlite;
+    // InnoDB goes by names, so it does not matter that this is the quicker way.
+    let inline = matches!(schema.engine, Engine::Sqlite | Engine::Mariadb);
     let mut tables: Vec<(u8, usize)> = plan.tables.iter().enumerate().map(|(i, t)| (t.place, i)).collect();
     tables.sort();
     let mut statements = Vec::new();
@@ -275,24 +276,12 @@ pub fn ddl(schema: &Schema, plan: &Plan) -> Vec<String> {
         statements.push(format!("CREATE TABLE {} ({})", table.name, parts.join(", ")));
     }
     if !inline {
-        let mut keys: Vec<(u16, String)> = Vec::new();
-        for (table, key) in schema.foreign_keys() {
-            let name = key.name.as_deref().unwrap();
-            let number: usize = name.rsplit('_').next().unwrap().parse().unwrap();
-            keys.push((plan.keys[number].place, format!("ALTER TABLE {} ADD {}", table.name, clause(key))));
-        }
-        let by_order: Vec<String> = if schema.engine == Engine::Postgres {
-            let mut keys: Vec<(u32, String)> = schema
-                .foreign_keys()
-                .map(|(t, k)| (k.firing_order, format!("ALTER TABLE {} ADD {}", t.name, clause(k))))
-                .collect();
-            keys.sort();
-            keys.into_iter().map(|k| k.1).collect()
-        } else {
-            keys.sort();
-            keys.into_iter().map(|k| k.1).collect()
+        let add = |(table, key): (&Table, &ForeignKey)| {
+            (key.firing_order, format!("ALTER TABLE {} ADD {}", table.name, clause(key)))
         };
-        statements.extend(by_order);
+        let mut keys: Vec<(u32, String)> = schema.foreign_keys().map(add).collect();
+        keys.sort();
+        statements.extend(keys.into_iter().map(|k| k.1));
     }
     statements
 }

@@ -160,7 +160,9 @@ pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) ->
         *tally.stoppable.entry(verdict.name()).or_default() += 1;
         let mut seen = false;
         for relation in fate.relations.iter().filter(|r| wanted.contains(&r.effect)) {
-            let found = witness(schema, &graph, &table.name, &relation.chain);
+            let deep = relation.reason.contains(" deep");
+            let chain = if deep { long_chain(&fate, &graph).unwrap_or_default() } else { relation.chain.clone() };
+            let found = witness(schema, &graph, &table.name, &chain);
             if found.iter().any(|(rows, id)| stops(schema, engine, &table.name, rows, *id)) {
                 seen = true;
                 break;
@@ -191,4 +193,22 @@ pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) ->
 fn stops(schema: &Schema, engine: &mut dyn Engine, root: &TableName, rows: &Rows, id: i64) -> bool {
     engine.fill(schema, rows);
     engine.delete(schema, &root.name, id).is_err()
+}
+
+/// Finds a chain of 17 cascades, one circle after the other.
+fn long_chain(fate: &Fate, graph: &Graph) -> Option<Vec<usize>> {
+    let cascades: Vec<usize> =
+        fate.relations.iter().filter(|r| r.effect == Effect::Deletes).filter_map(|r| r.chain.last().copied()).collect();
+    let mut chains: Vec<(TableName, Vec<usize>)> = vec![(fate.root.clone(), Vec::new())];
+    for _ in 0..17 {
+        // One chain to each table is enough to go on from.
+        let mut next: BTreeMap<TableName, Vec<usize>> = BTreeMap::new();
+        for (table, chain) in &chains {
+            for &i in cascades.iter().filter(|&&i| graph.relations()[i].parent == *table) {
+                next.insert(graph.relations()[i].child.clone(), [chain.clone(), vec![i]].concat());
+            }
+        }
+        chains = next.into_iter().collect();
+    }
+    chains.into_iter().next().map(|c| c.1)
 }
