@@ -17,11 +17,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("demo", &["schema", "engine"]),
     ("relations", &["schema"]),
     ("orphans", &["schema", "engine", "relations"]),
+    ("fate", &["schema", "change", "engine", "relations"]),
     ("findings", &["schema", "change", "sql", "source", "relations"]),
     ("rules", &["schema", "change", "sql", "engine", "source", "relations", "orphans", "findings"]),
     ("config", &["schema", "relations", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "orphans", "findings", "rules"]),
-    ("render", &["schema", "change", "source", "relations", "orphans", "findings", "rules", "audit"]),
+    ("render", &["schema", "change", "source", "relations", "fate", "orphans", "findings", "rules", "audit"]),
 ];
 
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {

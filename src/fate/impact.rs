@@ -36,6 +36,41 @@ pub struct TableImpact {
     pub estimate: Option<u64>,
 }
 
+/// How many rows of a table a delete takes with it, once somebody has counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// The table.
+    pub table: TableName,
+    /// How many cascades away from the root; `None` for a table whose rows are not deleted.
+    pub depth: Option<usize>,
+    /// How many rows go.
+    pub deleted: Option<u64>,
+    /// Of how many rows columns become NULL or their default.
+    pub updated: Option<u64>,
+    /// How many rows stay and refer to nothing.
+    pub orphaned: Option<u64>,
+    /// The engine's estimate of how many rows the table has.
+    pub estimate: Option<u64>,
+}
+
+impl TableImpact {
+    /// Puts counts beside the table; `count` runs a query.
+    ///
+    /// # Errors
+    /// Those of `count`.
+    pub fn counted<E>(&self, mut count: impl FnMut(&str) -> Result<u64, E>) -> Result<Counted, E> {
+        let mut of = |rows: &Option<Rows>| rows.as_ref().map(|r| count(&r.sql)).transpose();
+        Ok(Counted {
+            table: self.table.clone(),
+            depth: self.depth,
+            deleted: of(&self.deleted)?,
+            updated: of(&self.updated)?,
+            orphaned: of(&self.orphaned)?,
+            estimate: self.estimate,
+        })
+    }
+}
+
 /// Some rows of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rows {

@@ -203,6 +203,14 @@ impl Bench<'_, '_> {
         if !standing.acts {
             ruling.class = Class::Shadowed;
             ruling.order_decides = standing.order_decides;
+            // A row under deletion is passed over by the key that acts first, and found by the one that checks after it.
+            let refuses = matches!(l.act, Act::Check(When::Descent) | Act::Fail(When::Descent));
+            if refuses && net.semantics.ancestors_in_the_way && !l.clustered && self.walk.leads(net, l.child, l.parent) {
+                ruling.class = if matches!(l.act, Act::Fail(_)) { Class::MayFail } else { Class::MayRefuse };
+                ruling.order_decides = true;
+                ruling.exact = false;
+                ruling.shape = Shape::Referring { but_root: false };
+            }
             return ruling;
         }
         let unsure = self.unsure(l.child).max(self.unsure(l.parent));
@@ -263,6 +271,11 @@ impl Bench<'_, '_> {
             ruling.class = surely;
             ruling.shape = Shape::Referring { but_root: !in_the_way };
             return;
+        }
+        // A child row that is itself above the row being checked is under deletion, wherever else it is reached from.
+        let above = in_the_way && self.walk.leads(net, l.child, l.parent);
+        if above && !only_root {
+            return inexact(ruling);
         }
         let removes = |i: usize| self.walk.cascades(i) || setters.contains(&i);
         let paths = self.walk.paths(net, l.parent, MOST_PATHS);

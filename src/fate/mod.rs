@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::relations::Graph;
 use crate::schema::{Action, Engine, Schema, TableName};
 
-pub use impact::{Impact, Rows, TableImpact};
+pub use impact::{Counted, Impact, Rows, TableImpact};
 pub use repair::{Goal, Repair, RepairOptions, Repaired};
 
 /// What a delete from a root comes to, the best first.

@@ -87,6 +87,24 @@ impl Walk {
         net.above[self.root].iter().any(|&i| self.cascades[i])
     }
 
+    /// Tells whether rows of `to` can go because a row of `from` does, or are rows of the same table.
+    pub fn leads(&self, net: &Net<'_>, from: usize, to: usize) -> bool {
+        let mut seen = vec![from];
+        let mut next = 0;
+        while let Some(&table) = seen.get(next) {
+            next += 1;
+            if table == to {
+                return self.loses_rows(from);
+            }
+            for &i in net.below[table].iter().filter(|&&i| self.cascades[i]) {
+                if !seen.contains(&net.links[i].child) {
+                    seen.push(net.links[i].child);
+                }
+            }
+        }
+        false
+    }
+
     /// Returns the shortest chain of cascades to a table, the root's first.
     pub fn path(&self, net: &Net<'_>, table: usize) -> Vec<usize> {
         let mut path = Vec::new();

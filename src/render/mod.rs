@@ -3,6 +3,7 @@
 //! Every renderer is a pure function. None prints, none knows a terminal: what they need to know of one is in [`Style`].
 
 pub mod excerpt;
+pub mod fate;
 mod github;
 pub mod gitlab;
 pub mod graph;
@@ -20,6 +21,7 @@ pub mod text;
 mod samples;
 
 use crate::audit::Report;
+use crate::fate::{Counted, Fate};
 use crate::relations::Graph;
 use crate::schema::Schema;
 
@@ -109,6 +111,49 @@ impl GraphFormat {
     /// Finds a format by its name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|f| f.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// The formats of a fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FateFormat {
+    /// For a reader at a terminal.
+    #[default]
+    Text,
+    /// referee's own document.
+    Json,
+    /// A document for people.
+    Markdown,
+    /// A Mermaid `flowchart`.
+    Mermaid,
+    /// A picture.
+    Svg,
+}
+
+impl FateFormat {
+    /// Every format.
+    pub const ALL: &[Self] = &[Self::Text, Self::Json, Self::Markdown, Self::Mermaid, Self::Svg];
+
+    /// Returns the name a user types.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Mermaid => "mermaid",
+            Self::Svg => "svg",
+        }
+    }
+}
+
+/// Writes what becomes of every table. `style` matters to [`FateFormat::Text`] only.
+pub fn fate(format: FateFormat, fate: &Fate, counted: Option<&[Counted]>, style: &Style) -> String {
+    match format {
+        FateFormat::Text => self::fate::text::render(fate, counted, style),
+        FateFormat::Json => self::fate::json::render(fate, counted),
+        FateFormat::Markdown => self::fate::markdown::render(fate, counted),
+        FateFormat::Mermaid => self::fate::mermaid::render(fate),
+        FateFormat::Svg => self::fate::svg::render(fate),
     }
 }
 

@@ -1,0 +1,81 @@
+//! `markdown`: a document for people.
+
+use super::text::word;
+use super::{action, touched, tree};
+use crate::fate::{Counted, Fate, Rank};
+use crate::schema::Engine;
+
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'").replace('|', "\\|").replace(char::is_control, " "))
+}
+
+/// Writes the document.
+pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
+    let mut out = format!("# Deleting from {}: {}\n\n{}: {}.\n", code(&fate.root.to_string()), fate.verdict, fate.engine, fate.summary);
+    if let Some(today) = fate.today {
+        out.push_str(&format!("\nWith today's order: {today}.\n"));
+    }
+    let blockers: Vec<_> = fate.blockers().collect();
+    if !blockers.is_empty() {
+        out.push_str("\n## In the way\n\n| Relation | Path | Why |\n|---|---|---|\n");
+        for b in blockers {
+            let path: Vec<String> = std::iter::once(fate.root.to_string()).chain(b.path.iter().cloned()).map(|p| code(&p)).collect();
+            let side = b.path.last().map(String::as_str).unwrap_or_default();
+            out.push_str(&format!("| {} | {} | {} |\n", code(side), path.join(" → "), b.reason));
+        }
+    }
+    if let Some(repair) = fate.repair.as_ref().filter(|r| !r.changes.is_empty()) {
+        out.push_str(&format!("\n## What to do\n\nAfterwards the verdict is {}.\n\n| Relation | From | To | Why |\n|---|---|---|---|\n", repair.verdict));
+        for c in &repair.changes {
+            let side = c.path.last().map(String::as_str).unwrap_or_default();
+            let from = c.from.map_or("no key", |a| a.sql());
+            let decide = if c.decide { " (decide)" } else { "" };
+            out.push_str(&format!("| {} | {from} | {}{decide} | {} |\n", code(side), c.to, c.reason));
+        }
+        let sql: Vec<String> = repair.changes.iter().flat_map(|c| &c.sql).map(|s| format!("{s};")).collect();
+        if !sql.is_empty() {
+            out.push_str(&format!("\n```sql\n{}\n```\n", sql.join("\n")));
+        }
+    }
+    out.push_str("\n## Tables\n\n| Table | Fate |\n|---|---|\n");
+    for t in touched(fate) {
+        out.push_str(&format!("| {} | {} |\n", code(&t.table.to_string()), word(t.fate)));
+    }
+    out.push_str("\n## Relations\n\n");
+    for (depth, r) in tree(fate) {
+        let side = r.path.last().map(String::as_str).unwrap_or_default();
+        out.push_str(&format!("{}- {} ({}): {}\n", "  ".repeat(depth), code(side), action(r), r.effect.name()));
+    }
+    if let Some(counted) = counted {
+        out.push_str("\n## Rows\n\n| Table | Deleted | Updated | Orphaned | Estimate |\n|---|--:|--:|--:|--:|\n");
+        let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+        for c in counted {
+            let name = code(&c.table.to_string());
+            out.push_str(&format!("| {name} | {} | {} | {} | {} |\n", number(c.deleted), number(c.updated), number(c.orphaned), number(c.estimate)));
+        }
+    }
+    if !fate.conditions.is_empty() {
+        out.push_str("\n## Rows that stop it\n");
+        for c in &fate.conditions {
+            out.push_str(&format!("\n{}\n", c.rows));
+            if let Some(sql) = &c.sql {
+                out.push_str(&format!("\n```sql\n{sql};\n```\n"));
+            }
+        }
+    }
+    if !fate.notes.is_empty() {
+        out.push_str("\n## Good to know\n\n");
+        fate.notes.iter().for_each(|n| out.push_str(&format!("- {n}\n")));
+    }
+    out
+}
+
+/// Writes the ranking of all tables.
+pub fn ranking(engine: Engine, ranks: &[Rank]) -> String {
+    let mut out = format!("# What a delete comes to, table by table ({engine})\n\n| Table | Verdict | Today | In the way | Tables that lose rows |\n|---|---|---|--:|--:|\n");
+    for r in ranks {
+        let today = r.today.map(|t| t.name()).unwrap_or_default();
+        out.push_str(&format!("| {} | {} | {today} | {} | {} |\n", code(&r.table.to_string()), r.verdict, r.blockers, r.deleted));
+    }
+    out
+}
