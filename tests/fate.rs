@@ -47,7 +47,12 @@ fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, Schema, &mut Tally) -> Resu
         Ok(()) => println!("{kind}, seed {}: {tally:#?}", seed()),
         Err(TestError::Fail(reason, plan)) => {
             let schema = plan.schema(kind);
-            panic!("{kind}, seed {}, after {} schemas: {reason}\n{}\n{plan:?}", seed(), tally.schemas, ddl(&schema, &plan).join(";\n"))
+            panic!(
+                "{kind}, seed {}, after {} schemas: {reason}\n{}\n{plan:?}",
+                seed(),
+                tally.schemas,
+                ddl(&schema, &plan).join(";\n")
+            )
         }
         Err(TestError::Abort(reason)) => panic!("{reason}"),
     }

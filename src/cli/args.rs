@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::Glob;
 
 use crate::config::{FAIL_ON, FailOn, did_you_mean, nearest};
-use crate::render::{GraphFormat, ReportFormat};
+use crate::fate::Goal;
+use crate::render::{FateFormat, GraphFormat, ReportFormat};
 use crate::rules::{self, Rule};
 
 const SOURCES: &str = "\
@@ -82,6 +83,8 @@ pub(super) enum Command {
     Lint(LintArgs),
     /// Draw which table's rows refer to which
     Graph(GraphArgs),
+    /// Tell what becomes of every table when a row of one is deleted
+    Fate(FateArgs),
     /// Print the schema as referee sees it
     Schema(SchemaArgs),
     /// Accept the findings of today, so that only new ones are reported
@@ -239,6 +242,55 @@ pub(super) struct GraphArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fate shop.db\n  referee fate shop.db users\n  referee fate shop.db users --where 'id = 5' --count\n  referee fate postgres://app@localhost/shop users --format svg -o users.svg"))]
+pub(super) struct FateArgs {
+    /// The database or schema document
+    pub source: String,
+    /// The table a row is deleted from; every table in turn if left out
+    pub table: Option<String>,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub format: FateFormat,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What the repair shall reach: nothing stays behind, or references that
+    /// can be NULL may
+    #[arg(long, value_name = "VERDICT", default_value = "complete")]
+    pub goal: GoalArg,
+    /// SQLite: whether the application runs PRAGMA foreign_keys = ON
+    /// [default: on]
+    #[arg(long, value_name = "STATE")]
+    pub foreign_keys: Option<OnOff>,
+    /// Tell how many rows a delete of the rows that CONDITION selects takes with
+    /// it, by the engine's estimates
+    #[arg(long = "where", value_name = "CONDITION", requires = "table")]
+    pub rows: Option<String>,
+    /// Count those rows exactly
+    #[arg(long, requires = "rows")]
+    pub count: bool,
+    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+}
+
+/// What a repair shall reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GoalArg {
+    Complete,
+    LeavesRows,
+}
+
+impl From<GoalArg> for Goal {
+    fn from(goal: GoalArg) -> Self {
+        match goal {
+            GoalArg::Complete => Self::Complete,
+            GoalArg::LeavesRows => Self::LeavesRows,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee schema shop.db\n  referee schema shop.db --format json -o shop.json\n  referee audit shop.json"))]
 pub(super) struct SchemaArgs {
     /// The database or schema document
@@ -360,6 +412,16 @@ impl ValueEnum for ReportFormat {
 }
 
 impl ValueEnum for GraphFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for FateFormat {
     fn value_variants<'a>() -> &'a [Self] {
         Self::ALL
     }

@@ -23,7 +23,8 @@ pub(crate) fn condition(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Option<C
 fn words(net: &Net<'_>, ruling: &Ruling) -> String {
     let relation = &net.graph.relations()[net.links[ruling.link].relation];
     let (child, parent) = (&relation.child, &relation.parent);
-    let refers = format!("rows of `{child}` whose {} refers to a deleted row of `{parent}`", relation.columns.join(", "));
+    let refers =
+        format!("rows of `{child}` whose {} refers to a deleted row of `{parent}`", relation.columns.join(", "));
     match &ruling.shape {
         Shape::Nothing => String::new(),
         Shape::Survivors(_) if matches!(ruling.class, Class::Refuses | Class::Fails) => refers,
@@ -37,8 +38,12 @@ fn words(net: &Net<'_>, ruling: &Ruling) -> String {
         Shape::Late(_) => format!("{refers}, and that no other key has deleted or set to NULL by then"),
         Shape::Referring { .. } if ruling.exact => format!("{refers}"),
         Shape::Referring { .. } => format!("{refers} (some of them may be gone when their turn comes)"),
-        Shape::NoDefaultParent => format!("{refers}, if the row of `{parent}` that their default refers to is missing or deleted too"),
-        Shape::KeyTaken(_) => format!("rows of `{child}` that refer to a row of `{parent}` whose key the delete sets to NULL"),
+        Shape::NoDefaultParent => {
+            format!("{refers}, if the row of `{parent}` that their default refers to is missing or deleted too")
+        }
+        Shape::KeyTaken(_) => {
+            format!("rows of `{child}` that refer to a row of `{parent}` whose key the delete sets to NULL")
+        }
         Shape::TooDeep(limit) => format!("rows more than {limit} cascades away from the deleted one"),
         Shape::Unknown => format!("{refers}; only the delete itself can tell which"),
     }
@@ -76,11 +81,19 @@ fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Result<String, NoKey> {
         }
         Shape::Referring { but_root } => {
             let refers = sql.refers_to_gone(ruling.link, &row)?;
-            if *but_root && link.child == walk.root { format!("{refers} AND NOT ({})", sql.root_row(&row)?) } else { refers }
+            if *but_root && link.child == walk.root {
+                format!("{refers} AND NOT ({})", sql.root_row(&row)?)
+            } else {
+                refers
+            }
         }
         Shape::NoDefaultParent => {
             let refers = sql.refers_to_gone(ruling.link, &row)?;
-            let stays = if walk.loses_rows(link.child) { format!(" AND NOT ({})", sql.gone(link.child, &row)?) } else { String::new() };
+            let stays = if walk.loses_rows(link.child) {
+                format!(" AND NOT ({})", sql.gone(link.child, &row)?)
+            } else {
+                String::new()
+            };
             format!("{refers}{stays} AND {}", sql.no_default_parent(ruling.link)?)
         }
         Shape::KeyTaken(chain) => sql.key_taken(chain, &row)?,

@@ -110,7 +110,8 @@ fn sum_up(rulings: &[Ruling]) -> (Verdict, Option<Verdict>) {
         Class::Nulls | Class::SetsDefault => Verdict::LeavesRows,
         Class::Deletes | Class::Harmless | Class::Shadowed => Verdict::Complete,
     };
-    let worst = |keep: &dyn Fn(&&Ruling) -> bool| rulings.iter().filter(keep).map(of).max().unwrap_or(Verdict::Complete);
+    let worst =
+        |keep: &dyn Fn(&&Ruling) -> bool| rulings.iter().filter(keep).map(of).max().unwrap_or(Verdict::Complete);
     let certain = worst(&|r| !r.order_decides);
     if certain >= Verdict::Refused || !rulings.iter().any(|r| r.order_decides) {
         return (certain, None);
@@ -189,7 +190,10 @@ impl Bench<'_, '_> {
                 }
             }
             let default_may_go = setter.parent != self.walk.root || self.walk.returns_to_root(net);
-            if setter.act == Act::Default && self.walk.loses_rows(setter.child) && (default_may_go || net.semantics.contradiction == When::Queue) {
+            if setter.act == Act::Default
+                && self.walk.loses_rows(setter.child)
+                && (default_may_go || net.semantics.contradiction == When::Queue)
+            {
                 self.mark(setter.child, Unsure::Fewer);
             }
         }
@@ -199,13 +203,15 @@ impl Bench<'_, '_> {
         let net = self.net;
         let l = &net.links[link];
         let standing = net.standing(link);
-        let mut ruling = Ruling { link, class: Class::Deletes, order_decides: false, shape: Shape::Nothing, exact: true };
+        let mut ruling =
+            Ruling { link, class: Class::Deletes, order_decides: false, shape: Shape::Nothing, exact: true };
         if !standing.acts {
             ruling.class = Class::Shadowed;
             ruling.order_decides = standing.order_decides;
             // A row under deletion is passed over by the key that acts first, and found by the one that checks after it.
             let refuses = matches!(l.act, Act::Check(When::Descent) | Act::Fail(When::Descent));
-            if refuses && net.semantics.ancestors_in_the_way && !l.clustered && self.walk.leads(net, l.child, l.parent) {
+            if refuses && net.semantics.ancestors_in_the_way && !l.clustered && self.walk.leads(net, l.child, l.parent)
+            {
                 ruling.class = if matches!(l.act, Act::Fail(_)) { Class::MayFail } else { Class::MayRefuse };
                 ruling.order_decides = true;
                 ruling.exact = false;
@@ -240,8 +246,7 @@ impl Bench<'_, '_> {
     fn check(&self, ruling: &mut Ruling, when: When, unsure: Unsure, fails: bool) {
         let net = self.net;
         let l = &net.links[ruling.link];
-        let (surely, perhaps) =
-            if fails { (Class::Fails, Class::MayFail) } else { (Class::Refuses, Class::MayRefuse) };
+        let (surely, perhaps) = if fails { (Class::Fails, Class::MayFail) } else { (Class::Refuses, Class::MayRefuse) };
         let setters: Vec<usize> = self
             .setters
             .iter()
@@ -357,13 +362,15 @@ impl Bench<'_, '_> {
     fn always_earlier(&self, child: usize, parent: usize, setters: &[usize]) -> bool {
         let Some(check) = self.walk.depth[parent].map(|d| d + 1) else { return false };
         let deleted = !self.walk.loses_rows(child) || self.walk.longest[child].is_some_and(|longest| longest < check);
-        let nulled = |&s: &usize| self.walk.longest[self.net.links[s].parent].is_some_and(|longest| longest + 1 < check);
+        let nulled =
+            |&s: &usize| self.walk.longest[self.net.links[s].parent].is_some_and(|longest| longest + 1 < check);
         deleted && setters.iter().all(nulled)
     }
 
     /// Returns every chain that deletes a row of a table or sets one of these columns; `None` if there are too many.
     fn escapes(&self, child: usize, setters: &[usize]) -> Option<Vec<Vec<usize>>> {
-        let mut all = if self.walk.loses_rows(child) { self.walk.paths(self.net, child, MOST_PATHS)? } else { Vec::new() };
+        let mut all =
+            if self.walk.loses_rows(child) { self.walk.paths(self.net, child, MOST_PATHS)? } else { Vec::new() };
         for &s in setters {
             let paths = self.walk.paths(self.net, self.net.links[s].parent, MOST_PATHS)?;
             all.extend(paths.into_iter().map(|mut p| {
@@ -402,7 +409,10 @@ impl Bench<'_, '_> {
                     && !self.walk.loses_rows(link.child)
                     && !self.walk.loses_rows(table)
                     && tables.iter().all(|&t| self.unsure(t) == Unsure::No)
-                    && !self.setters.iter().any(|&s| net.links[s].child == link.child && link.shares_column(&net.links[s].changed));
+                    && !self
+                        .setters
+                        .iter()
+                        .any(|&s| net.links[s].child == link.child && link.shares_column(&net.links[s].changed));
                 let (mut class, mut columns) = (Class::Nulls, link.changed_by_update(net, &changed));
                 match link.on_update {
                     Act::Check(_) => class = if plain { Class::Refuses } else { Class::MayRefuse },
@@ -416,7 +426,9 @@ impl Bench<'_, '_> {
                 let stops = !matches!(class, Class::Nulls);
                 let unknown = literal || link.on_update == Act::Default;
                 let meets = !stops
-                    && net.above[link.child].iter().any(|&o| o != h && net.links[o].act != Act::Orphan && net.links[o].shares_column(&columns));
+                    && net.above[link.child]
+                        .iter()
+                        .any(|&o| o != h && net.links[o].act != Act::Orphan && net.links[o].shares_column(&columns));
                 let shape = match (unknown, stops) {
                     (true, _) => Shape::Unknown,
                     (false, true) => Shape::KeyTaken(chain.clone()),
@@ -444,7 +456,9 @@ impl Bench<'_, '_> {
         self.mark(table, if wild { Unsure::Wild } else { Unsure::Fewer });
         for at in 0..self.rulings.len() {
             let link = &self.net.links[self.rulings[at].link];
-            if self.walk.loses_rows(link.parent) && (wild || self.unsure(link.child).max(self.unsure(link.parent)) != Unsure::No) {
+            if self.walk.loses_rows(link.parent)
+                && (wild || self.unsure(link.child).max(self.unsure(link.parent)) != Unsure::No)
+            {
                 let again = self.rule(self.rulings[at].link);
                 if self.rulings[at].shape != Shape::Unknown && !matches!(self.rulings[at].shape, Shape::KeyTaken(_)) {
                     self.rulings[at] = again;

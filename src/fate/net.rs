@@ -184,9 +184,10 @@ impl<'s> Net<'s> {
         // The update that SET NULL needs does not compile, so no delete of the parent does ("cannot UPDATE generated column").
         let generated = |c: &String| child.column(c).is_some_and(|c| c.generated.is_some());
         let changes = matches!(key.on_delete, Action::SetNull | Action::SetDefault);
-        key.changed_columns().iter().find(|c| changes && generated(c)).map(|c| {
-            format!("ON DELETE {} would change `{c}`, which is a generated column", key.on_delete)
-        })
+        key.changed_columns()
+            .iter()
+            .find(|c| changes && generated(c))
+            .map(|c| format!("ON DELETE {} would change `{c}`, which is a generated column", key.on_delete))
     }
 
     fn act(&self, child: &Table, key: &ForeignKey, action: Action, changed: &[String]) -> (Act, Option<String>) {
@@ -213,7 +214,11 @@ impl<'s> Net<'s> {
                     return fail(format!("a CHECK of `{}` wants `{column}` to be NOT NULL", child.name));
                 }
                 let all = changed.len() == key.columns.len();
-                if semantics.match_full && key.matching == Match::Full && !nulled.is_empty() && !(all && nulled.len() == changed.len()) {
+                if semantics.match_full
+                    && key.matching == Match::Full
+                    && !nulled.is_empty()
+                    && !(all && nulled.len() == changed.len())
+                {
                     return fail(format!("MATCH FULL allows no reference of `{}` that is NULL in part", child.name));
                 }
                 if nulled.is_empty() && action == Action::SetDefault { (Act::Default, None) } else { (Act::Null, None) }
@@ -237,7 +242,9 @@ impl<'s> Net<'s> {
         let moves = |t: usize| matches!(self.links[t].act, Act::Delete | Act::Null | Act::Default);
         match act {
             // Declared beside an enforced key, the same relation needs no enforcement of its own.
-            Act::Orphan => return Standing { acts: enforced().next().is_none() && twins[0] == link, order_decides: false },
+            Act::Orphan => {
+                return Standing { acts: enforced().next().is_none() && twins[0] == link, order_decides: false };
+            }
             // Whatever comes first leaves nothing to find at the end.
             Act::Check(When::End) if enforced().any(moves) => return Standing { acts: false, order_decides: false },
             Act::Check(When::End) => return Standing { acts: true, order_decides: false },

@@ -73,8 +73,7 @@ pub(crate) fn forced(net: &Net<'_>, path: &[usize], check: usize, removes: &dyn 
         }
     }
     let last = steps.len();
-    let row_tables: Vec<usize> =
-        steps.iter().map(|&s| net.links[s].parent).chain([net.links[check].child]).collect();
+    let row_tables: Vec<usize> = steps.iter().map(|&s| net.links[s].parent).chain([net.links[check].child]).collect();
     let mut found = Vec::new();
     for &f in &net.above[net.links[check].child] {
         if f == check || !removes(f) || net.links[f].pairs.is_empty() {

@@ -72,6 +72,8 @@ pub struct Repaired {
     pub recommended: Action,
     /// Why that one.
     pub reason: String,
+    /// Whether it stands in the way of the delete. Otherwise it only leaves rows behind.
+    pub blocks: bool,
     /// Whether a person should decide: the row has another owner, too.
     pub decide: bool,
     /// The shortest chain of relations from the root to it, itself last.
@@ -88,23 +90,24 @@ pub struct Repaired {
 
 pub(super) fn repair(net: &Net<'_>, root: usize, options: &RepairOptions) -> Repair {
     let mut trial = net.clone();
-    let mut changed: Vec<(usize, usize, Vec<String>)> = Vec::new();
+    let mut changed: Vec<Wanted> = Vec::new();
     let mut judged = judge(&trial, root);
     for round in 1..=net.links.len() + 1 {
         if options.goal.reached(judged.verdict) {
             break;
         }
         let mut progress = false;
-        for (link, path) in wanted(&trial, &judged, options.goal) {
+        for want in wanted(&trial, &judged, options.goal, round) {
+            let link = want.link;
             let act = act(&trial, link, options);
             // Of keys on the same columns one at a time: when it acts, the others may have nothing left to refuse.
-            let twin = |&&(other, r, _): &&(usize, usize, Vec<String>)| r == round && trial.links[link].twins.contains(&other);
-            if trial.links[link].act == act || changed.iter().find(twin).is_some() {
+            let twin = |c: &Wanted| c.round == round && trial.links[link].twins.contains(&c.link);
+            if trial.links[link].act == act || changed.iter().any(twin) {
                 continue;
             }
             trial.links[link].act = act;
-            if !changed.iter().any(|c| c.0 == link) {
-                changed.push((link, round, path));
+            if !changed.iter().any(|c| c.link == link) {
+                changed.push(want);
             }
             progress = true;
         }
@@ -115,7 +118,7 @@ pub(super) fn repair(net: &Net<'_>, root: usize, options: &RepairOptions) -> Rep
     }
     let verdict = judged.verdict;
     for at in (0..changed.len()).rev() {
-        let link = changed[at].0;
+        let link = changed[at].link;
         let new = std::mem::replace(&mut trial.links[link].act, net.links[link].act);
         if judge(&trial, root).verdict <= verdict {
             changed.remove(at);
@@ -123,30 +126,47 @@ pub(super) fn repair(net: &Net<'_>, root: usize, options: &RepairOptions) -> Rep
             trial.links[link].act = new;
         }
     }
-    let describe = |(link, round, path): &(usize, usize, Vec<String>)| describe(net, &trial, &judged, *link, *round, path.clone());
-    Repair { goal: options.goal, verdict, changes: changed.iter().map(describe).collect() }
+    let changes = changed.into_iter().map(|want| describe(net, &trial, &judged, want)).collect();
+    Repair { goal: options.goal, verdict, changes }
 }
 
-/// Returns the links that stand between the root and the goal, each with the path to it.
-fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal) -> Vec<(usize, Vec<String>)> {
+/// A link that has to act otherwise.
+struct Wanted {
+    link: usize,
+    round: usize,
+    blocks: bool,
+    path: Vec<String>,
+}
+
+/// Returns the links that stand between the root and the goal, nearest first.
+fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wanted> {
     let in_the_way = |r: &&Ruling| match r.class {
         Class::Deletes | Class::Harmless => false,
         Class::Shadowed => r.order_decides,
         Class::Nulls => goal == Goal::Complete || r.order_decides,
         Class::SetsDefault => goal == Goal::Complete || r.shape != Shape::Nothing,
-        Class::Refuses | Class::MayRefuse | Class::Fails | Class::MayFail | Class::Orphans => !matches!(r.shape, Shape::TooDeep(_)),
+        Class::Refuses | Class::MayRefuse | Class::Fails | Class::MayFail | Class::Orphans => {
+            !matches!(r.shape, Shape::TooDeep(_))
+        }
     };
-    let mut links: Vec<(usize, Vec<String>)> = judged
+    let mut links: Vec<Wanted> = judged
         .rulings
         .iter()
         .filter(in_the_way)
         .map(|r| {
             let path = report::path(net, judged, r);
             let link = if let Shape::KeyTaken(chain) = &r.shape { chain[0] } else { r.link };
-            (link, path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect())
+            let path = path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect();
+            let leaves = matches!(r.class, Class::Nulls | Class::Orphans) && !r.order_decides;
+            Wanted {
+                link,
+                round,
+                blocks: !leaves && (r.class != Class::SetsDefault || r.shape != Shape::Nothing),
+                path,
+            }
         })
         .collect();
-    links.sort_by_key(|(link, path): &(usize, Vec<String>)| (path.len(), net.links[*link].order, *link));
+    links.sort_by_key(|w| (w.path.len(), net.links[w.link].order, w.link));
     links
 }
 
@@ -169,7 +189,8 @@ fn act(net: &Net<'_>, link: usize, options: &RepairOptions) -> Act {
 fn can_be_null(net: &Net<'_>, link: usize) -> bool {
     let l = &net.links[link];
     let Some(table) = net.table(l.child) else { return false };
-    !l.pairs.is_empty() && l.columns().all(|c| table.columns.get(usize::from(c)).is_some_and(|c| c.nullable && c.generated.is_none()))
+    !l.pairs.is_empty()
+        && l.columns().all(|c| table.columns.get(usize::from(c)).is_some_and(|c| c.nullable && c.generated.is_none()))
 }
 
 /// Returns the action that a relation's shape speaks for, why, and whether a person should decide.
@@ -179,26 +200,46 @@ fn recommend(net: &Net<'_>, judged: Option<&Judgement>, link: usize) -> (Action,
     let (child, parent) = (&relation.child, &relation.parent);
     if relation.nullable && can_be_null(net, link) {
         let columns = relation.columns.join(", ");
-        return (Action::SetNull, format!("`{columns}` can be NULL: a row of `{child}` can do without its `{parent}`"), false);
+        return (
+            Action::SetNull,
+            format!("`{columns}` can be NULL: a row of `{child}` can do without its `{parent}`"),
+            false,
+        );
     }
     let table = net.table(l.child);
     // A join table's row is about both its parents and means nothing without either.
-    let joins = table.and_then(|t| t.primary_key.as_ref()).is_some_and(|k| relation.columns.iter().all(|c| k.columns.contains(c)));
+    let joins = table
+        .and_then(|t| t.primary_key.as_ref())
+        .is_some_and(|k| relation.columns.iter().all(|c| k.columns.contains(c)));
     let other = net.above[l.child].iter().copied().find(|&o| {
         let other = &net.links[o];
         let r = &net.graph.relations()[other.relation];
-        other.parent != l.parent && !r.nullable && other.act == Act::Delete && judged.is_none_or(|j| !j.walk.loses_rows(other.parent))
+        other.parent != l.parent
+            && !r.nullable
+            && other.act == Act::Delete
+            && judged.is_none_or(|j| !j.walk.loses_rows(other.parent))
     });
     match other {
         Some(owner) if !joins => {
             let owner = &net.graph.relations()[net.links[owner].relation].parent;
-            (Action::Restrict, format!("a row of `{child}` belongs to its `{owner}` as well: decide whether it may go with its `{parent}`"), true)
+            (
+                Action::Restrict,
+                format!(
+                    "a row of `{child}` belongs to its `{owner}` as well: decide whether it may go with its `{parent}`"
+                ),
+                true,
+            )
         }
-        _ => (Action::Cascade, format!("a row of `{child}` cannot be without its `{parent}` and has no other owner"), false),
+        _ => (
+            Action::Cascade,
+            format!("a row of `{child}` cannot be without its `{parent}` and has no other owner"),
+            false,
+        ),
     }
 }
 
-fn describe(net: &Net<'_>, trial: &Net<'_>, judged: &Judgement, link: usize, round: usize, path: Vec<String>) -> Repaired {
+fn describe(net: &Net<'_>, trial: &Net<'_>, judged: &Judgement, want: Wanted) -> Repaired {
+    let Wanted { link, round, blocks, path } = want;
     let relation = &net.graph.relations()[net.links[link].relation];
     let to = if trial.links[link].act == Act::Null { Action::SetNull } else { Action::Cascade };
     let (recommended, reason, decide) = recommend(net, Some(judged), link);
@@ -214,6 +255,7 @@ fn describe(net: &Net<'_>, trial: &Net<'_>, judged: &Judgement, link: usize, rou
         to,
         recommended,
         reason,
+        blocks,
         decide,
         path,
         round,
@@ -225,11 +267,13 @@ fn describe(net: &Net<'_>, trial: &Net<'_>, judged: &Judgement, link: usize, rou
 fn change(relation: &Relation, to: Action) -> Change {
     match relation.foreign_key() {
         Some(old) => {
-            let new = ForeignKey { on_delete: to, set_columns: Vec::new(), enforced: true, disabled: None, ..old.clone() };
+            let new =
+                ForeignKey { on_delete: to, set_columns: Vec::new(), enforced: true, disabled: None, ..old.clone() };
             Change::ReplaceForeignKey { table: relation.child.clone(), old: old.clone(), new }
         }
         None => {
-            let mut foreign_key = ForeignKey::new(relation.columns.clone(), relation.parent.clone(), relation.parent_columns.clone());
+            let mut foreign_key =
+                ForeignKey::new(relation.columns.clone(), relation.parent.clone(), relation.parent_columns.clone());
             foreign_key.on_delete = to;
             Change::AddForeignKey { table: relation.child.clone(), foreign_key }
         }

@@ -101,7 +101,9 @@ fn relations(net: &Net<'_>, judged: &Judgement) -> Vec<RelationOutcome> {
             }
         })
         .collect();
-    all.sort_by(|a, b| (a.path.len(), &a.child, &a.columns, &a.chain).cmp(&(b.path.len(), &b.child, &b.columns, &b.chain)));
+    all.sort_by(|a, b| {
+        (a.path.len(), &a.child, &a.columns, &a.chain).cmp(&(b.path.len(), &b.child, &b.columns, &b.chain))
+    });
     all.dedup();
     all
 }
@@ -134,13 +136,19 @@ fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
             format!("{} takes ON DELETE {action} for RESTRICT: any row stops the delete", net.engine)
         }
         Class::Refuses if judged.walk.loses_rows(link.child) => {
-            format!("ON DELETE {action}: a row stops the delete, because the cascades that remove rows of `{child}` come too late")
+            format!(
+                "ON DELETE {action}: a row stops the delete, because the cascades that remove rows of `{child}` come too late"
+            )
         }
-        Class::Refuses => format!("ON DELETE {action}: any row stops the delete, and nothing else removes rows of `{child}`"),
+        Class::Refuses => {
+            format!("ON DELETE {action}: any row stops the delete, and nothing else removes rows of `{child}`")
+        }
         Class::MayRefuse if ruling.exact => {
             format!("ON DELETE {action}: a row stops the delete unless the same delete removes it on another way")
         }
-        Class::MayRefuse => format!("ON DELETE {action}: whether a row is gone when its turn comes depends on the order of the rows"),
+        Class::MayRefuse => {
+            format!("ON DELETE {action}: whether a row is gone when its turn comes depends on the order of the rows")
+        }
         Class::Fails => format!("ON DELETE {action}, but {why}: any row stops the delete with an error of its own"),
         Class::MayFail => format!("ON DELETE {action}, but {why}: a row stops the delete unless it is removed before"),
         Class::Harmless => format!("ON DELETE {action}, but its rows are always removed before"),
@@ -148,7 +156,9 @@ fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
         Class::Orphans => match relation.foreign_key() {
             None => "nothing declares it, so nothing enforces it: the rows stay and refer to nothing".to_string(),
             Some(k) if !k.enforced => "the key is NOT ENFORCED: the rows stay and refer to nothing".to_string(),
-            Some(k) if k.disabled.is_some() => "the key's triggers are switched off: the rows stay and refer to nothing".to_string(),
+            Some(k) if k.disabled.is_some() => {
+                "the key's triggers are switched off: the rows stay and refer to nothing".to_string()
+            }
             Some(_) => "foreign keys are off: the rows stay and refer to nothing".to_string(),
         },
     }
@@ -195,15 +205,24 @@ fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> 
         Verdict::Complete => format!("every delete from `{root}` succeeds{goes}"),
         Verdict::LeavesRows => {
             let set = of(&|e| matches!(e, Effect::Nulls | Effect::SetsDefault));
-            format!("every delete from `{root}` succeeds{goes}; {} lose their parent and stay", count(set, "relation's rows", "relations' rows"))
+            format!(
+                "every delete from `{root}` succeeds{goes}; {} lose their parent and stay",
+                count(set, "relation's rows", "relations' rows")
+            )
         }
         Verdict::LeavesOrphans => {
             let left = of(&|e| e == Effect::LeavesOrphans);
-            format!("every delete from `{root}` succeeds{goes}, but orphans stay behind: nothing enforces {}", count(left, "relation", "relations"))
+            format!(
+                "every delete from `{root}` succeeds{goes}, but orphans stay behind: nothing enforces {}",
+                count(left, "relation", "relations")
+            )
         }
         Verdict::DependsOnData => {
             let may = of(&|e| e.can_stop() || e == Effect::SetsDefault);
-            format!("a delete from `{root}` succeeds unless there are rows that {} for", count(may, "relation asks", "relations ask"))
+            format!(
+                "a delete from `{root}` succeeds unless there are rows that {} for",
+                count(may, "relation asks", "relations ask")
+            )
         }
         Verdict::DependsOnOrder => {
             let today = match judged.today {
@@ -216,7 +235,10 @@ fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> 
         }
         Verdict::Refused => {
             let stop = of(&|e| matches!(e, Effect::Refuses | Effect::MayRefuse | Effect::Fails | Effect::MayFail));
-            format!("a delete from `{root}` is refused as soon as there are child rows: {} in the way", count(stop, "relation stands", "relations stand"))
+            format!(
+                "a delete from `{root}` is refused as soon as there are child rows: {} in the way",
+                count(stop, "relation stands", "relations stand")
+            )
         }
         Verdict::Fails => match judged.broken.and_then(|t| net.broken[t].as_ref()) {
             Some((relation, why)) => {
@@ -225,7 +247,10 @@ fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> 
             }
             None => {
                 let stop = of(&|e| matches!(e, Effect::Fails | Effect::MayFail));
-                format!("a delete from `{root}` fails as soon as there are child rows: {} itself", count(stop, "relation contradicts", "relations contradict"))
+                format!(
+                    "a delete from `{root}` fails as soon as there are child rows: {} itself",
+                    count(stop, "relation contradicts", "relations contradict")
+                )
             }
         },
     }
@@ -258,7 +283,9 @@ impl Judgement {
             let first = &net.links[*chain.first()?];
             let sets = |r: &&Ruling| {
                 let l = &net.links[r.link];
-                r.class == Class::Nulls && l.child == first.parent && first.pairs.iter().any(|p| l.columns().any(|c| c == p.1))
+                r.class == Class::Nulls
+                    && l.child == first.parent
+                    && first.pairs.iter().any(|p| l.columns().any(|c| c == p.1))
             };
             let setter = self.rulings.iter().find(sets)?.link;
             if chain.contains(&setter) {

@@ -133,7 +133,10 @@ impl<'n, 's> Sql<'n, 's> {
         }
         if self.recursive {
             self.uses_recursion = true;
-            return Ok(format!("EXISTS (SELECT 1 FROM gone g WHERE g.tab = {table} AND g.id = {})", self.row_text(table, alias)?));
+            return Ok(format!(
+                "EXISTS (SELECT 1 FROM gone g WHERE g.tab = {table} AND g.id = {})",
+                self.row_text(table, alias)?
+            ));
         }
         let mut ways = Vec::new();
         if table == self.walk.root {
@@ -171,7 +174,10 @@ impl<'n, 's> Sql<'n, 's> {
         let parent = self.alias();
         let join = self.join(last, alias, &parent)?;
         let above = self.via(rest, &parent)?;
-        Ok(format!("EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {above})", self.table(self.net.links[last].parent)))
+        Ok(format!(
+            "EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {above})",
+            self.table(self.net.links[last].parent)
+        ))
     }
 
     /// "The row refers, along these links, to a row that refers to one that goes".
@@ -183,7 +189,10 @@ impl<'n, 's> Sql<'n, 's> {
         let parent = self.alias();
         let join = self.join(last, alias, &parent)?;
         let above = self.key_taken(rest, &parent)?;
-        Ok(format!("EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {above})", self.table(self.net.links[last].parent)))
+        Ok(format!(
+            "EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {above})",
+            self.table(self.net.links[last].parent)
+        ))
     }
 
     /// "The parent that the default refers to is not there, or goes too".
@@ -198,7 +207,11 @@ impl<'n, 's> Sql<'n, 's> {
             parts.push(format!("{parent}.{} = {default}", self.column(l.parent, p)?));
         }
         let gone = self.gone(l.parent, &parent)?;
-        Ok(format!("NOT EXISTS (SELECT 1 FROM {} {parent} WHERE {} AND NOT {gone})", self.table(l.parent), parts.join(" AND ")))
+        Ok(format!(
+            "NOT EXISTS (SELECT 1 FROM {} {parent} WHERE {} AND NOT {gone})",
+            self.table(l.parent),
+            parts.join(" AND ")
+        ))
     }
 
     pub fn root_row(&self, alias: &str) -> Text {
@@ -233,7 +246,8 @@ impl<'n, 's> Sql<'n, 's> {
             (Err(NoKey), Engine::Sqlite) if !self.model(table)?.without_rowid => vec!["rowid".to_string()],
             (Err(NoKey), _) => return Err(NoKey),
         };
-        let parts: Vec<String> = key.iter().map(|c| format!("CAST({alias}.{} AS {kind})", self.identifier(c))).collect();
+        let parts: Vec<String> =
+            key.iter().map(|c| format!("CAST({alias}.{} AS {kind})", self.identifier(c))).collect();
         Ok(match self.net.engine {
             _ if parts.len() == 1 => parts.concat(),
             Engine::Mysql | Engine::Mariadb => format!("CONCAT_WS(CHAR(31), {})", parts.join(", ")),
@@ -245,7 +259,8 @@ impl<'n, 's> Sql<'n, 's> {
     fn edges(&mut self, with_setters: bool) -> Text {
         let mut selects = Vec::new();
         for (i, l) in self.net.links.iter().enumerate() {
-            let sets = with_setters && l.act == Act::Null && self.walk.loses_rows(l.parent) && self.net.standing(i).acts;
+            let sets =
+                with_setters && l.act == Act::Null && self.walk.loses_rows(l.parent) && self.net.standing(i).acts;
             if self.walk.cascades(i) || sets {
                 selects.push(format!(
                     "SELECT {} AS tab, {} AS id, {} AS parent_tab, {} AS parent_id FROM {} c JOIN {} p ON {}",

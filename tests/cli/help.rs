@@ -3,7 +3,7 @@
 use crate::support::Sandbox;
 
 const VERBS: &[&str] =
-    &["audit", "graph", "schema", "baseline", "rules", "explain", "init", "demo", "json-schema", "completions"];
+    &["audit", "graph", "fate", "schema", "baseline", "rules", "explain", "init", "demo", "json-schema", "completions"];
 
 #[test]
 fn every_verb_has_examples_and_fits_eighty_columns() {
@@ -35,6 +35,7 @@ fn the_first_page() {
           audit        Report what is wrong with a database's relations
           lint         Report what is wrong with migrations, at the lines that cause it
           graph        Draw which table's rows refer to which
+          fate         Tell what becomes of every table when a row of one is deleted
           schema       Print the schema as referee sees it
           baseline     Accept the findings of today, so that only new ones are reported
           rules        List the rules

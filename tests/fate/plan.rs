@@ -64,8 +64,11 @@ pub fn plans() -> impl Strategy<Value = Plan> {
         .prop_map(|(tenant, unique, place)| TablePlan { tenant, unique, place });
     (prop::collection::vec(table, 2..=9), any::<u64>()).prop_flat_map(|(tables, seed)| {
         let n = tables.len();
-        (Just(tables), prop::collection::vec(keys(n), 1..=16), Just(seed))
-            .prop_map(|(tables, keys, seed)| Plan { tables, keys, seed })
+        (Just(tables), prop::collection::vec(keys(n), 1..=16), Just(seed)).prop_map(|(tables, keys, seed)| Plan {
+            tables,
+            keys,
+            seed,
+        })
     })
 }
 
@@ -101,8 +104,8 @@ fn keys(tables: usize) -> impl Strategy<Value = KeyPlan> {
         4 => (0..tables, 0..tables).prop_map(|(a, b)| (a.max(b), a.min(b))),
         1 => (0..tables, 0..tables),
     ];
-    (sides, on_delete, on_update, shape, prop::bool::weighted(0.7), default, timing, any::<u16>(), any::<u16>()).prop_map(
-        |((child, parent), on_delete, on_update, shape, nullable, default, timing, place, name)| KeyPlan {
+    (sides, on_delete, on_update, shape, prop::bool::weighted(0.7), default, timing, any::<u16>(), any::<u16>())
+        .prop_map(|((child, parent), on_delete, on_update, shape, nullable, default, timing, place, name)| KeyPlan {
             child,
             parent,
             on_delete,
@@ -113,8 +116,7 @@ fn keys(tables: usize) -> impl Strategy<Value = KeyPlan> {
             timing,
             place,
             name,
-        },
-    )
+        })
 }
 
 pub fn table_name(number: usize) -> String {
@@ -197,12 +199,19 @@ impl Plan {
         let parent = TableName::new(table_name(plan.parent));
         let has = |table: usize, column: &str| tables[table].column(column).is_some();
         let own = format!("c{number}");
-        let earlier = tables[plan.child].foreign_keys.get(number % tables[plan.child].foreign_keys.len().max(1)).cloned();
+        let earlier =
+            tables[plan.child].foreign_keys.get(number % tables[plan.child].foreign_keys.len().max(1)).cloned();
         let mut made: Vec<String> = Vec::new();
         let (columns, parent, parent_columns): (Vec<String>, TableName, Vec<&str>) = match (plan.shape, earlier) {
             (Shape::Shared, Some(k)) if k.columns.len() == 1 => (k.columns, parent, vec!["id"]),
             (Shape::Twin, Some(k)) => {
-                let to = if k.parent_columns.len() == 2 { vec!["t", "id"] } else if k.parent_columns[0] == "u" { vec!["u"] } else { vec!["id"] };
+                let to = if k.parent_columns.len() == 2 {
+                    vec!["t", "id"]
+                } else if k.parent_columns[0] == "u" {
+                    vec!["u"]
+                } else {
+                    vec!["id"]
+                };
                 (k.columns, k.parent, to)
             }
             (Shape::Tenant, _) if has(plan.child, "t") && has(plan.parent, "t") => {
@@ -227,7 +236,11 @@ impl Plan {
         let int = DataType::parse(engine, "int");
         for name in made {
             let default = plan.default.map(|d| d.to_string());
-            tables[plan.child].columns.push(Column { nullable: plan.nullable, default, ..Column::new(name, int.clone()) });
+            tables[plan.child].columns.push(Column {
+                nullable: plan.nullable,
+                default,
+                ..Column::new(name, int.clone())
+            });
         }
         let mut key = ForeignKey::new(columns, parent, parent_columns);
         key.on_delete = plan.on_delete;

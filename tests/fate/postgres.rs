@@ -29,7 +29,10 @@ impl<'s> Postgres<'s> {
         if self.schemas % 200 == 0 {
             self.client = connect(&self.server.fresh_database());
         }
-        let sql = format!("DROP SCHEMA public CASCADE; CREATE SCHEMA public; SET client_min_messages = error; {}", ddl.join(";"));
+        let sql = format!(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public; SET client_min_messages = error; {}",
+            ddl.join(";")
+        );
         self.client.batch_execute(&sql).unwrap_or_else(|e| panic!("{e:?}: {sql}"));
         let order = self.texts(
             "SELECT c.conname FROM pg_constraint c JOIN pg_trigger t ON t.tgconstraint = c.oid \
@@ -109,7 +112,9 @@ impl Engine for Postgres<'_> {
                 let lines = self.texts(&read_all(schema, list));
                 Ok(parse_all(schema, &lines))
             }
-            Err(e) => Err(e.as_db_error().map_or_else(|| e.to_string(), |e| format!("{}: {}", e.code().code(), e.message()))),
+            Err(e) => {
+                Err(e.as_db_error().map_or_else(|| e.to_string(), |e| format!("{}: {}", e.code().code(), e.message())))
+            }
         };
         self.client.batch_execute("ROLLBACK").unwrap();
         result

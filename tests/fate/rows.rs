@@ -102,7 +102,10 @@ pub fn random(schema: &Schema, random: &mut Random, most: usize) -> Rows {
                         .filter(|((t, _), _)| *t == parent.name.name)
                         .filter_map(|(_, r)| key.parent_columns.iter().map(|c| r[at(parent, c)].flatten()).collect())
                         .filter(|values: &Vec<i64>| {
-                            key.columns.iter().zip(values).all(|(c, v)| row[at(table, c)].is_none_or(|own| own == Some(*v)))
+                            key.columns
+                                .iter()
+                                .zip(values)
+                                .all(|(c, v)| row[at(table, c)].is_none_or(|own| own == Some(*v)))
                         })
                         .collect();
                     let null = key.columns.iter().find(|c| row[at(table, c)].is_none() && table.is_nullable(c));
@@ -154,7 +157,13 @@ pub fn witness(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize]
     [30, 12, 0].iter().filter_map(|&close_after| witness_of(schema, graph, root, chain, close_after)).collect()
 }
 
-fn witness_of(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize], close_after: usize) -> Option<(Rows, i64)> {
+fn witness_of(
+    schema: &Schema,
+    graph: &Graph,
+    root: &TableName,
+    chain: &[usize],
+    close_after: usize,
+) -> Option<(Rows, i64)> {
     let mut cells = Cells { schema, rows: Vec::new(), classes: Vec::new() };
     let mut last = cells.add(root)?;
     let first = last;
@@ -242,7 +251,8 @@ impl<'s> Cells<'s> {
                         continue;
                     }
                     let keys = table.primary_key.iter().chain(&table.unique_keys);
-                    let equal = keys.filter_map(|k| Some(self.key(a, &k.columns)? == self.key(b, &k.columns)?)).any(|e| e);
+                    let equal =
+                        keys.filter_map(|k| Some(self.key(a, &k.columns)? == self.key(b, &k.columns)?)).any(|e| e);
                     if equal {
                         for column in &table.columns {
                             let (x, y) = (self.cell(a, &column.name), self.cell(b, &column.name));
@@ -271,7 +281,8 @@ impl<'s> Cells<'s> {
                     return Some(true);
                 }
                 let held = |&p: &usize| {
-                    self.rows[p].0.name == key.parent && key.parent_columns.iter().zip(&cells).all(|(c, &own)| self.cell(p, c) == own)
+                    self.rows[p].0.name == key.parent
+                        && key.parent_columns.iter().zip(&cells).all(|(c, &own)| self.cell(p, c) == own)
                 };
                 if self.live().iter().any(held) {
                     continue;

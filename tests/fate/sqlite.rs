@@ -31,7 +31,8 @@ impl Engine for Sqlite {
         }
         sql.push_str("PRAGMA foreign_keys = ON;");
         self.connection.execute_batch(&sql).unwrap();
-        let bad: i64 = self.connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get(0)).unwrap();
+        let bad: i64 =
+            self.connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |r| r.get(0)).unwrap();
         assert_eq!(bad, 0, "the rows satisfy every key");
     }
 

@@ -44,8 +44,9 @@ pub fn compare(schema: &Schema, rows: &Rows, engine: &mut dyn Engine, tally: &mu
         *tally.verdicts.entry(fate.verdict.name()).or_default() += 1;
         tally.today_unknown += usize::from(fate.verdict == Verdict::DependsOnOrder && fate.today.is_none());
         for id in rows[&table.name.name].keys() {
-            one(schema, rows, &fate, impact.as_ref(), *id, engine, tally)
-                .map_err(|e| format!("{e}\ndelete of {} {id}: {} ({:?}), {}", table.name, fate.verdict, fate.today, describe(&fate)))?;
+            one(schema, rows, &fate, impact.as_ref(), *id, engine, tally).map_err(|e| {
+                format!("{e}\ndelete of {} {id}: {} ({:?}), {}", table.name, fate.verdict, fate.today, describe(&fate))
+            })?;
         }
     }
     tally.schemas += 1;
@@ -69,7 +70,15 @@ fn bound(sql: &str, id: i64) -> String {
     sql.replace(":id", &id.to_string())
 }
 
-fn one(schema: &Schema, rows: &Rows, fate: &Fate, impact: Option<&Impact>, id: i64, engine: &mut dyn Engine, tally: &mut Tally) -> Result<(), String> {
+fn one(
+    schema: &Schema,
+    rows: &Rows,
+    fate: &Fate,
+    impact: Option<&Impact>,
+    id: i64,
+    engine: &mut dyn Engine,
+    tally: &mut Tally,
+) -> Result<(), String> {
     // Asked before the delete: the queries are about the data as they are.
     let counts: Vec<Option<i64>> =
         fate.conditions.iter().map(|c| c.sql.as_ref().map(|sql| engine.integers(&bound(sql, id))[0])).collect();
@@ -96,7 +105,10 @@ fn one(schema: &Schema, rows: &Rows, fate: &Fate, impact: Option<&Impact>, id: i
         }
     }
     let exact = fate.conditions.iter().all(|c| c.exact && c.sql.is_some());
-    if matches!(fate.verdict, Verdict::DependsOnData) && !exact && !fate.conditions.iter().any(|c| c.rows.contains("cascades away")) {
+    if matches!(fate.verdict, Verdict::DependsOnData)
+        && !exact
+        && !fate.conditions.iter().any(|c| c.rows.contains("cascades away"))
+    {
         return Err("depends on data, by a condition that is not exact".to_string());
     }
     if let (Ok(after), Some(impact), Some((deleted, updated))) = (&result, impact, predicted) {
@@ -130,9 +142,12 @@ fn compare_rows(before: &Rows, after: &Rows, deleted: &Ids, updated: &Ids) -> Re
         if gone != deleted[table] {
             return Err(format!("{table}: predicted that {:?} go, but {gone:?} did", deleted[table]));
         }
-        let changed: Vec<i64> = rows.iter().filter(|(id, r)| after[table].get(id).is_some_and(|a| a != *r)).map(|(id, _)| *id).collect();
+        let changed: Vec<i64> =
+            rows.iter().filter(|(id, r)| after[table].get(id).is_some_and(|a| a != *r)).map(|(id, _)| *id).collect();
         // A default can be what was there before.
-        if changed.iter().any(|id| !updated[table].contains(id)) || (changed.len() < updated[table].len() && !defaults(before, after)) {
+        if changed.iter().any(|id| !updated[table].contains(id))
+            || (changed.len() < updated[table].len() && !defaults(before, after))
+        {
             return Err(format!("{table}: predicted that {:?} change, but {changed:?} did", updated[table]));
         }
     }
@@ -183,7 +198,11 @@ pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) ->
                 tally.first_unwitnessed.push(format!("{} {verdict}\n{}", table.name, describe(&fate)));
             }
             if verdict != Verdict::DependsOnData {
-                return Err(format!("no rows found that stop the delete from {}: {verdict}\n{}", table.name, describe(&fate)));
+                return Err(format!(
+                    "no rows found that stop the delete from {}: {verdict}\n{}",
+                    table.name,
+                    describe(&fate)
+                ));
             }
         }
     }

@@ -50,7 +50,10 @@ pub fn server() -> &'static Server {
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/bin".into()]).map(|d| d.join(program)).find(|p| p.is_file())
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/bin".into()])
+        .map(|d| d.join(program))
+        .find(|p| p.is_file())
 }
 
 /// Installs Debian's server; only where that needs nobody's consent, as root on a machine for tests.
@@ -59,7 +62,8 @@ fn install() {
     if !root || !Path::new("/usr/bin/apt-get").exists() {
         return;
     }
-    for arguments in [&["update", "-q"][..], &["install", "-y", "-q", "--no-install-recommends", "mariadb-server"][..]] {
+    for arguments in [&["update", "-q"][..], &["install", "-y", "-q", "--no-install-recommends", "mariadb-server"][..]]
+    {
         let status = Command::new("timeout")
             .args(["300", "apt-get", "-o", "DPkg::Lock::Timeout=120"])
             .args(arguments)

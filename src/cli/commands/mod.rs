@@ -5,6 +5,7 @@ mod baseline;
 mod completions;
 mod demo;
 mod explain;
+mod fate;
 mod graph;
 mod init;
 mod json_schema;
@@ -40,6 +41,7 @@ pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
         Command::Audit(args) => audit::run(&args, global, ui),
         Command::Lint(args) => lint::run(&args, global, ui),
         Command::Graph(args) => graph::run(&args, global, ui),
+        Command::Fate(args) => fate::run(&args, global, ui),
         Command::Schema(args) => schema::run(&args, global, ui),
         Command::Baseline(args) => baseline::run(&args, global, ui),
         Command::Rules(args) => rules::run(&args, ui),

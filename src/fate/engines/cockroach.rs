@@ -19,7 +19,8 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     order: "the order in which the keys were created",
     notes: |recursive| {
         let limit = "more than foreign_key_cascades_limit (10,000) cascading statements stop the delete";
-        let mut notes = vec!["whoever deletes needs SELECT and DELETE on every table that the delete cascades into".to_string()];
+        let mut notes =
+            vec!["whoever deletes needs SELECT and DELETE on every table that the delete cascades into".to_string()];
         if recursive {
             notes.push(limit.to_string());
         }

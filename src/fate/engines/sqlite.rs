@@ -21,7 +21,8 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     broken_keys_stop_deletes: true,
     order: "the order of declaration, the newest key first",
     notes: |recursive| {
-        let limit = "a chain of more than 1,000 rows, each below the other, stops the delete (SQLITE_MAX_TRIGGER_DEPTH)";
+        let limit =
+            "a chain of more than 1,000 rows, each below the other, stops the delete (SQLITE_MAX_TRIGGER_DEPTH)";
         if recursive { vec![limit.to_string()] } else { Vec::new() }
     },
 };

@@ -11,7 +11,13 @@ fn code(text: &str) -> String {
 
 /// Writes the document.
 pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
-    let mut out = format!("# Deleting from {}: {}\n\n{}: {}.\n", code(&fate.root.to_string()), fate.verdict, fate.engine, fate.summary);
+    let mut out = format!(
+        "# Deleting from {}: {}\n\n{}: {}.\n",
+        code(&fate.root.to_string()),
+        fate.verdict,
+        fate.engine,
+        fate.summary
+    );
     if let Some(today) = fate.today {
         out.push_str(&format!("\nWith today's order: {today}.\n"));
     }
@@ -19,13 +25,17 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
     if !blockers.is_empty() {
         out.push_str("\n## In the way\n\n| Relation | Path | Why |\n|---|---|---|\n");
         for b in blockers {
-            let path: Vec<String> = std::iter::once(fate.root.to_string()).chain(b.path.iter().cloned()).map(|p| code(&p)).collect();
+            let path: Vec<String> =
+                std::iter::once(fate.root.to_string()).chain(b.path.iter().cloned()).map(|p| code(&p)).collect();
             let side = b.path.last().map(String::as_str).unwrap_or_default();
             out.push_str(&format!("| {} | {} | {} |\n", code(side), path.join(" → "), b.reason));
         }
     }
     if let Some(repair) = fate.repair.as_ref().filter(|r| !r.changes.is_empty()) {
-        out.push_str(&format!("\n## What to do\n\nAfterwards the verdict is {}.\n\n| Relation | From | To | Why |\n|---|---|---|---|\n", repair.verdict));
+        out.push_str(&format!(
+            "\n## What to do\n\nAfterwards the verdict is {}.\n\n| Relation | From | To | Why |\n|---|---|---|---|\n",
+            repair.verdict
+        ));
         for c in &repair.changes {
             let side = c.path.last().map(String::as_str).unwrap_or_default();
             let from = c.from.map_or("no key", |a| a.sql());
@@ -51,7 +61,13 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
         let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
         for c in counted {
             let name = code(&c.table.to_string());
-            out.push_str(&format!("| {name} | {} | {} | {} | {} |\n", number(c.deleted), number(c.updated), number(c.orphaned), number(c.estimate)));
+            out.push_str(&format!(
+                "| {name} | {} | {} | {} | {} |\n",
+                number(c.deleted),
+                number(c.updated),
+                number(c.orphaned),
+                number(c.estimate)
+            ));
         }
     }
     if !fate.conditions.is_empty() {
@@ -72,10 +88,18 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
 
 /// Writes the ranking of all tables.
 pub fn ranking(engine: Engine, ranks: &[Rank]) -> String {
-    let mut out = format!("# What a delete comes to, table by table ({engine})\n\n| Table | Verdict | Today | In the way | Tables that lose rows |\n|---|---|---|--:|--:|\n");
+    let mut out = format!(
+        "# What a delete comes to, table by table ({engine})\n\n| Table | Verdict | Today | In the way | Tables that lose rows |\n|---|---|---|--:|--:|\n"
+    );
     for r in ranks {
         let today = r.today.map(|t| t.name()).unwrap_or_default();
-        out.push_str(&format!("| {} | {} | {today} | {} | {} |\n", code(&r.table.to_string()), r.verdict, r.blockers, r.deleted));
+        out.push_str(&format!(
+            "| {} | {} | {today} | {} | {} |\n",
+            code(&r.table.to_string()),
+            r.verdict,
+            r.blockers,
+            r.deleted
+        ));
     }
     out
 }

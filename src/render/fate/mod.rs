@@ -66,7 +66,10 @@ fn colours(fate: TableFate) -> (&'static str, &'static str) {
 }
 
 fn action(relation: &RelationOutcome) -> &'static str {
-    relation.on_delete.filter(|_| relation.name.is_some() || relation.effect != crate::fate::Effect::LeavesOrphans).map_or("no key", |a| a.sql())
+    relation
+        .on_delete
+        .filter(|_| relation.name.is_some() || relation.effect != crate::fate::Effect::LeavesOrphans)
+        .map_or("no key", |a| a.sql())
 }
 
 #[cfg(test)]

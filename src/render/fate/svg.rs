@@ -17,7 +17,11 @@ fn escape(text: &str) -> String {
 }
 
 fn short(text: &str) -> String {
-    if width(text) <= WIDEST_LABEL { text.to_string() } else { text.chars().take(WIDEST_LABEL - 1).chain(['…']).collect() }
+    if width(text) <= WIDEST_LABEL {
+        text.to_string()
+    } else {
+        text.chars().take(WIDEST_LABEL - 1).chain(['…']).collect()
+    }
 }
 
 /// Writes the picture.
@@ -45,7 +49,10 @@ pub fn render(fate: &Fate) -> String {
         escape(&title)
     );
     for relation in &fate.relations {
-        let (Some(&(px, py, pw)), Some(&(cx, cy, cw))) = (boxes.get(&relation.parent), boxes.get(&relation.child)) else { continue };
+        let (Some(&(px, py, pw)), Some(&(cx, cy, cw))) = (boxes.get(&relation.parent), boxes.get(&relation.child))
+        else {
+            continue;
+        };
         let (colour, dash) = match relation.effect {
             Effect::Deletes => ("#cf222e", ""),
             Effect::Refuses | Effect::Fails => ("#1a7f37", ""),
@@ -64,7 +71,11 @@ pub fn render(fate: &Fate) -> String {
         out.push_str(&format!("<path d=\"{curve}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"{dash}><title>{text}</title></path>\n"));
         if bend > 0 {
             let label = escape(&short(&relation.columns.join(", ")));
-            out.push_str(&format!("<text x=\"{}\" y=\"{}\" font-size=\"11\" text-anchor=\"end\" fill=\"{colour}\">{label}</text>\n", x2 - 8, y2 - 5));
+            out.push_str(&format!(
+                "<text x=\"{}\" y=\"{}\" font-size=\"11\" text-anchor=\"end\" fill=\"{colour}\">{label}</text>\n",
+                x2 - 8,
+                y2 - 5
+            ));
         }
     }
     for table in &tables {

@@ -4,7 +4,8 @@ use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
 use super::{action, fate_word, touched, tree};
-use crate::fate::{Counted, Effect, Fate, Rank, TableFate, Verdict};
+use crate::fate::{Counted, Effect, Fate, Rank, Repaired, TableFate, Verdict};
+use crate::schema::Engine;
 
 fn colour_of(verdict: Verdict) -> AnsiColor {
     match verdict {
@@ -69,7 +70,8 @@ fn blockers(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     let arrow = if style.unicode { " → " } else { " -> " };
     for blocker in blockers {
         let side = blocker.path.last().map(String::as_str).unwrap_or_default();
-        let mark = if matches!(blocker.effect, Effect::Refuses | Effect::Fails) { AnsiColor::Red } else { AnsiColor::Yellow };
+        let mark =
+            if matches!(blocker.effect, Effect::Refuses | Effect::Fails) { AnsiColor::Red } else { AnsiColor::Yellow };
         lines.push(format!("  {}", style.colour(mark, &tame(side))));
         hanging(&sentence(&blocker.reason), "    ", style, lines);
         if blocker.path.len() > 1 {
@@ -86,22 +88,35 @@ fn repair(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
         hanging("No change of actions makes it better: see the conditions below.", "  ", style, lines);
         return;
     }
-    let title = format!("What to do: {}, then the verdict is {}", count(repair.changes.len(), "change"), repair.verdict);
-    heading(&title, style, lines);
+    let (block, leave): (Vec<_>, Vec<_>) = repair.changes.iter().partition(|c| c.blocks);
+    let then = format!("then the verdict is {}", repair.verdict);
+    if !block.is_empty() {
+        let end = if leave.is_empty() { format!(", {then}") } else { " make every delete succeed".to_string() };
+        heading(&format!("What to do: {}{end}", count(block.len(), "change")), style, lines);
+        block.into_iter().for_each(|c| change(fate, c, style, lines));
+    }
+    if !leave.is_empty() {
+        let text = format!("If nothing may stay behind: {}, {then}", count(leave.len(), "more change"));
+        heading(&text, style, lines);
+        leave.into_iter().for_each(|c| change(fate, c, style, lines));
+    }
+}
+
+fn change(fate: &Fate, change: &Repaired, style: &Style, lines: &mut Vec<String>) {
     let arrow = if style.unicode { "→" } else { "->" };
-    for change in &repair.changes {
-        let side = change.path.last().map(String::as_str).unwrap_or_default();
-        let from = change.from.map_or("no key", |a| a.sql());
-        let choice = if change.decide { "  (decide)" } else { "" };
-        lines.push(format!("  {}  {from} {arrow} {}{choice}", tame(side), change.to));
-        let advice = if change.recommended == change.to { String::new() } else { format!(" {} would suit it better.", change.recommended) };
-        hanging(&format!("{}{advice}", sentence(&change.reason)), "    ", style, lines);
-        for sql in &change.sql {
-            lines.extend(wrap_sql(&format!("{sql};"), style.width.saturating_sub(4)).into_iter().map(|l| style.dim(&format!("    {l}"))));
-        }
-        if change.sql.is_empty() {
-            lines.push(style.dim("    (SQLite makes this change by rebuilding the table)"));
-        }
+    let side = change.path.last().map(String::as_str).unwrap_or_default();
+    let from = change.from.map_or("no key", |a| a.sql());
+    let choice = if change.decide { "  (decide)" } else { "" };
+    lines.push(format!("  {}  {from} {arrow} {}{choice}", tame(side), change.to));
+    let other = change.recommended != change.to && !change.decide;
+    let advice = if other { format!(" {} would suit it better.", change.recommended) } else { String::new() };
+    hanging(&format!("{}{advice}", sentence(&change.reason)), "    ", style, lines);
+    for sql in &change.sql {
+        let wrapped = wrap_sql(&format!("{sql};"), style.width.saturating_sub(4));
+        lines.extend(wrapped.into_iter().map(|l| style.dim(&format!("    {l}"))));
+    }
+    if change.sql.is_empty() && fate.engine == Engine::Sqlite {
+        lines.push(style.dim("    (SQLite makes this change by rebuilding the table)"));
     }
 }
 
@@ -126,7 +141,11 @@ fn what_happens(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
             Effect::LeavesOrphans => style.colour(AnsiColor::Yellow, "orphaned"),
         };
         let order = if relation.order_decides { " (the order decides)" } else { "" };
-        lines.push(format!("{}  {}  {effect}{order}", pad(&name(depth, &side(&relation.path)), widest), pad(action(relation), 11)));
+        lines.push(format!(
+            "{}  {}  {effect}{order}",
+            pad(&name(depth, &side(&relation.path)), widest),
+            pad(action(relation), 11)
+        ));
     }
     let untouched = fate.tables.len() - touched(fate).len();
     if untouched > 0 {

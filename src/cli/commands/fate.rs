@@ -1,0 +1,94 @@
+//! `referee fate`: what becomes of every table when a row of one is deleted.
+
+use super::super::args::{FateArgs, Global, OnOff};
+use super::super::error::CliError;
+use super::super::ui::Ui;
+use super::super::{interrupt, output};
+use crate::config::THRESHOLD;
+use crate::engine::Session;
+use crate::fate::{Counted, Fates, Impact, Options, RepairOptions};
+use crate::relations::Graph;
+use crate::render::{self, FateFormat};
+
+pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let config = super::configuration(global)?;
+    output::check(args.output.as_deref())?;
+    let mut input = super::open(&args.source, global, ui)?;
+    let root = args.table.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
+    let root = root.map(|table| table.name.clone());
+    let declared = super::relations(&config, &input.schema, ui);
+    let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
+    let graph = Graph::new(&input.schema, &declared, threshold);
+    let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
+    let repair = RepairOptions { goal: args.goal.into(), ..RepairOptions::default() };
+    let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, repair });
+    let mut style = ui.style;
+    style.colour &= args.output.is_none();
+    let text = match &root {
+        None => {
+            let ranks = fates.rank();
+            match args.format {
+                FateFormat::Text => render::fate::text::ranking(&ranks, &style),
+                FateFormat::Json => render::fate::json::ranking(input.schema.engine, &ranks),
+                FateFormat::Markdown => render::fate::markdown::ranking(input.schema.engine, &ranks),
+                FateFormat::Mermaid | FateFormat::Svg => {
+                    return Err(CliError::new(format!("{} draws the fate of one table", args.format.name()))
+                        .hint("name the table: referee fate SOURCE TABLE"));
+                }
+            }
+        }
+        Some(root) => {
+            let Some(fate) = fates.of(root) else {
+                return Err(CliError::new(format!("`{root}` is a partition; rows are deleted from its parent table"))
+                    .hint("name the partitioned table"));
+            };
+            let counted = match (&args.rows, fates.impact(root, args.rows.as_deref())) {
+                (None, _) => None,
+                (Some(_), None) => {
+                    return Err(CliError::new(format!("the rows of `{root}`, or of a table below it, have no key"))
+                        .hint("a primary key or a unique key over NOT NULL columns makes them countable"));
+                }
+                (Some(_), Some(impact)) => {
+                    Some(count(&impact, args.count, input.session.as_deref_mut(), &input.label)?)
+                }
+            };
+            render::fate(args.format, &fate, counted.as_deref(), &style)
+        }
+    };
+    output::write(ui, args.output.as_deref(), &text)?;
+    Ok(0)
+}
+
+/// Puts numbers beside the tables: exact ones if asked for, else the engine's estimates.
+fn count(
+    impact: &Impact,
+    exact: bool,
+    session: Option<&mut (dyn Session + 'static)>,
+    label: &str,
+) -> Result<Vec<Counted>, CliError> {
+    let estimated = |t: &crate::fate::TableImpact| Counted {
+        table: t.table.clone(),
+        depth: t.depth,
+        deleted: None,
+        updated: None,
+        orphaned: None,
+        estimate: t.estimate,
+    };
+    if !exact {
+        return Ok(impact.tables.iter().map(estimated).collect());
+    }
+    let Some(session) = session else {
+        return Err(CliError::new(format!("{label} holds no rows, so --count has nothing to count"))
+            .hint("name the database itself, or leave out --count"));
+    };
+    let mut counted = Vec::new();
+    for table in &impact.tables {
+        interrupt::check()?;
+        counted.push(table.counted(|sql| {
+            let rows = session.query(sql)?;
+            let first = rows.rows.first().and_then(|r| r.first()).and_then(crate::engine::Value::integer);
+            Ok::<u64, CliError>(first.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+        })?);
+    }
+    Ok(counted)
+}
