@@ -252,7 +252,9 @@ impl Plan {
             if rigid && key.on_delete == Action::SetNull {
                 key.on_delete = Action::Cascade;
             }
-            if rigid && key.on_update == Action::SetNull {
+            // Nor does it take ON UPDATE CASCADE from a column that can be NULL to one that cannot.
+            let may_bring_null = key.on_update == Action::Cascade && key.parent_columns.contains(&"u".to_string());
+            if rigid && (key.on_update == Action::SetNull || may_bring_null) {
                 key.on_update = Action::NoAction;
             }
         }
