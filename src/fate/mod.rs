@@ -14,6 +14,8 @@ mod paths;
 mod repair;
 mod report;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use schemars::JsonSchema;
