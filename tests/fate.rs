@@ -6,6 +6,10 @@ mod mariadb_engine;
 mod plan;
 #[path = "fate/postgres.rs"]
 mod postgres_engine;
+#[path = "fate/regressions.rs"]
+mod regressions;
+#[path = "fate/requirements.rs"]
+mod requirements;
 #[path = "fate/rows.rs"]
 mod rows;
 #[path = "fate/sqlite.rs"]

@@ -5,7 +5,8 @@
 //! delete those that refer to the clustered index come first, then those of each other index. What a cascade sets off is
 //! finished before the next child row. A row under deletion is marked in its clustered index first and in its other
 //! indexes last (`row0upd.cc`), so a check that searches another index still finds it: a row that refers to itself, or that
-//! stands in a circle, is in its own way. Cascades nest 15 deep (`FK_MAX_CASCADE_DEL`). SET DEFAULT is not carried out.
+//! stands in a circle, is in its own way. Levels of cascades are counted to 15 (`FK_MAX_CASCADE_DEL`), the deleted row's own
+//! included: the fifteenth cascade fails (measured on MariaDB 10.11). SET DEFAULT is not carried out.
 
 use super::{Semantics, When};
 
@@ -16,7 +17,7 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     match_full: false,
     primary_first: true,
     ancestors_in_the_way: true,
-    cascade_limit: Some(15),
+    cascade_limit: Some(14),
     broken_keys_stop_deletes: false,
     order: "the names of the constraints",
     notes: |_| vec!["cascades fire no triggers (MySQL before 9.7, MariaDB)".to_string()],
