@@ -72,19 +72,18 @@ fn check(plan: &Plan, schema: &Schema, engine: &mut dyn truth::Engine, tally: &m
     truth::witnesses(schema, engine, tally)
 }
 
-#[test]
-fn sqlite_does_what_fate_says() {
-    run(Kind::Sqlite, schemas(600), |plan, schema, tally| {
+fn on_sqlite(cases: u32) {
+    run(Kind::Sqlite, cases, |plan, schema, tally| {
         let mut engine = sqlite::Sqlite::new(&ddl(&schema, plan));
         check(plan, &schema, &mut engine, tally)
     });
 }
 
-#[test]
-fn postgres_does_what_fate_says() {
+fn on_postgres(cases: u32) {
     for server in support::postgres::servers() {
+        println!("PostgreSQL {}", server.major);
         let engine = RefCell::new(postgres_engine::Postgres::new(server));
-        run(Kind::Postgres, schemas(60), |plan, mut schema, tally| {
+        run(Kind::Postgres, cases, |plan, mut schema, tally| {
             let mut engine = engine.borrow_mut();
             let ddl = ddl(&schema, plan);
             engine.make(&mut schema, &ddl);
@@ -93,12 +92,44 @@ fn postgres_does_what_fate_says() {
     }
 }
 
-#[test]
-fn mariadb_does_what_fate_says() {
-    let engine = RefCell::new(mariadb_engine::Mariadb::new("truth"));
-    run(Kind::Mariadb, schemas(60), |plan, schema, tally| {
+fn on_mariadb(cases: u32) {
+    let engine = RefCell::new(mariadb_engine::Mariadb::new(&format!("truth_{cases}")));
+    run(Kind::Mariadb, cases, |plan, schema, tally| {
         let mut engine = engine.borrow_mut();
         engine.make(&ddl(&schema, plan));
         check(plan, &schema, &mut *engine, tally)
     });
+}
+
+#[test]
+fn sqlite_does_what_fate_says() {
+    on_sqlite(schemas(1_500));
+}
+
+#[test]
+fn postgres_does_what_fate_says() {
+    on_postgres(schemas(150));
+}
+
+#[test]
+fn mariadb_does_what_fate_says() {
+    on_mariadb(schemas(100));
+}
+
+#[test]
+#[ignore = "takes a quarter of an hour: tests/long-fate.sh"]
+fn sqlite_at_length() {
+    on_sqlite(50_000);
+}
+
+#[test]
+#[ignore = "takes a quarter of an hour: tests/long-fate.sh"]
+fn postgres_at_length() {
+    on_postgres(5_000);
+}
+
+#[test]
+#[ignore = "takes a quarter of an hour: tests/long-fate.sh"]
+fn mariadb_at_length() {
+    on_mariadb(5_000);
 }

@@ -1,7 +1,7 @@
 //! Random schemas as small values that proptest can shrink, and what they become: a model, and DDL.
 
 use proptest::prelude::*;
-use referee::schema::{Action, Column, DataType, Engine, ForeignKey, Key, Schema, Table, TableName, Timing};
+use referee::schema::{Action, Column, DataType, Engine, ForeignKey, Key, Match, Schema, Table, TableName, Timing};
 
 /// A table: always `id` as primary key.
 #[derive(Clone, Debug)]
@@ -246,6 +246,16 @@ impl Plan {
         key.on_delete = plan.on_delete;
         key.on_update = plan.on_update;
         key.timing = plan.timing;
+        // What only PostgreSQL has, where there are several columns: SET NULL (columns), MATCH FULL with a meaning.
+        if engine == Engine::Postgres && key.columns.len() > 1 {
+            let sets = matches!(key.on_delete, Action::SetNull | Action::SetDefault);
+            if sets && plan.name % 2 == 0 {
+                key.set_columns = key.columns[1..].to_vec();
+            }
+            if plan.name % 5 == 0 {
+                key.matching = Match::Full;
+            }
+        }
         // InnoDB rejects SET NULL where a column is NOT NULL (error 1830, errno 150).
         if matches!(engine, Engine::Mysql | Engine::Mariadb) {
             let rigid = key.columns.iter().any(|c| !tables[plan.child].is_nullable(c));
@@ -307,8 +317,10 @@ fn clause(key: &ForeignKey) -> String {
         Timing::Deferrable => " DEFERRABLE",
         Timing::Deferred => " DEFERRABLE INITIALLY DEFERRED",
     };
+    let full = if key.matching == Match::Full { " MATCH FULL" } else { "" };
+    let set = if key.set_columns.is_empty() { String::new() } else { format!(" ({})", key.set_columns.join(", ")) };
     format!(
-        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {} ON UPDATE {}{timing}",
+        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){full} ON DELETE {}{set} ON UPDATE {}{timing}",
         key.name.as_deref().unwrap(),
         key.columns.join(", "),
         key.parent,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use referee::relations::Graph;
-use referee::schema::{ForeignKey, Schema, Table, TableName};
+use referee::schema::{ForeignKey, Match, Schema, Table, TableName};
 
 /// A database's rows: by table, by `id`, the values in the table's order of columns.
 pub type Rows = BTreeMap<String, BTreeMap<i64, Vec<Option<i64>>>>;
@@ -35,7 +35,7 @@ pub fn values(table: &Table, row: &[Option<i64>], columns: &[String]) -> Vec<Opt
 fn satisfied(schema: &Schema, rows: &Rows, table: &Table, row: &[Option<i64>], key: &ForeignKey) -> bool {
     let wanted = values(table, row, &key.columns);
     if wanted.contains(&None) {
-        return true;
+        return key.matching == Match::Simple || wanted.iter().all(Option::is_none);
     }
     let parent = schema.table(&key.parent).unwrap();
     rows[&parent.name.name].values().any(|r| values(parent, r, &key.parent_columns) == wanted)
@@ -111,6 +111,11 @@ pub fn random(schema: &Schema, random: &mut Random, most: usize) -> Rows {
                     let null = key.columns.iter().find(|c| row[at(table, c)].is_none() && table.is_nullable(c));
                     if let (Some(column), true) = (null, candidates.is_empty() || random.below(5) == 0) {
                         row[at(table, column)] = Some(None);
+                        if key.matching == Match::Full {
+                            key.columns.iter().for_each(|c| {
+                                row[at(table, c)].get_or_insert(None);
+                            });
+                        }
                     } else if !candidates.is_empty() {
                         let chosen = &candidates[random.below(candidates.len())];
                         for (column, value) in key.columns.iter().zip(chosen) {
