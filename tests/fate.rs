@@ -1,5 +1,13 @@
 //! The truth test: what `fate` decides about a delete is what the engine does, on random schemas with random rows.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "test code"
+)]
 #[path = "fate/mariadb.rs"]
 mod mariadb_engine;
 #[path = "fate/plan.rs"]

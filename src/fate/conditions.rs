@@ -36,7 +36,7 @@ fn words(net: &Net<'_>, ruling: &Ruling) -> String {
             format!("{refers}, and that are not deleted before `{parent}`'s row is checked")
         }
         Shape::Late(_) => format!("{refers}, and that no other key has deleted or set to NULL by then"),
-        Shape::Referring { .. } if ruling.exact => format!("{refers}"),
+        Shape::Referring { .. } if ruling.exact => refers,
         Shape::Referring { .. } => format!("{refers} (some of them may be gone when their turn comes)"),
         Shape::NoDefaultParent => {
             format!("{refers}, if the row of `{parent}` that their default refers to is missing or deleted too")
@@ -44,6 +44,7 @@ fn words(net: &Net<'_>, ruling: &Ruling) -> String {
         Shape::KeyTaken(_) => {
             format!("rows of `{child}` that refer to a row of `{parent}` whose key the delete sets to NULL")
         }
+        Shape::ChangedTwice => format!("{refers}, and that two other keys change before this key has had its turn"),
         Shape::TooDeep(limit) => format!("rows more than {limit} cascades away from the deleted one"),
         Shape::Unknown => format!("{refers}; only the delete itself can tell which"),
     }
@@ -96,6 +97,7 @@ fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Result<String, NoKey> {
             };
             format!("{refers}{stays} AND {}", sql.no_default_parent(ruling.link)?)
         }
+        Shape::ChangedTwice => sql.refers_to_gone(ruling.link, &row)?,
         Shape::KeyTaken(chain) => sql.key_taken(chain, &row)?,
         Shape::Nothing | Shape::TooDeep(_) | Shape::Unknown => return Err(NoKey),
     };

@@ -49,6 +49,8 @@ pub(crate) enum Shape {
     NoDefaultParent,
     /// Rows that refer, by this chain of links, to a row whose key a SET NULL takes away.
     KeyTaken(Vec<usize>),
+    /// Rows that two other keys change, and that refer to a deleted row by this one when they are checked anew.
+    ChangedTwice,
     /// Rows at the end of too long a chain.
     TooDeep(usize),
     /// Nothing short of the delete itself can tell.
@@ -90,6 +92,7 @@ pub(crate) fn judge(net: &Net<'_>, root: usize) -> Judgement {
         }
     }
     bench.ripple();
+    bench.changed_twice();
     bench.depth();
     if bench.unsure.contains(&Unsure::Wild) {
         // A default can be the very key that goes, and bring a row back under a key that had nothing to do with it.
@@ -463,6 +466,39 @@ impl Bench<'_, '_> {
                 if self.rulings[at].shape != Shape::Unknown && !matches!(self.rulings[at].shape, Shape::KeyTaken(_)) {
                     self.rulings[at] = again;
                 }
+            }
+        }
+    }
+
+    /// PostgreSQL: finds the keys that a row is checked by when a second key changes it, while their parent is gone and their
+    /// own action has not had its turn.
+    fn changed_twice(&mut self) {
+        let net = self.net;
+        if !net.semantics.rechecks_changed_rows {
+            return;
+        }
+        let changes = |r: &&Ruling| matches!(r.class, Class::Nulls | Class::SetsDefault);
+        let mut changed: Vec<usize> = self.rulings.iter().filter(changes).map(|r| r.link).collect();
+        changed.sort_unstable();
+        changed.dedup();
+        let mut tables: Vec<usize> = changed.iter().map(|&i| net.links[i].child).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        for k in tables.into_iter().flat_map(|t| net.above[t].iter().copied()) {
+            let key = &net.links[k];
+            if key.act == Act::Orphan || key.deferred || !self.walk.loses_rows(key.parent) {
+                continue;
+            }
+            let others: Vec<usize> =
+                changed.iter().copied().filter(|&s| s != k && net.links[s].child == key.child).collect();
+            // The key's own action has had its turn if its parent was gone before the level of every change.
+            let late = |&s: &usize| match (self.walk.longest[key.parent], self.walk.depth[net.links[s].parent]) {
+                (Some(gone), Some(level)) => gone > level,
+                _ => true,
+            };
+            if others.len() >= 2 && others.iter().any(late) {
+                let shape = Shape::ChangedTwice;
+                self.rulings.push(Ruling { link: k, class: Class::MayFail, order_decides: true, shape, exact: false });
             }
         }
     }

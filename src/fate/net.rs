@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::engines::{self, Semantics, When};
 use crate::relations::Graph;
-use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Schema, Table, TableName};
+use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Schema, Table, TableName, Timing};
 
 /// What a key does to the child rows of a parent row that is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub act: Act,
     /// What a change of the parent's key to NULL does.
     pub on_update: Act,
+    /// Whether the child's side is checked at the end of the transaction only.
+    pub deferred: bool,
     /// The engine's order, today.
     pub order: (bool, u32),
     /// The child's and the parent's columns, by position, in pairs, sorted by the child's.
@@ -142,6 +144,7 @@ impl<'s> Net<'s> {
                 parent,
                 act,
                 on_update,
+                deferred: key.is_some_and(|k| k.timing == Timing::Deferred),
                 order: (semantics.primary_first && !to_primary, key.map_or(u32::MAX, |k| k.firing_order)),
                 changed,
                 single: child_table.is_unique(&r.columns),

@@ -146,7 +146,7 @@ fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wa
         Class::Nulls => goal == Goal::Complete || r.order_decides,
         Class::SetsDefault => goal == Goal::Complete || r.shape != Shape::Nothing,
         Class::Refuses | Class::MayRefuse | Class::Fails | Class::MayFail | Class::Orphans => {
-            !matches!(r.shape, Shape::TooDeep(_))
+            !matches!(r.shape, Shape::TooDeep(_) | Shape::ChangedTwice)
         }
     };
     let mut links: Vec<Wanted> = judged

@@ -117,6 +117,12 @@ fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
     if let Shape::TooDeep(limit) = ruling.shape {
         return format!("cascades can follow each other more than {limit} deep, where {} gives up", net.engine);
     }
+    if ruling.shape == Shape::ChangedTwice {
+        return format!(
+            "two other keys change the same row of `{child}`, and {} then checks this key anew, whose parent may be gone already",
+            net.engine
+        );
+    }
     if let Shape::KeyTaken(chain) = &ruling.shape {
         let first = &net.graph.relations()[net.links[chain[0]].relation];
         return format!(

@@ -249,10 +249,10 @@ impl Plan {
         // What only PostgreSQL has, where there are several columns: SET NULL (columns), MATCH FULL with a meaning.
         if engine == Engine::Postgres && key.columns.len() > 1 {
             let sets = matches!(key.on_delete, Action::SetNull | Action::SetDefault);
-            if sets && plan.name % 2 == 0 {
+            if sets && plan.name.is_multiple_of(2) {
                 key.set_columns = key.columns[1..].to_vec();
             }
-            if plan.name % 5 == 0 {
+            if plan.name.is_multiple_of(5) {
                 key.matching = Match::Full;
             }
         }

@@ -26,7 +26,7 @@ impl<'s> Postgres<'s> {
     pub fn make(&mut self, schema: &mut Schema, ddl: &[String]) {
         self.schemas += 1;
         // Catalogs grow with every dropped table; a new database starts small.
-        if self.schemas % 200 == 0 {
+        if self.schemas.is_multiple_of(200) {
             self.client = connect(&self.server.fresh_database());
         }
         let sql = format!(

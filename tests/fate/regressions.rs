@@ -123,3 +123,33 @@ fn innodb_gives_up_at_the_fifteenth_cascade() {
         assert_eq!(deleted.is_ok(), verdict == Verdict::Complete, "{tables} tables: {deleted:?}");
     }
 }
+
+/// PostgreSQL: two SET NULL keys change the same row, and the second time the row is checked by all its keys, one of which has
+/// lost its parent a moment ago. Nothing but CASCADE and SET NULL about, and the delete fails. The verdict had promised
+/// success.
+#[test]
+fn row_that_two_keys_change_is_checked_by_a_third() {
+    let server = &super::support::postgres::servers()[0];
+    let url = server.fresh_database();
+    let column = "FOREIGN KEY (a) REFERENCES r (id) ON DELETE SET NULL";
+    for (x_first, fails) in [(false, true), (true, false)] {
+        let x = "ALTER TABLE x ADD CONSTRAINT x_r FOREIGN KEY (r) REFERENCES r (id) ON DELETE CASCADE;";
+        let (before, after) = if x_first { (x, "") } else { ("", x) };
+        let sql = format!(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE r (id int PRIMARY KEY);
+             CREATE TABLE x (id int PRIMARY KEY, r int); CREATE TABLE c (id int PRIMARY KEY, a int, b int, k int); {before}
+             ALTER TABLE c ADD CONSTRAINT c_a {column}, ADD CONSTRAINT c_b {}; {after}
+             ALTER TABLE c ADD CONSTRAINT c_k FOREIGN KEY (k) REFERENCES x (id) ON DELETE SET NULL;
+             INSERT INTO r VALUES (1); INSERT INTO x VALUES (1, 1); INSERT INTO c VALUES (1, 1, 1, 1)",
+            column.replace("(a)", "(b)")
+        );
+        super::support::postgres::execute(&url, &sql);
+        let schema = Source::parse(&url).unwrap().open(&SessionOptions::default()).unwrap().schema;
+        let judged = fate(&schema, "r");
+        assert_eq!(judged.verdict, Verdict::DependsOnOrder);
+        assert!(judged.blockers().any(|b| b.path.last().unwrap() == "c.k"), "{:?}", judged.relations);
+        let deleted = super::support::postgres::connect(&url).batch_execute("DELETE FROM r WHERE id = 1");
+        let code = deleted.map_err(|e| e.code().unwrap().code().to_string());
+        assert_eq!(code, if fails { Err("23503".to_string()) } else { Ok(()) }, "x first: {x_first}");
+    }
+}

@@ -111,10 +111,10 @@ fn one(
     {
         return Err("depends on data, by a condition that is not exact".to_string());
     }
-    if let (Ok(after), Some(impact), Some((deleted, updated))) = (&result, impact, predicted) {
-        if impact.exact {
-            compare_rows(rows, after, &deleted, &updated)?;
-        }
+    if let (Ok(after), Some(impact), Some((deleted, updated))) = (&result, impact, predicted)
+        && impact.exact
+    {
+        compare_rows(rows, after, &deleted, &updated)?;
     }
     Ok(())
 }

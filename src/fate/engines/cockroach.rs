@@ -14,6 +14,7 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     match_full: true,
     primary_first: false,
     ancestors_in_the_way: false,
+    rechecks_changed_rows: false,
     cascade_limit: None,
     broken_keys_stop_deletes: false,
     order: "the order in which the keys were created",

@@ -17,6 +17,7 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     match_full: false,
     primary_first: true,
     ancestors_in_the_way: true,
+    rechecks_changed_rows: false,
     cascade_limit: Some(14),
     broken_keys_stop_deletes: false,
     order: "the names of the constraints",

@@ -6,6 +6,11 @@
 //! statement's queue takes them). So the queue is worked off level by level, and a NO ACTION check is not the last thing
 //! that happens: it looks when its turn comes. Only a deferred one waits for the end of the transaction; RESTRICT cannot be
 //! deferred (manual, CREATE TABLE, "RESTRICT": "the same as NO ACTION except that the check is not deferrable").
+//!
+//! A row that this transaction has changed before is checked by all its keys when it changes again, not only by those whose
+//! columns change (`ri_triggers.c`, `RI_FKey_fk_upd_check_required`: "if the original row was inserted by our own
+//! transaction"). So two SET NULL keys on a row can bring down a delete by a third key, whose parent is gone already and whose
+//! own action still stands in the queue.
 
 use super::{Semantics, When};
 use crate::schema::{Action, Timing};
@@ -19,6 +24,7 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     match_full: true,
     primary_first: false,
     ancestors_in_the_way: false,
+    rechecks_changed_rows: true,
     cascade_limit: None,
     broken_keys_stop_deletes: false,
     order: "the names of the internal triggers, which is the order in which the keys were created; pg_dump writes keys \

@@ -17,6 +17,7 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     match_full: false,
     primary_first: false,
     ancestors_in_the_way: false,
+    rechecks_changed_rows: false,
     cascade_limit: None,
     broken_keys_stop_deletes: true,
     order: "the order of declaration, the newest key first",
