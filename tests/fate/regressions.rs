@@ -153,3 +153,21 @@ fn row_that_two_keys_change_is_checked_by_a_third() {
         assert_eq!(code, if fails { Err("23503".to_string()) } else { Ok(()) }, "x first: {x_first}");
     }
 }
+
+/// The same in one table that refers to itself.
+#[test]
+fn innodb_gives_up_in_a_chain_of_rows_too() {
+    let mut schema = innodb(&[("t", &["id", "up"])]);
+    key(&mut schema, "t", "up", "t", Action::Cascade, "t_up", 0);
+    let mut engine = Mariadb::new("rows_deep");
+    let key = "CONSTRAINT t_up FOREIGN KEY (up) REFERENCES t (id) ON DELETE CASCADE";
+    engine.make(&[format!("CREATE TABLE t (id int PRIMARY KEY, up int, {key})")]);
+    assert_eq!(fate(&schema, "t").verdict, Verdict::DependsOnData);
+    for (length, succeeds) in [(15, true), (16, false)] {
+        let chain = (1..=length).map(|i| (i, vec![Some(i), (i > 1).then_some(i - 1)])).collect();
+        let data: Rows = [("t".to_string(), chain)].into();
+        compare(&schema, &data, &mut engine, &mut Tally::default()).unwrap();
+        let deleted = engine.delete(&schema, "t", 1);
+        assert_eq!(deleted.is_ok(), succeeds, "{length} rows: {:?}", deleted.err());
+    }
+}

@@ -180,7 +180,7 @@ fn witness_of(
         }
         last = child;
     }
-    for _ in 0..120 {
+    for _ in 0..600 {
         cells.merge_equal_keys();
         if !cells.fill(close_after)? {
             return cells.finish(first);
@@ -301,7 +301,7 @@ impl<'s> Cells<'s> {
                 for (c, p) in key.columns.iter().zip(&key.parent_columns) {
                     self.same((row, c), (parent, p));
                 }
-                if self.rows.len() > 40 {
+                if self.rows.len() > 120 {
                     return None;
                 }
                 return Some(true);
