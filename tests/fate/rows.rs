@@ -72,7 +72,8 @@ pub fn random(schema: &Schema, random: &mut Random, most: usize) -> Rows {
             let mut row = vec![None; table.columns.len()];
             row[0] = Some(Some(id));
             for (i, column) in table.columns.iter().enumerate() {
-                let is_key = table.foreign_keys.iter().any(|k| k.columns.contains(&column.name));
+                // Where it is part of a longer key the row has it anyway, and its parent is one of the same tenant.
+                let is_key = table.foreign_keys.iter().any(|k| k.columns == [column.name.clone()]);
                 if column.name == "t" && !is_key {
                     row[i] = Some(Some(random.below(2) as i64 + 1));
                 }
@@ -281,7 +282,9 @@ impl<'s> Cells<'s> {
                 if cells.iter().any(|&c| self.classes[c].1 == Some(true)) {
                     continue;
                 }
-                if let Some(&open) = cells.iter().find(|&&c| self.classes[c].1.is_none()) {
+                let full = key.matching == Match::Full && cells.iter().any(|&c| self.classes[c].1 == Some(false));
+                let open = cells.iter().find(|&&c| self.classes[c].1.is_none() && !full);
+                if let Some(&open) = open {
                     self.classes[open].1 = Some(true);
                     return Some(true);
                 }
