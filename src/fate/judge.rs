@@ -439,7 +439,8 @@ impl Bench<'_, '_> {
                 };
                 let exact = plain && !unknown && !meets;
                 self.rulings.push(Ruling { link: h, class, order_decides: !exact, shape, exact });
-                if unknown || meets {
+                // A child row that lost its key this way is out of the way when its parent row goes, too.
+                if unknown || meets || (!stops && self.walk.loses_rows(table)) {
                     self.blur(link.child, unknown);
                 }
                 if !stops && !unknown {

@@ -171,3 +171,17 @@ fn innodb_gives_up_in_a_chain_of_rows_too() {
         assert_eq!(deleted.is_ok(), succeeds, "{length} rows: {:?}", deleted.err());
     }
 }
+
+/// SET NULL took the parent's key away, ON UPDATE CASCADE took the child's reference with it, and so the parent's own deletion
+/// found no child to be refused by. A count had said that it would be.
+#[test]
+fn reference_that_goes_with_its_parents_key() {
+    let (schema, mut engine) = sqlite(
+        "CREATE TABLE r (id INTEGER PRIMARY KEY);
+         CREATE TABLE p (id INTEGER PRIMARY KEY, r int REFERENCES r (id) ON DELETE CASCADE,
+           u int UNIQUE REFERENCES r (id) ON DELETE SET NULL);
+         CREATE TABLE c (id INTEGER PRIMARY KEY, u int REFERENCES p (u) ON UPDATE CASCADE);",
+    );
+    let rows = rows(&[("r", &[&[1]]), ("p", &[&[1, 1, 1]]), ("c", &[&[1, 1]])]);
+    compare(&schema, &rows, &mut engine, &mut Tally::default()).unwrap();
+}
