@@ -95,7 +95,7 @@ fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Result<String, NoKey> {
             } else {
                 String::new()
             };
-            format!("{refers}{stays} AND {}", sql.no_default_parent(ruling.link)?)
+            format!("{refers}{stays} AND {}", sql.no_default_parent(ruling.link, &row)?)
         }
         Shape::ChangedTwice => sql.refers_to_gone(ruling.link, &row)?,
         Shape::KeyTaken(chain) => sql.key_taken(chain, &row)?,

@@ -196,14 +196,18 @@ impl<'n, 's> Sql<'n, 's> {
     }
 
     /// "The parent that the default refers to is not there, or goes too".
-    pub fn no_default_parent(&mut self, link: usize) -> Text {
+    pub fn no_default_parent(&mut self, link: usize, row: &str) -> Text {
         let l = &self.net.links[link];
         let parent = self.alias();
         let child = self.model(l.child)?;
         let mut parts = Vec::new();
         for &(c, p) in &l.pairs {
-            // A column outside SET DEFAULT's list keeps its value: such keys share columns and get no condition.
-            let default = child.columns.get(usize::from(c)).and_then(|c| c.default.as_deref()).ok_or(NoKey)?;
+            // A column outside of SET DEFAULT's list keeps its value.
+            let default = if l.changed.contains(&c) {
+                child.columns.get(usize::from(c)).and_then(|c| c.default.clone()).ok_or(NoKey)?
+            } else {
+                format!("{row}.{}", self.column(l.child, c)?)
+            };
             parts.push(format!("{parent}.{} = {default}", self.column(l.parent, p)?));
         }
         let gone = self.gone(l.parent, &parent)?;
