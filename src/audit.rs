@@ -7,6 +7,7 @@ use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Severity, ignores};
 use crate::orphans::{self, Outcome, ScanOptions};
+use crate::relations::infer::ReadOptions;
 use crate::relations::{ConfiguredRelation, Graph};
 use crate::rules::{self, Rule, Settings, Timeline};
 use crate::schema::{Schema, TableName};
@@ -108,7 +109,15 @@ impl Report {
 /// [`Failure`] in the report.
 pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) -> Result<Report, EngineError> {
     forget_what_dumps_leave_out(&mut input);
-    let relations = Graph::new(&input.schema, &options.relations, options.threshold);
+    let relations = match (&options.data, input.session.as_mut()) {
+        (Some(_), Some(session)) => {
+            progress.stage("Reading rows", 1);
+            progress.step("samples");
+            let read = ReadOptions::default();
+            Graph::with_rows(&input.schema, &options.relations, options.threshold, session.as_mut(), &read)
+        }
+        _ => Graph::new(&input.schema, &options.relations, options.threshold),
+    };
     let mut failures = Vec::new();
 
     let mut scan = None;

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["schema", "change", "sql"]),
     ("source", &["schema", "change", "sql", "engine"]),
     ("demo", &["schema", "engine"]),
-    ("relations", &["schema"]),
+    ("relations", &["schema", "engine"]),
     ("orphans", &["schema", "engine", "relations"]),
     ("fate", &["schema", "change", "engine", "relations"]),
     ("findings", &["schema", "change", "sql", "source", "relations"]),

@@ -1,6 +1,7 @@
 //! What can be typed: verbs, options, their help. No behaviour.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +9,7 @@ use globset::Glob;
 
 use crate::config::{FAIL_ON, FailOn, did_you_mean, nearest};
 use crate::fate::Goal;
+use crate::render::infer::InferFormat;
 use crate::render::{FateFormat, GraphFormat, ReportFormat};
 use crate::rules::{self, Rule};
 
@@ -85,6 +87,8 @@ pub(super) enum Command {
     Graph(GraphArgs),
     /// Tell what becomes of every table when a row of one is deleted
     Fate(FateArgs),
+    /// Find the relations that nothing declares, and say why
+    Infer(InferArgs),
     /// Print the schema as referee sees it
     Schema(SchemaArgs),
     /// Accept the findings of today, so that only new ones are reported
@@ -227,6 +231,9 @@ pub(super) struct GraphArgs {
     /// How to draw it
     #[arg(long, default_value = "tree")]
     pub format: GraphFormat,
+    /// Read rows too, to tell guessed relations from chance
+    #[arg(long)]
+    pub data: bool,
     /// Draw only what hangs on TABLE: the rows that go, or stay behind, with its rows
     #[arg(long, value_name = "TABLE")]
     pub root: Option<String>,
@@ -288,6 +295,31 @@ impl From<GoalArg> for Goal {
             GoalArg::LeavesRows => Self::LeavesRows,
         }
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee infer shop.db\n  referee infer postgres://app@localhost/shop --budget 2m --format markdown -o relations.md\n  referee infer shop.db --no-data --min-confidence 0.8 --write-config"))]
+pub(super) struct InferArgs {
+    /// The database or schema document
+    pub source: String,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub format: InferFormat,
+    /// Read no rows: names, types and keys only
+    #[arg(long)]
+    pub no_data: bool,
+    /// How long rows may be read: 30s, 2m, 500ms; what is not read by then stays unknown
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, conflicts_with = "no_data")]
+    pub budget: Duration,
+    /// From which confidence on a relation is proposed, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+    /// Add what is proposed to referee.toml, as [[relation]] entries
+    #[arg(long, conflicts_with = "no_config")]
+    pub write_config: bool,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -431,6 +463,16 @@ impl ValueEnum for FateFormat {
     }
 }
 
+impl ValueEnum for InferFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
 impl ValueEnum for FailOn {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
@@ -457,6 +499,16 @@ fn glob(text: &str) -> Result<Glob, String> {
     Glob::new(text).map_err(|e| {
         format!("{}; a pattern is a name with `*` for any characters, `?` for one, `[ab]`, `{{one,other}}`", e.kind())
     })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("", 1.0)];
+    let read = units.iter().find_map(|(unit, seconds)| {
+        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        Duration::try_from_secs_f64(number * seconds).ok()
+    });
+    read.filter(|d| *d <= Duration::from_secs(86_400))
+        .ok_or_else(|| "must be a time up to a day: 30s, 2m, 500ms".to_string())
 }
 
 fn confidence(text: &str) -> Result<f64, String> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::relations::infer::{Advised, Inference};
 use crate::relations::{Basis, Graph, Relation};
 use crate::schema::{Action, Engine, Schema, TableName};
 
@@ -79,6 +80,20 @@ fn relations(text: &mut String, graph: &Graph) {
         let wish = relation.on_delete.unwrap_or(advised);
         let _ = writeln!(text, "# on_delete = \"{}\"", wish.sql().to_lowercase());
     }
+}
+
+/// Writes what inference proposes as entries in force.
+pub fn entries(inference: &Inference) -> String {
+    let mut text = String::new();
+    for Advised { proposal, action, .. } in &inference.proposals {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{gap}# {:.0} % sure, {}.", proposal.confidence * 100.0, proposal.class.as_str());
+        text.push_str("[[relation]]\n");
+        let _ = writeln!(text, "child = {}", side(&proposal.child, &proposal.columns));
+        let _ = writeln!(text, "parent = {}", side(&proposal.parent, &proposal.parent_columns));
+        let _ = writeln!(text, "on_delete = \"{}\"", action.action.sql().to_lowercase());
+    }
+    text
 }
 
 /// Suggests, for each parent with at least two keys, the action that most of them have.

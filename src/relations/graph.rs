@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::Serialize;
 
 use super::{ConfiguredRelation, Relation, infer};
+use crate::engine::Session;
 use crate::schema::{Schema, TableName};
 
 /// All relations of a schema, indexed from both sides.
@@ -56,14 +57,33 @@ impl Graph {
     /// Makes the graph of the declared relations, the configured ones, and those inferred for columns that neither names,
     /// if their confidence is at least `threshold`.
     pub fn new(schema: &Schema, configured: &[ConfiguredRelation], threshold: f64) -> Self {
+        let mut relations = Self::known(schema, configured);
+        relations.extend(infer::infer(schema, &relations, threshold));
+        Self::from_relations(schema, relations)
+    }
+
+    /// Makes the same graph, with what the rows say of inferred relations.
+    pub fn with_rows(
+        schema: &Schema,
+        configured: &[ConfiguredRelation],
+        threshold: f64,
+        session: &mut dyn Session,
+        options: &infer::ReadOptions,
+    ) -> Self {
+        let mut survey = infer::Survey::of(schema, &Self::known(schema, configured), &[]);
+        survey.read(session, options);
+        survey.graph(infer::Model::published(), threshold)
+    }
+
+    /// Returns the declared relations, and the configured ones that are not declared.
+    fn known(schema: &Schema, configured: &[ConfiguredRelation]) -> Vec<Relation> {
         let mut relations: Vec<Relation> =
             schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key)).collect();
         let same =
             |a: &Relation, b: &ConfiguredRelation| a.child == b.child && a.columns == b.columns && a.parent == b.parent;
         let new: Vec<_> = configured.iter().filter(|c| !relations.iter().any(|r| same(r, c))).collect();
         relations.extend(new.into_iter().map(|c| c.relation(schema)));
-        relations.extend(infer::infer(schema, &relations, threshold));
-        Self::from_relations(schema, relations)
+        relations
     }
 
     /// Makes the graph of given relations.

@@ -8,6 +8,7 @@ mod github;
 pub mod gitlab;
 pub mod graph;
 pub mod html;
+pub mod infer;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn doubtful_relation_is_information_only() {
-        let s = schema(Engine::Postgres, &["users: id int8 pk", "a: id int8 pk, approved_by int8"]);
+        let s = schema(Engine::Postgres, &["users: id uuid pk", "a: id uuid pk, user_id text"]);
         let found = findings(&s, "undeclared-foreign-key");
         assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
     }

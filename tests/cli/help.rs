@@ -2,8 +2,21 @@
 
 use crate::support::Sandbox;
 
-const VERBS: &[&str] =
-    &["audit", "graph", "fate", "schema", "baseline", "rules", "explain", "init", "demo", "json-schema", "completions"];
+const VERBS: &[&str] = &[
+    "audit",
+    "graph",
+    "lint",
+    "fate",
+    "infer",
+    "schema",
+    "baseline",
+    "rules",
+    "explain",
+    "init",
+    "demo",
+    "json-schema",
+    "completions",
+];
 
 #[test]
 fn every_verb_has_examples_and_fits_eighty_columns() {
@@ -36,6 +49,7 @@ fn the_first_page() {
           lint         Report what is wrong with migrations, at the lines that cause it
           graph        Draw which table's rows refer to which
           fate         Tell what becomes of every table when a row of one is deleted
+          infer        Find the relations that nothing declares, and say why
           schema       Print the schema as referee sees it
           baseline     Accept the findings of today, so that only new ones are reported
           rules        List the rules

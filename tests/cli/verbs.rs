@@ -9,7 +9,7 @@ fn sources_that_cannot_be_read_exit_with_two_and_a_hint() {
     let sandbox = Sandbox::with_shop();
     sandbox.write("other.json", "{}");
     for source in ["missing.json", "missing.db", "other.json", "oracle://scott:tiger@host/db"] {
-        for verb in ["audit", "graph", "schema", "init"] {
+        for verb in ["audit", "graph", "infer", "schema", "init"] {
             let run = sandbox.run(&[verb, source]);
             assert_eq!(run.code, 2, "{verb} {source}: {}", run.err);
             assert!(run.err.starts_with("error: "), "{verb} {source}: {}", run.err);

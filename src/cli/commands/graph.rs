@@ -2,21 +2,34 @@
 
 use super::super::args::{Global, GraphArgs};
 use super::super::error::CliError;
-use super::super::output;
+use super::super::progress::Spinner;
 use super::super::ui::Ui;
+use super::super::{interrupt, output};
 use crate::config::THRESHOLD;
 use crate::relations::Graph;
+use crate::relations::infer::ReadOptions;
 use crate::render::{self, GraphOptions};
 
 pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
     output::check(args.output.as_deref())?;
-    let input = super::open(&args.source, global, ui)?;
+    let mut input = super::open(&args.source, global, ui)?;
     let root = args.root.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
     let root = root.map(|table| table.name.clone());
     let declared = super::relations(&config, &input.schema, ui);
     let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
-    let graph = Graph::new(&input.schema, &declared, threshold);
+    let graph = match input.session.as_mut().filter(|_| args.data) {
+        Some(session) => {
+            let _spinner = Spinner::start(ui, "Reading rows".to_string());
+            Graph::with_rows(&input.schema, &declared, threshold, session.as_mut(), &ReadOptions::default())
+        }
+        None if args.data => {
+            return Err(CliError::new(format!("{} holds no rows, so --data has nothing to read", input.label))
+                .hint("name the database itself, or leave out --data"));
+        }
+        None => Graph::new(&input.schema, &declared, threshold),
+    };
+    interrupt::check()?;
     let options = GraphOptions { root, depth: args.depth };
     let mut style = ui.style;
     style.colour &= args.output.is_none();

@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod fate;
 mod graph;
+mod infer;
 mod init;
 mod json_schema;
 mod lint;
@@ -42,6 +43,7 @@ pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
         Command::Lint(args) => lint::run(&args, global, ui),
         Command::Graph(args) => graph::run(&args, global, ui),
         Command::Fate(args) => fate::run(&args, global, ui),
+        Command::Infer(args) => infer::run(&args, global, ui),
         Command::Schema(args) => schema::run(&args, global, ui),
         Command::Baseline(args) => baseline::run(&args, global, ui),
         Command::Rules(args) => rules::run(&args, ui),

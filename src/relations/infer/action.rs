@@ -1,9 +1,10 @@
 //! Which action an undeclared key should have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::decide::Proposal;
 use super::words::{PEOPLE_RANKS, noun, singular, split};
-use crate::relations::{Graph, Relation};
+use crate::relations::{Basis, Graph, Relation};
 use crate::schema::{Action, Schema};
 
 /// A recommended `ON DELETE` action.
@@ -65,17 +66,78 @@ pub fn names_actor(column: &str) -> bool {
 
 /// Recommends the action for a relation that no key declares.
 ///
-/// What the user configured comes first, then what most declared keys to the same parent do, then what the child's
-/// nullability, its name and the parent's say.
+/// What the user configured comes first, then what this schema's declared keys do: to the same parent, then anywhere, in
+/// the same situation. Only where neither says anything, nullability, names and ownership do.
 pub fn advise(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
+    let advice = advised(schema, graph, relation);
+    if advice.action == Action::Cascade && closes_a_circle(graph, relation) {
+        let nullable = is_nullable(schema, relation);
+        let action = if nullable { Action::SetNull } else { Action::Restrict };
+        let rationale = format!("CASCADE would close a circle of cascades through `{}`", relation.parent);
+        return Advice { action, rationale };
+    }
+    advice
+}
+
+/// Recommends the actions of all proposals, each in sight of what was advised for those before it, so that together they
+/// close no circle of cascades.
+pub(super) fn for_all(schema: &Schema, graph: &Graph, proposals: &[Proposal]) -> Vec<Advice> {
+    let mut relations = graph.relations().to_vec();
+    let mut all = Vec::new();
+    for proposal in proposals {
+        let at = relations.iter().position(|r| {
+            r.child == proposal.child && r.columns == proposal.columns && matches!(r.basis, Basis::Inferred { .. })
+        });
+        let sight = Graph::from_relations(schema, relations.clone());
+        let relation = proposal.relation(schema);
+        let advice = advise(schema, &sight, &relation);
+        if let Some(at) = at {
+            relations[at].on_delete = Some(advice.action);
+        }
+        all.push(advice);
+    }
+    all
+}
+
+/// Tells whether rows of the relation's child already take rows of its parent along when they are deleted.
+///
+/// What a delete does in full is for the stage that knows each engine's rules to say; this only keeps clear of the obvious.
+fn closes_a_circle(graph: &Graph, relation: &Relation) -> bool {
+    if relation.is_self_reference() {
+        return false;
+    }
+    let mut seen = BTreeSet::from([&relation.child]);
+    let mut todo = vec![&relation.child];
+    while let Some(table) = todo.pop() {
+        for (_, below) in graph.children_of(table) {
+            if below.on_delete == Some(Action::Cascade) && !below.is_self_reference() && seen.insert(&below.child) {
+                if below.child == relation.parent {
+                    return true;
+                }
+                todo.push(&below.child);
+            }
+        }
+    }
+    false
+}
+
+fn is_nullable(schema: &Schema, relation: &Relation) -> bool {
+    relation.columns.iter().all(|c| schema.table(&relation.child).is_some_and(|t| t.is_nullable(c)))
+}
+
+fn advised(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
     let advice = |action, rationale: String| Advice { action, rationale };
     let (child, parent) = (&relation.child, &relation.parent);
-    if let Some(action) = relation.on_delete.filter(|_| !relation.is_declared()) {
+    let asked_for = matches!(relation.basis, Basis::Configured);
+    if let Some(action) = relation.on_delete.filter(|_| asked_for) {
         return advice(action, "the configuration asks for it".to_string());
     }
-    let nullable = relation.columns.iter().all(|c| schema.table(child).is_some_and(|t| t.is_nullable(c)));
+    let nullable = is_nullable(schema, relation);
     if let Some((action, times, of)) = habit(schema, graph, relation, nullable) {
         return advice(action, format!("{times} of the {of} declared keys to `{parent}` do so"));
+    }
+    if let Some(advice) = house_style(schema, graph, relation, nullable) {
+        return advice;
     }
     let column = relation.columns.last().map(String::as_str).unwrap_or_default();
     let parent_noun = split(&parent.name).last().map(|w| singular(w)).unwrap_or_default();
@@ -113,6 +175,57 @@ pub fn advise(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
     } else {
         advice(Action::Cascade, format!("`{column}` is NOT NULL: a row of `{child}` belongs to its row of `{parent}`"))
     }
+}
+
+/// What a key's situation is, from the most particular trait to the least.
+type Situation = (bool, bool, bool, bool);
+
+fn situation(schema: &Schema, relation: &Relation) -> Situation {
+    let table = schema.table(&relation.child);
+    let column = relation.columns.last().map(String::as_str).unwrap_or_default();
+    let actor = split(column).iter().any(|w| ACTORS.contains(&w.as_str()));
+    let parent = split(&relation.parent.name).last().map(|w| singular(w)).unwrap_or_default();
+    let words = split(&relation.child.name);
+    let owned = words.len() > 1 && singular(&words[0]) == parent;
+    (is_nullable(schema, relation), actor, table.is_some_and(|t| t.in_primary_key(column)), owned)
+}
+
+/// So many declared keys make a style.
+const STYLE: usize = 6;
+/// So many in the same situation outweigh the rest.
+const ALIKE: usize = 3;
+
+/// Returns what this schema's declared keys do in the same situation: nullable or not, who did it or not, part of the key
+/// or not, owned or not; where too few are in just that situation, the last traits are dropped one by one.
+fn house_style(schema: &Schema, graph: &Graph, relation: &Relation, nullable: bool) -> Option<Advice> {
+    let declared: Vec<(Situation, Action)> =
+        graph.relations().iter().filter_map(|r| Some((situation(schema, r), r.foreign_key()?.on_delete))).collect();
+    if declared.len() < STYLE {
+        return None;
+    }
+    let own = situation(schema, relation);
+    let same: [fn(&Situation, &Situation) -> bool; 4] =
+        [|a, b| a == b, |a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2), |a, b| (a.0, a.1) == (b.0, b.1), |a, b| a.0 == b.0];
+    for alike in same {
+        let mut counts: BTreeMap<Action, usize> = BTreeMap::new();
+        for (_, action) in declared.iter().filter(|(s, _)| alike(s, &own)) {
+            *counts.entry(*action).or_default() += 1;
+        }
+        let of: usize = counts.values().sum();
+        // NO ACTION and RESTRICT both refuse; schemas mix them without meaning a difference.
+        let refusing = |a: Action| matches!(a, Action::NoAction | Action::Restrict);
+        let refusals: usize = counts.iter().filter(|(a, _)| refusing(**a)).map(|(_, n)| n).sum();
+        let count = |a: Action, n: usize| if refusing(a) { refusals } else { n };
+        let Some((action, times)) = counts.iter().max_by_key(|(a, n)| (count(**a, **n), **n)) else { continue };
+        let (action, times) = (*action, count(*action, *times));
+        let possible = nullable || !matches!(action, Action::SetNull);
+        if of >= ALIKE && times * 3 >= of * 2 && possible && action != Action::SetDefault {
+            let kind = if nullable { "can be NULL" } else { "are NOT NULL" };
+            let rationale = format!("{times} of {of} declared keys in a like situation, whose columns {kind}, do so");
+            return Some(Advice { action, rationale });
+        }
+    }
+    None
 }
 
 /// Returns the action that most declared keys to the same parent have, if it is possible here and at least two agree.

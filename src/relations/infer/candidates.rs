@@ -1,19 +1,35 @@
 //! Which parents a column's name can mean.
 
 use super::catalogue::{Catalogue, Naming, Thing};
+use super::decide::Counts;
+use super::model::Feature;
 use super::scoring;
 use super::words::{self, noun, singular};
-use crate::schema::{Column, Family, Table, TableName};
+use crate::schema::{Column, Engine, Family, Table, TableName};
 
 /// A parent that a column may refer to.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The parent.
     pub parent: TableName,
-    pub parent_column: String,
-    /// From 0 to 1.
-    pub score: f64,
-    /// What speaks for it, a sentence each.
-    pub evidence: Vec<String>,
+    /// Its columns, one for each of the child's.
+    pub parent_columns: Vec<String>,
+    /// What speaks for it and against it.
+    pub features: Vec<Feature>,
+    /// What the rows say, if any were read.
+    pub counts: Option<Counts>,
+}
+
+impl Candidate {
+    /// Returns how much of a feature the candidate has.
+    pub fn value(&self, name: &str) -> f64 {
+        self.features.iter().filter(|f| f.name == name).map(|f| f.value).sum()
+    }
+
+    /// Tells whether only rows can speak for it.
+    pub fn is_nameless(&self) -> bool {
+        self.features.iter().any(|f| f.name == "name.none")
+    }
 }
 
 /// What the end of a column's name says of it.
@@ -54,12 +70,22 @@ pub(super) fn of(
         search.by_name(&reading, &mut all);
         search.by_role(&reading, &mut all);
     }
+    search.by_letter(&mut all);
     search.by_habit(habit, &mut all);
+    // A table whose key is not called after itself has it from another; if the name says that other, it is meant.
+    let said: Vec<TableName> = all.iter().filter(|c| c.value("name.table") > 0.0).map(|c| c.parent.clone()).collect();
+    for candidate in all.iter_mut().filter(|c| said.iter().any(|s| *s != c.parent)) {
+        for feature in
+            candidate.features.iter_mut().filter(|f| matches!(f.name, "name.key_only" | "name.key_abbreviated"))
+        {
+            feature.name = "name.key_of_extension";
+        }
+    }
     all
 }
 
-fn is_sole_key(table: &Table, column: &Column) -> bool {
-    table.primary_key.as_ref().is_some_and(|k| k.columns == [column.name.as_str()])
+pub(super) fn is_sole_key(table: &Table, column: &Column) -> bool {
+    scoring::sole_key(table).is_some_and(|k| k.name == column.name)
 }
 
 /// Tells whether a name is that of another system's id: `stripe_customer_id`, unless a table of that name is here.
@@ -108,6 +134,21 @@ struct Search<'a, 's> {
     words: &'a [String],
 }
 
+/// How a name has been found to be a table's: the feature, and whether words are left over before it.
+#[derive(Clone, Copy, PartialEq)]
+struct Way {
+    feature: &'static str,
+    with_role: bool,
+}
+
+const OUTRIGHT: Way = Way { feature: "name.table", with_role: false };
+const WITH_ROLE: Way = Way { feature: "name.role_and_table", with_role: true };
+const ABBREVIATED: Way = Way { feature: "name.abbreviated", with_role: false };
+const ROLE_AND_ABBREVIATED: Way = Way { feature: "name.role_and_abbreviated", with_role: false };
+const IN_CONTEXT: Way = Way { feature: "name.in_context", with_role: false };
+const MORE_SPECIFIC: Way = Way { feature: "name.more_specific", with_role: false };
+const ROLE_IN_CONTEXT: Way = Way { feature: "name.role_in_context", with_role: false };
+
 impl Search<'_, '_> {
     /// `customer_id`, `billing_address_id`, `config_files.set_id`.
     fn by_name(&self, reading: &Reading, all: &mut Vec<Candidate>) {
@@ -116,25 +157,28 @@ impl Search<'_, '_> {
         if self.is_sole_key && noun(stem) == noun(self.catalogue.words_of(&self.child.name)) {
             return;
         }
-        let whole = self.try_stem(stem, reading, None, all);
+        let whole = self.try_stem(stem, reading, OUTRIGHT, all);
+        let own: Vec<String> = self.catalogue.words_of(&self.child.name).iter().map(|w| singular(w)).collect();
+        if whole && !reading.glued && reading.ending == Ending::Id {
+            self.more_specific(stem, &own, reading, all);
+        }
         if whole || reading.glued {
             return;
         }
         if let Some(spelled) = words::spelled_out(stem)
-            && self.try_stem(&spelled, reading, Some(scoring::ABBREVIATED), all)
+            && self.try_stem(&spelled, reading, ABBREVIATED, all)
         {
             return;
         }
         // The child's own first words complete the name: `config_files.set_id`.
-        let own: Vec<String> = self.catalogue.words_of(&self.child.name).iter().map(|w| singular(w)).collect();
         for n in (1..=own.len()).rev() {
-            if self.try_stem(&[&own[..n], stem].concat(), reading, Some(scoring::IN_CONTEXT), all) {
+            if self.try_stem(&[&own[..n], stem].concat(), reading, IN_CONTEXT, all) {
                 return;
             }
         }
         // A role before the name, the longest name first.
         let numbered = stem.last().is_some_and(|w| w.chars().all(char::is_numeric)) && stem.len() > 1;
-        if numbered && self.try_stem(&stem[..stem.len() - 1], reading, Some(scoring::ROLE_AND_NAME), all) {
+        if numbered && self.try_stem(&stem[..stem.len() - 1], reading, WITH_ROLE, all) {
             return;
         }
         let with_role = match &reading.ending {
@@ -142,54 +186,76 @@ impl Search<'_, '_> {
             Ending::Natural(word) => word == "code",
             Ending::Bare => false,
         };
-        if with_role {
-            for start in 1..stem.len() {
-                let rest = &stem[start..];
-                if self.try_stem(rest, reading, Some(scoring::ROLE_AND_NAME), all) {
-                    return;
-                }
-                if let Some(spelled) = words::spelled_out(rest)
-                    && self.try_stem(&spelled, reading, Some(scoring::ABBREVIATED - 0.1), all)
-                {
-                    return;
-                }
+        if !with_role {
+            return;
+        }
+        for start in 1..stem.len() {
+            let rest = &stem[start..];
+            if self.try_stem(rest, reading, WITH_ROLE, all) {
+                self.more_specific(rest, &own, reading, all);
+                return;
             }
-            for start in 1..stem.len() {
-                let full = [&own[..own.len().min(1)], &stem[start..]].concat();
-                if self.try_stem(&full, reading, Some(scoring::IN_CONTEXT - 0.1), all) {
-                    return;
-                }
+            if reading.ending == Ending::Id && own.len() > rest.len() && noun(&own).ends_with(&noun(rest)) {
+                self.own_kind(all);
+            }
+            if let Some(spelled) = words::spelled_out(rest)
+                && self.try_stem(&spelled, reading, ROLE_AND_ABBREVIATED, all)
+            {
+                return;
+            }
+        }
+        for start in 1..stem.len() {
+            let full = [&own[..own.len().min(1)], &stem[start..]].concat();
+            if self.try_stem(&full, reading, ROLE_IN_CONTEXT, all) {
+                return;
             }
         }
     }
 
+    /// `order_items.status_id` where there are `statuses` and `order_statuses`.
+    fn more_specific(&self, stem: &[String], own: &[String], reading: &Reading, all: &mut Vec<Candidate>) {
+        for n in (1..=own.len()).rev() {
+            let full = [&own[..n], stem].concat();
+            let is_other = noun(&full) != noun(own);
+            if is_other && self.try_stem(&full, reading, MORE_SPECIFIC, all) {
+                return;
+            }
+        }
+    }
+
+    /// `product_categories.parent_category_id`: a role before the end of the table's own name.
+    fn own_kind(&self, all: &mut Vec<Candidate>) {
+        let Some((key, _)) = scoring::key_of(self.child, &self.column.name) else { return };
+        let how = format!("`{}` ends as the name of `{}` itself does", self.column.name, self.child.name);
+        self.push_to(self.child, key, vec![Feature::new("name.role_and_own_end", how)], all);
+    }
+
     /// Adds the tables of a name; tells whether there was one.
-    fn try_stem(&self, stem: &[String], reading: &Reading, at_most: Option<f64>, all: &mut Vec<Candidate>) -> bool {
+    fn try_stem(&self, stem: &[String], reading: &Reading, way: Way, all: &mut Vec<Candidate>) -> bool {
         let noun = noun(stem);
-        if noun.len() < 2 && at_most.is_some() {
+        let outright = way == OUTRIGHT;
+        if noun.len() < 2 && !outright {
             return false;
         }
-        let with_role = at_most == Some(scoring::ROLE_AND_NAME);
         let mut found = false;
         let named = self.catalogue.named(&noun, &self.child.name);
         let only = named.len() == 1;
         for (thing, naming) in named {
-            let named = match naming {
-                Naming::Full => scoring::NAMED,
-                Naming::WithoutPrefix => scoring::NAMED_WITHOUT_PREFIX,
+            let cut = match naming {
+                Naming::Full => None,
+                Naming::WithoutPrefix => Some("name.prefix_cut"),
                 // Too little to stand beside a role or a guess.
-                Naming::End if !only || at_most.is_some() || reading.ending != Ending::Id || thing.is_copy => continue,
+                Naming::End if !only || !outright || reading.ending != Ending::Id || thing.is_copy => continue,
                 Naming::End if words::OFTEN_ELSEWHERE.contains(&noun.as_str()) => continue,
-                Naming::End => scoring::TABLE_ENDS_SO,
+                Naming::End => Some("name.table_ends_so"),
                 Naming::WithoutFiller if !only || reading.ending != Ending::Id || thing.is_copy => continue,
-                Naming::WithoutFiller => scoring::NAMED_WITHOUT_FILLER,
+                Naming::WithoutFiller => Some("name.filler_cut"),
             };
             let itself = thing.table.name == self.child.name;
             // A table's own name before `id` is its own identifier, not a reference: `orders.order_no`.
-            if itself && !with_role {
+            if itself && !way.with_role {
                 continue;
             }
-            let score = at_most.map_or(named, |most| most.min(named));
             let how = match naming {
                 Naming::Full | Naming::WithoutPrefix if stem.len() < reading.stem.len() => {
                     format!("the name `{}` ends with that of table `{}`", self.column.name, thing.table.name)
@@ -199,38 +265,77 @@ impl Search<'_, '_> {
                 }
                 _ => format!("the name `{}` says table `{}`", self.column.name, thing.table.name),
             };
-            found |= self.add(thing, &reading.ending, score, how, all);
+            let mut features = vec![Feature::new(way.feature, how)];
+            features.extend(cut.map(|c| Feature::new(c, "")));
+            found |= self.add(thing, &reading.ending, features, all);
         }
         found
     }
 
-    /// `film_id` where `film_id` is the key of `film`; `businessentityid`.
+    /// `film_id` where `film_id` is the key of `film`; `businessentityid`, which five tables have as their key;
+    /// `fromcurrencycode`.
     fn by_key_name(&self, all: &mut Vec<Candidate>) {
         let name = self.words.concat();
-        let owners = self.catalogue.with_key_named(&name, &self.child.name);
         let own_name = self.catalogue.words_of(&self.child.name);
-        if self.is_sole_key && (own_name.is_empty() || name.starts_with(&noun(own_name))) {
+        let owners = self.catalogue.with_key_named(&name, &self.child.name);
+        let in_full = |thing: &&Thing<'_>| name.starts_with(&thing.noun) || name.starts_with(&thing.words.concat());
+        // `aid` is the key of `author`, `apt_id` that of `apartments`, where no owner has it in full.
+        let shortly = !owners.iter().any(in_full);
+        let titled = |thing: &&Thing<'_>| in_full(thing) || (shortly && words::abbreviates(&name, &thing.noun));
+        if self.is_sole_key
+            && (own_name.is_empty() || owners.iter().any(|t| t.table.name == self.child.name && titled(t)))
+        {
             return;
         }
-        let titled = |thing: &&Thing<'_>| name.starts_with(&thing.noun) || name.starts_with(&thing.words.concat());
-        let mut others = owners.into_iter().filter(|t| t.table.name != self.child.name).collect::<Vec<_>>();
+        let others = owners.into_iter().filter(|t| t.table.name != self.child.name).collect::<Vec<_>>();
         // `website_event.event_id`: the table's last word says it as well, where it is the only one.
         let last = |thing: &&Thing<'_>| thing.words.last().is_some_and(|w| name.starts_with(&singular(w)));
-        let best =
-            others.iter().position(titled).or_else(|| others.iter().position(last).filter(|_| others.len() == 1));
-        let own = [self.column.name.clone()];
-        let is_own_key = self.child.is_unique(&own);
-        let (thing, score) = match (best, others.len()) {
-            (Some(i), _) => (others.swap_remove(i), scoring::SAME_KEY_NAME),
-            (None, 1) if !is_own_key && ends_like_key(&name) => (others.remove(0), scoring::SAME_KEY_NAME_ONLY),
-            _ => return,
-        };
-        let Some((key, true)) = scoring::key_of(thing.table, &self.column.name) else { return };
-        let how = format!("`{}` is the name of the primary key of `{}`", key.name, thing.table.name);
-        self.push(thing, key, score, how, all);
+        let only = others.len() == 1;
+        let is_own_key = self.child.is_unique(std::slice::from_ref(&self.column.name));
+        let has_root = others.iter().any(titled);
+        let own = own_name.concat();
+        // Of tables that extend one another, the child's name tells which: `employee_pay_history`.
+        let namesake = others.iter().filter(|t| !titled(t) && own.len() > t.noun.len() && own.starts_with(&t.noun));
+        let namesake = namesake.max_by_key(|t| t.noun.len()).map(|t| &t.table.name);
+        for thing in &others {
+            let Some((key, true)) = scoring::key_of(thing.table, &self.column.name) else { continue };
+            let how = format!("`{}` is the name of the primary key of `{}`", key.name, thing.table.name);
+            let feature = match () {
+                () if titled(thing) && in_full(thing) => "name.key",
+                () if only && last(thing) => "name.key",
+                () if titled(thing) => "name.key_abbreviated",
+                () if namesake == Some(&thing.table.name) => "name.key_of_namesake",
+                () if has_root => "name.key_of_extension",
+                () if only && !is_own_key && ends_like_key(&name) => "name.key_only",
+                () if !only && others.len() <= 8 && ends_like_key(&name) => "name.key_of_several",
+                () => continue,
+            };
+            self.push(thing, key, vec![Feature::new(feature, how)], all);
+        }
+        if others.is_empty() && !self.is_sole_key {
+            self.by_end_of_name(&name, all);
+        }
     }
 
-    /// `parent_id`, `owner_id`, `created_by`.
+    /// `shiptoaddressid` where `addressid` is the key of `address`.
+    fn by_end_of_name(&self, name: &str, all: &mut Vec<Candidate>) {
+        for (start, _) in name.char_indices().skip(2) {
+            let end = &name[start..];
+            if end.len() < 5 {
+                return;
+            }
+            let owners = self.catalogue.with_key_named(end, &self.child.name);
+            let titled = |thing: &&&Thing<'_>| end.starts_with(&thing.noun) && end.len() > thing.noun.len();
+            if let Some(thing) = owners.iter().find(titled) {
+                let Some((key, true)) = scoring::key_of(thing.table, &self.column.name) else { return };
+                let how = format!("`{}` ends with `{}`, the key of `{}`", self.column.name, key.name, thing.table.name);
+                self.push(thing, key, vec![Feature::new("name.role_and_key", how)], all);
+                return;
+            }
+        }
+    }
+
+    /// `parent_id`, `owner_id`, `created_by`, `granter_id`.
     fn by_role(&self, reading: &Reading, all: &mut Vec<Candidate>) {
         if matches!(reading.ending, Ending::Natural(_)) {
             return;
@@ -250,26 +355,49 @@ impl Search<'_, '_> {
             || words::SAID_WITHOUT_ID.contains(&role.as_str())
             || ["by", "to", "of", "from", "into"].iter().any(|w| last == Some(*w));
         let bare = match reading.ending {
-            Ending::Id => 1.0,
-            _ if said => 0.95,
-            _ => 0.5,
+            Ending::Id => None,
+            _ if said => Some(Feature::new("role.without_id", "")),
+            _ => Some(Feature::new("role.may_be_a_flag", "")),
         };
         if is_self || is_people_self {
             if let Some((key, _)) = scoring::key_of(self.child, &self.column.name)
                 && key.name != self.column.name
             {
                 let how = format!("`{}` names another row of `{}`", self.column.name, self.child.name);
-                self.push_to(self.child, key, scoring::SELF_ROLE * bare, how, all);
+                let features = [Feature::new("role.self", how)].into_iter().chain(bare).collect();
+                self.push_to(self.child, key, features, all);
             }
         } else if is_person && let Some(thing) = self.catalogue.people(&self.child.name) {
             // `owner text` may as well be a name, even where keys are texts.
             let text = reading.ending == Ending::Bare
                 && !(by || glued_actor || last == Some("to"))
                 && self.column.data_type.family == Family::Text;
-            let score = scoring::PERSON_ROLE * bare * if text { 0.6 } else { 1.0 };
             let how = format!("`{}` names a person, and people are in `{}`", self.column.name, thing.table.name);
-            self.add(thing, &Ending::Id, score, how, all);
+            let mut features = vec![Feature::new("role.person", how)];
+            features.extend(bare);
+            features.extend(text.then(|| Feature::new("role.may_be_a_name", "")));
+            self.add(thing, &Ending::Id, features, all);
+        } else if reading.ending == Ending::Id
+            && !reading.glued
+            && last.is_some_and(words::is_agent)
+            && all.is_empty()
+            && let Some(thing) = self.catalogue.people(&self.child.name)
+        {
+            let how = format!("`{}` says who does it, and people are in `{}`", self.column.name, thing.table.name);
+            self.add(thing, &Ending::Id, vec![Feature::new("role.agent", how)], all);
         }
+    }
+
+    /// The columns `A` and `B` of a table that is called after two others.
+    fn by_letter(&self, all: &mut Vec<Candidate>) {
+        let Some(at) = ["a", "b"].iter().position(|l| self.column.name.eq_ignore_ascii_case(l)) else { return };
+        let Some([first, second]) = self.catalogue.joined_by(&self.child.name) else { return };
+        // Prisma gives the first letter to the model that comes first in the alphabet ("Relation table conventions").
+        let (first, second) = if first.noun <= second.noun { (first, second) } else { (second, first) };
+        let thing = if at == 0 { first } else { second };
+        let Some((key, _)) = scoring::key_of(thing.table, "") else { return };
+        let how = format!("`{}` joins two tables, of which `{}` is one", self.child.name, thing.table.name);
+        self.push(thing, key, vec![Feature::new("name.letter_of_junction", how)], all);
     }
 
     /// The column is called like others that a declared key makes refer to one table.
@@ -291,29 +419,41 @@ impl Search<'_, '_> {
         }
         let count = if *times == 1 { "the one declared key".to_string() } else { format!("all {times} declared keys") };
         let how = format!("{count} on a column `{}` refer to `{parent}`", self.column.name);
-        let score = scoring::HABIT + if *times > 2 { 0.08 } else { 0.0 };
-        self.push_to(table, key, score, how, all);
+        let mut features = vec![Feature::new("habit", how)];
+        if *times > 2 {
+            features.push(Feature::new("habit.often", ""));
+        }
+        self.push_to(table, key, features, all);
     }
 
-    fn add(&self, thing: &Thing<'_>, ending: &Ending, score: f64, how: String, all: &mut Vec<Candidate>) -> bool {
-        let (key, worth) = match ending {
+    fn add(&self, thing: &Thing<'_>, ending: &Ending, mut features: Vec<Feature>, all: &mut Vec<Candidate>) -> bool {
+        let key = match ending {
             Ending::Natural(word) => {
-                let Some(key) = natural_key(self.catalogue, thing.table, self.column, word) else { return false };
-                (key, scoring::natural(word) / scoring::NAMED)
+                let natural = natural_key(self.catalogue, thing.table, self.column, word);
+                // `league_key`, `employee_no`: the key, by another name.
+                let other = || {
+                    scoring::key_of(thing.table, "").filter(|_| matches!(word.as_str(), "key" | "no" | "nr" | "num"))
+                };
+                let Some(key) = natural.or_else(|| Some(other()?.0)) else { return false };
+                features.push(Feature::new(
+                    if natural.is_some() { scoring::natural(word) } else { "ending.other_key" },
+                    "",
+                ));
+                key
             }
             Ending::Id => {
                 let Some((key, _)) = scoring::key_of(thing.table, &self.column.name) else { return false };
-                (twin_key(thing.table, self.words, key), 1.0)
+                twin_key(thing.table, self.words, key)
             }
             Ending::Bare => {
                 let Some((key, _)) = scoring::key_of(thing.table, &self.column.name) else { return false };
                 // `order integer` is a place in a row, `comments integer` a count.
                 let last = self.words.last().map_or("", String::as_str);
-                // A key that is a number has no number for its default.
-                if self.column.default.as_ref().is_some_and(|d| d.trim().parse::<f64>().is_ok()) {
+                if words::QUANTITIES.contains(&last) || singular(last) != last {
                     return false;
                 }
-                if words::QUANTITIES.contains(&last) || singular(last) != last {
+                // A key that is a number has no number for its default.
+                if self.column.default.as_ref().is_some_and(|d| d.trim().parse::<f64>().is_ok()) {
                     return false;
                 }
                 // A text beside a text key may as well be a name or a label.
@@ -323,49 +463,92 @@ impl Search<'_, '_> {
                 if is_decimal || (text && family == Family::Integer) {
                     return false;
                 }
-                (key, scoring::BARE_NAME / scoring::NAMED * if text { 0.55 } else { 1.0 })
+                features.push(Feature::new(if text { "ending.none_text" } else { "ending.none" }, ""));
+                key
             }
         };
-        self.push(thing, key, score * worth, how, all)
+        self.push(thing, key, features, all)
     }
 
-    fn push(&self, thing: &Thing<'_>, key: &Column, score: f64, how: String, all: &mut Vec<Candidate>) -> bool {
-        // Rows are repeated in a history, but belong to the original.
-        let score = if thing.is_copy { score * 0.8 } else { score };
-        self.push_to(thing.table, key, score, how, all)
+    fn push(&self, thing: &Thing<'_>, key: &Column, mut features: Vec<Feature>, all: &mut Vec<Candidate>) -> bool {
+        if thing.is_copy {
+            let says = format!("`{}` repeats rows that belong to another table", thing.table.name);
+            features.push(Feature::new("parent.is_copy", says));
+        }
+        self.push_to(thing.table, key, features, all)
     }
 
-    fn push_to(&self, parent: &Table, key: &Column, score: f64, how: String, all: &mut Vec<Candidate>) -> bool {
-        let itself = parent.name == self.child.name;
-        if itself && key.name == self.column.name {
+    fn push_to(&self, parent: &Table, key: &Column, mut features: Vec<Feature>, all: &mut Vec<Candidate>) -> bool {
+        if (parent.name == self.child.name && key.name == self.column.name)
+            || is_twin(self.child, self.column, parent, key)
+        {
             return false;
         }
-        // A table with the columns of another, its key among them, keeps rows of that one: a partition, an archive.
-        let is_twin = key.name == self.column.name
-            && parent.columns.len() > 2
-            && parent.columns.len() == self.child.columns.len()
-            && parent.columns.iter().all(|c| self.child.column(&c.name).is_some());
-        if is_twin {
+        let engine = self.catalogue.schema.engine;
+        let Some((fit, types)) = scoring::types(engine, self.column, key) else { return false };
+        // `salaries.teamid` is what `teams.teamid` is, not what `teams.id` is.
+        let has_it_too = parent.name != self.child.name
+            && key.name != self.column.name
+            && parent.column(&self.column.name).is_some();
+        if fit == "type.crossed" && (has_it_too || features.iter().any(|f| f.name == "ending.other_key")) {
             return false;
         }
-        let Some((fit, types)) = scoring::types(self.catalogue.schema.engine, self.column, key) else { return false };
+        if has_it_too {
+            let says = format!("`{}` has a column `{}` of its own", parent.name, self.column.name);
+            features.push(Feature::new("parent.has_column_too", says));
+        }
         // A row of an inheriting table is one of the parent's, not one that refers to it.
         if self.is_sole_key && self.child.inherits.contains(&parent.name) {
             return false;
         }
-        let mut score = score * fit;
-        let mut evidence = vec![how, format!("`{parent}.{key}`: {types}", parent = parent.name, key = key.name)];
+        features.push(Feature::new(fit, format!("`{}.{}`: {types}", parent.name, key.name)));
         if self.is_sole_key {
             // The table's own key refers to another table only where each row extends one of that table's.
-            if self.column.auto_number || score < scoring::ROLE_AND_NAME {
+            // SQLite numbers rows by any `INTEGER PRIMARY KEY` that is given none ("CREATE TABLE", 5): no sign of intent.
+            let numbered = self.column.auto_number && (engine != Engine::Sqlite || self.child.autoincrement);
+            if numbered || !scoring::can_extend(&features) {
                 return false;
             }
-            score *= 0.9;
-            evidence.push(format!("`{}` is the key of `{}` too: one row each", self.column.name, self.child.name));
+            let says = format!("`{}` is the key of `{}` too: one row each", self.column.name, self.child.name);
+            features.push(Feature::new("child.is_key", says));
         }
-        all.push(Candidate { parent: parent.name.clone(), parent_column: key.name.clone(), score, evidence });
+        if let Some(same) = all.iter_mut().find(|c| c.parent == parent.name && c.parent_columns == [key.name.as_str()])
+        {
+            // Two ways to the same parent are one name, read twice: the way that says more counts.
+            const WEAKER: &[&str] =
+                &["name.key_only", "name.key_of_extension", "name.key_of_several", "name.key_of_namesake"];
+            let is_name = |f: &Feature| ["name.", "role.", "ending."].iter().any(|p| f.name.starts_with(p));
+            if features.first().is_some_and(|f| f.name == "name.table")
+                && same.features.first().is_some_and(|f| WEAKER.contains(&f.name))
+            {
+                same.features.retain(|f| !is_name(f));
+                let old = std::mem::take(&mut same.features);
+                same.features = features.iter().filter(|f| is_name(f)).cloned().collect();
+                same.features.extend(old);
+            } else {
+                features.retain(|f| !is_name(f));
+            }
+            features.retain(|f| !same.features.iter().any(|s| s.name == f.name));
+            same.features.append(&mut features);
+            return true;
+        }
+        all.push(Candidate {
+            parent: parent.name.clone(),
+            parent_columns: vec![key.name.clone()],
+            features,
+            counts: None,
+        });
         true
     }
+}
+
+/// Tells whether a column is its table's copy of the parent's own key: a table that repeats all columns of another
+/// (a partition, a child by inheritance, an archive) holds rows of that table, not references to it.
+fn is_twin(child: &Table, column: &Column, parent: &Table, key: &Column) -> bool {
+    column.name == key.name
+        && parent.columns.len() > 2
+        && parent.columns.len() == child.columns.len()
+        && parent.columns.iter().all(|c| child.column(&c.name).is_some())
 }
 
 fn ends_like_key(name: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::holds_rows_of_its_own;
+use super::scoring;
 use super::words::{self, noun, singular, split};
 use crate::schema::{Schema, Table, TableName};
 
@@ -37,6 +38,7 @@ pub(super) struct Catalogue<'s> {
     by_noun: BTreeMap<String, Vec<(usize, Naming)>>,
     by_key_name: BTreeMap<String, Vec<usize>>,
     column_prefixes: BTreeMap<&'s TableName, String>,
+    wide: Vec<usize>,
 }
 
 impl<'s> Catalogue<'s> {
@@ -48,6 +50,7 @@ impl<'s> Catalogue<'s> {
             things: Vec::new(),
             by_noun: BTreeMap::new(),
             by_key_name: BTreeMap::new(),
+            wide: Vec::new(),
             column_prefixes: tables.iter().filter_map(|t| Some((&t.name, column_prefix(t)?))).collect(),
         };
         for table in tables {
@@ -69,11 +72,14 @@ impl<'s> Catalogue<'s> {
             for start in 1..words.len() {
                 catalogue.name(noun(&words[start..]), i, Naming::End);
             }
-            if let Some([key]) = table.primary_key.as_ref().map(|k| k.columns.as_slice()) {
-                let name = catalogue.column_words(table, key).concat();
+            if let Some(key) = scoring::sole_key(table) {
+                let name = catalogue.column_words(table, &key.name).concat();
                 if !words::GENERIC_KEYS.contains(&name.as_str()) {
                     catalogue.by_key_name.entry(name).or_default().push(i);
                 }
+            }
+            if table.unique_column_sets().any(|set| set.len() > 1) {
+                catalogue.wide.push(i);
             }
             let is_copy = words.len() > 1 && words.iter().any(|w| words::COPIES.contains(&singular(w).as_str()));
             catalogue.things.push(Thing { table, noun: noun(&words), words, is_copy });
@@ -121,6 +127,28 @@ impl<'s> Catalogue<'s> {
             words.remove(0);
         }
         words
+    }
+
+    /// Returns the tables that have a key of several columns.
+    pub fn with_wide_keys(&self) -> impl Iterator<Item = &Thing<'s>> {
+        self.wide.iter().map(|i| &self.things[*i])
+    }
+
+    /// Returns the two tables that a table is called after: `_CategoryToPost`, `post_category`.
+    pub fn joined_by(&self, table: &TableName) -> Option<[&Thing<'s>; 2]> {
+        let words = self.words_of(table);
+        let one = |words: &[String]| {
+            let mut found = self
+                .named(&noun(words), table)
+                .into_iter()
+                .filter(|(t, n)| t.table.name != *table && matches!(n, Naming::Full | Naming::WithoutPrefix));
+            found.next().map(|(t, _)| t)
+        };
+        (1..words.len()).find_map(|i| {
+            let rest = &words[i..];
+            let rest = if rest.len() > 1 && rest[0] == "to" { &rest[1..] } else { rest };
+            Some([one(&words[..i])?, one(rest)?])
+        })
     }
 
     /// Returns the one table of people who act, as seen from a child.

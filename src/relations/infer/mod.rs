@@ -1,61 +1,117 @@
-//! Relations that nothing declares, told by names, types and keys.
+//! Relations that nothing declares, told by names, types, keys and, where they may be read, rows.
 //!
-//! A guess must be worth more than its noise: a column whose name only resembles a table's stays without a parent. No
-//! rows are read here.
+//! [`Survey::of`] asks the schema, [`Survey::read`] the rows, [`Survey::decide`] weighs the evidence: each can be done
+//! without the one before last. A guess must be worth more than its noise: a column whose name only resembles a table's
+//! stays without a parent.
 
 mod action;
 mod candidates;
 mod catalogue;
+mod composite;
+mod decide;
+mod hint;
+mod model;
 mod polymorphic;
+mod report;
+mod rows;
 mod scoring;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Basis, Relation};
-use crate::schema::{Schema, Table, TableKind, TableName};
-use candidates::Candidate;
+#[cfg(test)]
+use super::Basis;
+use super::Relation;
+use crate::schema::{Column, Schema, Table, TableKind, TableName};
 use catalogue::Catalogue;
 
 pub use action::{Advice, advise, names_actor};
-pub use polymorphic::{PolymorphicPair, polymorphic_pairs};
+pub use candidates::Candidate;
+pub use decide::{Class, Counts, Proposal, RunnerUp};
+pub use hint::{Hint, HintSource};
+pub use model::{Feature, Model};
+pub use polymorphic::{PolymorphicPair, Target, polymorphic_pairs};
+pub use report::{Advised, IndexNeed, Inference};
+pub use rows::{ReadOptions, RowsRead};
 
 /// Returns the relations that names and types tell, for columns that none of the `known` relations names, with a
 /// confidence of at least `threshold` (from 0 to 1), one parent for each column.
 pub fn infer(schema: &Schema, known: &[Relation], threshold: f64) -> Vec<Relation> {
-    let catalogue = Catalogue::new(schema);
-    let mut taken: BTreeSet<(&TableName, &str)> = BTreeSet::new();
-    for relation in known {
-        taken.extend(relation.columns.iter().map(|c| (&relation.child, c.as_str())));
-    }
-    let pairs = polymorphic_pairs(schema);
-    taken.extend(pairs.iter().map(|p| (&p.table, p.id_column.as_str())));
-    let habits = habits(known);
+    let survey = Survey::of(schema, known, &[]);
+    survey.decide(Model::published(), threshold).into_iter().map(|p| p.relation(schema)).collect()
+}
 
-    let mut found = Vec::new();
-    for child in schema.tables.iter().filter(|t| holds_rows_of_its_own(t) && !is_pattern(schema, t)) {
-        for column in &child.columns {
-            if taken.contains(&(&child.name, column.name.as_str())) || !scoring::can_refer(column) {
-                continue;
-            }
-            let all = candidates::of(&catalogue, child, column, habits.get(column.name.as_str()));
-            let Some(best) = choose(all) else { continue };
-            let confidence = (best.score * 100.0).round() / 100.0;
-            if confidence >= threshold {
-                found.push(Relation {
-                    child: child.name.clone(),
-                    columns: vec![column.name.clone()],
-                    parent: best.parent.clone(),
-                    parent_columns: vec![best.parent_column.clone()],
-                    on_delete: None,
-                    nullable: column.nullable,
-                    basis: Basis::Inferred { confidence, evidence: best.evidence },
-                });
-            }
+/// Columns that may refer, and what is known of each.
+#[derive(Clone, Debug)]
+pub struct Survey<'s> {
+    schema: &'s Schema,
+    /// The columns, with the parents they may have.
+    pub subjects: Vec<Subject>,
+    /// The pairs of columns that refer to several tables; none of them is a subject.
+    pub polymorphic: Vec<PolymorphicPair>,
+    /// Columns that nothing names a parent for; rows may.
+    unnamed: Vec<(TableName, String)>,
+    /// Relations that are known without asking.
+    known: Vec<Relation>,
+    /// What was read of the rows.
+    pub rows: RowsRead,
+}
+
+/// One column, or several that refer together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The table.
+    pub child: TableName,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The parents that they may refer to.
+    pub candidates: Vec<Candidate>,
+}
+
+impl<'s> Survey<'s> {
+    /// Asks names, types and keys, and takes what other sources say.
+    pub fn of(schema: &'s Schema, known: &[Relation], hints: &[Hint]) -> Self {
+        let catalogue = Catalogue::new(schema);
+        let mut taken: BTreeSet<(&TableName, &str)> = BTreeSet::new();
+        for relation in known {
+            taken.extend(relation.columns.iter().map(|c| (&relation.child, c.as_str())));
         }
+        let polymorphic: Vec<_> = polymorphic_pairs(schema)
+            .into_iter()
+            .filter(|p| !taken.contains(&(&p.table, p.id_column.as_str())))
+            .collect();
+        let habits = habits(known);
+        let is_pair = |t: &Table, c: &Column| polymorphic.iter().any(|p| p.table == t.name && p.id_column == c.name);
+        let mut survey = Self {
+            schema,
+            subjects: Vec::new(),
+            polymorphic: polymorphic.clone(),
+            unnamed: Vec::new(),
+            known: known.to_vec(),
+            rows: RowsRead::default(),
+        };
+        for child in schema.tables.iter().filter(|t| holds_rows_of_its_own(t) && !is_pattern(schema, t)) {
+            let pairs: BTreeSet<&str> =
+                child.columns.iter().filter(|c| is_pair(child, c)).map(|c| c.name.as_str()).collect();
+            let free = |c: &Column| {
+                !taken.contains(&(&child.name, c.name.as_str()))
+                    && !pairs.contains(c.name.as_str())
+                    && scoring::can_refer(c)
+            };
+            for column in child.columns.iter().filter(|c| free(c)) {
+                let candidates = candidates::of(&catalogue, child, column, habits.get(column.name.as_str()));
+                if candidates.is_empty() {
+                    survey.unnamed.push((child.name.clone(), column.name.clone()));
+                } else {
+                    let columns = vec![column.name.clone()];
+                    survey.subjects.push(Subject { child: child.name.clone(), columns, candidates });
+                }
+            }
+            survey.subjects.extend(composite::of(&catalogue, child, &free));
+        }
+        hint::add(&mut survey, hints);
+        survey
     }
-    found.sort_by(|a, b| (&a.child, &a.columns, &a.parent).cmp(&(&b.child, &b.columns, &b.parent)));
-    found
 }
 
 /// Tells whether a table stands for itself and its rows are this database's.
@@ -92,19 +148,7 @@ fn habits(known: &[Relation]) -> BTreeMap<&str, (&TableName, &str, usize)> {
     habits.into_iter().filter_map(|(column, habit)| Some((column, habit?))).collect()
 }
 
-/// Picks the best candidate; where two parents are equally good, neither is believed.
-fn choose(mut all: Vec<Candidate>) -> Option<Candidate> {
-    all.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.parent.cmp(&b.parent)));
-    let mut all = all.into_iter();
-    let mut best = all.next()?;
-    if let Some(rival) = all.find(|c| c.parent != best.parent)
-        && best.score - rival.score < 0.02
-    {
-        best.score *= 0.5;
-        best.evidence.push(format!("`{}` fits as well", rival.parent));
-    }
-    Some(best)
-}
-
+#[cfg(test)]
+mod proptests;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,21 @@ pub struct PolymorphicPair {
     pub type_column: String,
     /// The column that holds the key: `commentable_id`.
     pub id_column: String,
+    /// The tables that the kinds turn out to mean, where rows were read.
+    pub targets: Vec<Target>,
+}
+
+/// What one kind of a polymorphic pair refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The kind, as the rows spell it.
+    pub kind: String,
+    /// How many rows have it.
+    pub rows: u64,
+    /// The table and its key; `None` if no table fits.
+    pub parent: Option<(TableName, String)>,
+    /// How many of these rows refer to nothing.
+    pub orphans: u64,
 }
 
 const TYPES: &[&str] = &["type", "kind", "class", "model", "content_type"];
@@ -48,6 +63,7 @@ pub fn polymorphic_pairs(schema: &Schema) -> Vec<PolymorphicPair> {
                     table: table.name.clone(),
                     type_column: kind.name.clone(),
                     id_column: id.name.clone(),
+                    targets: Vec::new(),
                 });
             }
         }

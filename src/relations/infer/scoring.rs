@@ -1,46 +1,39 @@
-//! How much each kind of evidence is worth.
-//!
-//! The numbers are set so that 0.5 means "more likely than not by far": only a name that says the parent outright passes
-//! without further help.
+//! What a key looks like, and how well two columns' types fit.
 
+use super::model::Feature;
+use super::words;
 use crate::schema::{Column, Engine, Family, Table};
 
-/// `customer_id` and a table of customers.
-pub(super) const NAMED: f64 = 0.95;
-/// The same, the table's prefix left out.
-pub(super) const NAMED_WITHOUT_PREFIX: f64 = 0.9;
-/// The column has the name of the parent's own key.
-pub(super) const SAME_KEY_NAME: f64 = 0.92;
-/// The same, but the key is not named after its table.
-pub(super) const SAME_KEY_NAME_ONLY: f64 = 0.55;
-/// `billing_address_id` and addresses.
-pub(super) const ROLE_AND_NAME: f64 = 0.85;
-/// `config_files.set_id` and `config_sets`.
-pub(super) const IN_CONTEXT: f64 = 0.75;
-/// `org_id` and organizations.
-pub(super) const ABBREVIATED: f64 = 0.8;
-/// `analysis_id` and `analysis_runs`.
-pub(super) const NAMED_WITHOUT_FILLER: f64 = 0.7;
-/// `user_id` and `auth_user`, when no other table ends so.
-pub(super) const TABLE_ENDS_SO: f64 = 0.6;
-/// `parent_id`.
-pub(super) const SELF_ROLE: f64 = 0.85;
-/// `owner_id`, `created_by`.
-pub(super) const PERSON_ROLE: f64 = 0.75;
-/// Every declared key on a column of this name refers to that table.
-pub(super) const HABIT: f64 = 0.85;
-/// A column of the parent's bare name: `customer`.
-pub(super) const BARE_NAME: f64 = 0.8;
-/// A unique `code` and the like: what the column's last word is worth.
-pub(super) fn natural(word: &str) -> f64 {
+/// Returns the feature of a name that ends like a natural key.
+pub(super) fn natural(word: &str) -> &'static str {
     match word {
-        "code" | "iso" | "symbol" => 0.78,
-        "key" => 0.75,
-        "no" | "nr" | "num" => 0.7,
-        "number" | "slug" | "abbreviation" | "abbrev" => 0.6,
+        "code" | "iso" | "symbol" => "ending.code",
+        "key" => "ending.key",
+        "no" | "nr" | "num" => "ending.no",
+        "number" | "slug" | "abbreviation" | "abbrev" => "ending.number",
         // A name beside a table of names is a copy as often as a reference.
-        _ => 0.4,
+        _ => "ending.name",
     }
+}
+
+/// Tells whether a column with these features can be its table's key and refer all the same: only a name that says the
+/// parent outright is enough.
+pub(super) fn can_extend(features: &[Feature]) -> bool {
+    const KINDS: &[&str] = &[
+        "name.table",
+        "name.role_and_table",
+        "name.key",
+        "name.key_of_namesake",
+        "name.key_of_extension",
+        "name.key_of_several",
+        "name.key_abbreviated",
+        "name.more_specific",
+        "name.none",
+        "habit",
+    ];
+    let weak =
+        |f: &Feature| f.name.starts_with("ending.") || f.name == "name.table_ends_so" || f.name == "name.filler_cut";
+    features.first().is_some_and(|f| KINDS.contains(&f.name)) && !features.iter().any(weak)
 }
 
 /// Tells whether a column's type can hold a key at all.
@@ -50,38 +43,61 @@ pub(super) fn can_refer(column: &Column) -> bool {
         && matches!(column.data_type.family, Integer | Decimal | Text | Uuid | Bytes | Any | Other)
 }
 
-/// How well two types fit: a factor, and what to say of it. `None` where they do not.
-pub(super) fn types(engine: Engine, child: &Column, parent: &Column) -> Option<(f64, String)> {
+/// How well two types fit: the feature, and what to say of it. `None` where they do not.
+pub(super) fn types(engine: Engine, child: &Column, parent: &Column) -> Option<(&'static str, String)> {
     let (a, b) = (&child.data_type, &parent.data_type);
     let both = if a.raw == b.raw { format!("both are {}", a.raw) } else { format!("{} fits {}", a.raw, b.raw) };
     if a.family == Family::Any || b.family == Family::Any {
-        return Some((0.9, "a column without a type fits every key".to_string()));
+        return Some(("type.any", "a column without a type fits every key".to_string()));
     }
     if a.family == b.family {
-        let factor = match (a.integer_bytes(), b.integer_bytes()) {
-            (Some(child), Some(parent)) if child > parent => 0.97,
+        let feature = match (a.integer_bytes(), b.integer_bytes()) {
+            (Some(child), Some(parent)) if child > parent => "type.wider",
             _ if a.family == Family::Other && a.base != b.base => return None,
-            _ => 1.0,
+            _ => "type.same",
         };
-        return Some((factor, both));
+        return Some((feature, both));
     }
     match (a.family, b.family) {
-        (Family::Integer, Family::Decimal) | (Family::Decimal, Family::Integer) => Some((0.9, both)),
-        (Family::Text, Family::Uuid) | (Family::Uuid, Family::Text) if engine == Engine::Sqlite => Some((1.0, both)),
+        (Family::Integer, Family::Decimal) | (Family::Decimal, Family::Integer) => Some(("type.number", both)),
+        (Family::Text, Family::Uuid) | (Family::Uuid, Family::Text) if engine == Engine::Sqlite => {
+            Some(("type.same", both))
+        }
         (Family::Text, Family::Uuid) | (Family::Uuid, Family::Text) => {
-            Some((0.6, format!("{} holds {} only after a cast", a.raw, b.raw)))
+            Some(("type.cast", format!("{} holds {} only after a cast", a.raw, b.raw)))
+        }
+        // SQLite's columns hold what they are given, and it compares after applying affinity ("Datatypes", 4.2).
+        (Family::Text, Family::Integer) | (Family::Integer, Family::Text) if engine == Engine::Sqlite => {
+            Some(("type.crossed", format!("{} beside {}", a.raw, b.raw)))
         }
         _ => None,
     }
 }
 
+/// Returns the single column that is a table's key: declared, or, where a table declares no key at all, the one whose
+/// name says so.
+pub(super) fn sole_key(table: &Table) -> Option<&Column> {
+    if let Some(key) = &table.primary_key {
+        let [one] = key.columns.as_slice() else { return None };
+        return table.column(one);
+    }
+    if table.unique_column_sets().next().is_some() {
+        return None;
+    }
+    let noun = words::noun(&words::split(&table.name.name));
+    table.columns.iter().filter(|c| can_refer(c)).find(|c| {
+        let words = words::split(&c.name);
+        let name = words.concat();
+        let is_id = |w: &str| words::ID_WORDS.contains(&w) || ["code", "no", "key"].contains(&w);
+        is_id(&name) || name.strip_prefix(noun.as_str()).is_some_and(is_id)
+    })
+}
+
 /// Returns the column that a reference to a table would name: the single-column primary key, else a unique `id` or a
 /// unique column of the child's own name.
 pub(super) fn key_of<'t>(parent: &'t Table, child_column: &str) -> Option<(&'t Column, bool)> {
-    if let Some(key) = &parent.primary_key
-        && let [one] = key.columns.as_slice()
-    {
-        return parent.column(one).map(|c| (c, true));
+    if let Some(key) = sole_key(parent) {
+        return Some((key, true));
     }
     let unique = |name: &str| parent.unique_column_sets().any(|set| set == [name]);
     let named = ["id", child_column].into_iter().filter_map(|n| parent.column(n)).find(|c| unique(&c.name));

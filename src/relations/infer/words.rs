@@ -382,6 +382,12 @@ pub(super) const PERSON_ROLES: &[&str] = &[
     "publisher",
     "maintainer",
     "admin",
+    "resourceowner",
+    "supportrep",
+    "salesrep",
+    "representative",
+    "rep",
+    "agent",
 ];
 
 /// Roles that name a row also without `id` after them.
@@ -484,6 +490,97 @@ pub(super) const FILLERS: &[&str] =
 pub(super) const COPIES: &[&str] = &[
     "history", "archive", "archived", "backup", "bak", "old", "tmp", "temp", "staging", "audit", "log", "deleted",
     "copy",
+];
+
+/// Tells whether a key's name is its table's, shortened: `aid` and `author`, `apt_id` and `apartment`.
+pub(super) fn abbreviates(key: &str, noun: &str) -> bool {
+    let stem = ["uuid", "id", "key", "code", "no", "num"].iter().find_map(|e| key.strip_suffix(e)).unwrap_or_default();
+    let mut rest = noun.chars();
+    !stem.is_empty()
+        && stem.len() < noun.len()
+        && noun.chars().next() == stem.chars().next()
+        && stem.chars().all(|c| rest.any(|r| r == c))
+}
+
+/// Tells whether a word is somebody who does something: `granter`, `subscriber`, `auditor`.
+pub(super) fn is_agent(word: &str) -> bool {
+    let ends = word.len() > 5 && ["er", "or"].iter().any(|e| word.ends_with(e));
+    ends && !NO_AGENTS.contains(&word)
+}
+
+/// Words that end like an agent and are a thing.
+const NO_AGENTS: &[&str] = &[
+    "order",
+    "number",
+    "folder",
+    "header",
+    "filter",
+    "server",
+    "cluster",
+    "container",
+    "identifier",
+    "counter",
+    "letter",
+    "layer",
+    "parameter",
+    "register",
+    "router",
+    "trigger",
+    "timer",
+    "offer",
+    "voucher",
+    "computer",
+    "sensor",
+    "vector",
+    "color",
+    "error",
+    "factor",
+    "floor",
+    "behavior",
+    "adapter",
+    "driver",
+    "provider",
+    "tracker",
+    "worker",
+    "printer",
+    "paper",
+    "river",
+    "chapter",
+    "semester",
+    "quarter",
+    "center",
+    "monitor",
+    "processor",
+    "indicator",
+    "connector",
+    "calculator",
+    "generator",
+    "vendor",
+    "sponsor",
+    "advisor",
+    "customer",
+    "manufacturer",
+    "carrier",
+    "shipper",
+    "supplier",
+    "dealer",
+    "retailer",
+    "publisher",
+    "character",
+    "player",
+    "member",
+    "other",
+    "answer",
+    "transfer",
+    "water",
+    "power",
+    "newsletter",
+    "banner",
+    "poster",
+    "helper",
+    "wrapper",
+    "master",
+    "user",
 ];
 
 #[cfg(test)]

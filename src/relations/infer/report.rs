@@ -1,0 +1,81 @@
+//! What is proposed, with all that a person needs to decide: action, index, polymorphic pairs.
+
+use super::action::Advice;
+use super::decide::Proposal;
+use super::model::Model;
+use super::polymorphic::PolymorphicPair;
+use super::rows::RowsRead;
+use super::{Survey, action};
+use crate::relations::lookup::{Grade, grade};
+use crate::relations::{Graph, Relation};
+
+/// Everything that inference has to say of a schema.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inference {
+    /// The relations that are proposed, sorted by child.
+    pub proposals: Vec<Advised>,
+    /// The pairs of columns that refer to several tables; no key can be declared for them.
+    pub polymorphic: Vec<PolymorphicPair>,
+    /// What was read of the rows; `None` if none were asked for.
+    pub rows: Option<RowsRead>,
+    /// How many relations were known already: declared or configured.
+    pub known: usize,
+}
+
+/// A proposal, and what to do with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advised {
+    /// The relation.
+    pub proposal: Proposal,
+    /// The action it should have.
+    pub action: Advice,
+    /// Whether a delete of a parent row will find its child rows by an index.
+    pub index: IndexNeed,
+}
+
+/// Whether an index is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexNeed {
+    /// An index of this name serves.
+    Served(String),
+    /// An index helps on some of the columns only.
+    Helped,
+    /// The whole child table would be read.
+    Missing,
+}
+
+impl Survey<'_> {
+    /// Weighs the evidence, and adds what follows from it; rows count if [`Survey::read`] was called.
+    pub fn report(&self, model: &Model, threshold: f64, rows_read: bool) -> Inference {
+        let proposals = self.decide(model, threshold);
+        let graph = self.graph_of(&proposals);
+        let wished = action::for_all(self.schema, &graph, &proposals);
+        let advised = proposals.into_iter().zip(wished).map(|(proposal, action)| {
+            let table = self.schema.table(&proposal.child);
+            let index = match table.map(|t| grade(self.schema, t, &proposal.columns)) {
+                Some((Grade::Covers, Some(index))) => IndexNeed::Served(index.name.clone()),
+                Some((Grade::Covers, None)) => IndexNeed::Served("the table's own key".to_string()),
+                Some((Grade::Helps, _)) => IndexNeed::Helped,
+                _ => IndexNeed::Missing,
+            };
+            Advised { proposal, action, index }
+        });
+        Inference {
+            proposals: advised.collect(),
+            polymorphic: self.polymorphic.clone(),
+            rows: rows_read.then(|| self.rows.clone()),
+            known: self.known.len(),
+        }
+    }
+
+    /// Makes the graph of what is known and what is proposed.
+    pub fn graph(&self, model: &Model, threshold: f64) -> Graph {
+        self.graph_of(&self.decide(model, threshold))
+    }
+
+    fn graph_of(&self, proposals: &[Proposal]) -> Graph {
+        let found = proposals.iter().map(|p| p.relation(self.schema));
+        let relations: Vec<Relation> = self.known.iter().cloned().chain(found).collect();
+        Graph::from_relations(self.schema, relations)
+    }
+}

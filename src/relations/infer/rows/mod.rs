@@ -1,0 +1,340 @@
+//! What the rows say of each candidate, and of columns whose names say nothing.
+//!
+//! Tables of a few thousand rows are read whole, one column's values as hashes; of larger ones a sample, and the database
+//! looks values up. What is proposed is then counted by the database, row by row. Time and memory are bounded, and what
+//! could not be read stays unknown: no row, no verdict. Nothing is written.
+
+mod nameless;
+mod polymorphic;
+mod profile;
+mod sql;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::candidates::Candidate;
+use super::decide::Counts;
+use super::model::{Feature, Model};
+use super::{Subject, Survey};
+use crate::engine::{EngineErrorKind, Session};
+use crate::schema::TableName;
+use profile::{Column, Profiles};
+
+/// How much may be read.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// How long reading may take; what is not read by then stays unknown. `None` is no bound.
+    pub budget: Option<Duration>,
+    /// Tables of up to so many rows are read whole.
+    pub whole: usize,
+    /// So many rows are read of a larger one.
+    pub sample: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { budget: Some(Duration::from_secs(30)), whole: 20_000, sample: 2_000 }
+    }
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowsRead {
+    /// How many tables.
+    pub tables: usize,
+    /// Whether time ran out.
+    pub out_of_time: bool,
+    /// What could not be read, each with the reason; sorted.
+    pub failures: Vec<String>,
+}
+
+/// What every part of the reading needs.
+struct Reader<'a> {
+    session: &'a mut dyn Session,
+    deadline: Option<Instant>,
+    read: RowsRead,
+}
+
+impl Reader<'_> {
+    fn late(&mut self) -> bool {
+        let late = self.deadline.is_some_and(|d| Instant::now() >= d);
+        self.read.out_of_time |= late;
+        late
+    }
+
+    /// Runs a query; what fails is noted, and is unknown.
+    fn ask(&mut self, what: &TableName, sql: &str) -> Option<crate::engine::Rows> {
+        if self.late() {
+            return None;
+        }
+        match self.session.query(sql) {
+            Ok(rows) => Some(rows),
+            Err(error) if error.kind == EngineErrorKind::Cancelled => {
+                self.read.out_of_time = true;
+                None
+            }
+            Err(error) => {
+                let failure = format!("{what}: {}", error.message);
+                if !self.read.failures.contains(&failure) {
+                    self.read.failures.push(failure);
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Survey<'_> {
+    /// Asks the rows.
+    pub fn read(&mut self, session: &mut dyn Session, options: &ReadOptions) {
+        let Some(budget) = options.budget else { return self.read_until(session, options, None) };
+        // A statement that is still running when time is out is stopped.
+        let cancel = session.canceller();
+        let (done, waiting) = mpsc::channel::<()>();
+        let watch = thread::spawn(move || {
+            if waiting.recv_timeout(budget) == Err(mpsc::RecvTimeoutError::Timeout) {
+                cancel();
+            }
+        });
+        self.read_until(session, options, Some(Instant::now() + budget));
+        drop(done);
+        // The watch only waits and calls; it cannot have failed.
+        let _ = watch.join();
+    }
+
+    fn read_until(&mut self, session: &mut dyn Session, options: &ReadOptions, deadline: Option<Instant>) {
+        let mut reader = Reader { session, deadline, read: RowsRead::default() };
+        let profiles = Profiles::read(self, &mut reader, options);
+        for i in 0..self.subjects.len() {
+            self.measure(i, &profiles, &mut reader);
+        }
+        nameless::add(self, &profiles, &mut reader);
+        for subject in &mut self.subjects {
+            compare(subject, &profiles);
+        }
+        weigh_against_each_other(&mut self.subjects, &profiles);
+        self.count(&profiles, &mut reader);
+        polymorphic::map(self, &profiles, &mut reader);
+        reader.read.failures.sort();
+        self.rows = reader.read;
+    }
+
+    /// Measures every candidate of a subject against what was read.
+    fn measure(&mut self, subject: usize, profiles: &Profiles, reader: &mut Reader<'_>) {
+        let Subject { child, columns, candidates } = &mut self.subjects[subject];
+        let [column] = columns.as_slice() else { return };
+        let Some(child) = profiles.column(child, column).filter(|c| !c.distinct.is_empty()) else { return };
+        for candidate in candidates {
+            let [key] = candidate.parent_columns.as_slice() else { continue };
+            let Some(fit) = profiles.fit(child, &candidate.parent, key, reader) else { continue };
+            candidate.features.extend(fit.features());
+            candidate.counts = Some(fit.counts(child));
+        }
+    }
+
+    /// Counts the orphans of every key of several columns: of these nothing is known from single columns.
+    fn count_tuples(&mut self, profiles: &Profiles, reader: &mut Reader<'_>) {
+        let dialect = reader.session.dialect();
+        for subject in self.subjects.iter_mut().filter(|s| s.columns.len() > 1) {
+            for candidate in &mut subject.candidates {
+                let (child, parent) = (&subject.child, &candidate.parent);
+                if [child, parent].iter().any(|t| profiles.rows(t).is_none_or(|n| n == 0)) || reader.late() {
+                    continue;
+                }
+                let sql = sql::count_orphans(dialect, child, &subject.columns, parent, &candidate.parent_columns);
+                let Some((rows, orphans)) = reader.ask(child, &sql).as_ref().and_then(numbers) else { continue };
+                if rows > 0 {
+                    candidate.counts = Some(Counts { rows, orphans, exact: true });
+                    let says = format!("{orphans} of {rows} rows have no parent");
+                    candidate.features.push(Feature::new(sql::verdict(rows, orphans), says));
+                }
+            }
+        }
+    }
+
+    /// Counts, in the database, the orphans of what is likely to be proposed and was not read whole.
+    fn count(&mut self, profiles: &Profiles, reader: &mut Reader<'_>) {
+        self.count_tuples(profiles, reader);
+        let likely: Vec<_> = self.decide(Model::published(), 0.25);
+        let dialect = reader.session.dialect();
+        for p in likely {
+            let whole = p.counts.is_some_and(|c| c.exact && (c.orphans == 0 || p.columns.len() > 1));
+            if whole || reader.late() {
+                continue;
+            }
+            // Composite keys, and tables of which nothing could be read, have no profile.
+            let known_empty = |t: &TableName| profiles.rows(t) == Some(0);
+            if known_empty(&p.child) || known_empty(&p.parent) {
+                continue;
+            }
+            let sql = sql::count_orphans(dialect, &p.child, &p.columns, &p.parent, &p.parent_columns);
+            let Some(rows) = reader.ask(&p.child, &sql) else { continue };
+            let Some((rows, orphans)) = numbers(&rows) else { continue };
+            let same = |s: &&mut Subject| s.child == p.child && s.columns == p.columns;
+            let Some(subject) = self.subjects.iter_mut().find(same) else { continue };
+            let same = |c: &&mut Candidate| c.parent == p.parent && c.parent_columns == p.parent_columns;
+            let Some(candidate) = subject.candidates.iter_mut().find(same) else { continue };
+            if rows == 0 {
+                continue;
+            }
+            candidate.counts = Some(Counts { rows, orphans, exact: true });
+            if orphans > 0 {
+                restate(candidate, rows, orphans);
+            }
+        }
+    }
+}
+
+fn numbers(rows: &crate::engine::Rows) -> Option<(u64, u64)> {
+    let number = |i: usize| rows.rows.first()?.get(i)?.integer().and_then(|n| u64::try_from(n).ok());
+    Some((number(0)?, number(1)?))
+}
+
+/// Replaces what a sample said by what all rows say.
+fn restate(candidate: &mut Candidate, rows: u64, orphans: u64) {
+    const VERDICTS: &[&str] = &["rows.included", "rows.mostly", "rows.outside", "rows.contradicted"];
+    candidate.features.retain(|f| !VERDICTS.contains(&f.name));
+    let (name, value) = profile::verdict(profile::ratio(orphans, rows), u64::MAX);
+    candidate.features.push(Feature::measured(name, value, format!("{orphans} of {rows} rows have no parent")));
+}
+
+/// Says which of a column's parents is the tightest: of those that hold all its values, the one with the fewest rows.
+fn compare(subject: &mut Subject, profiles: &Profiles) {
+    let rows = holders(subject, profiles);
+    let (Some(least), true) = (rows.values().min().copied(), rows.len() > 1) else { return };
+    for candidate in &mut subject.candidates {
+        let Some(n) = rows.get(&candidate.parent) else { continue };
+        if candidate.is_nameless() {
+            // `shape.tighter_parents` says it, of all parents and not of those kept.
+        } else if *n == least {
+            let says = format!("of {} parents that hold all its values it has the fewest rows", rows.len());
+            candidate.features.push(Feature::new("rows.tightest", says));
+        } else {
+            let more = 1.0 + profile::digits(*n) - profile::digits(least);
+            let says = "another parent holds all its values with fewer rows";
+            candidate.features.push(Feature::measured("rows.looser", more, says));
+        }
+    }
+}
+
+/// Returns the parents that hold all of a column's values, and how many rows they have.
+fn holders(subject: &Subject, profiles: &Profiles) -> BTreeMap<TableName, u64> {
+    let including = subject.candidates.iter().filter(|c| c.value("rows.included") > 0.0);
+    including.filter_map(|c| Some((c.parent.clone(), profiles.rows(&c.parent)?))).collect()
+}
+
+/// From so many distinct values on, more of them do not make a small parent any likelier.
+const TELLING: f64 = 12.0;
+/// How often the shares are estimated anew.
+const ROUNDS: usize = 40;
+
+/// Of the parents that hold a column's values, says how likely each is: values drawn from a parent with few keys are less of
+/// a coincidence than from one with many, and a parent that other columns refer to is likelier than one that none does.
+/// Both depend on each other, so they are estimated in turns (expectation and maximisation).
+fn weigh_against_each_other(subjects: &mut [Subject], profiles: &Profiles) {
+    let mut columns: Vec<(usize, f64, Vec<(usize, TableName, f64)>)> = Vec::new();
+    for (i, subject) in subjects.iter().enumerate().filter(|(_, s)| s.candidates.iter().any(Candidate::is_nameless)) {
+        let Some(read) = subject.columns.first().and_then(|c| profiles.column(&subject.child, c)) else { continue };
+        let telling = profile::ratio(read.distinct.len() as u64, 1).min(TELLING);
+        let of = subject.candidates.iter().enumerate().filter(|(_, c)| c.value("rows.contradicted") == 0.0);
+        let of = of.filter_map(|(j, c)| {
+            let rows = profiles.rows(&c.parent).filter(|n| *n > 0)?;
+            Some((j, c.parent.clone(), (-telling * profile::ratio(rows, 1).ln()).max(-600.0)))
+        });
+        // A part of a key, or what is indexed, refers more often than any other column.
+        let shaped = |c: &Candidate| c.value("shape.in_key") + c.value("shape.indexed") + c.value("shape.text") > 0.0;
+        let counts = if subject.candidates.iter().any(shaped) { 1.0 } else { 0.1 };
+        columns.push((i, counts, of.collect()));
+    }
+    let mut refer: BTreeMap<TableName, f64> = BTreeMap::new();
+    let mut posteriors: Vec<Vec<f64>> = Vec::new();
+    for _ in 0..ROUNDS {
+        posteriors.clear();
+        let mut next: BTreeMap<TableName, f64> = BTreeMap::new();
+        for (_, counts, of) in &columns {
+            let best = of.iter().map(|(.., l)| *l).fold(f64::NEG_INFINITY, f64::max);
+            let raw: Vec<f64> =
+                of.iter().map(|(_, p, l)| (l - best).exp() * (0.5 + refer.get(p).copied().unwrap_or(0.0))).collect();
+            let sum: f64 = raw.iter().sum();
+            let posterior: Vec<f64> = raw.iter().map(|r| if sum > 0.0 { r / sum } else { 0.0 }).collect();
+            for ((_, parent, _), p) in of.iter().zip(&posterior) {
+                *next.entry(parent.clone()).or_default() += counts * p;
+            }
+            posteriors.push(posterior);
+        }
+        refer = next;
+    }
+    for ((i, counts, of), posterior) in columns.iter().zip(&posteriors) {
+        for ((j, parent, _), p) in of.iter().zip(posterior) {
+            let candidate = &mut subjects[*i].candidates[*j];
+            if !candidate.is_nameless() {
+                continue;
+            }
+            let says = format!("of {} parents that hold its values, a chance of {:.0} %", of.len(), p * 100.0);
+            candidate.features.push(Feature::measured("rows.likeliest", *p, says));
+            let others = (refer.get(parent).copied().unwrap_or(0.0) - counts * p).max(0.0);
+            let says = format!("about {others:.0} other columns seem to refer to it");
+            candidate.features.push(Feature::measured("shape.favourite", (1.0 + others).log10(), says));
+        }
+    }
+}
+
+/// A child's values against a parent's key.
+struct Fit {
+    /// How many distinct values were looked up, and how many were not found.
+    tested: u64,
+    outside: u64,
+    /// Which share of the parent's rows is referred to.
+    coverage: f64,
+    /// Which share of the parent's range the child's values span, where both are numbers.
+    reach: Option<f64>,
+    /// Whether the greatest value of both is the same.
+    same_end: bool,
+    /// Whether the parent's keys are numbers without gaps, so that any small number is one of them.
+    dense: bool,
+    /// Whether every value of both sides was compared.
+    whole: bool,
+}
+
+impl Fit {
+    fn features(&self) -> Vec<Feature> {
+        let Self { tested, outside, .. } = self;
+        let (name, value) = profile::verdict(profile::ratio(*outside, *tested), *tested);
+        let says = match outside {
+            0 => format!("all {tested} values tested are in the parent"),
+            n => format!("{n} of {tested} values tested are not in the parent"),
+        };
+        let mut all = vec![Feature::measured(name, value, says)];
+        if *tested < 3 {
+            all.push(Feature::new("rows.few", "too few values to tell"));
+        }
+        if name != "rows.contradicted" {
+            let percent = self.coverage * 100.0;
+            let says = format!("{percent:.0} % of the parent's rows are referred to");
+            all.push(Feature::measured("rows.coverage", self.coverage, says));
+            let reach = self.reach.unwrap_or(1.0);
+            all.push(Feature::measured(
+                "rows.reach",
+                reach,
+                format!("the values span {:.0} % of its keys", reach * 100.0),
+            ));
+            if self.same_end {
+                all.push(Feature::new("rows.same_end", "the greatest value is the parent's greatest key"));
+            }
+            if self.dense {
+                all.push(Feature::new(
+                    "rows.dense_parent",
+                    "its keys have no gaps: small numbers are among them by chance",
+                ));
+            }
+        }
+        all
+    }
+
+    fn counts(&self, child: &Column) -> Counts {
+        let whole = self.whole && self.outside == 0;
+        Counts { rows: if whole { child.filled } else { self.tested }, orphans: self.outside, exact: whole }
+    }
+}

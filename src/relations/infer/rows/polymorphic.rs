@@ -1,0 +1,72 @@
+//! Which tables the kinds of a polymorphic pair mean.
+
+use super::profile::Profiles;
+use super::{Reader, sql};
+use crate::relations::infer::catalogue::{Catalogue, Naming};
+use crate::relations::infer::polymorphic::Target;
+use crate::relations::infer::words::{noun, split};
+use crate::relations::infer::{PolymorphicPair, Survey, scoring};
+use crate::schema::{Column, TableName};
+
+/// How many kinds of one pair are looked at.
+const KINDS: usize = 30;
+
+/// Maps each kind to a table, by its name, and counts the rows that refer to nothing there.
+pub(super) fn map(survey: &mut Survey<'_>, profiles: &Profiles, reader: &mut Reader<'_>) {
+    let catalogue = Catalogue::new(survey.schema);
+    let mut pairs = std::mem::take(&mut survey.polymorphic);
+    for pair in &mut pairs {
+        if profiles.rows(&pair.table).is_none_or(|n| n == 0) || reader.late() {
+            continue;
+        }
+        let Some(id) = survey.schema.table(&pair.table).and_then(|t| t.column(&pair.id_column)) else { continue };
+        pair.targets = targets(&catalogue, pair, id, reader);
+    }
+    survey.polymorphic = pairs;
+}
+
+fn targets(catalogue: &Catalogue<'_>, pair: &PolymorphicPair, id: &Column, reader: &mut Reader<'_>) -> Vec<Target> {
+    let dialect = reader.session.dialect();
+    let (table, kind) = (dialect.table(&pair.table), dialect.identifier(&pair.type_column));
+    let key = dialect.identifier(&pair.id_column);
+    let sql = format!(
+        "SELECT {kind}, count(*) FROM {table} WHERE {kind} IS NOT NULL AND {key} IS NOT NULL GROUP BY {kind} \
+         ORDER BY count(*) DESC, {kind} LIMIT {KINDS}"
+    );
+    let Some(kinds) = reader.ask(&pair.table, &sql) else { return Vec::new() };
+    let mut all = Vec::new();
+    for row in kinds.rows {
+        let [name, rows] = row.as_slice() else { continue };
+        let Some(name) = name.text() else { continue };
+        let rows = rows.integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let parent = meant(catalogue, &pair.table, id, &name);
+        let orphans = parent.as_ref().and_then(|(parent, parent_key)| {
+            let columns = (vec![pair.id_column.clone()], vec![parent_key.clone()]);
+            let sql = sql::count_orphans(dialect, &pair.table, &columns.0, parent, &columns.1);
+            let sql = format!("{sql} AND c.{kind} = {}", dialect.literal(&name));
+            reader.ask(&pair.table, &sql)?.rows.first()?.get(1)?.integer()
+        });
+        let orphans = orphans.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        all.push(Target { kind: name, rows, parent, orphans });
+    }
+    all.sort_by(|a, b| a.kind.cmp(&b.kind));
+    all
+}
+
+/// `Post`, `App\Models\Post`, `blog.post`, `posts`: the table of posts.
+fn meant(catalogue: &Catalogue<'_>, from: &TableName, id: &Column, kind: &str) -> Option<(TableName, String)> {
+    let last = kind.rsplit(['\\', '.', ':', '/']).next().unwrap_or(kind);
+    let full: String = kind.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    for name in [full.as_str(), last] {
+        let named = catalogue.named(&noun(&split(name)), from);
+        let mut fitting = named.into_iter().filter(|(_, n)| *n != Naming::End).filter_map(|(thing, _)| {
+            let (key, _) = scoring::key_of(thing.table, "")?;
+            scoring::types(catalogue.schema.engine, id, key)?;
+            Some((thing.table.name.clone(), key.name.clone()))
+        });
+        if let (Some(found), None) = (fitting.next(), fitting.next()) {
+            return Some(found);
+        }
+    }
+    None
+}

@@ -1,0 +1,95 @@
+//! The statements that read rows.
+
+use crate::engine::{Dialect, Value};
+use crate::schema::{Engine, Table, TableName};
+
+/// Tells whether a table has more than so many rows, and how many it has if not.
+pub(super) fn count_up_to(dialect: &dyn Dialect, table: &TableName, most: usize) -> String {
+    format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {}) AS some_rows", dialect.table(table), most + 1)
+}
+
+/// Reads columns of all rows.
+pub(super) fn whole(dialect: &dyn Dialect, table: &TableName, columns: &[String]) -> String {
+    format!("SELECT {} FROM {}", dialect.columns(columns), dialect.table(table))
+}
+
+/// Reads columns of some rows from all over the table, without reading the rest.
+pub(super) fn sample(dialect: &dyn Dialect, table: &Table, columns: &[String], rows: u64, sample: usize) -> String {
+    let (list, name) = (dialect.columns(columns), dialect.table(&table.name));
+    let rowid = table.columns.iter().all(|c| !c.name.eq_ignore_ascii_case("rowid")) && !table.without_rowid;
+    match dialect.engine() {
+        Engine::Sqlite if rowid => {
+            let of: Vec<String> = columns.iter().map(|c| format!("t.{}", dialect.identifier(c))).collect();
+            let of = of.join(", ");
+            // Every look-up is one descent of the table's own tree; rowids that are not there give no row.
+            format!(
+                "WITH RECURSIVE step(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM step WHERE i < {last}), \
+                 span(low, high) AS (SELECT (SELECT min(rowid) FROM {name}), (SELECT max(rowid) FROM {name})) \
+                 SELECT {of} FROM step CROSS JOIN span CROSS JOIN {name} AS t \
+                 WHERE t.rowid = low + (high - low) * i / {last}",
+                last = sample.saturating_sub(1).max(1)
+            )
+        }
+        Engine::Postgres if rows > 0 => {
+            // Whole pages, chosen at random with a fixed seed (SELECT, "TABLESAMPLE"); twice as many as needed.
+            let percent = (sample as u64 * 200).checked_div(rows).unwrap_or(100).clamp(1, 100);
+            format!("SELECT {list} FROM {name} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) LIMIT {sample}")
+        }
+        _ => format!("SELECT {list} FROM {name} LIMIT {sample}"),
+    }
+}
+
+/// Reads the first rows, where a sample gave too few.
+pub(super) fn first(dialect: &dyn Dialect, table: &TableName, columns: &[String], sample: usize) -> String {
+    format!("SELECT {} FROM {} LIMIT {sample}", dialect.columns(columns), dialect.table(table))
+}
+
+/// Reads a key's least and greatest value: two look-ups in its index.
+pub(super) fn range(dialect: &dyn Dialect, table: &TableName, key: &str) -> String {
+    let (name, key) = (dialect.table(table), dialect.identifier(key));
+    format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})")
+}
+
+/// Counts which of some values a key has.
+pub(super) fn look_up(dialect: &dyn Dialect, table: &TableName, key: &str, values: &[Value]) -> String {
+    let list: Vec<String> = values
+        .iter()
+        .map(|v| match v {
+            Value::Integer(n) => n.to_string(),
+            Value::Blob(_) if dialect.engine() == Engine::Sqlite => v.to_string(),
+            other => dialect.literal(&other.to_string()),
+        })
+        .collect();
+    let key = dialect.identifier(key);
+    format!("SELECT count(DISTINCT {key}) FROM {} WHERE {key} IN ({})", dialect.table(table), list.join(", "))
+}
+
+/// Counts the rows that refer, and those of them that have no parent.
+pub(super) fn count_orphans(
+    dialect: &dyn Dialect,
+    child: &TableName,
+    columns: &[String],
+    parent: &TableName,
+    parent_columns: &[String],
+) -> String {
+    let c = |name: &String| format!("c.{}", dialect.identifier(name));
+    let filled: Vec<String> = columns.iter().map(|n| format!("{} IS NOT NULL", c(n))).collect();
+    let equal: Vec<String> =
+        parent_columns.iter().zip(columns).map(|(p, n)| format!("p.{} = {}", dialect.identifier(p), c(n))).collect();
+    format!(
+        "SELECT count(*), count(CASE WHEN NOT EXISTS (SELECT 1 FROM {} AS p WHERE {}) THEN 1 END) FROM {} AS c WHERE {}",
+        dialect.table(parent),
+        equal.join(" AND "),
+        dialect.table(child),
+        filled.join(" AND ")
+    )
+}
+
+/// What counted rows say of a key of several columns.
+pub(super) fn verdict(rows: u64, orphans: u64) -> &'static str {
+    match orphans {
+        0 => "composite.included",
+        n if n * 20 <= rows => "composite.mostly",
+        _ => "composite.contradicted",
+    }
+}

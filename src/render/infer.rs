@@ -1,0 +1,346 @@
+//! What inference proposes: `text`, `markdown`, `json`.
+
+use serde::Serialize;
+
+use super::style::{Style, count, tame, thousands, width, wrap};
+use crate::relations::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair};
+use crate::relations::side;
+use crate::schema::TableName;
+
+/// The format's name and version. It changes when a reader of the old one would be misled.
+pub const FORMAT: &str = "referee-relations/1";
+
+/// The formats of an inference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InferFormat {
+    /// For a reader at a terminal.
+    #[default]
+    Text,
+    /// A document for people.
+    Markdown,
+    /// referee's own document.
+    Json,
+}
+
+impl InferFormat {
+    /// Every format.
+    pub const ALL: &[Self] = &[Self::Text, Self::Markdown, Self::Json];
+
+    /// Returns the name a user types.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Markdown => "markdown",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Writes an inference.
+pub fn render(format: InferFormat, source: &str, inference: &Inference, style: &Style) -> String {
+    match format {
+        InferFormat::Text => text(source, inference, style),
+        InferFormat::Markdown => markdown(source, inference),
+        InferFormat::Json => json(source, inference),
+    }
+}
+
+/// Says in a line what was found.
+fn headline(inference: &Inference) -> String {
+    let of = |class: Class| inference.proposals.iter().filter(|a| a.proposal.class == class).count();
+    let mut parts = vec![format!("{} that nothing declares", count(inference.proposals.len(), "relation"))];
+    for class in [Class::Verified, Class::NamesOnly, Class::Contradicted] {
+        if of(class) > 0 {
+            parts.push(format!("{} {}", of(class), class.as_str()));
+        }
+    }
+    if inference.known > 0 {
+        parts.push(format!("{} known already", inference.known));
+    }
+    parts.join(", ")
+}
+
+/// Says what the rows say of a relation.
+fn rows(counts: Counts) -> String {
+    let Counts { rows, orphans, exact } = counts;
+    let what = match (exact, orphans) {
+        (true, 0) => "no orphan".to_string(),
+        (true, n) => format!("{} without a parent", thousands(n)),
+        (false, 0) => "all found; the rest was not read".to_string(),
+        (false, n) => format!("{} without a parent; the rest was not read", thousands(n)),
+    };
+    format!("{} {}: {what}", thousands(rows), if exact { "rows refer" } else { "values sampled" })
+}
+
+fn index(advised: &Advised) -> String {
+    let columns = advised.proposal.columns.join(", ");
+    match &advised.index {
+        IndexNeed::Served(name) => format!("{name} serves the look-up"),
+        IndexNeed::Helped => format!("an index helps, but not on all of ({columns})"),
+        IndexNeed::Missing => format!("none serves the look-up; add one on {} ({columns})", advised.proposal.child),
+    }
+}
+
+fn target(table: &TableName, columns: &[String]) -> String {
+    side(table, columns)
+}
+
+fn text(source: &str, inference: &Inference, style: &Style) -> String {
+    let mut out = String::new();
+    let line = |out: &mut String, hang: &str, text: &str| {
+        for (i, part) in wrap(&tame(text), style.width.saturating_sub(hang.len())).iter().enumerate() {
+            let lead = if i == 0 { hang.to_string() } else { " ".repeat(hang.len()) };
+            out.push_str(&format!("{lead}{part}\n"));
+        }
+    };
+    line(&mut out, "", &format!("{source}: {}", headline(inference)));
+    let arrow = if style.unicode { "→" } else { "->" };
+    for advised in &inference.proposals {
+        let p = &advised.proposal;
+        let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
+        let title = format!("{} {arrow} {}", tame(&child), tame(&parent));
+        let verdict = format!("{:.2}  {}", p.confidence, p.class.as_str());
+        let room = style.width.saturating_sub(width(&title) + width(&verdict));
+        out.push('\n');
+        if room >= 2 {
+            out.push_str(&format!("{}{}{verdict}\n", style.bold(&title), " ".repeat(room)));
+        } else {
+            line(&mut out, "", &title);
+            line(&mut out, "  ", &verdict);
+        }
+        if let Some(counts) = p.counts {
+            line(&mut out, "  rows   ", &rows(counts));
+        }
+        for (feature, adds) in p.evidence.iter().filter(|(f, _)| !f.says.is_empty()) {
+            line(&mut out, &format!("  {adds:+5.1}  "), &feature.says);
+        }
+        line(&mut out, "  delete ", &format!("ON DELETE {}: {}", advised.action.action, advised.action.rationale));
+        line(&mut out, "  index  ", &index(advised));
+        for other in &p.runners_up {
+            let other = format!("{} ({:.2})", target(&other.parent, &other.parent_columns), other.confidence);
+            line(&mut out, "  or     ", &other);
+        }
+    }
+    for pair in &inference.polymorphic {
+        out.push('\n');
+        line(&mut out, "", &pair_title(pair));
+        for target in &pair.targets {
+            line(&mut out, "  ", &pair_target(target));
+        }
+    }
+    if let Some(read) = inference.rows.as_ref().filter(|r| r.out_of_time) {
+        out.push('\n');
+        let tables = count(read.tables, "table");
+        line(
+            &mut out,
+            "",
+            &format!("Time ran out after {tables}: give more with --budget, or read no rows with --no-data."),
+        );
+    }
+    out
+}
+
+fn pair_title(pair: &PolymorphicPair) -> String {
+    format!(
+        "{}.{} refers to a table that {} names: polymorphic, so no foreign key can be declared",
+        pair.table, pair.id_column, pair.type_column
+    )
+}
+
+fn pair_target(target: &crate::relations::infer::Target) -> String {
+    let rows = thousands(target.rows);
+    match &target.parent {
+        Some((table, key)) if target.orphans == 0 => {
+            format!("`{}`: {table}.{key}, {rows} rows, no orphan", target.kind)
+        }
+        Some((table, key)) => {
+            format!("`{}`: {table}.{key}, {rows} rows, {} without a parent", target.kind, thousands(target.orphans))
+        }
+        None => format!("`{}`: no table is called so, {rows} rows", target.kind),
+    }
+}
+
+fn markdown(source: &str, inference: &Inference) -> String {
+    let code = |t: &str| format!("`{}`", t.replace('`', "'").replace('|', "\\|"));
+    let mut out = format!("# Relations of {source}\n\n{}.\n", headline(inference));
+    if !inference.proposals.is_empty() {
+        out.push_str("\n| child | parent | confidence | class | orphans | ON DELETE |\n|---|---|---:|---|---:|---|\n");
+        for Advised { proposal: p, action, .. } in &inference.proposals {
+            let orphans = p.counts.map_or("unknown".to_string(), |c| thousands(c.orphans));
+            out.push_str(&format!(
+                "| {} | {} | {:.2} | {} | {orphans} | {} |\n",
+                code(&target(&p.child, &p.columns)),
+                code(&target(&p.parent, &p.parent_columns)),
+                p.confidence,
+                p.class.as_str(),
+                action.action
+            ));
+        }
+    }
+    for advised in &inference.proposals {
+        let p = &advised.proposal;
+        let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
+        out.push_str(&format!("\n## {} → {}\n\n", code(&child), code(&parent)));
+        if let Some(counts) = p.counts {
+            out.push_str(&format!("- {}\n", rows(counts)));
+        }
+        for (feature, adds) in p.evidence.iter().filter(|(f, _)| !f.says.is_empty()) {
+            out.push_str(&format!("- {adds:+.1}: {}\n", tame(&feature.says)));
+        }
+        let (action, rationale) = (advised.action.action, tame(&advised.action.rationale));
+        out.push_str(&format!("- ON DELETE {action}: {rationale}\n- index: {}\n", index(advised)));
+        for other in &p.runners_up {
+            let parent = code(&target(&other.parent, &other.parent_columns));
+            out.push_str(&format!("- or {parent} ({:.2})\n", other.confidence));
+        }
+    }
+    for pair in &inference.polymorphic {
+        out.push_str(&format!("\n## {}\n\n", code(&format!("{}.{}", pair.table, pair.id_column))));
+        out.push_str(&format!("{}.\n", pair_title(pair)));
+        if !pair.targets.is_empty() {
+            out.push('\n');
+        }
+        for target in &pair.targets {
+            out.push_str(&format!("- {}\n", tame(&pair_target(target))));
+        }
+    }
+    out
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: &'a str,
+    source: &'a str,
+    relations: Vec<RelationOut<'a>>,
+    polymorphic: Vec<PairOut<'a>>,
+    rows: Option<RowsOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct Side<'a> {
+    table: &'a TableName,
+    columns: &'a [String],
+}
+
+#[derive(Serialize)]
+struct RelationOut<'a> {
+    child: Side<'a>,
+    parent: Side<'a>,
+    status: &'a str,
+    confidence: f64,
+    class: Class,
+    rows: Option<u64>,
+    orphans: Option<u64>,
+    exact: bool,
+    on_delete: crate::schema::Action,
+    rationale: &'a str,
+    index: Option<&'a str>,
+    evidence: Vec<EvidenceOut<'a>>,
+    runners_up: Vec<RunnerUpOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct EvidenceOut<'a> {
+    feature: &'a str,
+    value: f64,
+    adds: f64,
+    says: &'a str,
+}
+
+#[derive(Serialize)]
+struct RunnerUpOut<'a> {
+    parent: Side<'a>,
+    confidence: f64,
+}
+
+#[derive(Serialize)]
+struct PairOut<'a> {
+    table: &'a TableName,
+    type_column: &'a str,
+    id_column: &'a str,
+    targets: Vec<TargetOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct TargetOut<'a> {
+    kind: &'a str,
+    table: Option<&'a TableName>,
+    column: Option<&'a str>,
+    rows: u64,
+    orphans: u64,
+}
+
+#[derive(Serialize)]
+struct RowsOut<'a> {
+    tables: usize,
+    out_of_time: bool,
+    failures: &'a [String],
+}
+
+fn json(source: &str, inference: &Inference) -> String {
+    let rounded = |x: f64| (x * 1000.0).round() / 1000.0;
+    let relations = inference.proposals.iter().map(|a| {
+        let p = &a.proposal;
+        RelationOut {
+            child: Side { table: &p.child, columns: &p.columns },
+            parent: Side { table: &p.parent, columns: &p.parent_columns },
+            status: "inferred",
+            confidence: p.confidence,
+            class: p.class,
+            rows: p.counts.map(|c| c.rows),
+            orphans: p.counts.map(|c| c.orphans),
+            exact: p.counts.is_some_and(|c| c.exact),
+            on_delete: a.action.action,
+            rationale: &a.action.rationale,
+            index: match &a.index {
+                IndexNeed::Served(name) => Some(name.as_str()),
+                IndexNeed::Helped | IndexNeed::Missing => None,
+            },
+            evidence: p
+                .evidence
+                .iter()
+                .map(|(f, adds)| EvidenceOut {
+                    feature: f.name,
+                    value: rounded(f.value),
+                    adds: rounded(*adds),
+                    says: &f.says,
+                })
+                .collect(),
+            runners_up: p
+                .runners_up
+                .iter()
+                .map(|r| RunnerUpOut {
+                    parent: Side { table: &r.parent, columns: &r.parent_columns },
+                    confidence: r.confidence,
+                })
+                .collect(),
+        }
+    });
+    let pairs = inference.polymorphic.iter().map(|p| PairOut {
+        table: &p.table,
+        type_column: &p.type_column,
+        id_column: &p.id_column,
+        targets: p
+            .targets
+            .iter()
+            .map(|t| TargetOut {
+                kind: &t.kind,
+                table: t.parent.as_ref().map(|(table, _)| table),
+                column: t.parent.as_ref().map(|(_, key)| key.as_str()),
+                rows: t.rows,
+                orphans: t.orphans,
+            })
+            .collect(),
+    });
+    let rows = inference.rows.as_ref().map(|r| RowsOut {
+        tables: r.tables,
+        out_of_time: r.out_of_time,
+        failures: &r.failures,
+    });
+    let document =
+        Document { format: FORMAT, source, relations: relations.collect(), polymorphic: pairs.collect(), rows };
+    // Plain structs of texts and numbers cannot fail to be written.
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
