@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""How long `referee infer` takes, and how much memory: a gigabyte of rows, and a thousand tables without rows.
+
+  infer.py BINARY [FOLDER]     makes the databases in FOLDER (default: a temporary one) and runs BINARY on each
+
+Prints a Markdown table; benches/results/infer.md keeps one with the machine it was made on.
+"""
+import os, resource, sqlite3, subprocess, sys, tempfile, time
+
+
+def gigabyte(path):
+    con = sqlite3.connect(path)
+    con.execute('PRAGMA journal_mode = OFF')
+    con.execute('PRAGMA synchronous = OFF')
+    con.executescript('''
+        CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, note TEXT);
+        CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT, note TEXT);
+        CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, placed TEXT, note TEXT);
+        CREATE TABLE order_lines (id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, product_id INTEGER NOT NULL,
+                                  quantity INTEGER, note TEXT);''')
+    series = 'WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < %d) '
+    note = 'hex(zeroblob(50))'
+    con.execute('INSERT INTO customers ' + series % 300_000 + f"SELECT i, 'customer ' || i, {note} FROM s")
+    con.execute('INSERT INTO products ' + series % 50_000 + f"SELECT i, 'sku' || i, {note} FROM s")
+    con.execute('INSERT INTO orders ' + series % 2_000_000 + f"SELECT i, i * 7919 % 300000 + 1, '2026-01-01', {note} FROM s")
+    con.execute('INSERT INTO order_lines ' + series % 5_600_000 +
+                f'SELECT i, i * 31 % 2000000 + 1, i * 17 % 50000 + 1, i % 9, {note} FROM s')
+    con.commit()
+    con.close()
+
+
+def thousand(path):
+    con = sqlite3.connect(path)
+    letters = 'bcdfghjklm'
+    word = lambda n: 'z' + ''.join(letters[n // d % 10] for d in (100, 10, 1))
+    for t in range(1000):
+        columns = ', '.join(f'{word((t * 7 + c * 13) % 1000)}_id INTEGER' for c in range(1, 10))
+        con.execute(f'CREATE TABLE {word(t)}s (id INTEGER PRIMARY KEY, {columns})')
+    con.commit()
+    con.close()
+
+
+def run(binary, path, *options):
+    start = time.time()
+    child = subprocess.Popen([binary, 'infer', path, '--format', 'json', '--no-config', *options], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        sys.exit(f'{path}: ended with {status}')
+    return time.time() - start, usage.ru_maxrss / 1024
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    folder = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp()
+    print('| database | options | seconds | peak memory, MB |\n|---|---|---:|---:|')
+    for name, make, options in [('gigabyte', gigabyte, ['--budget', '60s']), ('gigabyte', gigabyte, ['--no-data']),
+                                ('thousand', thousand, ['--no-data']), ('thousand', thousand, [])]:
+        path = os.path.join(folder, name + '.db')
+        if not os.path.exists(path):
+            make(path)
+        seconds, memory = run(sys.argv[1], path, *options)
+        size = os.path.getsize(path) / 1e6
+        print(f'| {name} ({size:.0f} MB) | {" ".join(options)} | {seconds:.2f} | {memory:.0f} |')
+
+
+if __name__ == '__main__':
+    main()
