@@ -48,7 +48,7 @@ pub(crate) fn half(args: &Args) -> Result<()> {
             for i in members {
                 let d = &all[i];
                 let name = |k: &GoldKey| format!("{}.{}.{}", d.name, k.table, k.columns.join(","));
-                let kept = |k: &GoldKey| drawn(args.seed, &name(k)) % 2 == 0;
+                let kept = |k: &GoldKey| drawn(args.seed, &name(k)).is_multiple_of(2);
                 let known = relations(d, kept);
                 let told = known
                     .iter()

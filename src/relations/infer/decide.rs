@@ -10,6 +10,9 @@ use super::{Subject, Survey};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Schema, TableName};
 
+/// A relation of several columns: child, columns, parent, parent's columns, score.
+type Wide = (TableName, Vec<String>, TableName, Vec<String>, f64);
+
 /// What stands behind a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -153,14 +156,14 @@ impl Survey<'_> {
     /// A column that refers together with others does not refer alone as well: what it says, the composite says, unless
     /// it leads to a table that the composite's parent does not lead to.
     fn suppress_parts_of_composites(&self, choices: &mut Vec<Choice<'_>>) {
-        let mut wide: Vec<(TableName, Vec<String>, TableName, Vec<String>, f64)> = Vec::new();
+        let mut wide: Vec<Wide> = Vec::new();
         for c in choices.iter().filter(|c| c.subject.columns.len() > 1) {
             let (parent, parent_columns) = (c.best.parent.clone(), c.best.parent_columns.clone());
             wide.push((c.subject.child.clone(), c.subject.columns.clone(), parent, parent_columns, c.score));
         }
         wide.sort_by(|a, b| b.4.total_cmp(&a.4).then_with(|| a.1.cmp(&b.1)));
         // One composite key for each column; the best first.
-        let mut kept: Vec<&(TableName, Vec<String>, TableName, Vec<String>, f64)> = Vec::new();
+        let mut kept: Vec<&Wide> = Vec::new();
         for one in &wide {
             if !kept.iter().any(|k| k.0 == one.0 && k.1.iter().any(|c| one.1.contains(c))) {
                 kept.push(one);

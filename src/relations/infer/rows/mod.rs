@@ -225,6 +225,9 @@ fn holders(subject: &Subject, profiles: &Profiles) -> BTreeMap<TableName, u64> {
     including.filter_map(|c| Some((c.parent.clone(), profiles.rows(&c.parent)?))).collect()
 }
 
+/// A parent that holds a column's values: the candidate's position, the table, and how unlikely a coincidence is (a logarithm).
+type Rival = (usize, TableName, f64);
+
 /// From so many distinct values on, more of them do not make a small parent any likelier.
 const TELLING: f64 = 12.0;
 /// How often the shares are estimated anew.
@@ -234,7 +237,7 @@ const ROUNDS: usize = 40;
 /// a coincidence than from one with many, and a parent that other columns refer to is likelier than one that none does.
 /// Both depend on each other, so they are estimated in turns (expectation and maximisation).
 fn weigh_against_each_other(subjects: &mut [Subject], profiles: &Profiles) {
-    let mut columns: Vec<(usize, f64, Vec<(usize, TableName, f64)>)> = Vec::new();
+    let mut columns: Vec<(usize, f64, Vec<Rival>)> = Vec::new();
     for (i, subject) in subjects.iter().enumerate().filter(|(_, s)| s.candidates.iter().any(Candidate::is_nameless)) {
         let Some(read) = subject.columns.first().and_then(|c| profiles.column(&subject.child, c)) else { continue };
         let telling = profile::ratio(read.distinct.len() as u64, 1).min(TELLING);

@@ -150,7 +150,7 @@ fn search(
         if parent.name == child.name {
             features.push(Feature::new("shape.itself", "the parent is the table itself"));
         }
-        if !parent.primary_key.as_ref().is_some_and(|k| k.columns == [key.name.as_str()]) {
+        if parent.primary_key.as_ref().is_none_or(|k| k.columns != [key.name.as_str()]) {
             features.push(Feature::new("shape.other_key", "the parent has another primary key"));
         }
         if matches!(column.data_type.family, Family::Text | Family::Uuid | Family::Bytes) {
@@ -167,7 +167,7 @@ fn search(
         let similar = similarity(&column.name, &parent.name.name);
         let similar = if similar > of_its_own { similar } else { 0.0 };
         if similar > 0.0 {
-            features.push(Feature::measured("name.similar", similar, format!("the names resemble each other")));
+            features.push(Feature::measured("name.similar", similar, "the names resemble each other".to_string()));
         }
         let counts = Some(fit.counts(read));
         let order = fit.coverage + 2.0 * similar + if fit.same_end { 1.0 } else { 0.0 };

@@ -51,7 +51,7 @@ impl Column {
         let every = (self.distinct.len() / LOOK_UPS + 1).next_power_of_two();
         if self.some.len() < LOOK_UPS {
             self.some.push(value);
-        } else if self.distinct.len() % every == 0 {
+        } else if self.distinct.len().is_multiple_of(every) {
             let at = self.distinct.len() / every % LOOK_UPS;
             self.some[at] = value;
         }
