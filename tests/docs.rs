@@ -66,7 +66,7 @@ fn index_of_rules_is_up_to_date() {
 #[test]
 fn table_of_contents_is_up_to_date_and_whole() {
     let mut text = String::from(
-        "# Summary\n\n[referee](introduction.md)\n\n- [Sources](sources.md)\n- [Auditing](audit.md)\n- [Linting migrations](lint.md)\n- [The graph](graph.md)\n\
+        "# Summary\n\n[referee](introduction.md)\n\n- [Sources](sources.md)\n- [Auditing](audit.md)\n- [Linting migrations](lint.md)\n- [Fate](fate.md)\n- [Inference](infer.md)\n- [The graph](graph.md)\n\
          - [Configuration](configuration.md)\n- [In CI](ci.md)\n- [Rules](rules/README.md)\n",
     );
     for rule in rules::ALL {

@@ -12,6 +12,8 @@
 //! reads no rows; `--list SET` lists what is wrong in one set. Nothing depends on time or chance: the same directory gives
 //! the same weights.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of the maintainers, not the product")]
+
 mod experiments;
 mod fit;
 mod gold;

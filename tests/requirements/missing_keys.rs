@@ -51,7 +51,7 @@ fn eleven_keys_with_their_actions_and_five_indexes() {
                     "warning undeclared-foreign-key orders.driver_id",
                     "warning undeclared-foreign-key orders.pod_id",
                     "warning unindexed-foreign-key orders.pod_id",
-                    "info undeclared-foreign-key pods.operator_id",
+                    "warning undeclared-foreign-key pods.operator_id",
                     "warning unindexed-foreign-key pods.operator_id",
                     "warning undeclared-foreign-key subscriptions.customer_id",
                     "warning undeclared-foreign-key subscriptions.product_id",

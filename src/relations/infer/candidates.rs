@@ -5,7 +5,7 @@ use super::decide::Counts;
 use super::model::Feature;
 use super::scoring;
 use super::words::{self, noun, singular};
-use crate::schema::{Column, Engine, Family, Table, TableName};
+use crate::schema::{Column, Family, Table, TableName};
 
 /// A parent that a column may refer to.
 #[derive(Clone, Debug, PartialEq)]
@@ -504,9 +504,7 @@ impl Search<'_, '_> {
         features.push(Feature::new(fit, format!("`{}.{}`: {types}", parent.name, key.name)));
         if self.is_sole_key {
             // The table's own key refers to another table only where each row extends one of that table's.
-            // SQLite numbers rows by any `INTEGER PRIMARY KEY` that is given none ("CREATE TABLE", 5): no sign of intent.
-            let numbered = self.column.auto_number && (engine != Engine::Sqlite || self.child.autoincrement);
-            if numbered || !scoring::can_extend(&features) {
+            if !scoring::can_extend(&features) {
                 return false;
             }
             let says = format!("`{}` is the key of `{}` too: one row each", self.column.name, self.child.name);

@@ -97,6 +97,7 @@ impl<'s> Survey<'s> {
                 !taken.contains(&(&child.name, c.name.as_str()))
                     && !pairs.contains(c.name.as_str())
                     && scoring::can_refer(c)
+                    && !scoring::numbers_rows(schema.engine, child, c)
             };
             for column in child.columns.iter().filter(|c| free(c)) {
                 let candidates = candidates::of(&catalogue, child, column, habits.get(column.name.as_str()));

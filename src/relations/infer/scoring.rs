@@ -43,6 +43,13 @@ pub(super) fn can_refer(column: &Column) -> bool {
         && matches!(column.data_type.family, Integer | Decimal | Text | Uuid | Bytes | Any | Other)
 }
 
+/// Tells whether a column is the number that the engine gives each row: it names the row itself and refers to nothing.
+pub(super) fn numbers_rows(engine: Engine, table: &Table, column: &Column) -> bool {
+    // SQLite numbers rows by any `INTEGER PRIMARY KEY` that is given none ("CREATE TABLE", 5): no sign of intent.
+    let meant = engine != Engine::Sqlite || table.autoincrement;
+    meant && column.auto_number && table.in_primary_key(&column.name)
+}
+
 /// How well two types fit: the feature, and what to say of it. `None` where they do not.
 pub(super) fn types(engine: Engine, child: &Column, parent: &Column) -> Option<(&'static str, String)> {
     let (a, b) = (&child.data_type, &parent.data_type);
