@@ -12,12 +12,14 @@ use crate::fate::Goal;
 use crate::render::infer::InferFormat;
 use crate::render::{FateFormat, GraphFormat, ReportFormat};
 use crate::rules::{self, Rule};
+use crate::schema::Engine;
 
 const SOURCES: &str = "\
 A SOURCE is one of:
   shop.db, sqlite:shop.db        a SQLite file
   postgres://user@host/database  PostgreSQL or CockroachDB; the password comes
                                  from PGPASSWORD or ~/.pgpass
+  migrations/, dump.sql          a folder of migrations, a dump, a file of SQL
   schema.json                    what `referee schema --format json` wrote";
 
 const EXIT: &str = "\
@@ -67,6 +69,15 @@ pub(super) struct Global {
     /// Read no configuration
     #[arg(long, global = true)]
     pub no_config: bool,
+    /// SQL files: whose SQL it is, where they do not tell
+    #[arg(long, global = true, value_name = "ENGINE")]
+    pub engine: Option<EngineName>,
+    /// SQL files: the schema that the migrations begin with
+    #[arg(long, global = true, value_name = "FILE")]
+    pub base: Option<PathBuf>,
+    /// SQL files: which tool's folder it is, where that cannot be told
+    #[arg(long, global = true, value_name = "TOOL")]
+    pub layout: Option<String>,
 }
 
 /// When colour is used.
@@ -137,15 +148,6 @@ pub(super) struct LintArgs {
     /// The folder of migrations, or the file of SQL
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The schema that the migrations begin with
-    #[arg(long, value_name = "FILE")]
-    pub base: Option<PathBuf>,
-    /// Whose SQL it is, where the files do not tell
-    #[arg(long, value_name = "ENGINE")]
-    pub engine: Option<EngineName>,
-    /// Which tool's folder it is, where that cannot be told
-    #[arg(long, value_name = "TOOL")]
-    pub layout: Option<String>,
     /// How to write the report [default: text]
     #[arg(long)]
     pub format: Option<ReportFormat>,
@@ -192,6 +194,18 @@ pub(super) enum EngineName {
     Sqlite,
     Mysql,
     Mariadb,
+}
+
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Postgres => Self::Postgres,
+            EngineName::Cockroach => Self::Cockroach,
+            EngineName::Sqlite => Self::Sqlite,
+            EngineName::Mysql => Self::Mysql,
+            EngineName::Mariadb => Self::Mariadb,
+        }
+    }
 }
 
 /// What an audit looks at.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::args::{EngineName, Global, LintArgs, WhatArgs};
+use super::super::args::{Global, LintArgs, WhatArgs};
 use super::super::error::{CliError, FAILED};
 use super::super::git::{Repository, Tree};
 use super::super::progress::Bar;
@@ -14,7 +14,6 @@ use crate::audit::{Report, audit};
 use crate::config::{Config, FailOn};
 use crate::findings::Severity;
 use crate::render::{self, ReportFormat};
-use crate::schema::Engine;
 use crate::source::{Input, Source};
 
 pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
@@ -47,7 +46,7 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
 fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui) -> Result<Report, CliError> {
     let compared = args.since.is_some() || args.staged || args.changed;
     if !compared {
-        let input = open(path, args.base.as_deref(), args, global, ui)?;
+        let input = open(path, global.base.as_deref(), global, ui)?;
         return judge(input, args, config, true, ui);
     }
     // The states are replayed and compared, not the lines: a finding is new if the old state does not have it.
@@ -57,11 +56,11 @@ fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui)
         None => repository.tree(Some("HEAD"))?,
     };
     let new = if args.staged { Some(repository.tree(None)?) } else { None };
-    let Some(new) = open_at(new.as_ref(), path, args, global, ui)? else {
+    let Some(new) = open_at(new.as_ref(), path, global, ui)? else {
         return Err(CliError::new(format!("{} is not among the staged files", path.display()))
             .hint("stage it with `git add`, or lint it without --staged"));
     };
-    let known = match open_at(Some(&old), path, args, global, ui)? {
+    let known = match open_at(Some(&old), path, global, ui)? {
         Some(old) => judge(old, args, config, false, ui)?.findings,
         None => Vec::new(),
     };
@@ -81,22 +80,16 @@ fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui)
 }
 
 /// Opens a path as it is in a tree; `None` if the tree does not have it.
-fn open_at(
-    tree: Option<&Tree>,
-    path: &Path,
-    args: &LintArgs,
-    global: &Global,
-    ui: &Ui,
-) -> Result<Option<Input>, CliError> {
-    let Some(tree) = tree else { return open(path, args.base.as_deref(), args, global, ui).map(Some) };
+fn open_at(tree: Option<&Tree>, path: &Path, global: &Global, ui: &Ui) -> Result<Option<Input>, CliError> {
+    let Some(tree) = tree else { return open(path, global.base.as_deref(), global, ui).map(Some) };
     let there = tree.path(path)?;
     if !there.exists() {
         return Ok(None);
     }
     // A base schema outside of the repository does not change with it.
     let base =
-        args.base.as_deref().map(|b| tree.path(b).ok().filter(|b| b.exists()).unwrap_or_else(|| b.to_path_buf()));
-    let mut input = match open(&there, base.as_deref(), args, global, ui) {
+        global.base.as_deref().map(|b| tree.path(b).ok().filter(|b| b.exists()).unwrap_or_else(|| b.to_path_buf()));
+    let mut input = match open(&there, base.as_deref(), global, ui) {
         Ok(input) => input,
         // A folder that did not hold migrations yet.
         Err(_) if tree.is_old() => return Ok(None),
@@ -108,7 +101,7 @@ fn open_at(
         if let Ok(rest) = read.strip_prefix(&there) {
             let shown = if rest.as_os_str().is_empty() { path.to_path_buf() } else { path.join(rest) };
             file.path = shown.display().to_string();
-        } else if let (Some(base), Some(typed)) = (&base, &args.base)
+        } else if let (Some(base), Some(typed)) = (&base, &global.base)
             && read == base
         {
             file.path = typed.display().to_string();
@@ -117,21 +110,15 @@ fn open_at(
     Ok(Some(input))
 }
 
-fn open(path: &Path, base: Option<&Path>, args: &LintArgs, global: &Global, ui: &Ui) -> Result<Input, CliError> {
+fn open(path: &Path, base: Option<&Path>, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     let text = path.to_str().ok_or_else(|| CliError::new(format!("{} is no UTF-8", path.display())))?;
     let source = Source::parse(text)?;
     if !matches!(source, Source::Sql(_)) {
         return Err(CliError::new(format!("{} holds no SQL to lint", source.label()))
             .hint("a database or a schema document is audited: `referee audit SOURCE`"));
     }
-    let engine = args.engine.map(|e| match e {
-        EngineName::Postgres => Engine::Postgres,
-        EngineName::Cockroach => Engine::Cockroach,
-        EngineName::Sqlite => Engine::Sqlite,
-        EngineName::Mysql => Engine::Mysql,
-        EngineName::Mariadb => Engine::Mariadb,
-    });
-    let source = source.with_sql(engine, base.map(Path::to_path_buf), args.layout.clone());
+    let engine = global.engine.map(Into::into);
+    let source = source.with_sql(engine, base.map(Path::to_path_buf), global.layout.clone());
     super::open_source(&source, global, ui)
 }
 

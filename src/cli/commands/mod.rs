@@ -83,7 +83,9 @@ impl Observer for Echo {
 
 /// Opens a source and reads its schema.
 fn open(source: &str, global: &Global, ui: &Ui) -> Result<Input, CliError> {
-    open_source(&Source::parse(source)?, global, ui)
+    let engine = global.engine.map(Into::into);
+    let source = Source::parse(source)?.with_sql(engine, global.base.clone(), global.layout.clone());
+    open_source(&source, global, ui)
 }
 
 fn open_source(source: &Source, global: &Global, ui: &Ui) -> Result<Input, CliError> {
