@@ -13,6 +13,7 @@ pub mod engine;
 pub mod fate;
 pub mod findings;
 pub mod orphans;
+pub mod plan;
 pub mod relations;
 pub mod render;
 pub mod rules;

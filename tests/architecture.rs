@@ -20,9 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fate", &["schema", "change", "engine", "relations"]),
     ("findings", &["schema", "change", "sql", "source", "relations"]),
     ("rules", &["schema", "change", "sql", "engine", "source", "relations", "orphans", "findings"]),
+    ("plan", &["schema", "change", "sql", "engine", "relations", "fate", "orphans", "findings", "rules"]),
     ("config", &["schema", "relations", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "orphans", "findings", "rules"]),
-    ("render", &["schema", "change", "source", "relations", "fate", "orphans", "findings", "rules", "audit"]),
+    ("render", &["schema", "change", "source", "relations", "fate", "orphans", "findings", "rules", "audit", "plan"]),
 ];
 
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {

@@ -1,0 +1,316 @@
+//! The planner: findings become a [`Plan`], steps in an order that a production database survives.
+//!
+//! Pure and deterministic: what has to be asked of a database (orphans, definitions, versions) is asked before and handed in.
+//! A plan says everything itself: what each step does and why, its SQL up and down, its locks, what must hold before it and
+//! how to see that it has been done. `migration` writes it as files, `apply` runs it, `verify` looks at what came of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::change::Change;
+use crate::findings::Safety;
+use crate::schema::{Engine, Schema, TableName};
+
+/// What to do to a database, step by step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// Whose SQL it is.
+    pub engine: Engine,
+    /// The schema as it is.
+    #[serde(skip)]
+    pub before: Schema,
+    /// The schema as it is after the last step.
+    #[serde(skip)]
+    pub after: Schema,
+    /// The steps, in order: [`Phase`] first, then table and columns.
+    pub steps: Vec<Step>,
+    /// Where the findings left a choice: what was chosen, and what else there is.
+    pub choices: Vec<Choice>,
+    /// The findings that no step mends, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// One unit that is done or not done: it runs, is retried, resumed and undone as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// Names the step for ever: a short readable name with the fingerprint of its changes (`add-orders-customer-id-fkey-3f9a`).
+    /// The same for the same step of the same schema, whatever other steps there are.
+    pub id: String,
+    /// Where it belongs in the order.
+    pub phase: Phase,
+    /// What it does, in the imperative: `Add the foreign key orders.customer_id -> customers.id`.
+    pub title: String,
+    /// Why, in one sentence.
+    pub why: String,
+    /// The findings that it mends or helps to mend.
+    pub findings: Vec<Reason>,
+    /// What can be promised of it.
+    pub safety: Safety,
+    /// What it does to the schema. `after` of the plan is `before` with the changes of all steps applied. Empty for a step that
+    /// changes rows only.
+    pub changes: Vec<Change>,
+    /// Whether it changes or deletes rows (orphans repaired, quarantined). No other step may.
+    pub touches_rows: bool,
+    /// The statements that do it.
+    pub up: Script,
+    /// The statements that undo it.
+    pub down: Down,
+    /// What it locks, and for how long.
+    pub locks: Vec<Lock>,
+    /// Queries that must return no row before the step runs; a row stops the plan.
+    pub guards: Vec<Guard>,
+    /// A query that returns a row (a true one) when the step has been done already, judged by the definition and not by the
+    /// name: running twice is a no-op.
+    pub done: Option<String>,
+}
+
+/// The order of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Indexes are built, so that what follows finds its rows.
+    Index,
+    /// Orphans are repaired.
+    Orphans,
+    /// Columns become nullable, defaults are dropped: what a key needs before it can be added.
+    Prepare,
+    /// Keys are added or put in the place of others, rows not yet checked; on SQLite tables are rebuilt.
+    Constrain,
+    /// Rows are checked.
+    Validate,
+    /// Old keys and indexes are dropped.
+    Drop,
+    /// Temporary things go.
+    CleanUp,
+}
+
+/// A finding that a step mends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Reason {
+    /// The rule's code.
+    pub code: &'static str,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// The finding's fingerprint.
+    pub fingerprint: String,
+}
+
+/// Statements that belong together, without semicolons.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Script {
+    /// Run outside of any transaction, before: `PRAGMA foreign_keys = OFF`.
+    pub before: Vec<String>,
+    /// The statements.
+    pub statements: Vec<String>,
+    /// Run outside of any transaction, after, whether the statements succeeded or not.
+    pub after: Vec<String>,
+    /// Whether the statements run in one transaction, each by itself, or may not be in one.
+    pub transaction: Transaction,
+}
+
+/// How a script's statements stand to transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transaction {
+    /// All in one transaction of their own: all or nothing.
+    #[default]
+    Own,
+    /// In none: each by itself (`CREATE INDEX CONCURRENTLY`, CockroachDB's schema changes).
+    None,
+}
+
+/// How a step is undone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Down {
+    /// By these statements. The guards must return no row before (no NULL was written since, …).
+    Script {
+        /// The statements.
+        script: Script,
+        /// What must hold before.
+        guards: Vec<Guard>,
+    },
+    /// Not at all; the text says why.
+    Impossible(String),
+}
+
+/// A lock that a step takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lock {
+    /// The table.
+    pub table: TableName,
+    /// The lock as the engine's manual calls it: `SHARE ROW EXCLUSIVE`.
+    pub mode: String,
+    /// What waits for it.
+    pub blocks: Blocks,
+    /// For how long.
+    pub held: Held,
+}
+
+/// What waits while a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blocks {
+    /// Nothing that reads or writes rows.
+    Nothing,
+    /// What writes rows.
+    Writers,
+    /// What reads or writes rows.
+    Everything,
+}
+
+/// For how long a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// An instant: a catalog entry is written.
+    Instant,
+    /// While rows of the table are read.
+    Scan,
+    /// While the table or index is written anew.
+    Rewrite,
+}
+
+/// A query that must return no row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Guard {
+    /// The query; it reads only.
+    pub sql: String,
+    /// What a row means, and what to do: `orders.customer_id has orphans; …`.
+    pub message: String,
+}
+
+/// A choice that the findings left.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// Names it on the command line: `users.primary_workspace_id`.
+    pub subject: String,
+    /// The finding.
+    pub reason: Reason,
+    /// What there is, the recommended one first.
+    pub options: Vec<ChoiceOption>,
+    /// Which one is in the plan.
+    pub chosen: usize,
+    /// Whether the user chose it.
+    pub by_user: bool,
+}
+
+/// One way to mend a finding.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChoiceOption {
+    /// The word that chooses it: `protect`, `set-null`, `cascade`.
+    pub word: String,
+    /// What it does.
+    pub title: String,
+    /// What can be promised of it.
+    pub safety: Safety,
+}
+
+/// A finding that no step mends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// The finding.
+    pub reason: Reason,
+    /// What it is about: `orders.customer_id`.
+    pub subject: String,
+    /// Why no step mends it, and what to do.
+    pub why: String,
+}
+
+/// What the planner is told beside the findings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Choices of the user: subject (or rule name) and word.
+    pub choose: Vec<(String, String)>,
+    /// What becomes of orphans; `None` plans no key over them.
+    pub orphans: Option<OrphanPolicy>,
+    /// Whether repairs that need a decision are planned, too, where their changes are known.
+    pub manual: bool,
+    /// How long a statement waits for a lock, milliseconds.
+    pub lock_timeout: u64,
+}
+
+/// What becomes of rows without parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrphanPolicy {
+    /// They are deleted.
+    Delete,
+    /// Their reference becomes NULL.
+    SetNull,
+    /// They are moved to a table of their own, `_referee_quarantine_…`, from which the down migration brings them back.
+    Quarantine,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Index => "indexes",
+            Self::Orphans => "orphans",
+            Self::Prepare => "columns",
+            Self::Constrain => "keys",
+            Self::Validate => "checks of rows",
+            Self::Drop => "old keys and indexes",
+            Self::CleanUp => "clean-up",
+        })
+    }
+}
+
+/// What is to be mended: changes that belong together, and the findings that want them. The selection makes these of the
+/// findings; a recipe makes steps of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// What it does, in the imperative.
+    pub title: String,
+    /// Why.
+    pub why: String,
+    /// The findings.
+    pub findings: Vec<Reason>,
+    /// What can be promised of it.
+    pub safety: Safety,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+    /// How many orphans the key that it adds or validates has; `None` if rows were not counted.
+    pub orphans: Option<u64>,
+}
+
+/// What a recipe needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Workshop<'a> {
+    /// The schema as it is.
+    pub schema: &'a Schema,
+    /// The texts of SQLite's objects, which a rebuild keeps; `None` on other engines.
+    pub definitions: Option<&'a Definitions>,
+    /// What the planner was told.
+    pub options: &'a Options,
+}
+
+/// The texts of a SQLite database's objects, as `sqlite_schema` holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Definitions {
+    /// Type (`table`, `index`, `trigger`, `view`), name, table, and the statement that made it (none for automatic indexes).
+    pub objects: Vec<Definition>,
+}
+
+/// One object of [`Definitions`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// `table`, `index`, `trigger`, `view`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The table it belongs to.
+    pub table: String,
+    /// The statement that made it.
+    pub sql: Option<String>,
+}
+
+/// What the recipes of an engine made of the [`Wanted`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Made {
+    /// The steps, in any order; the planner sorts them by phase, keeping the order within one.
+    pub steps: Vec<Step>,
+    /// What cannot be done on this engine, and why.
+    pub refused: Vec<Refused>,
+}
