@@ -6,7 +6,7 @@ use crate::schema::{Engine, Index, IndexOrigin, Key, Schema, Table, TableName};
 use crate::sql::lexer;
 
 /// Returns a table's partitions and heirs, theirs too, in order of name.
-pub(super) fn descendants(schema: &Schema, table: &TableName) -> Vec<TableName> {
+pub(crate) fn descendants(schema: &Schema, table: &TableName) -> Vec<TableName> {
     let mut found: Vec<TableName> = Vec::new();
     if !matches!(schema.engine, Engine::Postgres) {
         return found;

@@ -7,6 +7,7 @@ mod apply;
 mod consequences;
 pub mod names;
 
+pub(crate) use consequences::descendants;
 pub use consequences::{copy_indexes, part_names};
 
 use schemars::JsonSchema;

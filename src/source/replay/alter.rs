@@ -52,15 +52,12 @@ impl Replay {
     pub(super) fn find_index(&self, table: Option<&Name>, index: &Name) -> Option<(TableName, Index)> {
         let schema = index.schema.as_ref().map(|s| self.in_schema(s, "").schema);
         let wanted = table.map(|t| self.found(t));
-        let folds = names::ignores_case(self.engine);
-        let tables = self.schema.tables.iter().filter(|t| match (&wanted, &schema) {
+        self.index_where(&index.name, |t| match (&wanted, &schema) {
             (Some(Ok(name)), _) => t.name == *name,
             (Some(Err(_)), _) => false,
             (None, Some(schema)) => t.name.schema == *schema,
             (None, None) => self.path.contains(&t.name.schema),
-        });
-        let same = |i: &&Index| i.name == index.name || folds && i.name.eq_ignore_ascii_case(&index.name);
-        tables.filter_map(|t| Some((t.name.clone(), t.indexes.iter().find(same)?.clone()))).next()
+        })
     }
 
     pub(super) fn alter_table(

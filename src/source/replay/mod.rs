@@ -4,9 +4,12 @@
 //! and what the engine would refuse becomes a [`Conflict`] and changes nothing.
 
 mod alter;
+mod constraints;
 mod create;
 mod differences;
 mod finish;
+mod foreign_keys;
+mod indexes;
 mod objects;
 mod origin;
 mod types;
@@ -102,6 +105,8 @@ pub(super) struct Replay {
     database: Option<String>,
     /// Names as the engine compares them, where that is not to the letter.
     folded: BTreeMap<String, TableName>,
+    /// Tables that have or had an index of a name, by the name in lower case.
+    index_names: BTreeMap<String, BTreeSet<TableName>>,
     /// When each table was made.
     made: BTreeMap<TableName, u32>,
     next: u32,
@@ -136,6 +141,7 @@ impl Replay {
             path: vec![None],
             database: None,
             folded: BTreeMap::new(),
+            index_names: BTreeMap::new(),
             made: BTreeMap::new(),
             next: 0,
             in_transaction: false,
@@ -311,6 +317,10 @@ impl Replay {
         self.next += 1;
         self.next
     }
+}
+
+fn mysql(engine: Engine) -> bool {
+    matches!(engine, Engine::Mysql | Engine::Mariadb)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::super::history::{ColumnOrigins, KeyOrigins, Place, TableOrigins};
 use super::Replay;
-use crate::change::{Change, names};
-use crate::schema::TableName;
+use crate::change::{self, Change, names};
+use crate::schema::{TableKind, TableName};
 use crate::sql::ast::Span;
 
 impl Replay {
@@ -11,6 +11,7 @@ impl Replay {
     pub(super) fn remember(&mut self, change: &Change, span: Span, key: Option<KeyOrigins>) {
         let place = self.place(span);
         let plain = KeyOrigins { declared: place, ..KeyOrigins::default() };
+        self.remember_indexes(change);
         match change {
             Change::CreateTable { definition } => {
                 let number = self.number();
@@ -105,6 +106,26 @@ impl Replay {
                     origins.changed = Some(place);
                 }
             }
+            _ => {}
+        }
+    }
+
+    /// Remembers the names of indexes that a change may have brought, on partitions, too.
+    fn remember_indexes(&mut self, change: &Change) {
+        match change {
+            Change::AddIndex { table, .. } | Change::AddKey { table, .. } => {
+                self.note_indexes(table);
+                if self.schema.table(table).is_some_and(|t| t.kind == TableKind::Partitioned) {
+                    for below in change::descendants(&self.schema, table) {
+                        self.note_indexes(&below);
+                    }
+                }
+            }
+            Change::CreateTable { definition } => self.note_indexes(&definition.name),
+            Change::RenameTable { to: table, .. }
+            | Change::RenameIndex { table, .. }
+            | Change::RenameConstraint { table, .. }
+            | Change::AttachPartition { table, .. } => self.note_indexes(table),
             _ => {}
         }
     }

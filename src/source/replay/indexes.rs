@@ -1,0 +1,137 @@
+//! Indexes from their definitions.
+
+use super::super::history::ConflictKind;
+use super::{Replay, Watch, differences, mysql};
+use crate::change::{self, Change, names};
+use crate::schema::{Column, Engine, ForeignKey, Index, IndexOrigin, IndexPart, Table, TableKind, TableName};
+use crate::sql::ast::{CreateIndex, Span};
+
+impl Replay {
+    pub(super) fn create_index(&mut self, create: &CreateIndex, span: Span, watch: &mut dyn Watch) {
+        let Some(name) = self.target(&create.table, false, span) else { return };
+        let Some(table) = self.schema.table(&name) else { return };
+        let mut index = self.index(create, table, None, false);
+        if create.concurrently && table.kind == TableKind::Partitioned {
+            index.valid = true;
+        }
+        if let Some((owner, there)) = self.index_called(&name, &index.name) {
+            let earlier = self.history.origins.index(&owner, &index.name);
+            if !create.if_not_exists {
+                let what = format!("index `{}`", index.name);
+                self.conflict(ConflictKind::Exists { what, table: owner }, span, earlier);
+            } else if owner != name || there.parts != index.parts || there.unique != index.unique {
+                let what = format!("index `{}`", index.name);
+                let differences = differences::indexes(&owner, &there, &name, &index);
+                self.conflict(ConflictKind::HiddenDifference { what, table: owner, differences }, span, earlier);
+            }
+            return;
+        }
+        self.make(Change::AddIndex { table: name, index }, span, watch);
+    }
+
+    /// Makes an index.
+    pub(super) fn index(&self, create: &CreateIndex, table: &Table, name: Option<String>, exclusion: bool) -> Index {
+        let parts: Vec<IndexPart> = create.parts.iter().cloned().map(|p| self.part(p, table)).collect();
+        let method = create.method.clone().unwrap_or_else(|| "btree".to_string());
+        let mut index = Index {
+            unique: create.unique,
+            included: create.included.clone(),
+            predicate: create.predicate.clone(),
+            method,
+            valid: !create.only || table.kind != TableKind::Partitioned,
+            origin: if exclusion { IndexOrigin::Constraint } else { IndexOrigin::User },
+            parts,
+            ..Index::on("", Vec::<String>::new())
+        };
+        let none = |_: &str| false;
+        let given = name.or_else(|| create.name.as_ref().map(|n| n.text.clone()));
+        index.name = given.unwrap_or_else(|| {
+            let columns = names::columns(&change::part_names(&index));
+            if mysql(self.engine) {
+                let first = index.parts.first().and_then(|p| p.column.clone()).unwrap_or_default();
+                return names::mysql_index(table, &first);
+            }
+            // CockroachDB names a unique index without a name like a constraint.
+            let unique = create.unique && self.engine == Engine::Cockroach;
+            let label = if exclusion {
+                "excl"
+            } else if unique {
+                "key"
+            } else {
+                "idx"
+            };
+            names::free(table, &table.name.name, &columns, label, &none)
+        });
+        index
+    }
+
+    /// Spells an index part's column as the table does, and leaves out a collation that is the column's own.
+    pub(super) fn part(&self, mut part: IndexPart, table: &Table) -> IndexPart {
+        if let Some(name) = &part.column {
+            let same =
+                |c: &&Column| c.name == *name || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(name);
+            match table.columns.iter().find(same) {
+                Some(column) => {
+                    let own = column
+                        .collation
+                        .as_ref()
+                        .map_or(if self.engine == Engine::Sqlite { "BINARY" } else { "default" }, |c| c.name.as_str());
+                    if part.collation.as_deref().is_some_and(|c| c.eq_ignore_ascii_case(own)) {
+                        part.collation = None;
+                    }
+                    // The text compares in the column's own collation unless another is named.
+                    part.column = Some(column.name.clone());
+                }
+                None if self.engine == Engine::Sqlite && !table.columns.is_empty() => {
+                    // The rowid by one of its names, or a name in double quotes that SQLite takes for a string ("Quirks", 8).
+                    let rowid = ["rowid", "oid", "_rowid_"].iter().any(|n| n.eq_ignore_ascii_case(name));
+                    part.expression = Some(if rowid { "rowid".to_string() } else { format!("\"{name}\"") });
+                    part.column = None;
+                }
+                None => {}
+            }
+        }
+        part
+    }
+
+    /// Makes the index that InnoDB makes for a key whose columns no index begins with (MySQL manual, 15.1.20.5).
+    pub(super) fn innodb_index(&self, table: &Table, key: &ForeignKey, given: Option<&str>) -> Option<Index> {
+        if !mysql(self.engine) {
+            return None;
+        }
+        let covered = table.indexes.iter().any(|i| {
+            i.parts.len() >= key.columns.len()
+                && key.columns.iter().all(|c| i.parts[..key.columns.len()].iter().any(|p| p.column.as_ref() == Some(c)))
+        });
+        if covered {
+            return None;
+        }
+        let named = key.name.clone().filter(|n| !n.starts_with(&format!("{}_ibfk_", table.name.name)));
+        let name = named.or_else(|| given.map(str::to_string));
+        let name = name.unwrap_or_else(|| names::mysql_index(table, key.columns.first().map_or("", String::as_str)));
+        Some(Index { origin: IndexOrigin::ForeignKey, ..Index::on(name, key.columns.clone()) })
+    }
+
+    /// Finds an index of the name where the engine would not allow another: in the table, or in its whole schema.
+    fn index_called(&self, table: &TableName, name: &str) -> Option<(TableName, Index)> {
+        let by_table = mysql(self.engine) || self.engine == Engine::Cockroach;
+        self.index_where(name, |t| if by_table { t.name == *table } else { t.name.schema == table.schema })
+    }
+
+    /// Finds the first index of the name among tables of a kind.
+    pub(super) fn index_where(&self, name: &str, holds: impl Fn(&Table) -> bool) -> Option<(TableName, Index)> {
+        let folds = names::ignores_case(self.engine);
+        let same = |i: &&Index| i.name == name || folds && i.name.eq_ignore_ascii_case(name);
+        let tables = self.index_names.get(&name.to_ascii_lowercase())?.iter().filter_map(|t| self.schema.table(t));
+        tables.filter(|t| holds(t)).find_map(|t| Some((t.name.clone(), t.indexes.iter().find(same)?.clone())))
+    }
+
+    /// Notes the names of a table's indexes, so that finding one does not mean to look at every table. What is gone stays
+    /// noted; whoever looks finds it gone.
+    pub(super) fn note_indexes(&mut self, table: &TableName) {
+        let Some(of) = self.schema.table(table) else { return };
+        for index in &of.indexes {
+            self.index_names.entry(index.name.to_ascii_lowercase()).or_default().insert(table.clone());
+        }
+    }
+}
