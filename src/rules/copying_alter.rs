@@ -46,9 +46,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn checks_are_off(timeline: &Timeline<'_>, event: &Event<'_>) -> bool {
-    let before = timeline.history.steps.iter().take(event.at).filter(|s| s.migration == event.step.migration);
     let mut off = false;
-    for command in before.flat_map(|s| s.statement.kinds()) {
+    for command in timeline.steps_before(event).iter().flat_map(|s| s.statement.kinds()) {
         if let Command::Set { name, values, .. } = command
             && name.trim_start_matches('@').trim_start_matches("session.").ends_with("foreign_key_checks")
             && let Some(value) = values.first()

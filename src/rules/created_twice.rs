@@ -1,9 +1,10 @@
 //! `created-twice`: a statement makes what is there already.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Finding, Severity, Subject};
-use crate::schema::TableName;
 use crate::source::history::{ConflictKind, Place};
 use crate::sql::Command;
 
@@ -36,17 +37,19 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 .at(conflict.earlier.and_then(|p| timeline.places.head(p, "made here"))),
         );
     }
+    let told: BTreeSet<usize> = timeline.history.conflicts.iter().map(|c| c.step).collect();
+    let mut tables = BTreeMap::new();
+    for (table, known) in timeline.history.origins.tables() {
+        tables.entry(table.name.to_ascii_lowercase()).or_insert((table, known));
+    }
     for (at, step) in timeline.history.steps.iter().enumerate() {
         for located in &step.statement.commands {
             let Command::CreateTable(create) = &located.command else { continue };
             let made = step.changes.iter().any(|m| matches!(m.change, Change::CreateTable { .. }));
-            let told = timeline.history.conflicts.iter().any(|c| c.step == at);
-            if !create.if_not_exists || create.temporary || made || told || located.conditional {
+            if !create.if_not_exists || create.temporary || made || located.conditional || told.contains(&at) {
                 continue;
             }
-            let origins = &timeline.history.origins;
-            let same = |t: &TableName| t.name.eq_ignore_ascii_case(&create.name.name);
-            let Some((table, known)) = origins.tables().find(|(t, _)| same(t)) else { continue };
+            let Some((table, known)) = tables.get(&create.name.name.to_ascii_lowercase()) else { continue };
             let place = Place { file: step.file, span: located.span };
             if known.created >= place {
                 continue;

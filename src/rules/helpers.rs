@@ -1,5 +1,7 @@
 //! What several rules need: building fixes, naming constraints, wording lists.
 
+use std::collections::BTreeMap;
+
 use super::Context;
 use crate::change::Change;
 use crate::findings::{Fix, Safety};
@@ -10,6 +12,15 @@ pub(super) fn fix(context: &Context<'_>, title: impl Into<String>, safety: Safet
     let statements: Option<Vec<Vec<String>>> =
         context.dialect.and_then(|d| changes.iter().map(|c| d.sql_for(c, context.schema)).collect());
     Fix { title: title.into(), safety, changes, sql: statements.unwrap_or_default().concat() }
+}
+
+/// Finds tables by their own names; where several schemas have one, the first.
+pub(super) fn by_own_name(schema: &Schema) -> BTreeMap<&str, &Table> {
+    let mut found = BTreeMap::new();
+    for table in &schema.tables {
+        found.entry(table.name.name.as_str()).or_insert(table);
+    }
+    found
 }
 
 /// Names a new index `<table>_<columns>_<suffix>`, within PostgreSQL's 63 bytes and unlike every name the schema has.

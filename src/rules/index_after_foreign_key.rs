@@ -23,12 +23,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         if event.fresh || event.indexed || timeline.migration(event).is_some_and(|m| m.base) {
             continue;
         }
-        let index = timeline.events.iter().skip(i + 1).find(|e| match &e.made.change {
+        let index = timeline.rest_of_migration(i).find(|e| match &e.made.change {
             Change::AddIndex { table, index } => {
                 let first: Vec<&str> =
                     index.parts.iter().take(key.columns.len()).filter_map(|p| p.column.as_deref()).collect();
                 table == child
-                    && e.step.migration == event.step.migration
                     && index.predicate.is_none()
                     && first.len() == key.columns.len()
                     && key.columns.iter().all(|c| first.contains(&c.as_str()))

@@ -1,5 +1,6 @@
 //! `inline-references-ignored`: MySQL reads REFERENCES beside a column and forgets it.
 
+use super::helpers::by_own_name;
 use super::{Context, Meta};
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::{Engine, Version};
@@ -23,6 +24,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     if context.schema.version.is_some_and(|v| v >= Version::new(9, 0, 0)) {
         return;
     }
+    let tables = by_own_name(context.schema);
     for step in &timeline.history.steps {
         for command in step.statement.kinds() {
             let (name, columns): (_, Vec<&ColumnDef>) = match command {
@@ -42,7 +44,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     _ => None,
                 });
                 let Some((constraint, references)) = inline else { continue };
-                let now = context.schema.tables.iter().find(|t| t.name.name == name.name);
+                let now = tables.get(name.name.as_str()).copied();
                 // A table or a column that is gone, or has a key after all, needs none.
                 let Some(table) = now.filter(|t| {
                     let keyed = t.foreign_keys.iter().any(|k| k.columns.contains(&column.name.text));

@@ -1,5 +1,7 @@
 //! `never-validated`: NOT VALID without a VALIDATE to follow.
 
+use std::collections::BTreeMap;
+
 use super::timeline::in_the_end;
 use super::wording::key_name;
 use super::{Context, Meta};
@@ -18,14 +20,19 @@ pub(super) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let Some(timeline) = context.timeline else { return };
+    // Where a key is added more than once, the last time counts.
+    let mut last = BTreeMap::new();
+    for (i, event) in timeline.events.iter().enumerate() {
+        if let Some((child, key)) = event.added_key() {
+            last.insert((child, &key.columns, &key.name), i);
+        }
+    }
     for (i, event) in timeline.events.iter().enumerate() {
         let Some((child, key)) = event.added_key().filter(|(_, k)| !k.validated && k.enforced) else { continue };
-        let again = timeline.events.iter().skip(i + 1).filter_map(|e| e.added_key());
-        let is_last = !again.into_iter().any(|(t, k)| t == child && k.columns == key.columns && k.name == key.name);
         let Some(now) = in_the_end(context.schema, child, key).filter(|k| !k.validated && k.name == key.name) else {
             continue;
         };
-        if !is_last {
+        if last.get(&(child, &key.columns, &key.name)) != Some(&i) {
             continue;
         }
         let name = key_name(child, now);

@@ -21,9 +21,9 @@ pub(super) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let Some(timeline) = context.timeline else { return };
-    for event in &timeline.events {
+    for (number, event) in timeline.events.iter().enumerate() {
         let Change::DropTable { table, .. } = &event.made.change else { continue };
-        if event.fresh || !is_made_again(timeline, event, table) {
+        if event.fresh || !is_made_again(timeline, number, event, table) {
             continue;
         }
         let pragma = pragma(timeline, event);
@@ -84,10 +84,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Tells whether the same migration makes a table of this name after it was dropped.
-fn is_made_again(timeline: &Timeline<'_>, drop: &Event<'_>, table: &TableName) -> bool {
-    timeline.events.iter().any(|e| {
-        let same = e.step.migration == drop.step.migration && e.at > drop.at;
-        same && match &e.made.change {
+fn is_made_again(timeline: &Timeline<'_>, number: usize, drop: &Event<'_>, table: &TableName) -> bool {
+    timeline.rest_of_migration(number).any(|e| {
+        e.at > drop.at
+            && match &e.made.change {
             Change::RenameTable { to, .. } => to == table,
             Change::CreateTable { definition } => definition.name == *table,
             _ => false,
@@ -105,8 +105,7 @@ struct Pragma {
 
 fn pragma(timeline: &Timeline<'_>, event: &Event<'_>) -> Option<Pragma> {
     let mut found: Option<Pragma> = None;
-    let steps = timeline.history.steps.iter().take(event.at).filter(|s| s.migration == event.step.migration);
-    for step in steps {
+    for step in timeline.steps_before(event) {
         for command in step.statement.kinds() {
             if let Command::Set { name, values, pragma: true } = command
                 && name == "foreign_keys"

@@ -1,5 +1,6 @@
 //! `set-default-ignored`: MariaDB reads SET DEFAULT and forgets it.
 
+use super::helpers::by_own_name;
 use super::{Context, Meta};
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::{Action, Engine, Table};
@@ -19,6 +20,7 @@ pub(super) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let Some(timeline) = context.timeline else { return };
+    let tables = by_own_name(context.schema);
     for step in &timeline.history.steps {
         for command in step.statement.kinds() {
             let (name, found): (_, Vec<(Vec<String>, Span, &str)>) = match command {
@@ -40,7 +42,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 }
                 _ => continue,
             };
-            let Some(table) = context.schema.tables.iter().find(|t| t.name.name == name.name) else { continue };
+            let Some(table) = tables.get(name.name.as_str()).copied() else { continue };
             for (columns, span, event) in found {
                 findings.extend(
                     finding(table, &columns, event)

@@ -66,6 +66,20 @@ impl Timeline<'_> {
         self.places.head(event.place(), label)
     }
 
+    /// Returns the events that follow one in the same migration; `number` is its position.
+    pub(super) fn rest_of_migration(&self, number: usize) -> impl Iterator<Item = &Event<'_>> {
+        let migration = self.events.get(number).map(|e| e.step.migration);
+        self.events.iter().skip(number + 1).take_while(move |e| Some(e.step.migration) == migration)
+    }
+
+    /// Returns the statements of an event's migration that come before it.
+    pub(super) fn steps_before(&self, event: &Event<'_>) -> &[Step] {
+        let before = self.history.steps.get(..event.at).unwrap_or_default();
+        // Steps are in the order of their migrations.
+        let first = before.partition_point(|s| s.migration < event.step.migration);
+        before.get(first..).unwrap_or_default()
+    }
+
     /// Returns an event's migration.
     pub(super) fn migration(&self, event: &Event<'_>) -> Option<&Migration> {
         self.history.migrations.get(event.step.migration)

@@ -30,10 +30,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                         continue;
                     }
                     let place = Place { file: step.file, span: action.span };
-                    let missing = history
-                        .conflicts
+                    let missing = history.conflicts[history.conflicts.partition_point(|c| c.step < at)..]
                         .iter()
-                        .any(|c| c.step == at && c.at == place && matches!(c.kind, ConflictKind::Missing { .. }));
+                        .take_while(|c| c.step == at)
+                        .any(|c| c.at == place && matches!(c.kind, ConflictKind::Missing { .. }));
                     let dropped = step.changes.iter().find(|m| m.span == action.span).map(|m| m.change.table().clone());
                     let known = dropped.or_else(|| missing.then(|| TableName::new(&table.name)));
                     let Some(child) = known else { continue };

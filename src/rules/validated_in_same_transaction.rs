@@ -24,7 +24,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         if event.transaction.is_none() {
             continue;
         }
-        let added = timeline.events.iter().take(i).rev().find(|e| {
+        let earlier = timeline.events.iter().take(i).rev().take_while(|e| e.step.migration == event.step.migration);
+        let added = earlier.into_iter().find(|e| {
             e.transaction == event.transaction
                 && e.added_key().is_some_and(|(t, k)| t == table && same_relation(k, foreign_key) && !k.validated)
         });
