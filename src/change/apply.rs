@@ -202,6 +202,7 @@ pub(super) fn found<'s>(schema: &'s mut Schema, name: &TableName) -> Result<&'s 
 }
 
 fn add_index(table: &mut Table, index: &crate::schema::Index) -> Result<(), ChangeError> {
+    table.indexes.retain(|i| !super::names::replaces(index, i));
     if table.indexes.iter().any(|i| i.name == index.name) {
         return Err(exists(table, format!("index `{}`", index.name)));
     }

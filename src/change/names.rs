@@ -1,6 +1,6 @@
 //! The names that engines give to constraints and indexes without one.
 
-use crate::schema::{Engine, Table};
+use crate::schema::{Engine, Index, IndexOrigin, IndexPart, Table};
 
 /// The bytes that PostgreSQL keeps of an identifier (manual, 4.1.1).
 const LIMIT: usize = 63;
@@ -74,9 +74,24 @@ pub fn innodb_foreign_key(table: &Table) -> String {
     format!("{prefix}{}", used.max().unwrap_or(0) + 1)
 }
 
-/// Returns the name MySQL gives to an index over columns: that of the first, with `_2`, `_3` … where it is taken.
-pub fn mysql_index(table: &Table, column: &str) -> String {
-    let taken = |name: &str| table.indexes.iter().any(|i| i.name.eq_ignore_ascii_case(name));
+/// Tells whether a new index takes the place of one that the engine made for a foreign key: InnoDB's goes, name and all, as
+/// soon as another begins with its columns (MySQL manual, 15.1.20.5; `mysql_prepare_create_table`).
+pub fn replaces(new: &Index, old: &Index) -> bool {
+    old.origin == IndexOrigin::ForeignKey && begins_with(new, &old.parts)
+}
+
+/// Tells whether the first parts of an index are these columns, in this order.
+pub fn begins_with(index: &Index, parts: &[IndexPart]) -> bool {
+    let columns = |parts: &[IndexPart]| parts.iter().map(|p| p.column.clone()).collect::<Vec<_>>();
+    index.method != "fulltext"
+        && index.parts.get(..parts.len()).is_some_and(|first| columns(first) == columns(parts))
+        && parts.iter().all(|p| p.column.is_some())
+}
+
+/// Returns the name MySQL gives to an index: that of its first column, with `_2`, `_3` … where it is taken.
+pub fn mysql_index(table: &Table, index: &Index) -> String {
+    let column = index.parts.first().and_then(|p| p.column.as_deref()).unwrap_or_default();
+    let taken = |name: &str| table.indexes.iter().any(|i| i.name.eq_ignore_ascii_case(name) && !replaces(index, i));
     if !taken(column) && !column.eq_ignore_ascii_case("primary") {
         return column.to_string();
     }

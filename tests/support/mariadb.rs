@@ -7,9 +7,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 
 /// The running server.
@@ -27,9 +29,23 @@ impl Drop for Server {
 }
 
 impl Server {
+    /// Returns the path of its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.join("socket")
+    }
+
+    /// Makes a new, empty database and returns its name.
+    pub fn fresh_database(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("p{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut connection = self.connect().unwrap();
+        connection.query_drop(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4")).unwrap();
+        name
+    }
+
     /// Opens a connection as root.
     pub fn connect(&self) -> Result<Conn, mysql::Error> {
-        let socket = self.dir.join("socket").display().to_string();
+        let socket = self.socket().display().to_string();
         Conn::new(OptsBuilder::new().socket(Some(socket)).user(Some("root")).prefer_socket(true))
     }
 }

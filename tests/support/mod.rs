@@ -6,5 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
 
 pub mod audit;
+pub mod compare;
 pub mod mariadb;
+pub mod mariadb_inspect;
 pub mod postgres;

@@ -167,6 +167,12 @@ fn install() {
     }
 }
 
+/// Where a cluster is kept between runs. Cargo does not name it to examples.
+const TEMPORARY: &str = match option_env!("CARGO_TARGET_TMPDIR") {
+    Some(directory) => directory,
+    None => concat!(env!("CARGO_MANIFEST_DIR"), "/target/tmp"),
+};
+
 fn start(bin: &Path, major: u32, setup: &Setup) -> Running {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     // Short, because a socket's path has at most 107 bytes.
@@ -254,7 +260,7 @@ fn start(bin: &Path, major: u32, setup: &Setup) -> Running {
 fn make_cluster(bin: &Path, major: u32, dir: &Path) {
     let user = unprivileged_ids().map_or(0, |(uid, _)| uid);
     let place = bin.to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{major}{place}-{user}"));
+    let kept = Path::new(TEMPORARY).join(format!("cluster-{major}{place}-{user}"));
     let data = dir.join("data");
     // Several tests of one process come here at once; the first makes the cluster, the others copy it.
     static MAKING: Mutex<()> = Mutex::new(());

@@ -78,6 +78,7 @@ impl Replay {
             }
             let (key, origin) = self.foreign_key(constraint, references, column.as_deref(), table);
             if let Some(index) = self.innodb_index(table, &key, references.index_name.as_deref()) {
+                table.indexes.retain(|i| !names::replaces(&index, i));
                 table.indexes.push(index);
             }
             origins.foreign_keys.insert(key.firing_order, origin);
@@ -160,7 +161,7 @@ impl Replay {
             Engine::Mysql | Engine::Mariadb if primary => "PRIMARY".to_string(),
             Engine::Mysql | Engine::Mariadb => {
                 let given = name.clone().or_else(|| clause.index_name.clone());
-                given.unwrap_or_else(|| names::mysql_index(table, columns.first().map_or("", String::as_str)))
+                given.unwrap_or_else(|| names::mysql_index(table, &Index::on("", columns.clone())))
             }
             _ => {
                 let given = name.clone().or_else(|| clause.index_name.clone());

@@ -48,8 +48,7 @@ impl Replay {
         index.name = given.unwrap_or_else(|| {
             let columns = names::columns(&change::part_names(&index));
             if mysql(self.engine) {
-                let first = index.parts.first().and_then(|p| p.column.clone()).unwrap_or_default();
-                return names::mysql_index(table, &first);
+                return names::mysql_index(table, &index);
             }
             // CockroachDB names a unique index without a name like a constraint.
             let unique = create.unique && self.engine == Engine::Cockroach;
@@ -99,17 +98,16 @@ impl Replay {
         if !mysql(self.engine) {
             return None;
         }
-        let covered = table.indexes.iter().any(|i| {
-            i.parts.len() >= key.columns.len()
-                && key.columns.iter().all(|c| i.parts[..key.columns.len()].iter().any(|p| p.column.as_ref() == Some(c)))
-        });
-        if covered {
+        let mut made = Index { origin: IndexOrigin::ForeignKey, ..Index::on("", key.columns.clone()) };
+        // One like it that was made for another key gives way to it; a longer one does not.
+        let stays = |i: &Index| i.origin != IndexOrigin::ForeignKey || i.parts.len() > made.parts.len();
+        if table.indexes.iter().any(|i| stays(i) && names::begins_with(i, &made.parts)) {
             return None;
         }
         let named = key.name.clone().filter(|n| !n.starts_with(&format!("{}_ibfk_", table.name.name)));
         let name = named.or_else(|| given.map(str::to_string));
-        let name = name.unwrap_or_else(|| names::mysql_index(table, key.columns.first().map_or("", String::as_str)));
-        Some(Index { origin: IndexOrigin::ForeignKey, ..Index::on(name, key.columns.clone()) })
+        made.name = name.unwrap_or_else(|| names::mysql_index(table, &made));
+        Some(made)
     }
 
     /// Finds an index of the name where the engine would not allow another: in the table, or in its whole schema.

@@ -1,0 +1,191 @@
+//! Compares what referee makes of a folder of migrations with what the real engine makes of it.
+//!
+//! ```text
+//! cargo run --example parity -- FOLDER [--engine E] [--base FILE] [--layout NAME] [--before FILE] [--brief]
+//! ```
+//! The folder is replayed, and run, migration by migration as its tool would, on SQLite in process, or on a PostgreSQL or
+//! MariaDB server that is started for it; then both schemas are compared. `--before` names SQL that is run on the server
+//! first and not read by referee: extensions, roles. One line tells how much is the same; differences follow. `psql` and
+//! `mariadb` must be there for their engines.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for contributors, not the product")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it gives up like a test")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use referee::engine::SessionOptions;
+use referee::schema::{Engine, Schema};
+use referee::source::history::{History, Migration};
+use referee::source::{Source, SqlFiles, layouts, replay};
+
+struct Args {
+    files: SqlFiles,
+    before: Option<PathBuf>,
+    brief: bool,
+}
+
+fn arguments() -> Args {
+    let mut args = Args { files: SqlFiles::default(), before: None, brief: false };
+    let mut list = std::env::args().skip(1);
+    while let Some(arg) = list.next() {
+        let mut value = || list.next().unwrap_or_else(|| panic!("{arg} needs a value"));
+        match arg.as_str() {
+            "--engine" => args.files.engine = Some(serde_json::from_value(value().into()).expect("an engine's name")),
+            "--base" => args.files.base = Some(value().into()),
+            "--layout" => args.files.layout = Some(value()),
+            "--before" => args.before = Some(value().into()),
+            "--brief" => args.brief = true,
+            path => args.files.path = path.into(),
+        }
+    }
+    args
+}
+
+fn main() {
+    let args = arguments();
+    let loaded = layouts::load(&args.files).unwrap_or_else(|e| panic!("{e}"));
+    let (engine, layout) = (loaded.engine, loaded.layout);
+    let (schema, history) = replay::replay(engine, loaded.files, loaded.migrations, &mut ());
+    let before = args.before.as_ref().map(|path| fs::read_to_string(path).expect("--before"));
+    let (inspected, errors) = run(engine, &history, before.as_deref());
+    let (left, right) = (support::compare::comparable(schema), support::compare::comparable(inspected));
+    let same = support::compare::agreement(&left, &right);
+    let show = |(same, all): (usize, usize)| format!("{same}/{all}");
+    println!(
+        "{} | {engine:?} | {layout} | {} migrations | tables {} (names {}) | keys {} | columns {} | indexes {} | \
+         conflicts {} | skipped {} | engine errors {}",
+        args.files.path.display(),
+        history.migrations.len(),
+        show(same.tables),
+        show(same.names),
+        show(same.keys),
+        show(same.columns),
+        show(same.indexes),
+        history.conflicts.len(),
+        history.skipped.len(),
+        errors.len(),
+    );
+    if args.brief {
+        return;
+    }
+    for error in &errors {
+        println!("engine: {error}");
+    }
+    for conflict in &history.conflicts {
+        println!(
+            "conflict: {}:{} {:?}",
+            history.files[conflict.at.file].path,
+            history.line(conflict.at),
+            conflict.kind
+        );
+    }
+    for skipped in &history.skipped {
+        let text: String = history.text(skipped.at).chars().take(100).collect();
+        println!(
+            "skipped: {}:{} in {}: {text}",
+            history.files[skipped.at.file].path,
+            history.line(skipped.at),
+            skipped.within
+        );
+    }
+    print!("{}", support::compare::difference(&left, &right));
+}
+
+/// Runs the history on the engine; returns what is there then, and what the engine refused.
+fn run(engine: Engine, history: &History, before: Option<&str>) -> (Schema, Vec<String>) {
+    let mut errors = Vec::new();
+    match engine {
+        Engine::Sqlite => {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("t.db");
+            let connection = rusqlite::Connection::open(&path).unwrap();
+            if let Some(before) = before {
+                connection.execute_batch(before).unwrap();
+            }
+            for migration in &history.migrations {
+                let text = history.text(migration.up);
+                let began = migration.transaction && connection.execute_batch("BEGIN").is_ok();
+                // A statement that fails ends its migration.
+                if let Err(error) = connection.execute_batch(text) {
+                    errors.push(format!("{}: {error}", migration.name));
+                }
+                if began && !connection.is_autocommit() {
+                    connection.execute_batch("COMMIT").unwrap();
+                }
+            }
+            drop(connection);
+            (inspect(path.to_str().unwrap()), errors)
+        }
+        Engine::Postgres => {
+            let url = support::postgres::fresh_database();
+            for extension in ["pgcrypto", "citext", "uuid-ossp", "pg_trgm", "unaccent", "ltree", "hstore"] {
+                // They are there before, as on a hosted server; a folder may make them again with IF NOT EXISTS.
+                let _ = support::postgres::connect(&url).batch_execute(&format!("CREATE EXTENSION \"{extension}\""));
+            }
+            let shell = |text: &str, transaction: bool| {
+                let mut psql = Command::new("psql");
+                psql.args(["-X", "-q", "-d", &url]).args(transaction.then_some("-1"));
+                piped(psql, text)
+            };
+            errors.extend(before.map(|text| shell(text, false)).unwrap_or_default());
+            for migration in &history.migrations {
+                told(&mut errors, migration, shell(history.text(migration.up), migration.transaction));
+            }
+            (inspect(&url), errors)
+        }
+        Engine::Mysql | Engine::Mariadb => {
+            let server = support::mariadb::server();
+            let database = server.fresh_database();
+            let shell = |text: &str| {
+                let mut client = Command::new("mariadb");
+                client.args([
+                    "--no-defaults",
+                    "--force",
+                    "-u",
+                    "root",
+                    "-D",
+                    &database,
+                    "--default-character-set=utf8mb4",
+                ]);
+                client.arg(format!("--socket={}", server.socket().display()));
+                // To MySQL, two dashes and no blank are no comment.
+                piped(client, &text.replace("--> statement-breakpoint", ""))
+            };
+            errors.extend(before.map(shell).unwrap_or_default());
+            for migration in &history.migrations {
+                told(&mut errors, migration, shell(history.text(migration.up)));
+            }
+            let mut schema = support::mariadb_inspect::inspect(&mut server.connect().unwrap(), &database);
+            schema.engine = engine;
+            (schema, errors)
+        }
+        Engine::Cockroach => panic!("there is no CockroachDB to run it on"),
+    }
+}
+
+fn told(errors: &mut Vec<String>, migration: &Migration, found: Vec<String>) {
+    errors.extend(found.into_iter().map(|e| format!("{}: {e}", migration.name)));
+}
+
+/// Runs a client with a text as its input; returns the lines that tell of errors.
+fn piped(mut client: Command, text: &str) -> Vec<String> {
+    let mut child =
+        client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the engine's client");
+    let mut input = child.stdin.take().unwrap();
+    let text = text.trim_start_matches('\u{feff}').to_string();
+    let writer = std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    told.lines().filter(|l| l.contains("ERROR") || l.contains("FATAL")).map(ToString::to_string).collect()
+}
+
+fn inspect(source: &str) -> Schema {
+    Source::parse(source).unwrap().open(&SessionOptions::default()).unwrap().schema
+}
