@@ -1,11 +1,13 @@
 //! Compares what referee makes of a folder of migrations with what the real engine makes of it.
 //!
 //! ```text
-//! cargo run --example parity -- FOLDER [--engine E] [--base FILE] [--layout NAME] [--before FILE] [--brief]
+//! cargo run --example parity -- FOLDER [--engine E] [--base FILE] [--layout NAME] [--before FILE] [--set VARIABLE=VALUE]
+//!                               [--postgres MAJOR] [--brief]
 //! ```
 //! The folder is replayed, and run, migration by migration as its tool would, on SQLite in process, or on a PostgreSQL or
 //! MariaDB server that is started for it; then both schemas are compared. `--before` names SQL that is run on the server
-//! first and not read by referee: extensions, roles. One line tells how much is the same; differences follow. `psql` and
+//! first and not read by referee: types of extensions, roles; `--set` what the tool sets for its session on MariaDB. An
+//! extension that the server does not have is left out. One line tells how much is the same; differences follow. `psql` and
 //! `mariadb` must be there for their engines.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for contributors, not the product")]
@@ -27,11 +29,13 @@ use referee::source::{Source, SqlFiles, layouts, replay};
 struct Args {
     files: SqlFiles,
     before: Option<PathBuf>,
+    set: Option<String>,
+    postgres: u32,
     brief: bool,
 }
 
 fn arguments() -> Args {
-    let mut args = Args { files: SqlFiles::default(), before: None, brief: false };
+    let mut args = Args { files: SqlFiles::default(), before: None, set: None, postgres: 0, brief: false };
     let mut list = std::env::args().skip(1);
     while let Some(arg) = list.next() {
         let mut value = || list.next().unwrap_or_else(|| panic!("{arg} needs a value"));
@@ -40,6 +44,8 @@ fn arguments() -> Args {
             "--base" => args.files.base = Some(value().into()),
             "--layout" => args.files.layout = Some(value()),
             "--before" => args.before = Some(value().into()),
+            "--set" => args.set = Some(value()),
+            "--postgres" => args.postgres = value().parse().expect("a version"),
             "--brief" => args.brief = true,
             path => args.files.path = path.into(),
         }
@@ -53,7 +59,7 @@ fn main() {
     let (engine, layout) = (loaded.engine, loaded.layout);
     let (schema, history) = replay::replay(engine, loaded.files, loaded.migrations, &mut ());
     let before = args.before.as_ref().map(|path| fs::read_to_string(path).expect("--before"));
-    let (inspected, errors) = run(engine, &history, before.as_deref());
+    let (inspected, errors) = run(engine, &history, before.as_deref(), &args);
     let (left, right) = (support::compare::comparable(schema), support::compare::comparable(inspected));
     let same = support::compare::agreement(&left, &right);
     let show = |(same, all): (usize, usize)| format!("{same}/{all}");
@@ -98,7 +104,7 @@ fn main() {
 }
 
 /// Runs the history on the engine; returns what is there then, and what the engine refused.
-fn run(engine: Engine, history: &History, before: Option<&str>) -> (Schema, Vec<String>) {
+fn run(engine: Engine, history: &History, before: Option<&str>, args: &Args) -> (Schema, Vec<String>) {
     let mut errors = Vec::new();
     match engine {
         Engine::Sqlite => {
@@ -123,15 +129,15 @@ fn run(engine: Engine, history: &History, before: Option<&str>) -> (Schema, Vec<
             (inspect(path.to_str().unwrap()), errors)
         }
         Engine::Postgres => {
-            let url = support::postgres::fresh_database();
+            let url = support::postgres::fresh_database_since(args.postgres).expect("a server of that version");
             for extension in ["pgcrypto", "citext", "uuid-ossp", "pg_trgm", "unaccent", "ltree", "hstore"] {
                 // They are there before, as on a hosted server; a folder may make them again with IF NOT EXISTS.
                 let _ = support::postgres::connect(&url).batch_execute(&format!("CREATE EXTENSION \"{extension}\""));
             }
             let shell = |text: &str, transaction: bool| {
                 let mut psql = Command::new("psql");
-                psql.args(["-X", "-q", "-d", &url]).args(transaction.then_some("-1"));
-                piped(psql, text)
+                psql.args(["-X", "-q", "-d", &url]).args(transaction.then_some("-1")).env("PGCLIENTENCODING", "UTF8");
+                piped(psql, &available(&url, text))
             };
             errors.extend(before.map(|text| shell(text, false)).unwrap_or_default());
             for migration in &history.migrations {
@@ -153,6 +159,7 @@ fn run(engine: Engine, history: &History, before: Option<&str>) -> (Schema, Vec<
                     &database,
                     "--default-character-set=utf8mb4",
                 ]);
+                client.args(args.set.iter().map(|s| format!("--init-command=SET {s}")));
                 client.arg(format!("--socket={}", server.socket().display()));
                 // To MySQL, two dashes and no blank are no comment.
                 piped(client, &text.replace("--> statement-breakpoint", ""))
@@ -167,6 +174,22 @@ fn run(engine: Engine, history: &History, before: Option<&str>) -> (Schema, Vec<
         }
         Engine::Cockroach => panic!("there is no CockroachDB to run it on"),
     }
+}
+
+/// Leaves out the extensions that the server does not have.
+fn available(url: &str, text: &str) -> String {
+    let rows = support::postgres::connect(url).query("SELECT name::text FROM pg_available_extensions", &[]).unwrap();
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let mut kept = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let words: Vec<&str> = line.split([' ', ';', '"', '\n', '\r']).filter(|w| !w.is_empty()).collect();
+        let extension = words.iter().any(|w| w.eq_ignore_ascii_case("EXTENSION"))
+            && words.first().is_some_and(|w| w.eq_ignore_ascii_case("CREATE") || w.eq_ignore_ascii_case("COMMENT"));
+        if !extension || words.iter().any(|w| names.iter().any(|n| n == w)) {
+            kept.push_str(line);
+        }
+    }
+    kept
 }
 
 fn told(errors: &mut Vec<String>, migration: &Migration, found: Vec<String>) {

@@ -211,6 +211,11 @@ fn add_index(table: &mut Table, index: &crate::schema::Index) -> Result<(), Chan
     Ok(())
 }
 
+/// Gives a key, and the index behind it, another name.
+pub fn rename_key(table: &mut Table, name: &str, to: &str) {
+    let _ = rename_constraint(table, name, to);
+}
+
 fn rename_constraint(table: &mut Table, name: &str, to: &str) -> Result<(), ChangeError> {
     let mut done = false;
     let to_name = Some(to.to_string());

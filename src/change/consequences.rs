@@ -71,6 +71,16 @@ pub(super) fn rename_table(schema: &mut Schema, table: &TableName, to: &TableNam
                 index.name = format!("{new}{number}");
             }
         }
+        // The table's name before a column's in its own expressions (since 3.25; "ALTER TABLE", 2).
+        let checks = moved.checks.iter_mut().map(|c| &mut c.expression);
+        let generated = moved.columns.iter_mut().filter_map(|c| c.generated.as_mut()).map(|g| &mut g.expression);
+        let indexes = moved
+            .indexes
+            .iter_mut()
+            .flat_map(|i| i.predicate.iter_mut().chain(i.parts.iter_mut().filter_map(|p| p.expression.as_mut())));
+        for text in checks.chain(generated).chain(indexes) {
+            rename_qualifier(text, &table.name, &to.name);
+        }
     }
     if matches!(schema.engine, Engine::Mysql | Engine::Mariadb) {
         // InnoDB renames the constraints that it has named itself (MySQL manual, RENAME TABLE).
@@ -167,6 +177,22 @@ fn rename_in(engine: Engine, text: &mut String, column: &str, to: &str) {
             renamed.push_str(&format!("\"{to}\""));
         } else {
             renamed.push_str(if is { to } else { token.text(text) });
+        }
+    }
+    *text = renamed;
+}
+
+/// Writes another name before the dots of an expression, quoted if it was.
+fn rename_qualifier(text: &mut String, table: &str, to: &str) {
+    let tokens = lexer::tokens(Engine::Sqlite, text);
+    let mut renamed = String::with_capacity(text.len());
+    for (at, token) in tokens.iter().enumerate() {
+        let is = tokens.get(at + 1).is_some_and(|t| t.is_punctuation(text, '.'))
+            && token.name(text).is_some_and(|n| n.eq_ignore_ascii_case(table));
+        match token.kind {
+            lexer::Kind::Word if is => renamed.push_str(to),
+            lexer::Kind::QuotedName if is => renamed.push_str(&format!("\"{to}\"")),
+            _ => renamed.push_str(token.text(text)),
         }
     }
     *text = renamed;

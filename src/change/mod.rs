@@ -7,6 +7,7 @@ mod apply;
 mod consequences;
 pub mod names;
 
+pub use apply::rename_key;
 pub(crate) use consequences::descendants;
 pub use consequences::{copy_indexes, part_names};
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use referee::schema::{Action, Engine, ForeignKey, IndexOrigin, Schema, Table};
+use referee::schema::{Action, Column, Engine, Family, ForeignKey, IndexOrigin, Schema, Table};
 
 /// Writes an expression in one way: without casts, parentheses and white space, in lower case.
 fn plain(text: &mut String) {
@@ -16,9 +16,11 @@ fn plain(text: &mut String) {
         if chars[at] == ':' && chars.get(at + 1) == Some(&':') {
             at += 2;
             // The type's name: words, blanks between them, brackets, dots; not AND or OR.
-            while at < chars.len() && (chars[at].is_alphanumeric() || matches!(chars[at], '_' | '[' | ']' | '.' | '"'))
-            {
+            while at < chars.len() && (chars[at].is_alphanumeric() || matches!(chars[at], '_' | '.' | '"')) {
                 at += 1;
+            }
+            while chars.get(at) == Some(&'[') && chars.get(at + 1) == Some(&']') {
+                at += 2;
             }
             for two in [" varying", " without time zone", " with time zone", " precision"] {
                 let rest: String = chars[at..].iter().take(two.len()).collect();
@@ -33,7 +35,37 @@ fn plain(text: &mut String) {
         }
         at += 1;
     }
+    // Names in quotes, and the literals of numbers.
+    out.retain(|c| c != '"');
     *text = out.replace("!=", "<>");
+}
+
+/// Writes a default as PostgreSQL keeps it: `'f'` of a boolean is `false`; how it prints times and documents is left out.
+fn plain_default(column: &mut Column) {
+    let Some(text) = &mut column.default else { return };
+    plain(text);
+    let Some(literal) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) else { return };
+    let kept = match (column.data_type.family, literal) {
+        (Family::Boolean, "f" | "false" | "0") => "false",
+        (Family::Boolean, "t" | "true" | "1") => "true",
+        (Family::Date | Family::Time | Family::Timestamp | Family::Interval | Family::Json, _) => "a literal",
+        (Family::Integer | Family::Decimal | Family::Float, number) => number,
+        _ => return,
+    };
+    *text = kept.to_string();
+}
+
+/// Writes a condition as PostgreSQL keeps it: `IN` is `= ANY (ARRAY[…])`; one that it takes apart is not compared.
+fn plain_condition(text: &mut String) {
+    let before = text.to_lowercase();
+    plain(text);
+    if before.contains(" between ")
+        || before.contains(" in (")
+        || before.contains("any (array[")
+        || before.contains(">=")
+    {
+        *text = "a condition".to_string();
+    }
 }
 
 /// Takes off what text and engine cannot agree on.
@@ -65,10 +97,10 @@ fn postgres(table: &mut Table) {
         key.on_delete_written = None;
     }
     for column in &mut table.columns {
-        column.default.iter_mut().for_each(plain);
+        plain_default(column);
         column.generated.iter_mut().for_each(|g| plain(&mut g.expression));
     }
-    table.checks.iter_mut().for_each(|c| plain(&mut c.expression));
+    table.checks.iter_mut().for_each(|c| plain_condition(&mut c.expression));
     for index in &mut table.indexes {
         index.predicate.iter_mut().for_each(plain);
         index.parts.iter_mut().filter_map(|p| p.expression.as_mut()).for_each(plain);

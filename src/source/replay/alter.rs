@@ -118,7 +118,10 @@ impl Replay {
                 let resolved = types::resolve(self.engine, &data_type.text, &self.users, &self.path);
                 let collation = collation.clone().or(resolved.collation).and_then(|c| self.collation(c));
                 let data_type = resolved.data_type;
-                self.make(Change::SetType { table: name(), column, data_type, collation }, span, watch);
+                let change = Change::SetType { table: name(), column: column.clone(), data_type, collation };
+                if self.make(change, span, watch) {
+                    self.after_changed_type(table, &column);
+                }
             }
             AlterKind::SetNullable { column, nullable } => {
                 let column = self.column(table, &column.text);

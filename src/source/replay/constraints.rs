@@ -1,8 +1,10 @@
 //! Primary keys, unique constraints and checks from their definitions.
 
+use std::collections::BTreeSet;
+
 use super::super::history::{Place, TableOrigins};
 use super::{Replay, mysql};
-use crate::change::names;
+use crate::change::{self, names};
 use crate::schema::{Check, Engine, Index, IndexOrigin, IndexPart, Key, Table, Timing};
 use crate::sql::ast::{Constraint, ConstraintKind, CreateTable, KeyClause};
 
@@ -44,8 +46,10 @@ impl Replay {
         let is_primary = |c: &Constraint| matches!(c.kind, ConstraintKind::PrimaryKey(_));
         let first = constraints.iter().filter(|(c, _)| primary_first && is_primary(c));
         let rest = constraints.iter().filter(|(c, _)| !(primary_first && is_primary(c)));
+        let mut made_up = BTreeSet::new();
         for (constraint, column) in first.chain(rest) {
             let place = self.place(constraint.span);
+            let before = table.indexes.len();
             match &constraint.kind {
                 ConstraintKind::PrimaryKey(clause) => {
                     let (key, index) = self.key(constraint, clause, column.as_deref(), table, true);
@@ -55,8 +59,16 @@ impl Replay {
                 }
                 ConstraintKind::Unique(clause) => {
                     let (key, index) = self.key(constraint, clause, column.as_deref(), table, false);
-                    if !self.is_double(table, &key, index.as_ref(), constraint.name.is_some()) {
-                        self.put_key(table, origins, key, index, false, place);
+                    match self.double(table, &key, index.as_ref(), constraint.name.is_some()) {
+                        None => self.put_key(table, origins, key, index, false, place),
+                        // The one that stays takes the name over if it was given none (parse_utilcmd.c).
+                        Some(prior) if made_up.contains(&prior) => {
+                            if let Some(name) = constraint.name.as_ref() {
+                                change::rename_key(table, &prior, &name.text);
+                                made_up.remove(&prior);
+                            }
+                        }
+                        Some(_) => continue,
                     }
                 }
                 ConstraintKind::Index(create) | ConstraintKind::Exclude(create) => {
@@ -67,6 +79,9 @@ impl Replay {
                     table.indexes.push(index);
                 }
                 _ => {}
+            }
+            if constraint.name.is_none() && self.engine == Engine::Postgres {
+                made_up.extend(table.indexes.iter().skip(before).map(|i| i.name.clone()));
             }
         }
         let keeps_keys = !mysql(self.engine) || create.storage.as_deref().is_none_or(|s| s == "innodb");
@@ -82,6 +97,9 @@ impl Replay {
                 table.indexes.push(index);
             }
             origins.foreign_keys.insert(key.firing_order, origin);
+            if column.is_none() {
+                self.of_table.insert(key.firing_order);
+            }
             table.foreign_keys.push(key);
         }
     }
@@ -120,19 +138,21 @@ impl Replay {
         }
     }
 
-    /// Tells whether the engine makes nothing of a unique constraint, because one like it is there.
-    fn is_double(&self, table: &Table, key: &Key, index: Option<&Index>, named: bool) -> bool {
-        let Some(index) = index else { return false };
+    /// Finds the index because of which the engine makes nothing of a unique constraint: one like it is there.
+    fn double(&self, table: &Table, key: &Key, index: Option<&Index>, named: bool) -> Option<String> {
+        let index = index?;
         let same = |i: &&Index| i.parts == index.parts && i.included == index.included;
-        match self.engine {
-            Engine::Postgres | Engine::Cockroach if !named => {
+        let found = match self.engine {
+            Engine::Cockroach if named => None,
+            Engine::Postgres | Engine::Cockroach => {
                 let deferrable = |k: &Key| k.columns == key.columns && k.deferrable == key.deferrable;
-                table.indexes.iter().filter(same).count() > 0
-                    && table.primary_key.iter().chain(&table.unique_keys).any(deferrable)
+                let there = table.primary_key.iter().chain(&table.unique_keys).any(deferrable);
+                table.indexes.iter().find(same).filter(|_| there)
             }
-            Engine::Sqlite => table.indexes.iter().any(|i| i.origin != IndexOrigin::User && same(&i)),
-            _ => false,
-        }
+            Engine::Sqlite => table.indexes.iter().find(|i| i.origin != IndexOrigin::User && same(i)),
+            _ => None,
+        };
+        found.map(|i| i.name.clone())
     }
 
     /// Makes a primary key or a unique constraint, and the index behind it.

@@ -130,5 +130,8 @@ impl Replay {
         }
         let change = Change::AddForeignKey { table: name.clone(), foreign_key: key };
         self.make_with(change, constraint.span, Some(origins), watch);
+        if self.engine == Engine::Sqlite {
+            self.after_added_column(name);
+        }
     }
 }

@@ -11,6 +11,7 @@ mod finish;
 mod foreign_keys;
 mod indexes;
 mod objects;
+mod order;
 mod origin;
 mod types;
 
@@ -107,6 +108,8 @@ pub(super) struct Replay {
     folded: BTreeMap<String, TableName>,
     /// Tables that have or had an index of a name, by the name in lower case.
     index_names: BTreeMap<String, BTreeSet<TableName>>,
+    /// SQLite: the keys that are declared after all columns.
+    of_table: BTreeSet<u32>,
     /// When each table was made.
     made: BTreeMap<TableName, u32>,
     next: u32,
@@ -142,6 +145,7 @@ impl Replay {
             database: None,
             folded: BTreeMap::new(),
             index_names: BTreeMap::new(),
+            of_table: BTreeSet::new(),
             made: BTreeMap::new(),
             next: 0,
             in_transaction: false,
