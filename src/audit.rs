@@ -6,7 +6,7 @@ use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan};
 use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Severity, ignores};
-use crate::orphans::{self, Outcome, ScanOptions};
+use crate::orphans::{self, Outcome, Scan, ScanOptions};
 use crate::relations::infer::ReadOptions;
 use crate::relations::{ConfiguredRelation, Graph};
 use crate::rules::{self, Rule, Settings, Timeline};
@@ -61,6 +61,8 @@ pub struct Report {
     pub history: History,
     /// Its relations.
     pub relations: Graph,
+    /// What the rows say of each relation, if they were read.
+    pub scan: Option<Scan>,
     /// The findings, sorted by table, columns, code.
     pub findings: Vec<Finding>,
     /// The findings that were suppressed.
@@ -202,6 +204,7 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         schema: input.schema,
         history: input.history,
         relations,
+        scan,
         findings,
         suppressed,
         suppressions,

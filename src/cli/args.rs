@@ -9,8 +9,9 @@ use globset::Glob;
 
 use crate::config::{FAIL_ON, FailOn, did_you_mean, nearest};
 use crate::fate::Goal;
+use crate::plan::OrphanPolicy;
 use crate::render::infer::InferFormat;
-use crate::render::{FateFormat, GraphFormat, ReportFormat};
+use crate::render::{FateFormat, GraphFormat, PlanFormat, ReportFormat};
 use crate::rules::{self, Rule};
 use crate::schema::Engine;
 
@@ -100,6 +101,8 @@ pub(super) enum Command {
     Fate(FateArgs),
     /// Find the relations that nothing declares, and say why
     Infer(InferArgs),
+    /// Plan the migration that mends what an audit finds
+    Fix(FixArgs),
     /// Print the schema as referee sees it
     Schema(SchemaArgs),
     /// Accept the findings of today, so that only new ones are reported
@@ -337,6 +340,75 @@ pub(super) struct InferArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=set-null --orphans quarantine\n  referee fix postgres://app@localhost/shop --root users --format markdown"))]
+pub(super) struct FixArgs {
+    /// The database, folder of migrations or schema document
+    pub source: String,
+    /// How to write the plan
+    #[arg(long, default_value = "text")]
+    pub format: PlanFormat,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Mend what these rules find only, by name or code
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub only: Vec<&'static Rule>,
+    /// Do not mend what these rules find
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub skip: Vec<&'static Rule>,
+    /// Mend tables that match GLOB only; can be given several times
+    #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
+    pub tables: Vec<Glob>,
+    /// Make the smallest repair by which a delete of TABLE's rows goes through and
+    /// leaves nothing behind (see `referee fate`); other findings only with --only
+    #[arg(long, value_name = "TABLE")]
+    pub root: Option<String>,
+    /// Where there is a choice: the finding's place (or its constraint or rule) and
+    /// the word of the option; can be given several times
+    #[arg(long, value_name = "SUBJECT=WORD", value_parser = choice)]
+    pub choose: Vec<(String, String)>,
+    /// What becomes of rows without a parent where a key needs them gone
+    #[arg(long, value_name = "WHAT")]
+    pub orphans: Option<OrphansArg>,
+    /// Plan repairs that need a decision, too, by their recommended option
+    #[arg(long)]
+    pub manual: bool,
+    /// How long a statement may wait for a lock: 2s, 500ms
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// Do not count rows without a parent first
+    #[arg(long)]
+    pub no_data: bool,
+    /// SQLite: whether the application runs PRAGMA foreign_keys = ON
+    #[arg(long, value_name = "STATE")]
+    pub foreign_keys: Option<OnOff>,
+    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+}
+
+/// What becomes of rows without a parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OrphansArg {
+    /// They are deleted
+    Delete,
+    /// Their reference becomes NULL
+    SetNull,
+    /// They are moved to a table of their own
+    Quarantine,
+}
+
+impl From<OrphansArg> for OrphanPolicy {
+    fn from(orphans: OrphansArg) -> Self {
+        match orphans {
+            OrphansArg::Delete => Self::Delete,
+            OrphansArg::SetNull => Self::SetNull,
+            OrphansArg::Quarantine => Self::Quarantine,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee schema shop.db\n  referee schema shop.db --format json -o shop.json\n  referee audit shop.json"))]
 pub(super) struct SchemaArgs {
     /// The database or schema document
@@ -436,6 +508,8 @@ pub(super) enum DocumentKind {
     Schema,
     /// What `referee baseline write` writes
     Baseline,
+    /// What `referee fix --format json` writes
+    Plan,
 }
 
 #[derive(Debug, Args)]
@@ -468,6 +542,16 @@ impl ValueEnum for GraphFormat {
 }
 
 impl ValueEnum for FateFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for PlanFormat {
     fn value_variants<'a>() -> &'a [Self] {
         Self::ALL
     }
@@ -513,6 +597,14 @@ fn glob(text: &str) -> Result<Glob, String> {
     Glob::new(text).map_err(|e| {
         format!("{}; a pattern is a name with `*` for any characters, `?` for one, `[ab]`, `{{one,other}}`", e.kind())
     })
+}
+
+fn choice(text: &str) -> Result<(String, String), String> {
+    let parts = text.rsplit_once('=').map(|(subject, word)| (subject.trim(), word.trim()));
+    match parts.filter(|(subject, word)| !subject.is_empty() && !word.is_empty()) {
+        Some((subject, word)) => Ok((subject.to_string(), word.to_string())),
+        None => Err("must be SUBJECT=WORD, as in users.team_id=set-null".to_string()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,24 +4,93 @@
 //! A plan says everything itself: what each step does and why, its SQL up and down, its locks, what must hold before it and
 //! how to see that it has been done. `migration` writes it as files, `apply` runs it, `verify` looks at what came of it.
 
+mod merge;
+mod order;
+mod plain;
+mod root;
+mod select;
+mod words;
+
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::change::Change;
-use crate::findings::Safety;
+use crate::engine::{Rows, Value};
+use crate::findings::{Finding, Safety};
+use crate::orphans::Scan;
+use crate::relations::Graph;
+use crate::rules::Settings;
 use crate::schema::{Engine, Schema, TableName};
 
+pub use root::repairs;
+
+/// What a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The schema as it is.
+    pub schema: &'a Schema,
+    /// Its relations.
+    pub relations: &'a Graph,
+    /// What rules go by: what is planned is held against the rules once more.
+    pub settings: &'a Settings,
+    /// The findings to mend.
+    pub findings: &'a [Finding],
+    /// What the rows say, if they were read: an outcome for each of the relations.
+    pub scan: Option<&'a Scan>,
+    /// The texts of SQLite's objects, where there is a database.
+    pub definitions: Option<&'a Definitions>,
+    /// What the user said.
+    pub options: &'a Options,
+}
+
+/// Makes the plan that mends findings.
+pub fn plan(input: &Input<'_>) -> Plan {
+    let selected = select::select(input);
+    let workshop = Workshop { schema: input.schema, definitions: input.definitions, options: input.options };
+    let made = plain::steps(&workshop, &selected.wanted);
+    let mut refused = selected.refused;
+    refused.extend(made.refused);
+    let (steps, after) = order::order(input.schema, made.steps, &mut refused);
+    refused.sort_by(|a, b| (&a.subject, &a.reason, &a.why).cmp(&(&b.subject, &b.reason, &b.why)));
+    refused.dedup();
+    let planned = |reason: &Reason| steps.iter().any(|s| s.findings.contains(reason));
+    let mut choices = selected.choices;
+    choices.retain(|c| planned(&c.reason));
+    choices.sort_by(|a, b| (&a.subject, &a.reason).cmp(&(&b.subject, &b.reason)));
+    Plan { engine: input.schema.engine, before: input.schema.clone(), after, steps, choices, refused }
+}
+
+impl Plan {
+    /// Returns the choices of the user that are about nothing in the plan.
+    pub fn unused_choices<'o>(&self, options: &'o Options) -> Vec<&'o (String, String)> {
+        let used = |(subject, word): &(String, String)| {
+            self.choices.iter().filter(|c| c.by_user).any(|c| {
+                let bare = |text: &str| text.replace(' ', "");
+                let about = bare(subject) == bare(&c.subject)
+                    || subject.eq_ignore_ascii_case(c.reason.rule)
+                    || subject.eq_ignore_ascii_case(c.reason.code)
+                    || c.name.as_deref() == Some(subject);
+                about && c.options.get(c.chosen).is_some_and(|o| words::means(word, &o.word))
+            })
+        };
+        options.choose.iter().filter(|c| !used(c)).collect()
+    }
+}
+
 /// What to do to a database, step by step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Plan {
     /// Whose SQL it is.
     pub engine: Engine,
     /// The schema as it is.
     #[serde(skip)]
+    #[schemars(skip)]
     pub before: Schema,
     /// The schema as it is after the last step.
     #[serde(skip)]
+    #[schemars(skip)]
     pub after: Schema,
     /// The steps, in order: [`Phase`] first, then table and columns.
     pub steps: Vec<Step>,
@@ -32,7 +101,7 @@ pub struct Plan {
 }
 
 /// One unit that is done or not done: it runs, is retried, resumed and undone as a whole.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Step {
     /// Names the step for ever: a short readable name with the fingerprint of its changes (`add-orders-customer-id-fkey-3f9a`).
     /// The same for the same step of the same schema, whatever other steps there are.
@@ -66,7 +135,7 @@ pub struct Step {
 }
 
 /// The order of steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Indexes are built, so that what follows finds its rows.
@@ -86,7 +155,7 @@ pub enum Phase {
 }
 
 /// A finding that a step mends.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Reason {
     /// The rule's code.
     pub code: &'static str,
@@ -97,7 +166,7 @@ pub struct Reason {
 }
 
 /// Statements that belong together, without semicolons.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Script {
     /// Run outside of any transaction, before: `PRAGMA foreign_keys = OFF`.
     pub before: Vec<String>,
@@ -110,7 +179,7 @@ pub struct Script {
 }
 
 /// How a script's statements stand to transactions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transaction {
     /// All in one transaction of their own: all or nothing.
@@ -121,7 +190,7 @@ pub enum Transaction {
 }
 
 /// How a step is undone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Down {
     /// By these statements. The guards must return no row before (no NULL was written since, …).
@@ -136,7 +205,7 @@ pub enum Down {
 }
 
 /// A lock that a step takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lock {
     /// The table.
     pub table: TableName,
@@ -149,7 +218,7 @@ pub struct Lock {
 }
 
 /// What waits while a lock is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Blocks {
     /// Nothing that reads or writes rows.
@@ -161,7 +230,7 @@ pub enum Blocks {
 }
 
 /// For how long a lock is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
     /// An instant: a catalog entry is written.
@@ -173,7 +242,7 @@ pub enum Held {
 }
 
 /// A query that must return no row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Guard {
     /// The query; it reads only.
     pub sql: String,
@@ -182,10 +251,13 @@ pub struct Guard {
 }
 
 /// A choice that the findings left.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Choice {
     /// Names it on the command line: `users.primary_workspace_id`.
     pub subject: String,
+    /// The constraint's or index's own name, which names it on the command line, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The finding.
     pub reason: Reason,
     /// What there is, the recommended one first.
@@ -197,7 +269,7 @@ pub struct Choice {
 }
 
 /// One way to mend a finding.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ChoiceOption {
     /// The word that chooses it: `protect`, `set-null`, `cascade`.
     pub word: String,
@@ -208,7 +280,7 @@ pub struct ChoiceOption {
 }
 
 /// A finding that no step mends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refused {
     /// The finding.
     pub reason: Reason,
@@ -304,6 +376,21 @@ pub struct Definition {
     pub table: String,
     /// The statement that made it.
     pub sql: Option<String>,
+}
+
+impl Definitions {
+    /// Asks a SQLite database for what [`Definitions::read`] reads.
+    pub const QUERY: &'static str =
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name <> 'sqlite_schema' ORDER BY rowid";
+
+    /// Reads the rows of [`Definitions::QUERY`].
+    pub fn read(rows: &Rows) -> Self {
+        let text = |row: &[Value], at: usize| row.get(at).and_then(Value::text);
+        let objects = rows.rows.iter().filter_map(|row| {
+            Some(Definition { kind: text(row, 0)?, name: text(row, 1)?, table: text(row, 2)?, sql: text(row, 3) })
+        });
+        Self { objects: objects.collect() }
+    }
 }
 
 /// What the recipes of an engine made of the [`Wanted`].

@@ -12,6 +12,7 @@ pub mod infer;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod plan;
 pub mod sarif;
 mod schema;
 mod style;
@@ -23,6 +24,7 @@ mod samples;
 
 use crate::audit::Report;
 use crate::fate::{Counted, Fate};
+use crate::plan::Plan;
 use crate::relations::Graph;
 use crate::schema::Schema;
 
@@ -144,6 +146,45 @@ impl FateFormat {
             Self::Mermaid => "mermaid",
             Self::Svg => "svg",
         }
+    }
+}
+
+/// The formats of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlanFormat {
+    /// For a reader at a terminal.
+    #[default]
+    Text,
+    /// referee's own document.
+    Json,
+    /// A document for people.
+    Markdown,
+    /// The statements, with comments.
+    Sql,
+}
+
+impl PlanFormat {
+    /// Every format.
+    pub const ALL: &[Self] = &[Self::Text, Self::Json, Self::Markdown, Self::Sql];
+
+    /// Returns the name a user types.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Sql => "sql",
+        }
+    }
+}
+
+/// Writes a plan. `style` matters to [`PlanFormat::Text`] only.
+pub fn plan(format: PlanFormat, source: &str, plan: &Plan, style: &Style) -> String {
+    match format {
+        PlanFormat::Text => self::plan::text::render(source, plan, style),
+        PlanFormat::Json => self::plan::json::render(source, plan),
+        PlanFormat::Markdown => self::plan::markdown::render(source, plan),
+        PlanFormat::Sql => self::plan::sql::render(source, plan),
     }
 }
 

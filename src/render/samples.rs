@@ -171,6 +171,7 @@ pub(super) fn report() -> Report {
         source: "postgres://app:***@db.example.com/shop".into(),
         schema,
         relations,
+        scan: None,
         findings,
         suppressed: vec![Suppressed { finding: hidden, by: 0 }],
         suppressions: vec![
@@ -194,6 +195,7 @@ pub(super) fn clean() -> Report {
         source: "shop.db".into(),
         schema,
         relations,
+        scan: None,
         findings: vec![],
         suppressed: vec![],
         suppressions: vec![],

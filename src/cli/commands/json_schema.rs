@@ -12,6 +12,7 @@ pub(super) fn run(args: &JsonSchemaArgs, ui: &Ui) -> Result<u8, CliError> {
         DocumentKind::Findings => render::json::json_schema(),
         DocumentKind::Schema => schema::json_schema(),
         DocumentKind::Baseline => baseline::json_schema(),
+        DocumentKind::Plan => render::plan::json::json_schema(),
     };
     // A JSON value: serialising it cannot fail.
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();

@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod explain;
 mod fate;
+mod fix;
 mod graph;
 mod infer;
 mod init;
@@ -44,6 +45,7 @@ pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
         Command::Graph(args) => graph::run(&args, global, ui),
         Command::Fate(args) => fate::run(&args, global, ui),
         Command::Infer(args) => infer::run(&args, global, ui),
+        Command::Fix(args) => fix::run(&args, global, ui),
         Command::Schema(args) => schema::run(&args, global, ui),
         Command::Baseline(args) => baseline::run(&args, global, ui),
         Command::Rules(args) => rules::run(&args, ui),

@@ -1,0 +1,101 @@
+//! `referee fix`: the migration that mends what an audit finds.
+
+use super::super::args::{FixArgs, Global, OnOff, WhatArgs};
+use super::super::error::CliError;
+use super::super::progress::Bar;
+use super::super::ui::Ui;
+use super::super::{interrupt, output};
+use super::audit::{Hidden, code};
+use crate::audit::{Report, audit};
+use crate::config::{Config, FailOn};
+use crate::fate::{Fates, Options as FateOptions, RepairOptions};
+use crate::orphans::ScanOptions;
+use crate::plan::{self, Definitions, Options, Plan};
+use crate::render;
+use crate::rules::{Rule, Settings};
+use crate::schema::Engine;
+use crate::source::Input;
+
+pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let config = super::configuration(global)?;
+    output::check(args.output.as_deref())?;
+    let input = super::open(&args.source, global, ui)?;
+    let (plan, report) = make(args, &config, input, ui)?;
+    let failed = code(&report, FailOn::Never, ui);
+    let mut style = ui.style;
+    style.colour &= args.output.is_none();
+    let text = render::plan(args.format, &report.source, &plan, &style);
+    output::write(ui, args.output.as_deref(), &text)?;
+    if let Some(path) = &args.output {
+        ui.note(&format!("wrote {}", path.display()));
+    }
+    Ok(failed)
+}
+
+/// Audits a source and makes the plan.
+fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -> Result<(Plan, Report), CliError> {
+    let what = WhatArgs {
+        data: false,
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        tables: args.tables.clone(),
+        foreign_keys: args.foreign_keys,
+        min_confidence: args.min_confidence,
+    };
+    let root = args.root.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
+    let root = root.map(|table| table.name.clone());
+    let mut options = super::options(&what, config, &input, ui)?;
+    options.data = (input.session.is_some() && !args.no_data).then_some(ScanOptions { samples: 0 });
+    // The schema as it is is judged; what migrations did is only looked at to say that it stays as it is.
+    options.migrations = options.rules.iter().all(|r| Rule::is_about_migrations(r));
+    let hidden = Hidden::new(config, None, ui);
+    options.suppressions = hidden.suppressions.clone();
+    let settings: Settings = options.settings.clone();
+    let definitions = definitions(&mut input)?;
+
+    let mut report = audit(input, options, &mut Bar::new(ui))?;
+    interrupt::check()?;
+    if let Some(root) = root {
+        if args.only.is_empty() {
+            report.findings.clear();
+        }
+        let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
+        let how = FateOptions { foreign_keys: on, repair: RepairOptions::default() };
+        let Some(fate) = Fates::new(&report.schema, &report.relations, how).of(&root) else {
+            return Err(CliError::new(format!("`{root}` is a partition; rows are deleted from its parent table"))
+                .hint("name the partitioned table"));
+        };
+        report.findings.extend(plan::repairs(&fate));
+    }
+    let options = Options {
+        choose: args.choose.clone(),
+        orphans: args.orphans.map(Into::into),
+        manual: args.manual,
+        lock_timeout: u64::try_from(args.lock_timeout.as_millis()).unwrap_or(u64::MAX),
+    };
+    let made = plan::plan(&plan::Input {
+        schema: &report.schema,
+        relations: &report.relations,
+        settings: &settings,
+        findings: &report.findings,
+        scan: report.scan.as_ref(),
+        definitions: definitions.as_ref(),
+        options: &options,
+    });
+    if let Some((subject, word)) = made.unused_choices(&options).first() {
+        return Err(CliError::new(format!("--choose {subject}={word} is about nothing in the plan")).hint(
+            "`referee fix SOURCE` lists the choices under \"Choices\", and what it does not mend with the words for it",
+        ));
+    }
+    Ok((made, report))
+}
+
+/// Reads the texts of a SQLite database's objects, which a rebuilt table keeps.
+fn definitions(input: &mut Input) -> Result<Option<Definitions>, CliError> {
+    match input.session.as_mut() {
+        Some(session) if input.schema.engine == Engine::Sqlite => {
+            Ok(Some(Definitions::read(&session.query(Definitions::QUERY)?)))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,609 @@
+//! From findings to what is wanted: one repair of each finding, repairs of one thing made one, contradictions settled.
+//!
+//! A declared policy decides before a finding, an error before a warning. What is chosen is tried on the schema: a finding
+//! that another one's repair mends as well needs none of its own, and a repair that would bring a new finding is not made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::merge::{Group, Merge};
+use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
+use crate::change::Change;
+use crate::engine;
+use crate::findings::{Finding, Safety, Severity, SubjectKind};
+use crate::orphans::Outcome;
+use crate::relations::{Graph, Relation, lookup};
+use crate::rules::{self, Context, policy};
+use crate::schema::{Action, Engine, ForeignKey, Schema, Table, TableName};
+
+/// What the findings come to.
+#[derive(Debug, Default)]
+pub(super) struct Selected {
+    pub wanted: Vec<Wanted>,
+    pub choices: Vec<Choice>,
+    pub refused: Vec<Refused>,
+}
+
+/// So often what a repair brings is looked at again.
+const ROUNDS: usize = 8;
+
+pub(super) fn select(input: &Input<'_>) -> Selected {
+    let base = check(input, input.schema, input.relations);
+    let known: BTreeSet<(&str, &str)> = base.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
+    let selector = Selector { input, base: &base, orphans: orphans(input) };
+    let mut extra: Vec<Finding> = Vec::new();
+    let mut banned: BTreeMap<String, String> = BTreeMap::new();
+    let mut trial = selector.trial(&extra, &banned);
+    for _ in 0..ROUNDS {
+        let new: Vec<&Finding> =
+            trial.found.iter().filter(|f| !known.contains(&(f.rule, f.fingerprint.as_str()))).collect();
+        let mut again = false;
+        for finding in new {
+            let tried = extra.iter().any(|e| e.fingerprint == finding.fingerprint);
+            if !tried
+                && !banned.contains_key(&finding.fingerprint)
+                && automatic(&options(input, finding), input).is_some()
+            {
+                extra.push(finding.clone());
+                again = true;
+                continue;
+            }
+            for reason in trial.culprits(finding) {
+                let why = format!("Its repair would bring another finding, {}: {}.", finding.rule, finding.message);
+                again |= banned.insert(reason.fingerprint.clone(), why).is_none();
+            }
+        }
+        if !again {
+            break;
+        }
+        trial = selector.trial(&extra, &banned);
+    }
+    trial.finish(input)
+}
+
+/// Runs the rules on a schema, without rows.
+fn check(input: &Input<'_>, schema: &Schema, relations: &Graph) -> Vec<Finding> {
+    let context = Context {
+        schema,
+        relations,
+        dialect: engine::dialect(schema.engine),
+        settings: input.settings,
+        scan: None,
+        timeline: None,
+        plans: None,
+    };
+    rules::check(rules::ALL.iter().filter(|r| !r.meta.needs_data && !r.is_about_migrations()), &context)
+}
+
+/// Returns the relations of a schema that differs from the one at hand: what it declares, and what else was known.
+fn relations(schema: &Schema, known: &Graph) -> Graph {
+    let declared = schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key));
+    let mut all: Vec<Relation> = declared.collect();
+    let mut columns: BTreeSet<(TableName, Vec<String>)> = BTreeSet::new();
+    for relation in &all {
+        let mut set = relation.columns.clone();
+        set.sort();
+        columns.insert((relation.child.clone(), set));
+    }
+    for relation in known.relations().iter().filter(|r| !r.is_declared()) {
+        let mut set = relation.columns.clone();
+        set.sort();
+        if !columns.contains(&(relation.child.clone(), set)) {
+            let nullable =
+                schema.table(&relation.child).is_none_or(|t| relation.columns.iter().any(|c| t.is_nullable(c)));
+            all.push(Relation { nullable, ..relation.clone() });
+        }
+    }
+    Graph::from_relations(schema, all)
+}
+
+type OrphanKey = (TableName, Vec<String>, TableName);
+
+fn orphans(input: &Input<'_>) -> BTreeMap<OrphanKey, u64> {
+    let Some(scan) = input.scan else { return BTreeMap::new() };
+    let all = input.relations.relations().iter().zip(&scan.outcomes);
+    let mut counts = BTreeMap::new();
+    for (relation, outcome) in all {
+        if let Outcome::Counted(orphans) = outcome {
+            let key = (relation.child.clone(), relation.columns.clone(), relation.parent.clone());
+            counts.insert(key, orphans.count);
+        }
+    }
+    counts
+}
+
+/// One way to mend a finding.
+struct Way {
+    word: String,
+    title: String,
+    safety: Safety,
+    changes: Vec<Change>,
+}
+
+/// Returns the ways to mend a finding by changes of the schema, the recommended one first.
+fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
+    let mut ways: Vec<Way> = Vec::new();
+    let mut add = |changes: Vec<Change>, safety: Safety, title: String| {
+        let mut word = words::word(&changes);
+        if ways.iter().any(|w| w.changes == changes) {
+            return;
+        }
+        let taken = |word: &str| ways.iter().any(|w| w.word == word);
+        if taken(&word) {
+            let numbered = (2usize..).map(|n| format!("{word}-{n}"));
+            word = numbered.into_iter().find(|w| !taken(w)).unwrap_or(word);
+        }
+        ways.push(Way { word, title, safety, changes });
+    };
+    for fix in finding.fixes.iter().filter(|f| !f.changes.is_empty()) {
+        let [Change::AddForeignKey { table, foreign_key }] = fix.changes.as_slice() else {
+            add(fix.changes.clone(), fix.safety, fix.title.clone());
+            continue;
+        };
+        for action in actions(input, table, foreign_key) {
+            let key = ForeignKey { on_delete: action, ..foreign_key.clone() };
+            let title = format!("Declare the foreign key with ON DELETE {action}");
+            add(vec![Change::AddForeignKey { table: table.clone(), foreign_key: key }], fix.safety, title);
+        }
+    }
+    ways
+}
+
+/// Returns the actions that a new key can have: what a policy demands, what is advised, what else would work.
+fn actions(input: &Input<'_>, child: &TableName, key: &ForeignKey) -> Vec<Action> {
+    let engine = input.schema.engine;
+    let policies: Vec<policy::Compiled<'_>> = input
+        .settings
+        .policies
+        .iter()
+        .map(|p| p.compile(input.schema.default_schema.as_deref()))
+        .filter(|p| p.is_about(child, &key.columns, &key.parent))
+        .collect();
+    let fits = |action: Action| match action {
+        Action::SetNull => input.schema.table(child).is_some_and(|t| can_be_null(t, &key.columns)),
+        Action::SetDefault => false,
+        // These engines do not tell RESTRICT from NO ACTION.
+        Action::Restrict => matches!(engine, Engine::Postgres | Engine::Sqlite),
+        Action::NoAction | Action::Cascade => true,
+    };
+    let demanded = policies.iter().flat_map(|p| p.policy.on_delete.iter().copied()).filter(|a| fits(*a));
+    let others =
+        [Action::Cascade, Action::SetNull, Action::Restrict, Action::NoAction].into_iter().filter(|a| fits(*a));
+    let mut all: Vec<Action> = Vec::new();
+    for action in demanded.chain([key.on_delete]).chain(others) {
+        if !all.contains(&action) && policies.iter().all(|p| p.allows(engine, action)) {
+            all.push(action);
+        }
+    }
+    all
+}
+
+fn can_be_null(table: &Table, columns: &[String]) -> bool {
+    columns
+        .iter()
+        .all(|c| table.column(c).is_some_and(|c| c.nullable && c.generated.is_none()) && !table.in_primary_key(c))
+}
+
+/// Returns the option that is taken when nobody chooses.
+fn automatic(ways: &[Way], input: &Input<'_>) -> Option<usize> {
+    let first = ways.first()?;
+    let decided = |way: &Way| match way.changes.as_slice() {
+        // What stands against it are orphans only, and what becomes of them has been said.
+        [Change::ValidateForeignKey { .. }] => input.options.orphans.is_some(),
+        _ => false,
+    };
+    (first.safety != Safety::Manual || input.options.manual || decided(first)).then_some(0)
+}
+
+/// Tells what the user chose for a finding.
+fn by_user(input: &Input<'_>, finding: &Finding, ways: &[Way]) -> Option<usize> {
+    // A choice about one subject goes before one about a whole rule; of equals, the last one typed.
+    let about_subject = |typed: &str| {
+        let bare = |text: &str| text.replace(' ', "");
+        bare(typed) == bare(&finding.subject.place()) || Some(typed) == finding.subject.name.as_deref()
+    };
+    let about_rule = |typed: &str| typed.eq_ignore_ascii_case(finding.rule) || typed.eq_ignore_ascii_case(finding.code);
+    let find = |about: &dyn Fn(&str) -> bool| {
+        let mut choices = input.options.choose.iter().rev().filter(|(subject, _)| about(subject));
+        choices.find_map(|(_, word)| ways.iter().position(|w| words::means(word, &w.word)))
+    };
+    find(&about_subject).or_else(|| find(&about_rule))
+}
+
+pub(super) fn reason(finding: &Finding) -> Reason {
+    Reason { code: finding.code, rule: finding.rule, fingerprint: finding.fingerprint.clone() }
+}
+
+/// A finding and the option taken.
+struct Pick<'f> {
+    finding: &'f Finding,
+    changes: Vec<Change>,
+    safety: Safety,
+    /// Whether it is the index that another finding's key needs.
+    is_lookup: bool,
+}
+
+/// A finding that has nothing in the plan of its own.
+struct Left<'f> {
+    finding: &'f Finding,
+    why: String,
+}
+
+struct Selector<'a, 'i> {
+    input: &'a Input<'i>,
+    base: &'a [Finding],
+    orphans: BTreeMap<OrphanKey, u64>,
+}
+
+/// One choice of repairs, tried on the schema.
+struct Trial {
+    wanted: Vec<Wanted>,
+    choices: Vec<Choice>,
+    refused: Vec<Refused>,
+    /// Findings without a step of their own, which the schema after may not have any more.
+    left: Vec<(Finding, String)>,
+    /// What the rules say of the schema after.
+    found: Vec<Finding>,
+}
+
+impl Selector<'_, '_> {
+    fn trial(&self, extra: &[Finding], banned: &BTreeMap<String, String>) -> Trial {
+        let input = self.input;
+        let mut left: Vec<Left<'_>> = Vec::new();
+        let mut choices = Vec::new();
+        let mut picks: Vec<Pick<'_>> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for finding in input.findings.iter().chain(extra) {
+            if !seen.insert((finding.rule, finding.fingerprint.as_str())) {
+                continue;
+            }
+            if let Some(why) = banned.get(&finding.fingerprint) {
+                left.push(Left { finding, why: why.clone() });
+                continue;
+            }
+            match self.pick(finding, &mut choices) {
+                Ok(pick) => picks.push(pick),
+                Err(why) => left.push(Left { finding, why }),
+            }
+        }
+        picks.sort_by_cached_key(|p| priority(p));
+        self.lookups(&mut picks);
+
+        let mut merge = Merge::new(input.schema);
+        for (owner, pick) in picks.iter().enumerate() {
+            if let Err(other) = merge.accept(owner, &pick.changes) {
+                let by = picks[other].finding;
+                let why = format!(
+                    "`{}` ({}) wants something else of the same key or column, and goes before: {}.",
+                    by.rule,
+                    by.code,
+                    words::title(&picks[other].changes)
+                );
+                left.push(Left { finding: pick.finding, why });
+            }
+        }
+        let mut refused = Vec::new();
+        let wanted = self.gate(merge.groups(), &picks, &mut refused);
+        let after = after(input.schema, &wanted);
+        let found = check(input, &after, &relations(&after, input.relations));
+        let planned: BTreeSet<&str> =
+            wanted.iter().flat_map(|w| w.findings.iter().map(|r| r.fingerprint.as_str())).collect();
+        choices.retain(|c: &Choice| planned.contains(c.reason.fingerprint.as_str()));
+        let left = left.into_iter().map(|l| (l.finding.clone(), l.why)).collect();
+        Trial { wanted, choices, refused, left, found }
+    }
+
+    /// Chooses the way to mend a finding; says why there is none.
+    fn pick<'f>(&self, finding: &'f Finding, choices: &mut Vec<Choice>) -> Result<Pick<'f>, String> {
+        let input = self.input;
+        let ways = options(input, finding);
+        if finding.rule == "orphan-rows" {
+            return self.rows(finding);
+        }
+        if rules::find(finding.rule).is_some_and(rules::Rule::is_about_migrations) {
+            return Err(format!(
+                "It is about a migration, and one that was applied is not rewritten. {}",
+                finding.help
+            ));
+        }
+        if ways.is_empty() {
+            return Err(format!("No change of the schema mends it by itself. {}", finding.help));
+        }
+        let user = by_user(input, finding, &ways);
+        let Some(chosen) = user.or_else(|| automatic(&ways, input)) else {
+            let place = finding.subject.place();
+            let all: Vec<String> =
+                ways.iter().map(|w| format!("`--choose '{place}={}'` ({})", w.word, w.title)).collect();
+            return Err(format!("It needs a decision. {} To have it planned: {}.", finding.help, all.join(" or ")));
+        };
+        if ways.len() > 1 || user.is_some() {
+            choices.push(Choice {
+                subject: finding.subject.place(),
+                name: finding.subject.name.clone(),
+                reason: reason(finding),
+                options: ways
+                    .iter()
+                    .map(|w| ChoiceOption { word: w.word.clone(), title: w.title.clone(), safety: w.safety })
+                    .collect(),
+                chosen,
+                by_user: user.is_some(),
+            });
+        }
+        let mut ways = ways;
+        let way = ways.swap_remove(chosen);
+        Ok(Pick { finding, changes: way.changes, safety: way.safety, is_lookup: false })
+    }
+
+    /// Orphans of a key that is declared: its rows are repaired and checked again. Those of other relations are repaired with
+    /// the key that keeps them out.
+    fn rows<'f>(&self, finding: &'f Finding) -> Result<Pick<'f>, String> {
+        let input = self.input;
+        if input.options.orphans.is_none() {
+            return Err(format!("Rows are changed only when you say how: {ORPHANS}. {}", finding.help));
+        }
+        let key = finding.subject.table.as_ref().and_then(|t| {
+            let table = input.schema.table(t)?;
+            let key = table.foreign_keys.iter().find(|k| {
+                k.columns == finding.subject.columns
+                    && (finding.subject.name.is_none() || k.name == finding.subject.name)
+                    && self.orphans.get(&(t.clone(), k.columns.clone(), k.parent.clone())).is_some_and(|n| *n > 0)
+            })?;
+            Some((t, key))
+        });
+        match key {
+            Some((table, key)) if finding.subject.kind == SubjectKind::ForeignKey && key.enforced => Ok(Pick {
+                finding,
+                changes: vec![Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() }],
+                safety: Safety::Unsafe,
+                is_lookup: false,
+            }),
+            _ => {
+                Err("They are repaired together with the key that keeps them out, and no key is planned here."
+                    .to_string())
+            }
+        }
+    }
+
+    /// A new key brings the index that its look-up needs, if no finding asks for it anyway.
+    fn lookups<'f>(&self, picks: &mut Vec<Pick<'f>>) {
+        let mut more: Vec<Pick<'f>> = Vec::new();
+        let wants_index = |picks: &[Pick<'f>], table: &TableName, columns: &[String]| {
+            picks.iter().flat_map(|p| &p.changes).any(|c| {
+                matches!(c, Change::AddIndex { table: t, index } if t == table && covers(self.input.schema, t, index, columns))
+            })
+        };
+        for pick in picks.iter() {
+            for change in &pick.changes {
+                let Change::AddForeignKey { table, foreign_key: key } = change else { continue };
+                if wants_index(picks, table, &key.columns) || wants_index(&more, table, &key.columns) {
+                    continue;
+                }
+                let missing = self.base.iter().find(|f| {
+                    f.rule == "unindexed-foreign-key"
+                        && f.subject.table.as_ref() == Some(table)
+                        && f.subject.columns == key.columns
+                });
+                if let Some(fix) = missing.and_then(|f| f.fixes.iter().find(|f| !f.changes.is_empty())) {
+                    let changes = fix.changes.clone();
+                    more.push(Pick { finding: pick.finding, changes, safety: fix.safety, is_lookup: true });
+                }
+            }
+        }
+        picks.extend(more);
+    }
+
+    /// Makes the groups what is wanted, except those that add or check a key over orphans when nobody said what becomes of
+    /// them.
+    fn gate(&self, groups: Vec<Group>, picks: &[Pick<'_>], refused: &mut Vec<Refused>) -> Vec<Wanted> {
+        let mut wanted = Vec::new();
+        for group in groups {
+            let owners: Vec<&Pick<'_>> = group.owners.iter().filter_map(|o| picks.get(*o)).collect();
+            let orphans = group.changes.iter().filter_map(|c| self.orphans_of(c)).max();
+            if let Some((change, count)) =
+                group.changes.iter().find_map(|c| Some((c, self.orphans_of(c)?))).filter(|(_, n)| *n > 0)
+                && let Some(why) = self.obstacle(change, &group.changes, count)
+            {
+                refused.extend(owners.iter().filter(|p| !p.is_lookup).map(|p| Refused {
+                    reason: reason(p.finding),
+                    subject: p.finding.subject.place(),
+                    why: why.clone(),
+                }));
+                continue;
+            }
+            let mut findings: Vec<Reason> = owners.iter().map(|p| reason(p.finding)).collect();
+            findings.sort();
+            findings.dedup();
+            let first = owners.iter().min_by_key(|p| (p.is_lookup, priority(p)));
+            wanted.push(Wanted {
+                title: words::title(&group.changes),
+                why: first.map(|p| why(p)).unwrap_or_default(),
+                findings,
+                safety: owners.iter().map(|p| p.safety).max().unwrap_or(Safety::Manual),
+                changes: group.changes,
+                orphans,
+            });
+        }
+        wanted
+    }
+
+    /// Returns how many orphans stand in the way of a change; `None` if it checks no rows or they were not counted.
+    fn orphans_of(&self, change: &Change) -> Option<u64> {
+        let (table, key) = match change {
+            Change::AddForeignKey { table, foreign_key } | Change::ValidateForeignKey { table, foreign_key } => {
+                (table, foreign_key)
+            }
+            Change::ReplaceForeignKey { table, new, .. } if new.validated && new.enforced => (table, new),
+            _ => return None,
+        };
+        self.orphans.get(&(table.clone(), key.columns.clone(), key.parent.clone())).copied()
+    }
+
+    /// Says why a key cannot be made over so many orphans.
+    fn obstacle(&self, change: &Change, all: &[Change], count: u64) -> Option<String> {
+        let (table, key) = match change {
+            Change::AddForeignKey { table, foreign_key } | Change::ValidateForeignKey { table, foreign_key } => {
+                (table, foreign_key)
+            }
+            Change::ReplaceForeignKey { table, new, .. } => (table, new),
+            _ => return None,
+        };
+        let rows = if count == 1 { "1 row refers".to_string() } else { format!("{count} rows refer") };
+        let what = format!("{rows} to no row of `{}` ({})", key.parent, words::arrow(table, key));
+        match self.input.options.orphans {
+            None => Some(format!(
+                "{what}: the key cannot be made over them. Give them a parent, or say what becomes of them: {ORPHANS}."
+            )),
+            Some(OrphanPolicy::SetNull) => {
+                let mut schema = self.input.schema.clone();
+                all.iter().filter(|c| matches!(c, Change::SetNullable { .. })).for_each(|c| {
+                    let _ = c.apply(&mut schema);
+                });
+                let possible = schema.table(table).is_some_and(|t| can_be_null(t, &key.columns));
+                (!possible).then(|| {
+                    format!(
+                        "{what}, and a column of the reference cannot be NULL: `--orphans set-null` has nothing to set. Say \
+                         `--orphans delete` or `--orphans quarantine`."
+                    )
+                })
+            }
+            Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine) => None,
+        }
+    }
+}
+
+const ORPHANS: &str =
+    "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";
+
+/// Who decides first: what goes needs nothing else; then policies, errors, warnings.
+fn priority(pick: &Pick<'_>) -> (u8, std::cmp::Reverse<Severity>, &'static str, String) {
+    let drops = pick.changes.iter().all(|c| matches!(c, Change::DropForeignKey { .. }));
+    let class = match () {
+        () if drops => 0,
+        () if pick.finding.rule == "policy-violation" => 1,
+        () => 2,
+    };
+    (class, std::cmp::Reverse(pick.finding.severity), pick.finding.code, pick.finding.fingerprint.clone())
+}
+
+fn why(pick: &Pick<'_>) -> String {
+    let finding = pick.finding;
+    if pick.is_lookup {
+        return format!(
+            "The foreign key on `{}` looks up child rows by these columns at each delete of a parent row",
+            finding.subject.place()
+        );
+    }
+    let advised = finding.labels.iter().find(|l| l.text.starts_with("ON DELETE ") && l.text.contains(" is advised"));
+    let takes_advice = |label: &&crate::findings::Label| match pick.changes.as_slice() {
+        [Change::AddForeignKey { foreign_key, .. }] => {
+            label.text.starts_with(&format!("ON DELETE {} is", foreign_key.on_delete))
+        }
+        _ => false,
+    };
+    match advised.filter(takes_advice) {
+        Some(label) => format!("{}; {}", finding.message, label.text),
+        None => finding.message.clone(),
+    }
+}
+
+fn covers(schema: &Schema, table: &TableName, index: &crate::schema::Index, columns: &[String]) -> bool {
+    let Some(table) = schema.table(table) else { return false };
+    let mut with = Table { indexes: vec![index.clone()], ..table.clone() };
+    with.unique_keys.clear();
+    lookup::grade(schema, &with, columns).0 == lookup::Grade::Covers
+}
+
+/// Returns the schema with all that is wanted: indexes and columns first, as the steps will do it.
+fn after(schema: &Schema, wanted: &[Wanted]) -> Schema {
+    let mut after = schema.clone();
+    let is_late = |change: &Change| {
+        matches!(
+            change,
+            Change::ReplaceForeignKey { .. }
+                | Change::AlterForeignKey { .. }
+                | Change::AddForeignKey { .. }
+                | Change::ValidateForeignKey { .. }
+                | Change::DropForeignKey { .. }
+        )
+    };
+    for late in [false, true] {
+        for change in wanted.iter().flat_map(|w| &w.changes).filter(|c| is_late(c) == late) {
+            // What does not fit is told when the steps are put in order.
+            let _ = change.apply(&mut after);
+        }
+    }
+    after
+}
+
+impl Trial {
+    /// Returns the findings whose repair brings another finding: those that change the same key, else the same table.
+    fn culprits(&self, brought: &Finding) -> Vec<Reason> {
+        let Some(table) = &brought.subject.table else { return Vec::new() };
+        let columns = &brought.subject.columns;
+        let same_key = |change: &Change| match change {
+            Change::AddForeignKey { foreign_key: key, .. }
+            | Change::ReplaceForeignKey { new: key, .. }
+            | Change::AlterForeignKey { new: key, .. }
+            | Change::ValidateForeignKey { foreign_key: key, .. }
+            | Change::DropForeignKey { foreign_key: key, .. } => key.columns == *columns,
+            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
+                columns.contains(column)
+            }
+            _ => false,
+        };
+        let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Reason> {
+            let wanted = self.wanted.iter().filter(|w| w.changes.iter().any(|c| c.table() == table && near(c)));
+            wanted.flat_map(|w| w.findings.iter().cloned()).collect()
+        };
+        let near = of(&same_key);
+        if near.is_empty() { of(&|_| true) } else { near }
+    }
+
+    /// Gives the findings that have no repair of their own to the repair that mends them as well, and refuses the rest.
+    fn finish(mut self, input: &Input<'_>) -> Selected {
+        let remains: BTreeSet<(&str, &str)> = self.found.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
+        for (finding, why) in &self.left {
+            let rule = rules::find(finding.rule);
+            let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
+            let gone = judged && !remains.contains(&(finding.rule, finding.fingerprint.as_str()));
+            let rows = finding.rule == "orphan-rows" && input.options.orphans.is_some();
+            let by = self.wanted.iter_mut().find(|w| (gone || rows && w.orphans.is_some()) && is_about(w, finding));
+            match by {
+                Some(wanted) => {
+                    wanted.findings.push(reason(finding));
+                    wanted.findings.sort();
+                    wanted.findings.dedup();
+                }
+                None => self.refused.push(Refused {
+                    reason: reason(finding),
+                    subject: finding.subject.place(),
+                    why: why.clone(),
+                }),
+            }
+        }
+        Selected { wanted: self.wanted, choices: self.choices, refused: self.refused }
+    }
+}
+
+/// Tells whether something wanted is about a finding's key or, where it is about no key, its table or the database.
+fn is_about(wanted: &Wanted, finding: &Finding) -> bool {
+    let subject = &finding.subject;
+    wanted.changes.iter().any(|change| {
+        let columns = match change {
+            Change::AddForeignKey { foreign_key: key, .. }
+            | Change::ReplaceForeignKey { new: key, .. }
+            | Change::AlterForeignKey { new: key, .. }
+            | Change::ValidateForeignKey { foreign_key: key, .. }
+            | Change::DropForeignKey { foreign_key: key, .. } => Some(&key.columns),
+            _ => None,
+        };
+        match (&subject.table, columns) {
+            (None, Some(_)) => matches!(change, Change::AddForeignKey { .. }),
+            (Some(table), Some(columns)) => {
+                change.table() == table
+                    && (subject.columns.is_empty() || subject.columns.iter().any(|c| columns.contains(c)))
+            }
+            (Some(table), None) => change.table() == table,
+            (None, None) => false,
+        }
+    })
+}

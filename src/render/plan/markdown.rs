@@ -1,0 +1,157 @@
+//! `markdown`: the plan as a document for those who have to agree to it.
+
+use super::{heading, lock, promise, rules, safety, statements, summary};
+use crate::findings::Safety;
+use crate::plan::{Down, Plan, Script, Step};
+
+/// Writes the document.
+pub fn render(source: &str, plan: &Plan) -> String {
+    let mut text = format!("# Plan for {}\n\n{}: {}.\n", code(source), plan.engine, summary(plan));
+    if !plan.steps.is_empty() {
+        text.push_str("\n| # | Step | Safety | Locks |\n|--:|---|---|---|\n");
+        for (number, step) in plan.steps.iter().enumerate() {
+            let locks: Vec<String> = step.locks.iter().map(lock).collect();
+            text.push_str(&format!(
+                "| {} | {} | {} | {} |\n",
+                number + 1,
+                cell(&step.title),
+                safety(step.safety),
+                cell(&locks.join("; "))
+            ));
+        }
+        for kind in [Safety::Safe, Safety::Unsafe, Safety::Manual] {
+            if plan.steps.iter().any(|s| s.safety == kind) {
+                text.push_str(&format!("\n*{}*: {}.\n", safety(kind), promise(kind)));
+            }
+        }
+    }
+    let mut phase = None;
+    for (number, step) in plan.steps.iter().enumerate() {
+        if phase != Some(step.phase) {
+            text.push_str(&format!("\n## {}\n", heading(step.phase)));
+            phase = Some(step.phase);
+        }
+        one(number + 1, step, &mut text);
+    }
+    choices(plan, &mut text);
+    if !plan.refused.is_empty() {
+        text.push_str("\n## Not mended\n\n| Finding | Where | Why |\n|---|---|---|\n");
+        for refused in &plan.refused {
+            let reason = &refused.reason;
+            text.push_str(&format!(
+                "| {} {} | {} | {} |\n",
+                reason.code,
+                code(reason.rule),
+                code(&refused.subject),
+                cell(&refused.why)
+            ));
+        }
+    }
+    text
+}
+
+fn one(number: usize, step: &Step, text: &mut String) {
+    text.push_str(&format!("\n### {number}. {}\n\n", plain(&step.title)));
+    text.push_str(&format!(
+        "{}. ({}; {})\n",
+        plain(step.why.trim_end_matches('.')),
+        rules(&step.findings),
+        code(&step.id)
+    ));
+    if step.touches_rows {
+        text.push_str("\n**It changes rows.**\n");
+    }
+    for held in &step.locks {
+        text.push_str(&format!("\n- Lock: {}", plain(&lock(held))));
+    }
+    for guard in &step.guards {
+        text.push_str(&format!("\n- Stops if: {}", plain(&guard.message)));
+    }
+    if !step.locks.is_empty() || !step.guards.is_empty() {
+        text.push('\n');
+    }
+    let sql: Vec<String> = statements(step).map(|s| statement(s)).collect();
+    if !sql.is_empty() {
+        text.push_str(&fenced(&sql.join("\n")));
+    }
+    match &step.down {
+        Down::Impossible(why) => text.push_str(&format!("\nCannot be undone: {}.\n", plain(why.trim_end_matches('.')))),
+        Down::Script { script, .. } => {
+            let sql = down(script);
+            if !sql.is_empty() {
+                text.push_str(&format!("\nUndo:\n{}", fenced(&sql.join("\n"))));
+            }
+        }
+    }
+}
+
+fn down(script: &Script) -> Vec<String> {
+    script.before.iter().chain(&script.statements).chain(&script.after).map(|s| statement(s)).collect()
+}
+
+fn choices(plan: &Plan, text: &mut String) {
+    if plan.choices.is_empty() {
+        return;
+    }
+    text.push_str("\n## Choices\n\n| Where | Finding | Chosen | Other ways |\n|---|---|---|---|\n");
+    for choice in &plan.choices {
+        let word = |at: usize| {
+            let option = &choice.options[at];
+            let advised = if at == 0 { " (recommended)" } else { "" };
+            format!("{}{advised}: {}", code(&option.word), cell(&option.title))
+        };
+        let others: Vec<String> = (0..choice.options.len()).filter(|at| *at != choice.chosen).map(word).collect();
+        text.push_str(&format!(
+            "| {} | {} {} | {} | {} |\n",
+            code(&choice.subject),
+            choice.reason.code,
+            code(choice.reason.rule),
+            word(choice.chosen),
+            others.join("<br>")
+        ));
+    }
+}
+
+fn statement(sql: &str) -> String {
+    format!("{};", sql.trim_end().trim_end_matches(';'))
+}
+
+/// Writes SQL as a block; a fence longer than any in it.
+fn fenced(sql: &str) -> String {
+    let fence = "`".repeat(longest_run(sql).max(2) + 1);
+    format!("\n{fence}sql\n{sql}\n{fence}\n")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// Writes names as code, whatever is in them.
+fn code(text: &str) -> String {
+    let text = text.replace(['\n', '\r'], " ").replace('|', "\\|");
+    let fence = "`".repeat(longest_run(&text) + 1);
+    if text.starts_with('`') || text.ends_with('`') {
+        format!("{fence} {text} {fence}")
+    } else {
+        format!("{fence}{text}{fence}")
+    }
+}
+
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut in_code = false;
+    for c in text.replace(['\n', '\r'], " ").chars() {
+        if c == '`' {
+            in_code = !in_code;
+        }
+        if !in_code && matches!(c, '*' | '_' | '<' | '>' | '[' | ']' | '\\' | '#') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn cell(text: &str) -> String {
+    plain(text).replace('|', "\\|")
+}

@@ -1,0 +1,70 @@
+//! `sql`: the statements of the plan, in order, with comments that say what each step is for.
+
+use super::{heading, lock, rules, statements, summary};
+use crate::plan::{Down, Plan, Script, Step, Transaction};
+
+/// Writes the script.
+pub fn render(source: &str, plan: &Plan) -> String {
+    let mut text = format!("-- {} ({}): {}\n", comment(source), plan.engine, summary(plan));
+    if plan.steps.iter().any(|s| s.touches_rows) {
+        text.push_str("-- It changes rows: keep a backup.\n");
+    }
+    let mut phase = None;
+    for step in &plan.steps {
+        if phase != Some(step.phase) {
+            text.push_str(&format!("\n-- {}\n", heading(step.phase)));
+            phase = Some(step.phase);
+        }
+        text.push_str(&one(step));
+    }
+    for refused in &plan.refused {
+        let reason = &refused.reason;
+        text.push_str(&format!(
+            "\n-- Not mended: {} {} {}: {}\n",
+            reason.code,
+            reason.rule,
+            comment(&refused.subject),
+            comment(&refused.why)
+        ));
+    }
+    text
+}
+
+fn one(step: &Step) -> String {
+    let mut text = format!("\n-- {}\n-- {}\n", comment(&step.title), rules(&step.findings));
+    for held in &step.locks {
+        text.push_str(&format!("-- Lock: {}\n", comment(&lock(held))));
+    }
+    for guard in &step.guards {
+        text.push_str(&format!("-- Must return no row ({}):\n", comment(&guard.message)));
+        guard.sql.lines().for_each(|l| text.push_str(&format!("--   {l}\n")));
+    }
+    text.push_str(&script(&step.up));
+    if let Down::Impossible(why) = &step.down {
+        text.push_str(&format!("-- Cannot be undone: {}\n", comment(why)));
+    }
+    if statements(step).next().is_none() {
+        text.push_str("-- Nothing to run.\n");
+    }
+    text
+}
+
+/// Writes a script: in one transaction where it asks for one.
+fn script(script: &Script) -> String {
+    let mut lines: Vec<String> = script.before.iter().map(|s| statement(s)).collect();
+    let own = script.transaction == Transaction::Own && script.statements.len() > 1;
+    lines.extend(own.then(|| "BEGIN;".to_string()));
+    lines.extend(script.statements.iter().map(|s| statement(s)));
+    lines.extend(own.then(|| "COMMIT;".to_string()));
+    lines.extend(script.after.iter().map(|s| statement(s)));
+    lines.iter().map(|l| format!("{l}\n")).collect()
+}
+
+fn statement(sql: &str) -> String {
+    format!("{};", sql.trim_end().trim_end_matches(';'))
+}
+
+/// Nothing of a comment may reach the next line.
+fn comment(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

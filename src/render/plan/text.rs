@@ -1,0 +1,126 @@
+//! `text`: the plan for a reader at a terminal.
+
+use anstyle::AnsiColor;
+
+use super::super::style::{Style, tame, width, wrap, wrap_sql};
+use super::{heading, lock, promise, rules, safety, statements, summary};
+use crate::findings::Safety;
+use crate::plan::{Choice, Down, Plan, Refused, Step};
+
+/// Writes the plan.
+pub fn render(source: &str, plan: &Plan, style: &Style) -> String {
+    let mut lines = Vec::new();
+    let dot = style.dot();
+    lines.push(format!("{} {dot} {} {dot} {}", style.bold(&tame(source)), plan.engine, summary(plan)));
+    if plan.steps.is_empty() {
+        lines.push(String::new());
+        lines.push("There is nothing to do.".to_string());
+    }
+    let mut phase = None;
+    for (number, step) in plan.steps.iter().enumerate() {
+        lines.push(String::new());
+        if phase != Some(step.phase) {
+            lines.push(style.bold(heading(step.phase)));
+            lines.push(String::new());
+            phase = Some(step.phase);
+        }
+        one(number + 1, step, style, &mut lines);
+    }
+    choices(&plan.choices, style, &mut lines);
+    refused(&plan.refused, style, &mut lines);
+    lines.join("\n") + "\n"
+}
+
+fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
+    let first = format!("{number}. ");
+    let indent = " ".repeat(first.len());
+    for (i, line) in wrap(&step.title, style.width.saturating_sub(first.len())).into_iter().enumerate() {
+        let start = if i == 0 { &first } else { &indent };
+        lines.push(format!("{start}{}", style.bold(&line)));
+    }
+    hanging(&format!("{}.", step.why.trim_end_matches('.')), &indent, &indent, style, lines);
+    let marked = style.colour(colour(step.safety), safety(step.safety));
+    let name = rules(&step.findings);
+    lines.push(format!("{indent}{marked}{}", style.dim(&format!(" {} {name}", style.dot()))));
+    if step.touches_rows {
+        hanging("It changes rows.", &indent, &indent, style, lines);
+    }
+    for held in &step.locks {
+        hanging(&lock(held), &format!("{indent}lock  "), &format!("{indent}      "), style, lines);
+    }
+    for guard in &step.guards {
+        hanging(&guard.message, &format!("{indent}stops "), &format!("{indent}      "), style, lines);
+    }
+    for sql in statements(step) {
+        let end = if sql.trim_end().ends_with(';') { "" } else { ";" };
+        for line in wrap_sql(&format!("{sql}{end}"), style.width.saturating_sub(indent.len() + 2)) {
+            lines.push(style.dim(&format!("{indent}  {line}")));
+        }
+    }
+    if let Down::Impossible(why) = &step.down {
+        hanging(&format!("Cannot be undone: {why}"), &indent, &indent, style, lines);
+    }
+}
+
+fn colour(safety: Safety) -> AnsiColor {
+    match safety {
+        Safety::Safe => AnsiColor::Green,
+        Safety::Unsafe => AnsiColor::Yellow,
+        Safety::Manual => AnsiColor::Red,
+    }
+}
+
+fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
+    if choices.is_empty() {
+        return;
+    }
+    lines.push(String::new());
+    lines.push(style.bold("Choices"));
+    let mark = if style.unicode { "▸" } else { ">" };
+    for choice in choices {
+        lines.push(String::new());
+        let rule = format!("{} {} {}", style.dot(), choice.reason.code, choice.reason.rule);
+        lines.push(format!("  {} {}", tame(&choice.subject), style.dim(&rule)));
+        let widest = choice.options.iter().map(|o| width(&o.word)).max().unwrap_or(0);
+        for (at, option) in choice.options.iter().enumerate() {
+            let chosen = if at == choice.chosen { mark } else { " " };
+            let advised = if at == 0 { " (recommended)" } else { "" };
+            let gap = " ".repeat(widest.saturating_sub(width(&option.word)));
+            let first = format!("  {chosen} {}{gap}  ", option.word);
+            hanging(&format!("{}{advised}", option.title), &first, &" ".repeat(widest + 6), style, lines);
+        }
+    }
+    lines.push(String::new());
+    let example = choices.first().map(|c| {
+        let other = c.options.iter().enumerate().find(|(at, _)| *at != c.chosen).map_or("WORD", |(_, o)| &o.word);
+        format!("Choose otherwise: --choose '{}={other}'", c.subject)
+    });
+    lines.extend(example.map(|e| format!("  {}", tame(&e))));
+}
+
+fn refused(refused: &[Refused], style: &Style, lines: &mut Vec<String>) {
+    if refused.is_empty() {
+        return;
+    }
+    lines.push(String::new());
+    lines.push(style.bold("Not mended"));
+    for entry in refused {
+        lines.push(String::new());
+        let rule = format!("{} {} {}", style.dot(), entry.reason.code, entry.reason.rule);
+        lines.push(format!("  {} {}", tame(&entry.subject), style.dim(&rule)));
+        hanging(&entry.why, "    ", "    ", style, lines);
+    }
+}
+
+fn hanging(text: &str, first: &str, rest: &str, style: &Style, lines: &mut Vec<String>) {
+    let room = style.width.saturating_sub(width(first)).max(20);
+    for (i, line) in wrap(text, room).into_iter().enumerate() {
+        lines.push(format!("{}{line}", if i == 0 { first } else { rest }));
+    }
+}
+
+/// Says what the words about safety mean.
+pub fn legend() -> String {
+    let all = [Safety::Safe, Safety::Unsafe, Safety::Manual];
+    all.iter().map(|s| format!("{}: {}\n", safety(*s), promise(*s))).collect()
+}
