@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["schema", "change", "sql", "engine", "relations", "fate", "orphans", "findings", "rules"]),
     ("config", &["schema", "relations", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "orphans", "findings", "rules"]),
+    ("apply", &["schema", "engine", "plan"]),
     ("render", &["schema", "change", "source", "relations", "fate", "orphans", "findings", "rules", "audit", "plan"]),
 ];
 

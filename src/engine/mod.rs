@@ -14,6 +14,7 @@ pub mod sqlite;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::change::Change;
 use crate::schema::{Engine, Schema, Table, TableName};
@@ -107,6 +108,52 @@ pub trait Session: Send {
 
     /// Returns how many requests have been sent and answered so far.
     fn round_trips(&self) -> u64;
+
+    /// Returns something by which another thread can stop the statement that is running.
+    fn canceller(&self) -> Box<dyn Fn() + Send + Sync>;
+}
+
+/// One connection that may write: for what applies a plan, never for what reads.
+pub trait Writer: Send {
+    /// Returns the dialect it speaks.
+    fn dialect(&self) -> &'static dyn Dialect;
+
+    /// Reads the whole catalog.
+    ///
+    /// # Errors
+    /// The catalog cannot be read, or changed so that it contradicts itself.
+    fn inspect(&mut self) -> Result<Schema, EngineError>;
+
+    /// Runs one statement that returns rows.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn query(&mut self, sql: &str) -> Result<Rows, EngineError>;
+
+    /// Runs one statement for what it does.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn execute(&mut self, sql: &str) -> Result<(), EngineError>;
+
+    /// Begins a transaction that means to write.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn begin(&mut self) -> Result<(), EngineError>;
+
+    /// Says how long a statement waits for a lock before it gives up with [`EngineErrorKind::Busy`]; `None` for ever.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn wait_for_locks(&mut self, limit: Option<Duration>) -> Result<(), EngineError>;
+
+    /// Keeps other runs out of this database until the connection ends; `false` if another run is in. Where the engine has
+    /// no such lock (SQLite, CockroachDB) it is always `true`: the run's journal is then what is locked.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn take_turn(&mut self) -> Result<bool, EngineError>;
 
     /// Returns something by which another thread can stop the statement that is running.
     fn canceller(&self) -> Box<dyn Fn() + Send + Sync>;

@@ -14,14 +14,14 @@ mod words;
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::engine::{Rows, Value};
 use crate::findings::{Finding, Safety};
 use crate::orphans::Scan;
 use crate::relations::Graph;
-use crate::rules::Settings;
+use crate::rules::{self, Settings};
 use crate::schema::{Engine, Schema, TableName};
 
 pub use root::repairs;
@@ -80,17 +80,13 @@ impl Plan {
 }
 
 /// What to do to a database, step by step.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Whose SQL it is.
     pub engine: Engine,
     /// The schema as it is.
-    #[serde(skip)]
-    #[schemars(skip)]
     pub before: Schema,
     /// The schema as it is after the last step.
-    #[serde(skip)]
-    #[schemars(skip)]
     pub after: Schema,
     /// The steps, in order: [`Phase`] first, then table and columns.
     pub steps: Vec<Step>,
@@ -101,7 +97,7 @@ pub struct Plan {
 }
 
 /// One unit that is done or not done: it runs, is retried, resumed and undone as a whole.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Names the step for ever: a short readable name with the fingerprint of its changes (`add-orders-customer-id-fkey-3f9a`).
     /// The same for the same step of the same schema, whatever other steps there are.
@@ -135,7 +131,7 @@ pub struct Step {
 }
 
 /// The order of steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Indexes are built, so that what follows finds its rows.
@@ -165,8 +161,21 @@ pub struct Reason {
     pub fingerprint: String,
 }
 
+impl<'de> Deserialize<'de> for Reason {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Written {
+            code: String,
+            fingerprint: String,
+        }
+        let Written { code, fingerprint } = Written::deserialize(deserializer)?;
+        let rule = rules::find(&code).ok_or_else(|| serde::de::Error::custom(format!("there is no rule {code}")))?;
+        Ok(Self { code: rule.meta.code, rule: rule.meta.name, fingerprint })
+    }
+}
+
 /// Statements that belong together, without semicolons.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Script {
     /// Run outside of any transaction, before: `PRAGMA foreign_keys = OFF`.
     pub before: Vec<String>,
@@ -179,7 +188,7 @@ pub struct Script {
 }
 
 /// How a script's statements stand to transactions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transaction {
     /// All in one transaction of their own: all or nothing.
@@ -190,7 +199,7 @@ pub enum Transaction {
 }
 
 /// How a step is undone.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Down {
     /// By these statements. The guards must return no row before (no NULL was written since, …).
@@ -205,7 +214,7 @@ pub enum Down {
 }
 
 /// A lock that a step takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lock {
     /// The table.
     pub table: TableName,
@@ -218,7 +227,7 @@ pub struct Lock {
 }
 
 /// What waits while a lock is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Blocks {
     /// Nothing that reads or writes rows.
@@ -230,7 +239,7 @@ pub enum Blocks {
 }
 
 /// For how long a lock is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
     /// An instant: a catalog entry is written.
@@ -242,7 +251,7 @@ pub enum Held {
 }
 
 /// A query that must return no row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Guard {
     /// The query; it reads only.
     pub sql: String,
@@ -251,7 +260,7 @@ pub struct Guard {
 }
 
 /// A choice that the findings left.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
     /// Names it on the command line: `users.primary_workspace_id`.
     pub subject: String,
@@ -269,7 +278,7 @@ pub struct Choice {
 }
 
 /// One way to mend a finding.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChoiceOption {
     /// The word that chooses it: `protect`, `set-null`, `cascade`.
     pub word: String,
@@ -280,7 +289,7 @@ pub struct ChoiceOption {
 }
 
 /// A finding that no step mends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
     /// The finding.
     pub reason: Reason,
@@ -304,7 +313,7 @@ pub struct Options {
 }
 
 /// What becomes of rows without parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrphanPolicy {
     /// They are deleted.

@@ -15,7 +15,7 @@ pub use history::History;
 pub use layouts::SqlFiles;
 pub use url::{UrlError, redact};
 
-use crate::engine::{EngineError, Session, SessionOptions, postgres, sqlite};
+use crate::engine::{EngineError, Session, SessionOptions, Writer, postgres, sqlite};
 use crate::schema::{self, Engine, JsonError, Schema};
 
 /// A source, not yet opened.
@@ -165,6 +165,21 @@ impl Source {
         };
         let schema = session.inspect()?;
         Ok(Input { label: self.label(), schema, session: Some(session), history: History::default() })
+    }
+
+    /// Connects to write; `None` for a source that is no database.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn open_writer(&self, options: &SessionOptions) -> Result<Option<Box<dyn Writer>>, SourceError> {
+        Ok(match self {
+            Self::Document(_) | Self::Sql(_) => None,
+            Self::Sqlite(path) => Some(sqlite::open_writer(path, options)?),
+            Self::Postgres(url) => {
+                let target = postgres::Target::parse(url, &options.environment)?;
+                Some(postgres::open_writer(&target, options)?)
+            }
+        })
     }
 }
 

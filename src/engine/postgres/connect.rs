@@ -6,9 +6,10 @@ use postgres::config::{ChannelBinding as DriverBinding, SslMode as DriverMode};
 use postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::{EngineError, EngineErrorKind, Session, SessionOptions};
+use super::super::{EngineError, EngineErrorKind, Session, SessionOptions, Writer};
 use super::session::PostgresSession;
 use super::url::{ChannelBinding, Host, SessionAttributes, SslMode, Target};
+use super::writer::PostgresWriter;
 use super::{errors, tls};
 
 /// Connects to PostgreSQL, or to what speaks its protocol, to read.
@@ -16,6 +17,18 @@ use super::{errors, tls};
 /// # Errors
 /// No host answers, refuses or is of the wanted kind: what the last one said.
 pub fn open(target: &Target, options: &SessionOptions) -> Result<Box<dyn Session>, EngineError> {
+    Ok(Box::new(start(target, options)?))
+}
+
+/// Connects to PostgreSQL, or to what speaks its protocol, to write.
+///
+/// # Errors
+/// No host answers, refuses or is of the wanted kind: what the last one said.
+pub fn open_writer(target: &Target, options: &SessionOptions) -> Result<Box<dyn Writer>, EngineError> {
+    Ok(Box::new(PostgresWriter::new(start(target, options)?)?))
+}
+
+fn start(target: &Target, options: &SessionOptions) -> Result<PostgresSession, EngineError> {
     let connector = if target.sslmode == SslMode::Disable { None } else { Some(tls::connector(target)?) };
     let mut failure = None;
     // A standby is only preferred: in a second round any server will do.
@@ -27,7 +40,7 @@ pub fn open(target: &Target, options: &SessionOptions) -> Result<Box<dyn Session
         for host in &target.hosts {
             match connect(target, host, connector.as_ref(), options) {
                 Ok((mut client, tls)) => match suits(&mut client, *wanted) {
-                    Ok(true) => return Ok(Box::new(PostgresSession::start(client, tls, options.observer.clone())?)),
+                    Ok(true) => return PostgresSession::start(client, tls, options.observer.clone()),
                     Ok(false) => {
                         let message =
                             format!("the server at {host} is not of the kind that target_session_attrs asks for");

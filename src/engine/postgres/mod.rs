@@ -9,8 +9,9 @@ mod passfile;
 mod session;
 mod tls;
 mod url;
+mod writer;
 
-pub use connect::open;
+pub use connect::{open, open_writer};
 pub use dialect::DIALECT;
 pub use inspect::{Catalog, schema};
 pub(in crate::engine) use inspect::{action, unwrapped};

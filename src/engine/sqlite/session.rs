@@ -18,15 +18,17 @@ use crate::schema::{Schema, Table, Version};
 /// How long a statement waits for another process's lock.
 const BUSY: Duration = Duration::from_secs(5);
 
-struct Sqlite {
-    connection: Connection,
-    path: PathBuf,
-    options: SessionOptions,
+pub(super) struct Sqlite {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) options: SessionOptions,
     round_trips: u64,
     /// What the file was when it was opened without locks; `None` if SQLite's locks guard it.
     unlocked: Option<Stamp>,
     /// The schema last read, by which a look-up knows its parent's columns.
     schema: Option<Schema>,
+    /// Whether it was opened to write.
+    writes: bool,
     /// Kept open: closing any handle of a file drops the locks of all this process's connections to it
     /// ("How To Corrupt An SQLite Database File", 2.2).
     _file: File,
@@ -40,6 +42,10 @@ type Stamp = (u64, Option<SystemTime>);
 /// # Errors
 /// There is no such file, it is no database, it may not be read, or another process holds it.
 pub fn open(path: &Path, options: &SessionOptions) -> Result<Box<dyn Session>, EngineError> {
+    Ok(Box::new(start(path, options, false)?))
+}
+
+pub(super) fn start(path: &Path, options: &SessionOptions, writes: bool) -> Result<Sqlite, EngineError> {
     let shown = path.display();
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let metadata = fs::metadata(&absolute).map_err(|e| file_error(path, &e))?;
@@ -63,8 +69,8 @@ pub fn open(path: &Path, options: &SessionOptions) -> Result<Box<dyn Session>, E
     // Bytes 18 and 19 are 2 in a write-ahead-logged database ("Database File Format", 1.3). With nothing in the log, the
     // file is all there is, and reading it without locks needs no files beside it. That also works in a directory one may
     // not write to.
-    let unlocked = header.get(19) == Some(&2) && !wal_has_rows;
-    let connection = connect(&absolute, unlocked).map_err(|e| error(path, &e, None))?;
+    let unlocked = !writes && header.get(19) == Some(&2) && !wal_has_rows;
+    let connection = connect(&absolute, unlocked, writes).map_err(|e| error(path, &e, None))?;
     let mut session = Sqlite {
         connection,
         path: path.to_path_buf(),
@@ -72,17 +78,22 @@ pub fn open(path: &Path, options: &SessionOptions) -> Result<Box<dyn Session>, E
         round_trips: 0,
         unlocked: unlocked.then(|| stamp(&absolute)).flatten(),
         schema: None,
+        writes,
         _file: file,
     };
     session.connection.busy_timeout(BUSY).map_err(|e| error(path, &e, None))?;
-    session.query("PRAGMA query_only = ON")?;
+    if !writes {
+        session.query("PRAGMA query_only = ON")?;
+    }
     // Nothing has been read yet: a damaged, encrypted or locked file shows here.
     session.query("SELECT count(*) FROM main.sqlite_schema")?;
-    Ok(Box::new(session))
+    Ok(session)
 }
 
-fn connect(path: &Path, unlocked: bool) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+fn connect(path: &Path, unlocked: bool, writes: bool) -> rusqlite::Result<Connection> {
+    // Without SQLITE_OPEN_CREATE: a file that is gone meanwhile is not made anew.
+    let access = if writes { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if !unlocked {
         // An absolute path: `file:…` and `:memory:` are file names here, not what SQLite would take them for.
         return Connection::open_with_flags(path, flags);
@@ -145,7 +156,7 @@ fn check_header(path: &Path, header: &[u8]) -> Result<(), EngineError> {
     })
 }
 
-fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> EngineError {
+pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> EngineError {
     use EngineErrorKind as K;
     let shown = path.display();
     let code = from.sqlite_error().map(|e| (e.code, e.extended_code));
@@ -202,7 +213,7 @@ impl Sqlite {
         self.round_trips += 1;
         // A read-only connection refuses to change its file, but VACUUM INTO would make another.
         let statement = self.connection.prepare(sql).map_err(|e| error(&self.path, &e, Some(sql)))?;
-        if !statement.readonly() {
+        if !self.writes && !statement.readonly() {
             let message = "this statement would write, and the session is open to read only";
             return Err(EngineError::new(EngineErrorKind::Permission, message).sql(sql));
         }

@@ -1,0 +1,169 @@
+//! What a run meant to do and how far it came: a file of lines of JSON that is only ever added to.
+//!
+//! The file is locked while a run uses it, so that two runs cannot; the system takes the lock back when the process ends,
+//! however it ends. Each line is on the disk before the step that it tells of begins.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+
+/// The format's name and version, in the first line of every run.
+const FORMAT: &str = "referee-run/1";
+
+/// See the module.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+/// A run that did not come to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    /// What it meant to do.
+    pub plan: Plan,
+    /// The steps it did.
+    pub done: Vec<String>,
+    /// The step it was at.
+    pub at: Option<String>,
+    /// What went wrong, if something did; `None` if it was killed.
+    pub error: Option<String>,
+    /// When it began, in seconds since 1970 (UTC).
+    pub began: u64,
+}
+
+/// A journal that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum JournalError {
+    #[error("cannot write the journal {path}: {error}")]
+    Io { path: String, error: std::io::Error },
+    #[error("the journal {path} is in use: another run is at work")]
+    InUse { path: String },
+    #[error("line {line} of the journal {path} cannot be read: {error}")]
+    Syntax { path: String, line: usize, error: serde_json::Error },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Record {
+    Run { format: String, at: u64, plan: Box<Plan> },
+    Started { step: String, at: u64 },
+    Skipped { step: String, at: u64 },
+    Done { step: String, at: u64 },
+    Failed { step: String, at: u64, error: String },
+    Finished { at: u64 },
+    Abandoned { at: u64 },
+}
+
+impl Journal {
+    /// Opens a journal and locks it, and tells of the last run in it if that did not come to its end. Makes the file if it is
+    /// not there.
+    ///
+    /// # Errors
+    /// The file cannot be written, is in use, or is no journal.
+    pub fn open(path: &Path) -> Result<(Self, Option<Unfinished>), JournalError> {
+        let shown = || path.display().to_string();
+        let io = |error| JournalError::Io { path: shown(), error };
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(io)?;
+        }
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => JournalError::InUse { path: shown() },
+            TryLockError::Error(error) => io(error),
+        })?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(io)?;
+        // A line without end was being written when the run was killed: it never counted.
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        if whole < text.len() {
+            file.set_len(whole as u64).map_err(io)?;
+            file.seek(SeekFrom::End(0)).map_err(io)?;
+        }
+        let unfinished =
+            read(&text[..whole]).map_err(|(line, error)| JournalError::Syntax { path: shown(), line, error })?;
+        Ok((Self { file, path: path.to_path_buf() }, unfinished))
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(&mut self, plan: &Plan) -> Result<(), JournalError> {
+        self.add(&Record::Run { format: FORMAT.into(), at: now(), plan: Box::new(plan.clone()) })
+    }
+
+    /// Tells that the last run will not be taken up.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn abandon(&mut self) -> Result<(), JournalError> {
+        self.add(&Record::Abandoned { at: now() })
+    }
+
+    pub(super) fn started(&mut self, step: &str) -> Result<(), JournalError> {
+        self.add(&Record::Started { step: step.into(), at: now() })
+    }
+
+    pub(super) fn skipped(&mut self, step: &str) -> Result<(), JournalError> {
+        self.add(&Record::Skipped { step: step.into(), at: now() })
+    }
+
+    pub(super) fn done(&mut self, step: &str) -> Result<(), JournalError> {
+        self.add(&Record::Done { step: step.into(), at: now() })
+    }
+
+    pub(super) fn failed(&mut self, step: &str, error: &str) -> Result<(), JournalError> {
+        self.add(&Record::Failed { step: step.into(), at: now(), error: error.into() })
+    }
+
+    pub(super) fn finished(&mut self) -> Result<(), JournalError> {
+        self.add(&Record::Finished { at: now() })
+    }
+
+    fn add(&mut self, record: &Record) -> Result<(), JournalError> {
+        let io = |error| JournalError::Io { path: self.path.display().to_string(), error };
+        let mut line = serde_json::to_string(record).map_err(|e| io(e.into()))?;
+        line.push('\n');
+        self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()).map_err(io)
+    }
+}
+
+/// Reads the lines of the last run; `None` if it came to its end, or there is none.
+fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
+    let mut last = None;
+    for (number, line) in text.lines().enumerate() {
+        let record: Record = serde_json::from_str(line).map_err(|error| (number + 1, error))?;
+        if let Record::Run { plan, at: began, .. } = record {
+            last = Some(Unfinished { plan: *plan, done: Vec::new(), at: None, error: None, began });
+            continue;
+        }
+        let Some(run) = &mut last else { continue };
+        match record {
+            Record::Started { step, .. } => (run.at, run.error) = (Some(step), None),
+            Record::Done { step, .. } | Record::Skipped { step, .. } => {
+                run.at = None;
+                run.done.push(step);
+            }
+            Record::Failed { error, .. } => run.error = Some(error),
+            Record::Finished { .. } | Record::Abandoned { .. } => last = None,
+            Record::Run { .. } => {}
+        }
+    }
+    Ok(last)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}

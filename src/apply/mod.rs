@@ -1,0 +1,125 @@
+//! Runs a plan against a database, step by step, so that a run that was killed can be taken up where it stopped.
+//!
+//! The database is the truth: a step that has been done already is left out, judged by its own query. The [`journal`] tells
+//! what a run meant to do, so that one that was killed goes on with the same plan and not with a new one. Nothing here
+//! decides what to do: that is `plan`'s work.
+
+pub mod journal;
+mod run;
+
+use std::time::Duration;
+
+use crate::engine::EngineError;
+use crate::plan::Step;
+
+pub use journal::{Journal, JournalError, Unfinished};
+pub use run::{apply, undo};
+
+/// How a plan is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long a statement that makes others wait, waits itself for its lock before it lets them pass.
+    pub lock_timeout: Duration,
+    /// How often a step that did not get its lock is tried again.
+    pub retries: u32,
+    /// How long the first pause between two tries is; each further one is twice as long, up to [`LONGEST_PAUSE`].
+    pub pause: Duration,
+}
+
+/// No pause between two tries is longer.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { lock_timeout: Duration::from_secs(2), retries: 10, pause: Duration::from_millis(500) }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many steps were done.
+    pub done: usize,
+    /// How many had been done before.
+    pub skipped: usize,
+}
+
+/// Is told what a run does.
+pub trait Watch {
+    /// A step begins.
+    fn starts(&mut self, _number: usize, _step: &Step) {}
+    /// A step had been done before.
+    fn skipped(&mut self, _step: &Step) {}
+    /// A step did not get its lock; it is tried again after a pause.
+    fn waits(&mut self, _step: &Step, _attempt: u32, _pause: Duration) {}
+    /// A step is done.
+    fn done(&mut self, _step: &Step) {}
+    /// Tells whether to stop before the next step or the next try.
+    fn stopped(&mut self) -> bool {
+        false
+    }
+}
+
+/// Nobody watches.
+impl Watch for () {}
+
+/// Why a run stopped. Every step before the one it names is done; that one is not, unless the error says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A guard returned a row.
+    #[error("{title}: {message}")]
+    Guard {
+        /// The step.
+        title: String,
+        /// What the row means, and what to do.
+        message: String,
+        /// The query.
+        sql: String,
+        /// The first rows, for a reader.
+        rows: String,
+    },
+    /// A statement failed.
+    #[error("{title}: {error}")]
+    Step {
+        /// The step.
+        title: String,
+        /// What the engine says.
+        error: Box<EngineError>,
+        /// Statements that may not run in a transaction were done before the one that failed.
+        partly: bool,
+    },
+    /// The statements succeeded, and the database does not show it.
+    #[error("{title}: its statements ran, but the database does not show what they should have made")]
+    NotDone {
+        /// The step.
+        title: String,
+        /// The query that tells.
+        sql: String,
+    },
+    /// A step cannot be undone.
+    #[error("{title} cannot be undone: {why}")]
+    Irreversible {
+        /// The step.
+        title: String,
+        /// Why.
+        why: String,
+    },
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The database cannot be asked.
+    #[error(transparent)]
+    Engine(Box<EngineError>),
+    /// Another run is at work in this database.
+    #[error("another run of referee is at work in this database")]
+    Busy,
+    /// The user stopped it.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<EngineError> for ApplyError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(Box::new(error))
+    }
+}

@@ -1,0 +1,212 @@
+//! The run itself: guards, statements, retries, proof.
+
+use std::thread;
+use std::time::Duration;
+
+use super::journal::Journal;
+use super::{ApplyError, LONGEST_PAUSE, Options, Outcome, Watch};
+use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
+use crate::plan::{Blocks, Down, Guard, Plan, Script, Step, Transaction};
+
+/// How many rows of a guard's answer an error shows.
+const SHOWN: usize = 5;
+
+/// Runs the steps of a plan that have not been done yet.
+///
+/// # Errors
+/// The first thing that went wrong. Run again, it goes on from there.
+pub fn apply(
+    writer: &mut dyn Writer,
+    plan: &Plan,
+    options: &Options,
+    journal: &mut Journal,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, ApplyError> {
+    if !writer.take_turn()? {
+        return Err(ApplyError::Busy);
+    }
+    let mut outcome = Outcome::default();
+    for (number, step) in plan.steps.iter().enumerate() {
+        if watch.stopped() {
+            return Err(ApplyError::Stopped);
+        }
+        watch.starts(number, step);
+        if is_done(writer, step)? {
+            journal.skipped(&step.id)?;
+            watch.skipped(step);
+            outcome.skipped += 1;
+            continue;
+        }
+        check(writer, step, &step.guards)?;
+        journal.started(&step.id)?;
+        match attempt(writer, step, &step.up, options, watch) {
+            Ok(()) => {}
+            Err(error) => {
+                journal.failed(&step.id, &error.to_string())?;
+                return Err(error);
+            }
+        }
+        if let Some(sql) = step.done.as_ref().filter(|_| !matches!(is_done(writer, step), Ok(true))) {
+            journal.failed(&step.id, "the database does not show it")?;
+            return Err(ApplyError::NotDone { title: step.title.clone(), sql: sql.clone() });
+        }
+        journal.done(&step.id)?;
+        watch.done(step);
+        outcome.done += 1;
+    }
+    journal.finished()?;
+    Ok(outcome)
+}
+
+/// Undoes the steps of a plan that have been done, the last one first.
+///
+/// # Errors
+/// The first thing that went wrong; a step that cannot be undone stops the run before anything is changed.
+pub fn undo(
+    writer: &mut dyn Writer,
+    plan: &Plan,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, ApplyError> {
+    if !writer.take_turn()? {
+        return Err(ApplyError::Busy);
+    }
+    let mut done = Vec::new();
+    for (number, step) in plan.steps.iter().enumerate() {
+        if !is_done(writer, step)? {
+            continue;
+        }
+        if let Down::Impossible(why) = &step.down {
+            return Err(ApplyError::Irreversible { title: step.title.clone(), why: why.clone() });
+        }
+        done.push((number, step));
+    }
+    let mut outcome = Outcome { done: 0, skipped: plan.steps.len() - done.len() };
+    for (number, step) in done.into_iter().rev() {
+        if watch.stopped() {
+            return Err(ApplyError::Stopped);
+        }
+        watch.starts(number, step);
+        if let Down::Script { script, guards } = &step.down {
+            check(writer, step, guards)?;
+            attempt(writer, step, script, options, watch)?;
+        }
+        watch.done(step);
+        outcome.done += 1;
+    }
+    Ok(outcome)
+}
+
+/// Tells whether a step has been done. One that cannot tell is never taken for done.
+fn is_done(writer: &mut dyn Writer, step: &Step) -> Result<bool, EngineError> {
+    let Some(sql) = &step.done else { return Ok(false) };
+    let answer = writer.query(sql)?;
+    let no = |value: &Value| matches!(value.text().as_deref(), None | Some("f" | "0" | "false"));
+    Ok(answer.rows.first().is_some_and(|row| !row.first().is_some_and(no)))
+}
+
+fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), ApplyError> {
+    for guard in guards {
+        let answer = writer.query(&guard.sql)?;
+        if !answer.rows.is_empty() {
+            return Err(ApplyError::Guard {
+                title: step.title.clone(),
+                message: guard.message.clone(),
+                sql: guard.sql.clone(),
+                rows: sample(&answer),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn sample(answer: &Rows) -> String {
+    let line = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut lines: Vec<String> = answer.rows.iter().take(SHOWN).map(line).collect();
+    if answer.rows.len() > SHOWN {
+        lines.push(format!("and {} more", answer.rows.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
+/// Runs a script, again and again while it does not get its lock.
+fn attempt(
+    writer: &mut dyn Writer,
+    step: &Step,
+    script: &Script,
+    options: &Options,
+    watch: &mut dyn Watch,
+) -> Result<(), ApplyError> {
+    // Who waits for a lock makes everyone wait behind him who comes later. That hurts only if the lock shuts somebody out.
+    let limit = step.locks.iter().any(|l| l.blocks > Blocks::Nothing).then_some(options.lock_timeout);
+    let mut pause = options.pause;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        writer.wait_for_locks(limit)?;
+        match once(writer, script) {
+            Ok(()) => return Ok(()),
+            Err(Failure { error, .. }) if error.kind == EngineErrorKind::Cancelled => return Err(ApplyError::Stopped),
+            Err(Failure { error, .. })
+                if error.kind == EngineErrorKind::Busy && attempts <= options.retries && !watch.stopped() =>
+            {
+                watch.waits(step, attempts, pause);
+                sleep(pause, watch);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(Failure { error, partly }) => {
+                return Err(ApplyError::Step { title: step.title.clone(), error: Box::new(error), partly });
+            }
+        }
+        if watch.stopped() {
+            return Err(ApplyError::Stopped);
+        }
+    }
+}
+
+/// Waits, but not for longer than a moment after the user wants to stop.
+fn sleep(pause: Duration, watch: &mut dyn Watch) {
+    let slice = Duration::from_millis(100);
+    let mut left = pause;
+    while !left.is_zero() && !watch.stopped() {
+        let now = left.min(slice);
+        thread::sleep(now);
+        left -= now;
+    }
+}
+
+struct Failure {
+    error: EngineError,
+    partly: bool,
+}
+
+/// Runs a script once. Whatever fails, no transaction is left open and `after` is run.
+fn once(writer: &mut dyn Writer, script: &Script) -> Result<(), Failure> {
+    let whole = |error| Failure { error, partly: false };
+    let result = all(writer, &script.before).map_err(whole).and_then(|()| match script.transaction {
+        Transaction::Own => in_transaction(writer, &script.statements).map_err(whole),
+        Transaction::None => {
+            for (number, sql) in script.statements.iter().enumerate() {
+                writer.execute(sql).map_err(|error| Failure { error, partly: number > 0 })?;
+            }
+            Ok(())
+        }
+    });
+    let after = all(writer, &script.after).map_err(|error| Failure { error, partly: true });
+    // The first error is the one to tell.
+    result.and(after)
+}
+
+fn in_transaction(writer: &mut dyn Writer, statements: &[String]) -> Result<(), EngineError> {
+    writer.begin()?;
+    let result = all(writer, statements).and_then(|()| writer.execute("COMMIT"));
+    if result.is_err() {
+        // Some errors have ended the transaction already.
+        drop(writer.execute("ROLLBACK"));
+    }
+    result
+}
+
+fn all(writer: &mut dyn Writer, statements: &[String]) -> Result<(), EngineError> {
+    statements.iter().try_for_each(|sql| writer.execute(sql))
+}
