@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,10 +74,16 @@ impl Journal {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
-        file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => JournalError::InUse { path: shown() },
-            TryLockError::Error(error) => io(error),
-        })?;
+        let mut tries = 0;
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::Error(error) => return Err(io(error)),
+                // A process that was just started by this one holds its open files for a moment.
+                TryLockError::WouldBlock if tries < 10 => tries += 1,
+                TryLockError::WouldBlock => return Err(JournalError::InUse { path: shown() }),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(io)?;
         // A line without end was being written when the run was killed: it never counted.

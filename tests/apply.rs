@@ -1,0 +1,322 @@
+//! Runs plans against real databases: guards, retries, journals, undoing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use referee::apply::{self, ApplyError, Journal, JournalError, Options, Outcome, Watch};
+use referee::engine::{SessionOptions, Writer};
+use referee::findings::Safety;
+use referee::plan::{Blocks, Down, Guard, Held, Lock, Phase, Plan, Script, Step, Transaction};
+use referee::schema::{Engine, Schema};
+use referee::source::Source;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+mod support;
+
+fn script(statements: &[&str]) -> Script {
+    Script { statements: statements.iter().map(ToString::to_string).collect(), ..Script::default() }
+}
+
+fn step(id: &str, up: Script, down: Script, done: &str) -> Step {
+    Step {
+        id: id.into(),
+        phase: Phase::Index,
+        title: format!("Do {id}"),
+        why: String::new(),
+        findings: Vec::new(),
+        safety: Safety::Safe,
+        changes: Vec::new(),
+        touches_rows: false,
+        up,
+        down: Down::Script { script: down, guards: Vec::new() },
+        locks: Vec::new(),
+        guards: Vec::new(),
+        done: Some(done.into()),
+    }
+}
+
+fn plan(engine: Engine, steps: Vec<Step>) -> Plan {
+    let schema = Schema::new(engine);
+    Plan { engine, before: schema.clone(), after: schema, steps, choices: Vec::new(), refused: Vec::new() }
+}
+
+/// Makes an index `name` on `t (a)`.
+fn index(name: &str) -> Step {
+    step(
+        name,
+        script(&[&format!("CREATE INDEX {name} ON t (a)")]),
+        script(&[&format!("DROP INDEX {name}")]),
+        &format!("SELECT 1 FROM sqlite_schema WHERE name = '{name}'"),
+    )
+}
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: TempDir::new().unwrap() };
+        place.connect().execute_batch("CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1), (2), (3)").unwrap();
+        place
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("t.db")
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.folder.path().join("runs").join("t.jsonl")
+    }
+
+    fn connect(&self) -> Connection {
+        Connection::open(self.database()).unwrap()
+    }
+
+    fn indexes(&self) -> Vec<String> {
+        let connection = self.connect();
+        let mut query = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY 1").unwrap();
+        query.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn apply(&self, plan: &Plan) -> Result<Outcome, ApplyError> {
+        self.apply_watched(plan, &mut ())
+    }
+
+    fn apply_watched(&self, plan: &Plan, watch: &mut dyn Watch) -> Result<Outcome, ApplyError> {
+        let mut journal = Journal::open(&self.journal()).unwrap().0;
+        journal.begin(plan).unwrap();
+        apply::apply(&mut *writer(&self.database()), plan, &quick(), &mut journal, watch)
+    }
+}
+
+fn writer(path: &Path) -> Box<dyn Writer> {
+    Source::Sqlite(path.to_path_buf()).open_writer(&SessionOptions::default()).unwrap().unwrap()
+}
+
+fn quick() -> Options {
+    Options { lock_timeout: Duration::from_millis(50), retries: 100, pause: Duration::from_millis(20) }
+}
+
+#[test]
+fn what_is_done_is_not_done_again_and_can_be_undone() {
+    let place = Place::new();
+    let plan = plan(Engine::Sqlite, vec![index("one"), index("two")]);
+    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 2, skipped: 0 });
+    assert_eq!(place.indexes(), ["one", "two"]);
+    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 0, skipped: 2 });
+    assert!(Journal::open(&place.journal()).unwrap().1.is_none());
+
+    place.connect().execute_batch("DROP INDEX one").unwrap();
+    let undone = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &mut ()).unwrap();
+    assert_eq!(undone, Outcome { done: 1, skipped: 1 });
+    assert!(place.indexes().is_empty());
+}
+
+#[test]
+fn a_step_that_cannot_be_undone_stops_before_anything_is_changed() {
+    let place = Place::new();
+    let lost = Step { down: Down::Impossible("its rows are gone".into()), ..index("one") };
+    let plan = plan(Engine::Sqlite, vec![lost, index("two")]);
+    place.apply(&plan).unwrap();
+    let error = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &mut ()).unwrap_err();
+    assert_eq!(error.to_string(), "Do one cannot be undone: its rows are gone");
+    assert_eq!(place.indexes(), ["one", "two"]);
+}
+
+#[test]
+fn a_guard_stops_the_run_and_tells_the_rows() {
+    let place = Place::new();
+    let guard = Guard { sql: "SELECT a FROM t WHERE a > 1".into(), message: "t has large rows".into() };
+    let guarded = Step { guards: vec![guard], ..index("two") };
+    let plan = plan(Engine::Sqlite, vec![index("one"), guarded, index("three")]);
+    let Err(ApplyError::Guard { message, rows, .. }) = place.apply(&plan) else { panic!("no guard") };
+    assert_eq!((message.as_str(), rows.as_str()), ("t has large rows", "2\n3"));
+    assert_eq!(place.indexes(), ["one"]);
+
+    let unfinished = Journal::open(&place.journal()).unwrap().1.unwrap();
+    assert_eq!(unfinished.plan, plan);
+    assert_eq!(unfinished.done, ["one"]);
+    place.connect().execute_batch("DELETE FROM t WHERE a > 1").unwrap();
+    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 2, skipped: 1 });
+}
+
+#[test]
+fn a_statement_that_fails_takes_its_whole_step_back() {
+    let place = Place::new();
+    let mut broken = index("one");
+    broken.up.before = vec!["PRAGMA foreign_keys = OFF".into()];
+    broken.up.statements.push("INSERT INTO nowhere VALUES (1)".into());
+    broken.up.after = vec!["CREATE INDEX after ON t (a)".into()];
+    let plan = plan(Engine::Sqlite, vec![broken, index("two")]);
+    let Err(ApplyError::Step { error, partly, .. }) = place.apply(&plan) else { panic!("no error") };
+    assert!(error.message.contains("nowhere") && !partly, "{error}");
+    // What has to run afterwards ran; nothing else is left.
+    assert_eq!(place.indexes(), ["after"]);
+    let unfinished = Journal::open(&place.journal()).unwrap().1.unwrap();
+    assert!(unfinished.error.unwrap().contains("nowhere"));
+    assert_eq!(unfinished.at.as_deref(), Some("one"));
+
+    // The connection is usable and no transaction is open.
+    place.connect().execute_batch("CREATE TABLE free (a)").unwrap();
+}
+
+#[test]
+fn without_a_transaction_the_error_says_that_something_is_left() {
+    let place = Place::new();
+    let mut broken = index("one");
+    broken.up.transaction = Transaction::None;
+    broken.up.statements.push("INSERT INTO nowhere VALUES (1)".into());
+    let Err(ApplyError::Step { partly, .. }) = place.apply(&plan(Engine::Sqlite, vec![broken])) else { panic!() };
+    assert!(partly);
+    assert_eq!(place.indexes(), ["one"]);
+}
+
+#[test]
+fn statements_that_do_not_make_what_they_should_are_told() {
+    let place = Place::new();
+    let lies = Step { up: script(&["CREATE INDEX other ON t (a)"]), ..index("one") };
+    let error = place.apply(&plan(Engine::Sqlite, vec![lies, index("two")])).unwrap_err();
+    assert!(matches!(error, ApplyError::NotDone { .. }), "{error}");
+    assert_eq!(place.indexes(), ["other"]);
+}
+
+struct Counts(u32, Option<mpsc::Sender<()>>);
+
+impl Watch for Counts {
+    fn waits(&mut self, _: &Step, _: u32, _: Duration) {
+        self.0 += 1;
+        if let Some(sender) = self.1.take() {
+            sender.send(()).unwrap();
+        }
+    }
+}
+
+fn locking(name: &str) -> Step {
+    let lock = Lock { table: "t".into(), mode: "all".into(), blocks: Blocks::Writers, held: Held::Instant };
+    Step { locks: vec![lock], ..index(name) }
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_tried_for_again() {
+    let place = Place::new();
+    let other = place.connect();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (sender, waits) = mpsc::channel();
+    let release = thread::spawn(move || {
+        waits.recv_timeout(Duration::from_secs(30)).unwrap();
+        other.execute_batch("COMMIT").unwrap();
+    });
+    let mut watch = Counts(0, Some(sender));
+    assert_eq!(place.apply_watched(&plan(Engine::Sqlite, vec![locking("one")]), &mut watch).unwrap().done, 1);
+    release.join().unwrap();
+    assert!(watch.0 >= 1);
+}
+
+#[test]
+fn a_lock_that_never_comes_ends_the_run_with_nothing_done() {
+    let place = Place::new();
+    let other = place.connect();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let plan = plan(Engine::Sqlite, vec![locking("one")]);
+    let mut journal = Journal::open(&place.journal()).unwrap().0;
+    journal.begin(&plan).unwrap();
+    let options = Options { retries: 2, ..quick() };
+    let mut watch = Counts(0, None);
+    let error = apply::apply(&mut *writer(&place.database()), &plan, &options, &mut journal, &mut watch).unwrap_err();
+    assert!(matches!(&error, ApplyError::Step { partly: false, .. }), "{error}");
+    assert_eq!(watch.0, 2);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(place.indexes().is_empty());
+}
+
+#[test]
+fn a_journal_is_used_by_one_run_at_a_time() {
+    let place = Place::new();
+    let (first, _) = Journal::open(&place.journal()).unwrap();
+    assert!(matches!(Journal::open(&place.journal()), Err(JournalError::InUse { .. })));
+    drop(first);
+    Journal::open(&place.journal()).unwrap();
+}
+
+#[test]
+fn half_a_line_of_a_journal_never_counted() {
+    let place = Place::new();
+    let plan = plan(Engine::Sqlite, vec![index("one")]);
+    place.apply(&plan).unwrap();
+    let whole = fs::read_to_string(place.journal()).unwrap();
+    let finished = whole.trim_end().rfind('\n').unwrap() + 1;
+    for cut in finished..whole.len() - 1 {
+        fs::write(place.journal(), &whole[..cut]).unwrap();
+        let (journal, unfinished) = Journal::open(&place.journal()).unwrap();
+        assert_eq!(unfinished.unwrap().done, ["one"], "cut at {cut}");
+        drop(journal);
+        assert_eq!(fs::read_to_string(place.journal()).unwrap(), whole[..finished]);
+    }
+    // What is whole and still no record is an error, and the file stays as it is.
+    fs::write(place.journal(), "{}\n").unwrap();
+    assert!(matches!(Journal::open(&place.journal()), Err(JournalError::Syntax { line: 1, .. })));
+    assert_eq!(fs::read_to_string(place.journal()).unwrap(), "{}\n");
+}
+
+#[test]
+fn an_abandoned_run_is_not_taken_up() {
+    let place = Place::new();
+    let (mut journal, _) = Journal::open(&place.journal()).unwrap();
+    journal.begin(&plan(Engine::Sqlite, vec![index("one")])).unwrap();
+    journal.abandon().unwrap();
+    drop(journal);
+    assert!(Journal::open(&place.journal()).unwrap().1.is_none());
+}
+
+#[test]
+fn postgres_lets_one_run_at_a_time_into_a_database() {
+    let url = support::postgres::fresh_database();
+    let open = || Source::parse(&url).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap();
+    let (mut one, mut two) = (open(), open());
+    assert!(one.take_turn().unwrap());
+    let folder = TempDir::new().unwrap();
+    let mut journal = Journal::open(&folder.path().join("j")).unwrap().0;
+    let plan = plan(Engine::Postgres, Vec::new());
+    let error = apply::apply(&mut *two, &plan, &quick(), &mut journal, &mut ()).unwrap_err();
+    assert!(matches!(error, ApplyError::Busy), "{error}");
+    drop(one);
+    // The server notices the end of a connection a moment later.
+    for _ in 0..100 {
+        if apply::apply(&mut *two, &plan, &quick(), &mut journal, &mut ()).is_ok() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the lock outlived its connection");
+}
+
+#[test]
+fn postgres_waits_for_a_lock_no_longer_than_it_may() {
+    let url = support::postgres::fresh_database();
+    support::postgres::execute(&url, "CREATE TABLE t (a int)");
+    let mut other = support::postgres::connect(&url);
+    other.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
+    let mut writer = Source::parse(&url).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap();
+    let done = "SELECT 1 FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'b' AND NOT attisdropped";
+    let add = Step {
+        locks: locking("x").locks,
+        ..step("add", script(&["ALTER TABLE t ADD COLUMN b int"]), script(&["ALTER TABLE t DROP COLUMN b"]), done)
+    };
+    let plan = plan(Engine::Postgres, vec![add]);
+    let folder = TempDir::new().unwrap();
+    let mut journal = Journal::open(&folder.path().join("j")).unwrap().0;
+    let options = Options { retries: 1, ..quick() };
+    let error = apply::apply(&mut *writer, &plan, &options, &mut journal, &mut ()).unwrap_err();
+    let ApplyError::Step { error, .. } = error else { panic!("{error}") };
+    assert_eq!(error.code.as_deref(), Some("55P03"));
+    other.batch_execute("COMMIT").unwrap();
+    assert_eq!(apply::apply(&mut *writer, &plan, &options, &mut journal, &mut ()).unwrap().done, 1);
+    assert_eq!(apply::undo(&mut *writer, &plan, &options, &mut ()).unwrap().done, 1);
+}
