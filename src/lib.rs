@@ -21,6 +21,7 @@ pub mod rules;
 pub mod schema;
 pub mod source;
 pub mod sql;
+pub mod verify;
 
 #[cfg(test)]
 mod testing;

@@ -24,7 +24,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["schema", "relations", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "orphans", "findings", "rules"]),
     ("apply", &["schema", "engine", "plan"]),
-    ("render", &["schema", "change", "source", "relations", "fate", "orphans", "findings", "rules", "audit", "plan"]),
+    ("verify", &["schema", "change", "engine", "findings", "rules", "plan"]),
+    (
+        "render",
+        &["schema", "change", "source", "relations", "fate", "orphans", "findings", "rules", "audit", "plan", "verify"],
+    ),
 ];
 
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {

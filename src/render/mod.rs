@@ -18,6 +18,7 @@ mod schema;
 mod style;
 mod summary;
 pub mod text;
+pub mod verify;
 
 #[cfg(test)]
 mod samples;

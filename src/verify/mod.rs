@@ -1,0 +1,204 @@
+//! What came of a plan: the database as it is now, held against the plan.
+//!
+//! Reads only. Three independent witnesses: the catalog read anew and compared with what the plan promised, each step's own
+//! query, and the rules run again. Policies are asked for by one query each, which anyone can repeat without referee.
+
+mod compare;
+mod policies;
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::engine::{EngineError, Rows, Value};
+use crate::findings::Finding;
+use crate::plan::Plan;
+use crate::schema::{Schema, TableName};
+
+pub use compare::{Difference, compare};
+pub use policies::{Question, questions};
+
+/// How many rows of a query's answer are kept.
+const KEPT: usize = 20;
+
+/// What came of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Verification {
+    /// Whether everything is as the plan promised.
+    pub verified: bool,
+    /// Each step and whether the database shows it.
+    pub steps: Vec<Checked>,
+    /// Where the catalog is not what the plan promised.
+    pub differences: Vec<Difference>,
+    /// The keys that the plan made or changed, before and after.
+    pub keys: Vec<KeyChange>,
+    /// The indexes that the plan made or dropped.
+    pub indexes: Vec<IndexChange>,
+    /// Queries about policies, and what they returned.
+    pub policies: Vec<Answered>,
+    /// Findings that the plan was to mend and that are still there: rule and place.
+    pub remaining: Vec<Left>,
+    /// Findings that were not there before.
+    pub introduced: Vec<Left>,
+    /// How many findings there were before.
+    pub findings_before: usize,
+    /// How many there are now.
+    pub findings_after: usize,
+}
+
+/// A step and whether the database shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Checked {
+    /// The step.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// The query that tells; `None` if none can.
+    pub sql: Option<String>,
+    /// What it tells; `None` if nothing does.
+    pub done: Option<bool>,
+}
+
+/// A foreign key before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct KeyChange {
+    /// The child.
+    pub table: TableName,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The parent and its columns: `users (id)`.
+    pub refers_to: String,
+    /// What it was: `no key`, `ON DELETE NO ACTION`.
+    pub before: String,
+    /// What it is now.
+    pub after: String,
+    /// Why it was changed.
+    pub why: String,
+}
+
+/// An index before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct IndexChange {
+    /// The table.
+    pub table: TableName,
+    /// The index.
+    pub name: String,
+    /// What it is over.
+    pub parts: String,
+    /// Whether it was there, and usable.
+    pub before: bool,
+    /// Whether it is there now, and usable.
+    pub after: bool,
+    /// Why it was made or dropped.
+    pub why: String,
+}
+
+/// A query and what it returned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Answered {
+    /// What is asked: `Keys to users that are not ON DELETE CASCADE`.
+    pub question: String,
+    /// The query.
+    pub sql: String,
+    /// How many rows came back; 0 is the right answer.
+    pub rows: usize,
+    /// The first of them.
+    pub sample: Vec<String>,
+}
+
+/// A finding, in short.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Left {
+    /// The rule.
+    pub rule: String,
+    /// Where: `orders.customer_id`.
+    pub place: String,
+    /// What is wrong.
+    pub message: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+}
+
+impl Left {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            rule: finding.rule.to_string(),
+            place: finding.subject.place(),
+            message: finding.message.clone(),
+            fingerprint: finding.fingerprint.clone(),
+        }
+    }
+}
+
+/// What the rules say, before and after.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    /// The findings in the plan's `before`.
+    pub before: &'a [Finding],
+    /// The findings in the database as it is, made in the same way.
+    pub after: &'a [Finding],
+}
+
+/// Holds a database against a plan. `ask` runs a query that only reads.
+///
+/// # Errors
+/// What the engine says to a query.
+pub fn verify(
+    plan: &Plan,
+    now: &Schema,
+    judged: Judged<'_>,
+    questions: &[Question],
+    ask: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
+) -> Result<Verification, EngineError> {
+    let mut steps = Vec::new();
+    for step in &plan.steps {
+        let done = step.done.as_deref().map(|sql| ask(sql).map(|rows| says_yes(&rows))).transpose()?;
+        steps.push(Checked { id: step.id.clone(), title: step.title.clone(), sql: step.done.clone(), done });
+    }
+    let mut policies = Vec::new();
+    for question in questions {
+        let answer = ask(&question.sql)?;
+        let line = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        policies.push(Answered {
+            question: question.text.clone(),
+            sql: question.sql.clone(),
+            rows: answer.rows.len(),
+            sample: answer.rows.iter().take(KEPT).map(line).collect(),
+        });
+    }
+    let planned: BTreeSet<&str> = plan.steps.iter().flat_map(|s| &s.findings).map(|f| f.fingerprint.as_str()).collect();
+    let known: BTreeSet<&str> = judged.before.iter().map(|f| f.fingerprint.as_str()).collect();
+    let (mut remaining, mut introduced) = (Vec::new(), Vec::new());
+    for finding in judged.after {
+        if planned.contains(finding.fingerprint.as_str()) {
+            remaining.push(Left::of(finding));
+        } else if !known.contains(finding.fingerprint.as_str()) {
+            introduced.push(Left::of(finding));
+        }
+    }
+    let differences = compare(plan, now);
+    let verified = differences.is_empty()
+        && remaining.is_empty()
+        && introduced.is_empty()
+        && steps.iter().all(|s| s.done != Some(false))
+        && policies.iter().all(|p| p.rows == 0);
+    Ok(Verification {
+        verified,
+        steps,
+        differences,
+        keys: compare::keys(plan, now),
+        indexes: compare::indexes(plan, now),
+        policies,
+        remaining,
+        introduced,
+        findings_before: judged.before.len(),
+        findings_after: judged.after.len(),
+    })
+}
+
+/// Reads the answer of a step's query: a row whose first value is not false.
+fn says_yes(rows: &Rows) -> bool {
+    let no = |value: &Value| matches!(value.text().as_deref(), None | Some("f" | "0" | "false"));
+    rows.rows.first().is_some_and(|row| !row.first().is_some_and(no))
+}
