@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["schema", "change", "sql", "engine", "relations", "fate", "orphans", "findings", "rules"]),
     ("config", &["schema", "relations", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "orphans", "findings", "rules"]),
+    ("migration", &["schema", "change", "plan"]),
     ("apply", &["schema", "engine", "plan"]),
     ("verify", &["schema", "change", "engine", "findings", "rules", "plan"]),
     (

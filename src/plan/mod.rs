@@ -410,3 +410,11 @@ pub struct Made {
     /// What cannot be done on this engine, and why.
     pub refused: Vec<Refused>,
 }
+
+/// Returns a script that does a step of SQLite's inside of a transaction in which foreign keys may be enforced.
+///
+/// # Errors
+/// Why that cannot be done.
+pub fn sqlite_inside_transaction(_plan: &Plan, step: &Step) -> Result<Script, String> {
+    if step.up.before.is_empty() { Ok(step.up.clone()) } else { Err("the table has to be rebuilt".to_string()) }
+}

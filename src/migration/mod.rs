@@ -1,0 +1,90 @@
+//! A plan becomes files that a migration tool runs: in its folder, by its names, with its marks.
+//!
+//! Pure: what the folder holds is handed in, what is to be written comes out. One table of tools; what a tool does not allow
+//! (statements outside of a transaction, a way back) is either left to a script that is run by hand before, or said.
+
+mod atlas;
+mod drizzle;
+mod snapshot;
+mod text;
+mod tools;
+mod unit;
+
+use std::collections::BTreeMap;
+
+use crate::plan::Plan;
+
+pub use tools::{TOOLS, Tool, find};
+
+/// The files that a folder holds: paths under it with `/` between their parts, and their texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folder {
+    /// The files.
+    pub files: BTreeMap<String, String>,
+}
+
+/// What is told beside the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What the migration is called: `mend_references`.
+    pub name: String,
+    /// The time as tools write it into names: fourteen digits, `20260131235959` (UTC).
+    pub digits: String,
+    /// The same time in milliseconds since 1970.
+    pub millis: u64,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// The files, in the order in which they are run.
+    pub files: Vec<OutputFile>,
+    /// What a person has to know: what to run by hand, what the tool cannot undo.
+    pub notes: Vec<String>,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    /// Its path under the folder.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// Whether it takes the place of one that is there (a journal, a sum).
+    pub replaces: bool,
+}
+
+impl OutputFile {
+    fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), replaces: false }
+    }
+}
+
+/// A plan that cannot be written for a tool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum MigrationError {
+    #[error("the plan has no steps: there is nothing to write")]
+    Nothing,
+    #[error("{path} cannot be read: {why}")]
+    Unreadable { path: String, why: String },
+    #[error("{path} is there already")]
+    Exists { path: String },
+    #[error("{tool} runs every file in a transaction, and there it cannot be done: {why}")]
+    InTransaction { tool: &'static str, why: String },
+}
+
+/// Writes a plan for a tool.
+///
+/// # Errors
+/// The plan is empty; a file that is needed (a journal) cannot be read; a file would be written over; the tool's transaction
+/// rules the change out.
+pub fn write(plan: &Plan, tool: &'static Tool, folder: &Folder, options: &Options) -> Result<Output, MigrationError> {
+    if plan.steps.is_empty() {
+        return Err(MigrationError::Nothing);
+    }
+    let output = tools::write(plan, tool, folder, options)?;
+    let taken = output.files.iter().find(|f| !f.replaces && folder.files.contains_key(&f.path));
+    taken.map_or(Ok(()), |f| Err(MigrationError::Exists { path: f.path.clone() }))?;
+    Ok(output)
+}

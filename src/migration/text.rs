@@ -1,0 +1,237 @@
+//! The SQL of a file: heads that say what and why, guards that stop it, statements that do nothing the second time.
+
+use super::unit::{Part, Unit, down};
+use crate::plan::{Blocks, Guard, Held, Plan, Script, Step, Transaction};
+use crate::schema::Engine;
+
+/// How the statements of a file stand to transactions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Around {
+    /// The tool wraps the file in one.
+    Tool,
+    /// Nobody does: each step that wants one says BEGIN and COMMIT.
+    Explicit,
+}
+
+/// How a file ends its statements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    Semicolon,
+    /// goose splits at semicolons: what holds any is marked.
+    Goose,
+    /// Drizzle splits at `--> statement-breakpoint`.
+    Drizzle,
+}
+
+const WIDTH: usize = 90;
+
+/// Writes the lines of a comment.
+fn comment(out: &mut String, text: &str) {
+    let mut line = String::from("--");
+    for word in text.split_whitespace() {
+        if line.len() + word.len() + 1 > WIDTH && line.len() > 2 {
+            out.push_str(&line);
+            out.push('\n');
+            line = String::from("--");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+/// Says what a step does, why, and what waits for it.
+fn head(out: &mut String, step: &Step) {
+    comment(out, &step.title);
+    if !step.why.is_empty() {
+        comment(out, &step.why);
+    }
+    let mut rules: Vec<String> = step.findings.iter().map(|f| format!("{} {}", f.code, f.rule)).collect();
+    rules.dedup();
+    if !rules.is_empty() {
+        comment(out, &format!("Mends {}.", rules.join(", ")));
+    }
+    for lock in &step.locks {
+        let who = match lock.blocks {
+            Blocks::Nothing => continue,
+            Blocks::Writers => "writers wait",
+            Blocks::Everything => "readers and writers wait",
+        };
+        let long = match lock.held {
+            Held::Instant => "for an instant",
+            Held::Scan => "while its rows are read",
+            Held::Rewrite => "while it is written anew",
+        };
+        comment(out, &format!("Locks {} ({}): {who} {long}.", lock.table, lock.mode));
+    }
+}
+
+/// Writes what leads up.
+pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separator) -> String {
+    let mut out = Text::new(plan, around, separator);
+    for Part { step, up, fallback } in &unit.steps {
+        out.gap();
+        head(&mut out.text, step);
+        if *fallback {
+            comment(&mut out.text, "Does nothing where the script to run by hand has been run.");
+        }
+        out.script(up, &step.guards, step.done.as_deref());
+    }
+    out.text
+}
+
+/// Writes what leads back, the last step first.
+pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separator) -> String {
+    let mut out = Text::new(plan, around, separator);
+    for Part { step, .. } in unit.steps.iter().rev() {
+        out.gap();
+        match down(step) {
+            Ok((script, guards)) => {
+                comment(&mut out.text, &format!("Undoes: {}", step.title));
+                out.script(script, guards, None);
+            }
+            Err(why) => {
+                comment(&mut out.text, &format!("Cannot be undone: {}. {why}", step.title));
+                out.refuse(why);
+            }
+        }
+    }
+    out.text
+}
+
+struct Text<'p> {
+    plan: &'p Plan,
+    around: Around,
+    separator: Separator,
+    text: String,
+}
+
+impl<'p> Text<'p> {
+    fn new(plan: &'p Plan, around: Around, separator: Separator) -> Self {
+        Self { plan, around, separator, text: String::new() }
+    }
+
+    fn gap(&mut self) {
+        if !self.text.is_empty() {
+            if self.separator == Separator::Drizzle {
+                self.text.push_str("--> statement-breakpoint");
+            }
+            self.text.push('\n');
+        }
+    }
+
+    fn statement(&mut self, sql: &str, first: &mut bool) {
+        if self.separator == Separator::Drizzle && !*first {
+            self.text.push_str("--> statement-breakpoint\n");
+        }
+        *first = false;
+        let compound = self.separator == Separator::Goose && sql.contains(';');
+        if compound {
+            self.text.push_str("-- +goose StatementBegin\n");
+        }
+        self.text.push_str(sql);
+        self.text.push_str(";\n");
+        if compound {
+            self.text.push_str("-- +goose StatementEnd\n");
+        }
+    }
+
+    fn script(&mut self, script: &Script, guards: &[Guard], done: Option<&str>) {
+        let mut first = true;
+        let postgres = self.plan.engine == Engine::Postgres;
+        let own = script.transaction == Transaction::Own;
+        let explicit = self.around == Around::Explicit && own && self.plan.engine != Engine::Cockroach;
+        script.before.iter().for_each(|sql| self.statement(sql, &mut first));
+        let foldable = postgres && own && script.statements.iter().all(|s| fits_in_block(s));
+        if explicit {
+            let begin = if self.plan.engine == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+            self.statement(begin, &mut first);
+        }
+        if postgres && own {
+            // Whoever waits for a lock makes all wait behind it that come later.
+            self.statement("SET LOCAL lock_timeout = '2s'", &mut first);
+        }
+        if foldable {
+            let block = block(&script.statements, guards, done);
+            self.statement(&block, &mut first);
+        } else {
+            guards.iter().for_each(|g| self.guard(g, &mut first));
+            script.statements.iter().for_each(|sql| self.statement(sql, &mut first));
+        }
+        if explicit {
+            self.statement("COMMIT", &mut first);
+        }
+        script.after.iter().for_each(|sql| self.statement(sql, &mut first));
+    }
+
+    fn guard(&mut self, guard: &Guard, first: &mut bool) {
+        match self.plan.engine {
+            Engine::Postgres => self.statement(&block(&[], std::slice::from_ref(guard), None), first),
+            Engine::Sqlite => {
+                comment(&mut self.text, &guard.message);
+                for sql in [
+                    "CREATE TEMP TABLE _referee_guard (ok INTEGER CHECK (ok = 1))".to_string(),
+                    format!("INSERT INTO _referee_guard SELECT NOT EXISTS ({})", guard.sql),
+                    "DROP TABLE _referee_guard".to_string(),
+                ] {
+                    self.statement(&sql, first);
+                }
+            }
+            _ => {
+                comment(&mut self.text, &format!("Before: {} This must return no row:", guard.message));
+                comment(&mut self.text, &guard.sql);
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: &str) {
+        let mut first = true;
+        let text = why.replace('\'', "''");
+        match self.plan.engine {
+            Engine::Postgres => self.statement(
+                &format!("DO $referee$ BEGIN\n  RAISE EXCEPTION '{}';\nEND $referee$", text.replace('%', "%%")),
+                &mut first,
+            ),
+            Engine::Sqlite => {
+                for sql in [
+                    "CREATE TEMP TABLE _referee_cannot_be_undone (ok INTEGER CHECK (ok = 1))",
+                    "INSERT INTO _referee_cannot_be_undone VALUES (0)",
+                ] {
+                    self.statement(sql, &mut first);
+                }
+            }
+            _ => self.statement(&format!("SELECT 'cannot be undone: {text}'::INT8"), &mut first),
+        }
+    }
+}
+
+/// Tells whether a statement can stand in a PL/pgSQL block as it is: one that returns rows would need a place for them.
+fn fits_in_block(sql: &str) -> bool {
+    let verb = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    matches!(verb.as_str(), "ALTER" | "CREATE" | "DROP" | "UPDATE" | "DELETE" | "INSERT" | "COMMENT")
+}
+
+/// Writes a block that stops if a guard has a row, and does nothing if it has been done.
+fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String {
+    let mut out = String::from("DO $referee$ BEGIN\n");
+    let indent = if let Some(done) = done.filter(|_| !statements.is_empty()) {
+        out.push_str(&format!("  IF NOT EXISTS ({done}) THEN\n"));
+        "    "
+    } else {
+        "  "
+    };
+    for guard in guards {
+        let message = guard.message.replace('\'', "''").replace('%', "%%");
+        out.push_str(&format!(
+            "{indent}IF EXISTS ({}) THEN\n{indent}  RAISE EXCEPTION '{message}';\n{indent}END IF;\n",
+            guard.sql
+        ));
+    }
+    statements.iter().for_each(|sql| out.push_str(&format!("{indent}{sql};\n")));
+    if indent.len() == 4 {
+        out.push_str("  END IF;\n");
+    }
+    out.push_str("END $referee$");
+    out
+}

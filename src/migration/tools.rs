@@ -1,0 +1,350 @@
+//! What each tool calls its files, how it marks them, and what it allows.
+//!
+//! Facts were read in the tools' sources and manuals: golang-migrate (`source/parse.go`), dbmate (`migration.go`), goose
+//! (`internal/sqlparser`), sqlx (`migrate/source.rs`), diesel (`metadata.toml`), Flyway (script configuration files), Prisma
+//! (one folder for each migration), refinery (every file in a transaction), Atlas (`sql/migrate/dir.go`), Drizzle
+//! (`migrator.ts`).
+
+use super::text::{Around, Separator, back, up};
+use super::unit::{Unit, down, units};
+use super::{Folder, MigrationError, Options, Output, OutputFile, atlas, drizzle};
+use crate::plan::{Plan, Transaction};
+use crate::schema::Engine;
+
+/// A migration tool.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its name, as `--layout` takes it.
+    pub name: &'static str,
+    /// What it makes of a migration, in words.
+    pub makes: &'static str,
+    shape: Shape,
+    postgres: Outside,
+    sqlite: Outside,
+    numbers: Numbers,
+    /// Whether the whole plan is one file.
+    pub(super) one_file: bool,
+}
+
+/// How a tool lays out a migration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// `N_name.up.sql`, `N_name.down.sql`.
+    Pair,
+    /// The same; the first line says `-- no-transaction`.
+    MarkedPair,
+    /// One file with `-- migrate:up` and `-- migrate:down`.
+    Dbmate,
+    /// One file with `-- +goose Up` and `-- +goose Down`.
+    Goose,
+    /// `N_name/up.sql`, `N_name/down.sql`, `N_name/metadata.toml`.
+    Diesel,
+    /// `VN__name.sql`, `UN__name.sql`, `VN__name.sql.conf`.
+    Flyway,
+    /// `N_name/migration.sql`.
+    Prisma,
+    /// `VN__name.sql`, each in a transaction.
+    Refinery,
+    /// `N_name.sql` and `atlas.sum`.
+    Atlas,
+    /// `NNNN_name.sql`, a journal, a snapshot.
+    Drizzle,
+}
+
+/// What a tool allows outside of its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// Everything.
+    Freely,
+    /// One statement a file: files are sent as one query, and PostgreSQL makes that a transaction.
+    OneStatement,
+    /// Nothing: every file runs in a transaction, or on whatever connection is free.
+    Never,
+}
+
+/// How a tool numbers its migrations where the folder does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    /// `1`, `0001`, … with so many digits.
+    Count(usize),
+    /// `20260131235959`.
+    Time,
+    /// `2026-01-31-235959`.
+    DashedTime,
+}
+
+/// Every tool that files are written for.
+pub static TOOLS: &[Tool] = &[
+    Tool {
+        name: "sql",
+        makes: "N_name.up.sql and N_name.down.sql, for psql or sqlite3",
+        shape: Shape::Pair,
+        postgres: Outside::Freely,
+        sqlite: Outside::Freely,
+        numbers: Numbers::Count(4),
+        one_file: true,
+    },
+    Tool {
+        name: "drizzle",
+        makes: "NNNN_name.sql, meta/_journal.json, meta/NNNN_snapshot.json",
+        shape: Shape::Drizzle,
+        postgres: Outside::Never,
+        sqlite: Outside::Never,
+        numbers: Numbers::Count(4),
+        one_file: true,
+    },
+    Tool {
+        name: "prisma",
+        makes: "TIME_name/migration.sql",
+        shape: Shape::Prisma,
+        postgres: Outside::OneStatement,
+        sqlite: Outside::Freely,
+        numbers: Numbers::Time,
+        one_file: false,
+    },
+    Tool {
+        name: "flyway",
+        makes: "VN__name.sql, UN__name.sql",
+        shape: Shape::Flyway,
+        postgres: Outside::Freely,
+        sqlite: Outside::Freely,
+        numbers: Numbers::Count(1),
+        one_file: false,
+    },
+    Tool {
+        name: "golang-migrate",
+        makes: "N_name.up.sql, N_name.down.sql",
+        shape: Shape::Pair,
+        postgres: Outside::OneStatement,
+        sqlite: Outside::Never,
+        numbers: Numbers::Count(6),
+        one_file: false,
+    },
+    Tool {
+        name: "dbmate",
+        makes: "TIME_name.sql with both ways in it",
+        shape: Shape::Dbmate,
+        postgres: Outside::OneStatement,
+        sqlite: Outside::Freely,
+        numbers: Numbers::Time,
+        one_file: false,
+    },
+    Tool {
+        name: "goose",
+        makes: "N_name.sql with both ways in it",
+        shape: Shape::Goose,
+        postgres: Outside::Freely,
+        sqlite: Outside::Never,
+        numbers: Numbers::Count(5),
+        one_file: false,
+    },
+    Tool {
+        name: "sqlx",
+        makes: "TIME_name.up.sql, TIME_name.down.sql",
+        shape: Shape::MarkedPair,
+        postgres: Outside::OneStatement,
+        sqlite: Outside::Freely,
+        numbers: Numbers::Time,
+        one_file: false,
+    },
+    Tool {
+        name: "diesel",
+        makes: "TIME_name/up.sql, TIME_name/down.sql",
+        shape: Shape::Diesel,
+        postgres: Outside::OneStatement,
+        sqlite: Outside::Freely,
+        numbers: Numbers::DashedTime,
+        one_file: false,
+    },
+    Tool {
+        name: "atlas",
+        makes: "TIME_name.sql, atlas.sum",
+        shape: Shape::Atlas,
+        postgres: Outside::Freely,
+        sqlite: Outside::Never,
+        numbers: Numbers::Time,
+        one_file: false,
+    },
+    Tool {
+        name: "refinery",
+        makes: "VN__name.sql",
+        shape: Shape::Refinery,
+        postgres: Outside::Never,
+        sqlite: Outside::Never,
+        numbers: Numbers::Count(1),
+        one_file: false,
+    },
+];
+
+/// Finds a tool by its name. `plain` is what reading calls `sql`.
+pub fn find(name: &str) -> Option<&'static Tool> {
+    let name = if name.eq_ignore_ascii_case("plain") { "sql" } else { name };
+    TOOLS.iter().find(|t| t.name.eq_ignore_ascii_case(name))
+}
+
+impl Tool {
+    pub(super) fn outside(&self, engine: Engine) -> Outside {
+        if engine == Engine::Sqlite { self.sqlite } else { self.postgres }
+    }
+}
+
+pub(super) fn write(
+    plan: &Plan,
+    tool: &'static Tool,
+    folder: &Folder,
+    options: &Options,
+) -> Result<Output, MigrationError> {
+    let units = units(plan, tool)?;
+    let mut output = Output::default();
+    let mut by_hand = false;
+    if tool.shape == Shape::Drizzle {
+        drizzle::write(plan, &units, folder, options, &mut output)?;
+        by_hand = true;
+    } else {
+        let versions = versions(tool, folder, options, units.len());
+        for (unit, version) in units.iter().zip(&versions) {
+            let name =
+                if unit.slug.is_empty() { options.name.clone() } else { format!("{}_{}", options.name, unit.slug) };
+            one(plan, tool, unit, version, &name, &mut output);
+            by_hand |= unit.steps.iter().any(|p| p.fallback);
+        }
+    }
+    if tool.shape == Shape::Atlas {
+        let sum = atlas::sum(folder, &output.files);
+        output.files.push(OutputFile { replaces: true, ..OutputFile::new("atlas.sum", sum) });
+    }
+    by_hand &= plan.engine == Engine::Postgres;
+    if by_hand {
+        let name = format!("{}.by_hand.psql", options.name);
+        output.files.push(OutputFile::new(name.clone(), hand(plan)));
+        output.notes.push(format!(
+            "{} runs files in a transaction, in which locks are held while rows are checked: run `psql -f {name}` before; the \
+             migration then finds everything done",
+            tool.name
+        ));
+    }
+    let final_steps: Vec<&str> = plan.steps.iter().filter(|s| down(s).is_err()).map(|s| s.title.as_str()).collect();
+    if !final_steps.is_empty() {
+        output.notes.push(format!("cannot be undone: {}", final_steps.join("; ")));
+    }
+    if matches!(tool.shape, Shape::Prisma | Shape::Refinery | Shape::Drizzle | Shape::Atlas) {
+        output.notes.push(format!("{} has no files that lead back; `--layout sql` writes them", tool.name));
+    }
+    Ok(output)
+}
+
+/// Writes the files of one unit.
+fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, version: &str, name: &str, output: &mut Output) {
+    let around = if tool.one_file || !unit.transaction { Around::Explicit } else { Around::Tool };
+    // Sent as one query, without a transaction of the tool's: each step says its own.
+    let around =
+        if tool.name == "golang-migrate" && plan.engine == Engine::Postgres { Around::Explicit } else { around };
+    let separator = if tool.shape == Shape::Goose { Separator::Goose } else { Separator::Semicolon };
+    let (up, back) = (up(plan, unit, around, separator), back(plan, unit, around, separator));
+    let back_in_transaction = unit.steps.iter().all(|p| match down(p.step) {
+        Ok((script, _)) => script.transaction == Transaction::Own && script.before.is_empty(),
+        Err(_) => true,
+    });
+    let files = &mut output.files;
+    let mut add = |path: String, text: String| files.push(OutputFile::new(path, text));
+    match tool.shape {
+        Shape::Pair => {
+            let lead = if tool.one_file { client(plan.engine) } else { "" };
+            add(format!("{version}_{name}.up.sql"), format!("{lead}{up}"));
+            add(format!("{version}_{name}.down.sql"), format!("{lead}{back}"));
+        }
+        Shape::MarkedPair => {
+            let mark = |transaction: bool| if transaction { "" } else { "-- no-transaction\n" };
+            add(format!("{version}_{name}.up.sql"), format!("{}{up}", mark(unit.transaction)));
+            add(format!("{version}_{name}.down.sql"), format!("{}{back}", mark(back_in_transaction)));
+        }
+        Shape::Dbmate => {
+            let mark = |transaction: bool| if transaction { "" } else { " transaction:false" };
+            let text = format!(
+                "-- migrate:up{}\n{up}\n-- migrate:down{}\n{back}",
+                mark(unit.transaction),
+                mark(back_in_transaction)
+            );
+            add(format!("{version}_{name}.sql"), text);
+        }
+        Shape::Goose => {
+            let mark = if unit.transaction { "" } else { "-- +goose NO TRANSACTION\n" };
+            add(format!("{version}_{name}.sql"), format!("{mark}-- +goose Up\n{up}\n-- +goose Down\n{back}"));
+        }
+        Shape::Diesel => {
+            add(format!("{version}_{name}/up.sql"), up);
+            add(format!("{version}_{name}/down.sql"), back);
+            if !unit.transaction {
+                add(format!("{version}_{name}/metadata.toml"), "run_in_transaction = false\n".to_string());
+            }
+        }
+        Shape::Flyway => {
+            for (letter, text, transaction) in [('V', up, unit.transaction), ('U', back, back_in_transaction)] {
+                add(format!("{letter}{version}__{name}.sql"), text);
+                if !transaction {
+                    add(format!("{letter}{version}__{name}.sql.conf"), "executeInTransaction=false\n".to_string());
+                }
+            }
+        }
+        Shape::Prisma => add(format!("{version}_{name}/migration.sql"), up),
+        Shape::Refinery => add(format!("V{version}__{name}.sql"), up),
+        Shape::Atlas => {
+            let mark = if unit.transaction { "" } else { "-- atlas:txmode none\n\n" };
+            add(format!("{version}_{name}.sql"), format!("{mark}{up}"));
+        }
+        // Written in one piece.
+        Shape::Drizzle => {}
+    }
+}
+
+/// What has psql and sqlite3 stop at the first error: going on after one can lose a table that is being rebuilt.
+fn client(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "-- Run with: sqlite3 -bail DATABASE < FILE\n.bail on\n\n",
+        _ => "-- Run with: psql -X -f FILE URL\n\\set ON_ERROR_STOP on\n\n",
+    }
+}
+
+/// Writes the whole plan as a script for psql.
+fn hand(plan: &Plan) -> String {
+    let steps =
+        plan.steps.iter().map(|step| super::unit::Part { step, up: step.up.clone(), fallback: false }).collect();
+    let unit = Unit { slug: String::new(), steps, transaction: false };
+    format!("{}{}", client(plan.engine), up(plan, &unit, Around::Explicit, Separator::Semicolon))
+}
+
+/// Numbers the migrations as the folder does, after its last one.
+fn versions(tool: &Tool, folder: &Folder, options: &Options, count: usize) -> Vec<String> {
+    let mut last: Option<(u128, usize)> = None;
+    let mut dashed = false;
+    for path in folder.files.keys() {
+        let first = path.split('/').next().unwrap_or_default();
+        let first = first.strip_prefix(['V', 'U', 'B']).unwrap_or(first);
+        let end = first.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(first.len());
+        let number: String = first[..end].chars().filter(char::is_ascii_digit).collect();
+        dashed |= first[..end].trim_end_matches('-').contains('-');
+        if let Ok(n) = number.parse::<u128>() {
+            last = last.max(Some((n, number.len())));
+        }
+    }
+    let time: u128 = options.digits.parse().unwrap_or(0);
+    let (mut next, width) = match (last, tool.numbers) {
+        // Times have fourteen digits; what is shorter is counted.
+        (Some((n, width)), _) if width < 12 => (n + 1, width),
+        (Some((n, width)), _) => (time.max(n + 1), width.max(14)),
+        (None, Numbers::Count(width)) => (1, width),
+        (None, Numbers::Time | Numbers::DashedTime) => (time, 14),
+    };
+    let dashed = tool.shape == Shape::Diesel && (dashed || last.is_none()) && width == 14;
+    let mut versions = Vec::new();
+    for _ in 0..count {
+        let plain = format!("{next:0width$}");
+        versions.push(if dashed {
+            format!("{}-{}-{}-{}", &plain[..4], &plain[4..6], &plain[6..8], &plain[8..])
+        } else {
+            plain
+        });
+        next += 1;
+    }
+    versions
+}
