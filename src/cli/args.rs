@@ -103,6 +103,8 @@ pub(super) enum Command {
     Infer(InferArgs),
     /// Plan the migration that mends what an audit finds
     Fix(FixArgs),
+    /// Hold a database against a plan that was carried out
+    Verify(VerifyArgs),
     /// Print the schema as referee sees it
     Schema(SchemaArgs),
     /// Accept the findings of today, so that only new ones are reported
@@ -385,6 +387,73 @@ pub(super) struct FixArgs {
     /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "X", value_parser = confidence)]
     pub min_confidence: Option<f64>,
+    #[command(flatten)]
+    pub files: FilesArgs,
+    #[command(flatten)]
+    pub apply: ApplyArgs,
+}
+
+/// Writing a plan as files of a migration tool.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub(super) struct FilesArgs {
+    /// Write the plan as migrations into DIR, for the tool that --layout names or DIR
+    /// shows: sql, drizzle, prisma, flyway, golang-migrate, dbmate, goose, sqlx,
+    /// diesel, atlas, refinery
+    #[arg(long, value_name = "DIR", conflicts_with = "apply")]
+    pub out: Option<PathBuf>,
+    /// What the migration is called
+    #[arg(long, value_name = "NAME", default_value = "mend_references", value_parser = migration_name)]
+    pub name: String,
+}
+
+/// Running a plan.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Apply")]
+pub(super) struct ApplyArgs {
+    /// Carry the plan out, after a question, and verify what came of it. A run that was
+    /// killed is taken up where it stopped
+    #[arg(long)]
+    pub apply: bool,
+    /// Do not ask
+    #[arg(long, requires = "apply")]
+    pub yes: bool,
+    /// How often a step that gets no lock is tried again
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "apply")]
+    pub retries: u32,
+    /// Where the run is recorded [default: beside a SQLite file, else in .referee]
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    pub journal: Option<PathBuf>,
+    /// Do not take up the run that was killed: make a new plan
+    #[arg(long, requires = "apply")]
+    pub anew: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db --format json -o plan.json\n  referee verify shop.db --plan plan.json\n  referee verify shop.db --plan plan.json --format markdown -o report.md\n\nExit codes: 0 verified, 1 not, 2 it could not be done, 130 interrupted"))]
+pub(super) struct VerifyArgs {
+    /// The database
+    pub source: String,
+    /// The plan: what `referee fix --format json` wrote
+    #[arg(long, value_name = "FILE")]
+    pub plan: PathBuf,
+    /// How to write the report
+    #[arg(long, default_value = "text")]
+    pub format: VerifyFormat,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// SQLite: whether the application runs PRAGMA foreign_keys = ON
+    #[arg(long, value_name = "STATE")]
+    pub foreign_keys: Option<OnOff>,
+}
+
+/// The formats of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum VerifyFormat {
+    Text,
+    Markdown,
+    Json,
 }
 
 /// What becomes of rows without a parent.
@@ -605,6 +674,15 @@ fn choice(text: &str) -> Result<(String, String), String> {
         Some((subject, word)) => Ok((subject.to_string(), word.to_string())),
         None => Err("must be SUBJECT=WORD, as in users.team_id=set-null".to_string()),
     }
+}
+
+/// Reads a migration's name: what every tool takes in the name of a file.
+fn migration_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.is_empty() || !text.chars().all(fits) {
+        return Err("letters, digits and underscores only".to_string());
+    }
+    Ok(text.to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

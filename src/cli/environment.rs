@@ -72,6 +72,23 @@ pub(super) fn today() -> Date {
     date(seconds / 86_400)
 }
 
+/// Returns the time as migration tools write it into names (fourteen digits, UTC), and in milliseconds since 1970.
+pub(super) fn now() -> (String, u64) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs();
+    let (day, second) = (date(seconds / 86_400), seconds % 86_400);
+    let digits = format!(
+        "{:04}{:02}{:02}{:02}{:02}{:02}",
+        day.year,
+        day.month,
+        day.day,
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
+    (digits, u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Returns the date that is some days after 1970-01-01.
 fn date(mut days: u64) -> Date {
     let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);

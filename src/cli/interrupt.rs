@@ -10,6 +10,7 @@ type Canceller = Box<dyn Fn() + Send + Sync>;
 
 static CANCELLER: Mutex<Option<Canceller>> = Mutex::new(None);
 static STOPPED: AtomicBool = AtomicBool::new(false);
+static WRITES: AtomicBool = AtomicBool::new(false);
 
 /// How often, and how many times, the running statement is asked to stop before we leave it behind.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -24,6 +25,20 @@ pub(super) fn listen() {
 /// Says how the statement that runs can be stopped.
 pub(super) fn on_stop(canceller: Canceller) {
     *CANCELLER.lock().unwrap_or_else(PoisonError::into_inner) = Some(canceller);
+}
+
+/// Says that the database is being changed from here on: being interrupted then is no longer without trace.
+pub(super) fn writes() {
+    WRITES.store(true, Ordering::SeqCst);
+}
+
+/// Says what an interruption left behind.
+pub(super) fn left() -> &'static str {
+    if WRITES.load(Ordering::SeqCst) {
+        "interrupted; the steps that are done stay done: run the same command to go on"
+    } else {
+        "interrupted; nothing was changed"
+    }
 }
 
 /// Tells a stopped run from one that ended.
@@ -42,6 +57,6 @@ fn stop() {
             std::thread::sleep(PAUSE);
         }
     }
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), b"error: interrupted; nothing was changed\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("error: {}\n", left()).as_bytes());
     std::process::exit(INTERRUPTED.into());
 }

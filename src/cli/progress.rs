@@ -56,6 +56,43 @@ impl Drop for Bar {
     }
 }
 
+/// A bar for the steps of a run, which may take hours each.
+pub(super) struct Steps {
+    bar: ProgressBar,
+}
+
+impl Steps {
+    pub fn new(ui: &Ui, count: usize) -> Self {
+        if !ui.progress {
+            return Self { bar: ProgressBar::hidden() };
+        }
+        let bar = ProgressBar::new(count as u64);
+        let chars = if ui.style.unicode { "━╸ " } else { "=> " };
+        if let Ok(style) = ProgressStyle::with_template("{bar:16} {pos}/{len} {elapsed} {wide_msg}") {
+            bar.set_style(style.progress_chars(chars));
+        }
+        bar.enable_steady_tick(TICK);
+        Self { bar }
+    }
+
+    /// Shows the step that is being done.
+    pub fn at(&self, number: usize, title: &str) {
+        self.bar.set_position(number as u64);
+        self.bar.set_message(title.to_string());
+    }
+
+    /// Says something without writing into the bar.
+    pub fn beside(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A spinner that appears when something takes long, and goes when it is dropped.
 pub(super) struct Spinner(Option<(Sender<()>, JoinHandle<()>)>);
 

@@ -85,7 +85,7 @@ impl Ui {
                 self.line(AnsiColor::BrightRed, "error", &format!("{name} has {what}"));
                 self.hints(["correct the file, or run with --no-config to do without it"]);
             }
-            CliError::Interrupted => self.line(AnsiColor::BrightRed, "error", "interrupted; nothing was changed"),
+            CliError::Interrupted => self.line(AnsiColor::BrightRed, "error", super::interrupt::left()),
             CliError::BrokenPipe => {}
         }
     }

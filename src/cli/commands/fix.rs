@@ -19,8 +19,16 @@ use crate::source::Input;
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
     output::check(args.output.as_deref())?;
-    let input = super::open(&args.source, global, ui)?;
+    if args.apply.apply {
+        return super::apply::run(args, &config, global, ui);
+    }
+    // With --out, --layout is about what is written; what is read shows whose it is.
+    let reading = Global { layout: global.layout.clone().filter(|_| args.files.out.is_none()), ..global.clone() };
+    let input = super::open(&args.source, &reading, ui)?;
     let (plan, report) = make(args, &config, input, ui)?;
+    if let Some(folder) = &args.files.out {
+        return super::migration::write(args, folder, &plan, &report, global, ui);
+    }
     let failed = code(&report, FailOn::Never, ui);
     let mut style = ui.style;
     style.colour &= args.output.is_none();
@@ -32,16 +40,21 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     Ok(failed)
 }
 
-/// Audits a source and makes the plan.
-fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -> Result<(Plan, Report), CliError> {
-    let what = WhatArgs {
+/// Returns what of an audit's options a repair goes by.
+pub(super) fn what(args: &FixArgs) -> WhatArgs {
+    WhatArgs {
         data: false,
         only: args.only.clone(),
         skip: args.skip.clone(),
         tables: args.tables.clone(),
         foreign_keys: args.foreign_keys,
         min_confidence: args.min_confidence,
-    };
+    }
+}
+
+/// Audits a source and makes the plan.
+pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -> Result<(Plan, Report), CliError> {
+    let what = what(args);
     let root = args.root.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
     let root = root.map(|table| table.name.clone());
     let mut options = super::options(&what, config, &input, ui)?;

@@ -1,5 +1,6 @@
 //! One file per verb, and what several verbs share: reading the configuration, opening the source.
 
+mod apply;
 mod audit;
 mod baseline;
 mod completions;
@@ -12,8 +13,10 @@ mod infer;
 mod init;
 mod json_schema;
 mod lint;
+mod migration;
 mod rules;
 mod schema;
+mod verify;
 
 use std::fs;
 use std::io::Write;
@@ -46,6 +49,7 @@ pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
         Command::Fate(args) => fate::run(&args, global, ui),
         Command::Infer(args) => infer::run(&args, global, ui),
         Command::Fix(args) => fix::run(&args, global, ui),
+        Command::Verify(args) => verify::run(&args, global, ui),
         Command::Schema(args) => schema::run(&args, global, ui),
         Command::Baseline(args) => baseline::run(&args, global, ui),
         Command::Rules(args) => rules::run(&args, ui),

@@ -210,6 +210,13 @@ pub fn load(source: &SqlFiles) -> Result<Loaded, SourceError> {
     Ok(Loaded { engine, layout, files, migrations })
 }
 
+/// Tells whose folder it is, if there is a migration in it; the folder itself, not one below it.
+pub fn recognise(folder: &Path) -> Option<&'static str> {
+    let folder = Folder::list(folder).ok()?;
+    let of = |layout: &&Layout| (layout.read)(&folder).is_some_and(|f| !f.migrations.is_empty());
+    LAYOUTS.iter().find(of).map(|l| l.name)
+}
+
 fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceError> {
     let shown = source.path.display();
     let wanted: Vec<&Layout> = match &source.layout {

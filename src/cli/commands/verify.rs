@@ -1,0 +1,77 @@
+//! `referee verify`: a database, held against a plan that was carried out.
+
+use std::fs;
+
+use super::super::args::{Global, VerifyArgs, VerifyFormat, WhatArgs};
+use super::super::error::{CliError, FINDINGS};
+use super::super::output;
+use super::super::ui::Ui;
+use crate::audit::audit;
+use crate::config::Config;
+use crate::findings::Finding;
+use crate::plan::Plan;
+use crate::render;
+use crate::schema::Schema;
+use crate::source::{History, Input};
+use crate::verify::{self, Judged, Verification};
+
+pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let config = super::configuration(global)?;
+    output::check(args.output.as_deref())?;
+    let path = &args.plan;
+    let text = fs::read_to_string(path).map_err(|e| CliError::file("read", path, &e))?;
+    let plan = render::plan::json::parse(&text).map_err(|error| {
+        CliError::new(format!("{}: {error}", path.display()))
+            .hint("`referee fix SOURCE --format json -o plan.json` writes one, before it is carried out")
+    })?;
+    let what = WhatArgs {
+        data: false,
+        only: Vec::new(),
+        skip: Vec::new(),
+        tables: Vec::new(),
+        foreign_keys: args.foreign_keys,
+        min_confidence: None,
+    };
+    let verification = of(&plan, &args.source, &what, &config, global, ui)?;
+    let mut style = ui.style;
+    style.colour &= args.output.is_none();
+    let text = match args.format {
+        VerifyFormat::Text => render::verify::text(&verification, &style),
+        VerifyFormat::Markdown => render::verify::markdown(&args.source, &verification),
+        VerifyFormat::Json => render::verify::json(&args.source, &verification),
+    };
+    output::write(ui, args.output.as_deref(), &text)?;
+    Ok(if verification.verified { 0 } else { FINDINGS })
+}
+
+/// Holds a database against a plan.
+pub(super) fn of(
+    plan: &Plan,
+    source: &str,
+    what: &WhatArgs,
+    config: &Config,
+    global: &Global,
+    ui: &Ui,
+) -> Result<Verification, CliError> {
+    let mut input = super::open(source, global, ui)?;
+    if input.schema.engine != plan.engine {
+        return Err(CliError::new(format!("the plan is for {}, the source is {}", plan.engine, input.schema.engine))
+            .hint("name the database that the plan was made for"));
+    }
+    let quiet = ui.muted();
+    let judge = |schema: &Schema| -> Result<Vec<Finding>, CliError> {
+        // Without rows, on both sides alike.
+        let input = Input { label: String::new(), schema: schema.clone(), session: None, history: History::default() };
+        let options = super::options(what, config, &input, &quiet)?;
+        Ok(audit(input, options, &mut ())?.findings)
+    };
+    let (before, after) = (judge(&plan.before)?, judge(&input.schema)?);
+    let Some(mut session) = input.session.take() else {
+        return Err(CliError::new(format!("{} is no database, so nothing can be verified", input.label))
+            .hint("name the database itself"));
+    };
+    let questions = verify::questions(session.dialect(), &input.schema, &config.policies());
+    let judged = Judged { before: &before, after: &after };
+    let now = input.schema;
+    Ok(verify::verify(plan, &now, judged, &questions, &mut |sql| session.query(sql))?)
+}
