@@ -9,6 +9,8 @@ mod order;
 mod plain;
 mod root;
 mod select;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::fmt;
@@ -17,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
-use crate::engine::{Rows, Value};
+use crate::engine::{EngineError, Session, Value};
 use crate::findings::{Finding, Safety};
 use crate::orphans::Scan;
 use crate::relations::Graph;
@@ -33,6 +35,8 @@ pub struct Input<'a> {
     pub schema: &'a Schema,
     /// Its relations.
     pub relations: &'a Graph,
+    /// From which confidence on (0 to 1) an inferred relation counts.
+    pub threshold: f64,
     /// What rules go by: what is planned is held against the rules once more.
     pub settings: &'a Settings,
     /// The findings to mend.
@@ -47,9 +51,14 @@ pub struct Input<'a> {
 
 /// Makes the plan that mends findings.
 pub fn plan(input: &Input<'_>) -> Plan {
+    plan_by(input, recipes)
+}
+
+/// Makes the plan with recipes that are given.
+fn plan_by(input: &Input<'_>, recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> Plan {
     let selected = select::select(input);
     let workshop = Workshop { schema: input.schema, definitions: input.definitions, options: input.options };
-    let made = plain::steps(&workshop, &selected.wanted);
+    let made = recipes(&workshop, &selected.wanted);
     let mut refused = selected.refused;
     refused.extend(made.refused);
     let (steps, after) = order::order(input.schema, made.steps, &mut refused);
@@ -388,17 +397,17 @@ pub struct Definition {
 }
 
 impl Definitions {
-    /// Asks a SQLite database for what [`Definitions::read`] reads.
-    pub const QUERY: &'static str =
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name <> 'sqlite_schema' ORDER BY rowid";
-
-    /// Reads the rows of [`Definitions::QUERY`].
-    pub fn read(rows: &Rows) -> Self {
+    /// Reads the definitions of a SQLite database.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn from_session(session: &mut dyn Session) -> Result<Self, EngineError> {
+        let rows = session.query("SELECT type, name, tbl_name, sql FROM main.sqlite_schema ORDER BY rowid")?;
         let text = |row: &[Value], at: usize| row.get(at).and_then(Value::text);
         let objects = rows.rows.iter().filter_map(|row| {
             Some(Definition { kind: text(row, 0)?, name: text(row, 1)?, table: text(row, 2)?, sql: text(row, 3) })
         });
-        Self { objects: objects.collect() }
+        Ok(Self { objects: objects.collect() })
     }
 }
 
@@ -417,4 +426,13 @@ pub struct Made {
 /// Why that cannot be done.
 pub fn sqlite_inside_transaction(_plan: &Plan, step: &Step) -> Result<Script, String> {
     if step.up.before.is_empty() { Ok(step.up.clone()) } else { Err("the table has to be rebuilt".to_string()) }
+}
+
+/// Makes steps of what is wanted, by the recipes of the schema's engine.
+pub fn recipes(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
+    match workshop.schema.engine {
+        Engine::Postgres | Engine::Cockroach | Engine::Sqlite | Engine::Mysql | Engine::Mariadb => {
+            plain::steps(workshop, wanted)
+        }
+    }
 }

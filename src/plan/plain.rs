@@ -47,7 +47,7 @@ pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
     made
 }
 
-fn phase(change: &Change) -> Phase {
+pub(super) fn phase(change: &Change) -> Phase {
     match change {
         Change::AddIndex { .. } | Change::DropIndex { .. } => Phase::Index,
         Change::SetNullable { .. } | Change::SetDefault { .. } | Change::SetType { .. } => Phase::Prepare,

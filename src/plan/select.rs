@@ -11,7 +11,7 @@ use crate::change::Change;
 use crate::engine;
 use crate::findings::{Finding, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
-use crate::relations::{Graph, Relation, lookup};
+use crate::relations::{Graph, Relation, infer, lookup};
 use crate::rules::{self, Context, policy};
 use crate::schema::{Action, Engine, ForeignKey, Schema, Table, TableName};
 
@@ -24,40 +24,46 @@ pub(super) struct Selected {
 }
 
 /// So often what a repair brings is looked at again.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 16;
 
 pub(super) fn select(input: &Input<'_>) -> Selected {
     let base = check(input, input.schema, input.relations);
-    let known: BTreeSet<(&str, &str)> = base.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
+    let known: BTreeSet<Identity<'_>> = base.iter().map(identity).collect();
     let selector = Selector { input, base: &base, orphans: orphans(input) };
     let mut extra: Vec<Finding> = Vec::new();
-    let mut banned: BTreeMap<String, String> = BTreeMap::new();
+    let mut banned: Vec<(Finding, String)> = Vec::new();
     let mut trial = selector.trial(&extra, &banned);
     for _ in 0..ROUNDS {
-        let new: Vec<&Finding> =
-            trial.found.iter().filter(|f| !known.contains(&(f.rule, f.fingerprint.as_str()))).collect();
-        let mut again = false;
-        for finding in new {
-            let tried = extra.iter().any(|e| e.fingerprint == finding.fingerprint);
-            if !tried
-                && !banned.contains_key(&finding.fingerprint)
-                && automatic(&options(input, finding), input).is_some()
-            {
-                extra.push(finding.clone());
-                again = true;
-                continue;
-            }
-            for reason in trial.culprits(finding) {
-                let why = format!("Its repair would bring another finding, {}: {}.", finding.rule, finding.message);
-                again |= banned.insert(reason.fingerprint.clone(), why).is_none();
+        let new: Vec<Finding> = trial.found.iter().filter(|f| !known.contains(&identity(f))).cloned().collect();
+        // What can be mended is; only then is a repair given up for what it brings.
+        let fresh = |f: &&Finding| !extra.contains(f) && !banned.iter().any(|(b, _)| b == *f);
+        let mendable: Vec<Finding> =
+            new.iter().filter(fresh).filter(|f| automatic(&options(input, f), input).is_some()).cloned().collect();
+        let before = (extra.len(), banned.len());
+        if mendable.is_empty() {
+            for finding in &new {
+                let why = format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message);
+                for culprit in trial.culprits(finding) {
+                    if !banned.iter().any(|(b, _)| *b == culprit) {
+                        banned.push((culprit, why.clone()));
+                    }
+                }
             }
         }
-        if !again {
+        extra.extend(mendable);
+        if before == (extra.len(), banned.len()) {
             break;
         }
         trial = selector.trial(&extra, &banned);
     }
-    trial.finish(input)
+    trial.finish(input, &known)
+}
+
+/// What a finding is told apart by within one run. Keys on the same columns share a fingerprint, but no name.
+type Identity<'f> = (&'f str, &'f str, Option<&'f str>);
+
+fn identity(finding: &Finding) -> Identity<'_> {
+    (finding.rule, &finding.fingerprint, finding.subject.name.as_deref())
 }
 
 /// Runs the rules on a schema, without rows.
@@ -74,26 +80,40 @@ fn check(input: &Input<'_>, schema: &Schema, relations: &Graph) -> Vec<Finding> 
     rules::check(rules::ALL.iter().filter(|r| !r.meta.needs_data && !r.is_about_migrations()), &context)
 }
 
-/// Returns the relations of a schema that differs from the one at hand: what it declares, and what else was known.
-fn relations(schema: &Schema, known: &Graph) -> Graph {
+/// Returns the relations of a schema that differs from the one at hand: what it declares, what else was known, and what is
+/// to be told of columns that have lost their key.
+fn relations(input: &Input<'_>, schema: &Schema) -> Graph {
+    let known = input.relations;
     let declared = schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key));
     let mut all: Vec<Relation> = declared.collect();
     let mut columns: BTreeSet<(TableName, Vec<String>)> = BTreeSet::new();
     for relation in &all {
-        let mut set = relation.columns.clone();
-        set.sort();
-        columns.insert((relation.child.clone(), set));
+        columns.insert((relation.child.clone(), sorted(&relation.columns)));
     }
     for relation in known.relations().iter().filter(|r| !r.is_declared()) {
-        let mut set = relation.columns.clone();
-        set.sort();
-        if !columns.contains(&(relation.child.clone(), set)) {
+        if !columns.contains(&(relation.child.clone(), sorted(&relation.columns))) {
             let nullable =
                 schema.table(&relation.child).is_none_or(|t| relation.columns.iter().any(|c| t.is_nullable(c)));
             all.push(Relation { nullable, ..relation.clone() });
         }
     }
+    let lost: BTreeSet<(&TableName, &[String])> = known
+        .relations()
+        .iter()
+        .filter(|r| r.is_declared() && !columns.contains(&(r.child.clone(), sorted(&r.columns))))
+        .map(|r| (&r.child, r.columns.as_slice()))
+        .collect();
+    if !lost.is_empty() {
+        let told = infer::infer(schema, &all, input.threshold);
+        all.extend(told.into_iter().filter(|r| lost.contains(&(&r.child, r.columns.as_slice()))));
+    }
     Graph::from_relations(schema, all)
+}
+
+fn sorted(columns: &[String]) -> Vec<String> {
+    let mut columns = columns.to_vec();
+    columns.sort();
+    columns
 }
 
 type OrphanKey = (TableName, Vec<String>, TableName);
@@ -144,6 +164,16 @@ fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
             let title = format!("Declare the foreign key with ON DELETE {action}");
             add(vec![Change::AddForeignKey { table: table.clone(), foreign_key: key }], fix.safety, title);
         }
+    }
+    // Of two keys that disagree one is kept: it is chosen by what it does.
+    if let [one, other] = ways.as_mut_slice()
+        && let ([Change::DropForeignKey { foreign_key: a, .. }], [Change::DropForeignKey { foreign_key: b, .. }]) =
+            (one.changes.as_slice(), other.changes.as_slice())
+        && a.on_delete != b.on_delete
+    {
+        let keeps = [b.on_delete, a.on_delete].map(words::action);
+        one.word = keeps[0].to_string();
+        other.word = keeps[1].to_string();
     }
     ways
 }
@@ -239,6 +269,8 @@ struct Trial {
     wanted: Vec<Wanted>,
     choices: Vec<Choice>,
     refused: Vec<Refused>,
+    /// The findings that are repaired, and by what.
+    repaired: Vec<(Finding, Vec<Change>)>,
     /// Findings without a step of their own, which the schema after may not have any more.
     left: Vec<(Finding, String)>,
     /// What the rules say of the schema after.
@@ -246,17 +278,13 @@ struct Trial {
 }
 
 impl Selector<'_, '_> {
-    fn trial(&self, extra: &[Finding], banned: &BTreeMap<String, String>) -> Trial {
+    fn trial(&self, extra: &[Finding], banned: &[(Finding, String)]) -> Trial {
         let input = self.input;
         let mut left: Vec<Left<'_>> = Vec::new();
         let mut choices = Vec::new();
         let mut picks: Vec<Pick<'_>> = Vec::new();
-        let mut seen = BTreeSet::new();
         for finding in input.findings.iter().chain(extra) {
-            if !seen.insert((finding.rule, finding.fingerprint.as_str())) {
-                continue;
-            }
-            if let Some(why) = banned.get(&finding.fingerprint) {
+            if let Some((_, why)) = banned.iter().find(|(b, _)| b == finding) {
                 left.push(Left { finding, why: why.clone() });
                 continue;
             }
@@ -284,12 +312,17 @@ impl Selector<'_, '_> {
         let mut refused = Vec::new();
         let wanted = self.gate(merge.groups(), &picks, &mut refused);
         let after = after(input.schema, &wanted);
-        let found = check(input, &after, &relations(&after, input.relations));
-        let planned: BTreeSet<&str> =
-            wanted.iter().flat_map(|w| w.findings.iter().map(|r| r.fingerprint.as_str())).collect();
-        choices.retain(|c: &Choice| planned.contains(c.reason.fingerprint.as_str()));
+        let found = check(input, &after, &relations(input, &after));
+        let planned: BTreeSet<&Reason> = wanted.iter().flat_map(|w| &w.findings).collect();
+        choices.retain(|c: &Choice| planned.contains(&c.reason));
+        let is_left = |f: &Finding| left.iter().any(|l| l.finding == f);
+        let repaired = picks
+            .iter()
+            .filter(|p| planned.contains(&reason(p.finding)) && !is_left(p.finding))
+            .map(|p| (p.finding.clone(), p.changes.clone()))
+            .collect();
         let left = left.into_iter().map(|l| (l.finding.clone(), l.why)).collect();
-        Trial { wanted, choices, refused, left, found }
+        Trial { wanted, choices, refused, repaired, left, found }
     }
 
     /// Chooses the way to mend a finding; says why there is none.
@@ -536,10 +569,16 @@ fn after(schema: &Schema, wanted: &[Wanted]) -> Schema {
 
 impl Trial {
     /// Returns the findings whose repair brings another finding: those that change the same key, else the same table.
-    fn culprits(&self, brought: &Finding) -> Vec<Reason> {
-        let Some(table) = &brought.subject.table else { return Vec::new() };
+    fn culprits(&self, brought: &Finding) -> Vec<Finding> {
         let columns = &brought.subject.columns;
+        let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Finding> {
+            self.repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| f.clone()).collect()
+        };
+        let Some(table) = &brought.subject.table else {
+            return of(&|c| matches!(c, Change::DropForeignKey { .. }));
+        };
         let same_key = |change: &Change| match change {
+            _ if change.table() != table => false,
             Change::AddForeignKey { foreign_key: key, .. }
             | Change::ReplaceForeignKey { new: key, .. }
             | Change::AlterForeignKey { new: key, .. }
@@ -550,21 +589,17 @@ impl Trial {
             }
             _ => false,
         };
-        let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Reason> {
-            let wanted = self.wanted.iter().filter(|w| w.changes.iter().any(|c| c.table() == table && near(c)));
-            wanted.flat_map(|w| w.findings.iter().cloned()).collect()
-        };
         let near = of(&same_key);
-        if near.is_empty() { of(&|_| true) } else { near }
+        if near.is_empty() { of(&|change| change.table() == table) } else { near }
     }
 
     /// Gives the findings that have no repair of their own to the repair that mends them as well, and refuses the rest.
-    fn finish(mut self, input: &Input<'_>) -> Selected {
-        let remains: BTreeSet<(&str, &str)> = self.found.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
+    fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
+        let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
         for (finding, why) in &self.left {
             let rule = rules::find(finding.rule);
             let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
-            let gone = judged && !remains.contains(&(finding.rule, finding.fingerprint.as_str()));
+            let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
             let rows = finding.rule == "orphan-rows" && input.options.orphans.is_some();
             let by = self.wanted.iter_mut().find(|w| (gone || rows && w.orphans.is_some()) && is_about(w, finding));
             match by {

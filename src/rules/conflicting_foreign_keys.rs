@@ -99,7 +99,7 @@ fn finding(context: &Context<'_>, child: &crate::schema::TableName, first: &Fore
         action(loser)
     );
     let why = if on_delete { why(engine, winner, loser) } else { "Which of the two a change of the parent's key follows depends on the order in which the engine takes them.".to_string() };
-    let changes = vec![Change::DropForeignKey { table: child.clone(), foreign_key: loser.clone() }];
+    let drop = |key: &ForeignKey| vec![Change::DropForeignKey { table: child.clone(), foreign_key: key.clone() }];
     let as_today = if on_delete { "a delete then does what it does today" } else { "one rule remains" };
     Finding::new(&META, Subject::foreign_key(child, loser), message)
         .severity(severity)
@@ -113,7 +113,8 @@ fn finding(context: &Context<'_>, child: &crate::schema::TableName, first: &Fore
         ))
         .label(name(winner), format!("({}) {}", winner.columns.join(", "), clauses(winner)))
         .label(name(loser), format!("({}) {}", loser.columns.join(", "), clauses(loser)))
-        .fix(fix(context, format!("Drop {}", name(loser)), Safety::Manual, changes))
+        .fix(fix(context, format!("Drop {}", name(loser)), Safety::Manual, drop(loser)))
+        .fix(fix(context, format!("Drop {}", name(winner)), Safety::Manual, drop(winner)))
 }
 
 fn why(engine: Engine, winner: &ForeignKey, loser: &ForeignKey) -> String {

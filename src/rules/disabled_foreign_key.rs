@@ -1,7 +1,9 @@
 //! `disabled-foreign-key`: a key that is in the catalog and does nothing, or half of what it says.
 
+use super::helpers::fix;
 use super::wording::{key_name, key_place};
 use super::{Context, Meta};
+use crate::change::Change;
 use crate::engine::Dialect;
 use crate::findings::{Finding, Fix, Safety, Severity, Subject};
 use crate::schema::{DisabledSide, Engine, ForeignKey, Table};
@@ -48,7 +50,16 @@ fn not_enforced(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Findi
     let sql = context.dialect.zip(key.name.as_ref()).map(|(d, constraint)| {
         format!("ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED", d.table(&table.name), d.identifier(constraint))
     });
-    finding.fix(manual("Enforce the key", sql.into_iter().collect()))
+    let title = "Make the key anew, enforced, and check its rows";
+    finding
+        .fix(fix(context, title, Safety::Manual, vec![anew(table, key)]))
+        .fix(manual("Enforce the key", sql.into_iter().collect()))
+}
+
+/// A key that is made anew is enforced, its triggers are on, and its rows can be checked without locking writers out.
+fn anew(table: &Table, key: &ForeignKey) -> Change {
+    let new = ForeignKey { enforced: true, disabled: None, validated: true, ..key.clone() };
+    Change::ReplaceForeignKey { table: table.name.clone(), old: key.clone(), new }
 }
 
 fn disabled(context: &Context<'_>, table: &Table, key: &ForeignKey, side: DisabledSide) -> Finding {
@@ -87,7 +98,9 @@ fn disabled(context: &Context<'_>, table: &Table, key: &ForeignKey, side: Disabl
     let enable = |d: &dyn Dialect| -> Vec<String> {
         tables.iter().map(|t| format!("ALTER TABLE {} ENABLE TRIGGER ALL", d.table(t))).collect()
     };
-    finding.fix(manual("Switch the triggers on", context.dialect.map(enable).unwrap_or_default()))
+    finding
+        .fix(fix(context, "Make the key anew, which checks its rows", Safety::Unsafe, vec![anew(table, key)]))
+        .fix(manual("Switch the triggers on", context.dialect.map(enable).unwrap_or_default()))
 }
 
 fn manual(title: &str, sql: Vec<String>) -> Fix {
@@ -114,11 +127,25 @@ mod tests {
         let child = findings(&with(|k| k.disabled = Some(DisabledSide::Child)), RULE);
         assert_eq!(child[0].severity, Severity::Error);
         assert!(child[0].why.contains("inserts and updates of `c`") && !child[0].why.contains("CASCADE"));
-        assert_eq!(child[0].fixes[0].sql, ["ALTER TABLE c ENABLE TRIGGER ALL"]);
+        assert_eq!(child[0].fixes[1].sql, ["ALTER TABLE c ENABLE TRIGGER ALL"]);
         let parent = findings(&with(|k| k.disabled = Some(DisabledSide::Parent)), RULE);
         assert!(parent[0].why.contains("ON DELETE CASCADE") && !parent[0].why.contains("inserts"));
         let both = findings(&with(|k| k.disabled = Some(DisabledSide::Both)), RULE);
-        assert_eq!(both[0].fixes[0].sql.len(), 2);
+        assert_eq!(both[0].fixes[1].sql.len(), 2);
+    }
+
+    #[test]
+    fn made_anew_it_acts_and_is_checked() {
+        let changes: [fn(&mut ForeignKey); 2] =
+            [|k| k.disabled = Some(DisabledSide::Both), |k| (k.enforced, k.validated) = (false, false)];
+        for change in changes {
+            let mut s = with(change);
+            let found = findings(&s, RULE);
+            found[0].fixes[0].changes[0].apply(&mut s).unwrap();
+            let key = &s.table(&"c".into()).unwrap().foreign_keys[0];
+            assert!(key.is_active() && key.validated);
+            assert_eq!(findings(&s, RULE), []);
+        }
     }
 
     #[test]
@@ -126,6 +153,6 @@ mod tests {
         let found = findings(&with(|k| (k.enforced, k.validated) = (false, false)), RULE);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].severity, Severity::Warning);
-        assert_eq!(found[0].fixes[0].sql, ["ALTER TABLE c ALTER CONSTRAINT c_p_id_fkey ENFORCED"]);
+        assert_eq!(found[0].fixes[1].sql, ["ALTER TABLE c ALTER CONSTRAINT c_p_id_fkey ENFORCED"]);
     }
 }

@@ -1,7 +1,9 @@
 //! `foreign-key-collation-mismatch`: child and parent compare texts differently.
 
+use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity, Subject};
+use crate::change::Change;
+use crate::findings::{Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
 use crate::schema::{Column, Engine, Family};
 
@@ -21,10 +23,31 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let (Some(child), Some(parent)) = tables else { continue };
         for (mine, theirs) in relation.columns.iter().zip(&relation.parent_columns) {
             if let (Some(mine), Some(theirs)) = (child.column(mine), parent.column(theirs)) {
-                findings.extend(judge(context.schema.engine, relation, mine, theirs));
+                findings.extend(judge(context.schema.engine, relation, mine, theirs).map(|finding| {
+                    match same_collation(context, relation, mine, theirs) {
+                        Some(fix) => finding.fix(fix),
+                        None => finding,
+                    }
+                }));
             }
         }
     }
+}
+
+/// Proposes the parent's collation for the child, where a statement sets it. Its indexes are built anew, and values that were
+/// different may then be equal.
+fn same_collation(context: &Context<'_>, relation: &Relation, child: &Column, parent: &Column) -> Option<Fix> {
+    if context.schema.engine != Engine::Postgres || child.generated.is_some() {
+        return None;
+    }
+    let change = Change::SetType {
+        table: relation.child.clone(),
+        column: child.name.clone(),
+        data_type: child.data_type.clone(),
+        collation: parent.collation.clone(),
+    };
+    let name = parent.collation.as_ref().map_or("default", |c| c.name.as_str());
+    Some(fix(context, format!("Give {} the collation {name}", child.name), Safety::Manual, vec![change]))
 }
 
 fn judge(engine: Engine, relation: &Relation, child: &Column, parent: &Column) -> Option<Finding> {

@@ -2,8 +2,10 @@
 //!
 //! What an engine refuses outright cannot be in a database of its own; it is found for relations that nothing declares.
 
+use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity, Subject};
+use crate::change::Change;
+use crate::findings::{Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
 use crate::schema::{Column, DataType, Engine, Family};
 
@@ -25,11 +27,35 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             let (Some(mine), Some(theirs)) = (child.column(mine), parent.column(theirs)) else { continue };
             if let Some(why) = mismatch(context.schema.engine, &mine.data_type, &theirs.data_type) {
                 let finding = finding(context.schema.engine, relation, mine, theirs, why);
+                let finding = convert(context, relation, mine, theirs).into_iter().fold(finding, Finding::fix);
                 let is_doubtful = !relation.is_certain() || is_length_alone(&mine.data_type, &theirs.data_type);
                 findings.push(if is_doubtful { finding.severity(Severity::Info) } else { finding });
             }
         }
     }
+}
+
+/// Proposes the parent's type for the child where the engine converts every value by itself, and none is lost: a wider
+/// number, a longer text. What becomes of other values is for a person to say.
+fn convert(context: &Context<'_>, relation: &Relation, child: &Column, parent: &Column) -> Option<Fix> {
+    let (mine, theirs) = (&child.data_type, &parent.data_type);
+    if !matches!(context.schema.engine, Engine::Postgres | Engine::Cockroach) || child.generated.is_some() {
+        return None;
+    }
+    let wider = match (mine.integer_bytes(), theirs.integer_bytes()) {
+        (Some(mine), Some(theirs)) => mine < theirs,
+        _ => {
+            let padded = mine.base == "char" || theirs.base == "char";
+            mine.family == Family::Text && theirs.family == Family::Text && !padded && mine.arguments != theirs.arguments
+        }
+    };
+    let change = Change::SetType {
+        table: relation.child.clone(),
+        column: child.name.clone(),
+        data_type: theirs.clone(),
+        collation: child.collation.clone(),
+    };
+    wider.then(|| fix(context, format!("Give {} the type {}", child.name, theirs.raw), Safety::Manual, vec![change]))
 }
 
 fn finding(engine: Engine, relation: &Relation, child: &Column, parent: &Column, why: String) -> Finding {
@@ -334,6 +360,8 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].message, "c.p is `integer`, its parent p.id is `bigint`");
         assert!(found[0].why.contains("2147483647"), "{}", found[0].why);
+        assert_eq!(found[0].fixes[0].sql, ["ALTER TABLE c ALTER COLUMN p TYPE bigint"]);
+        assert_eq!(found[0].fixes[0].safety, Safety::Manual);
     }
 
     #[test]
@@ -361,5 +389,7 @@ mod tests {
         check(&context, &mut found);
         assert_eq!(found.len(), 1);
         assert!(found[0].help.contains("TYPE uuid USING p::uuid"), "{}", found[0].help);
+        // Not every text is a uuid: what becomes of the others is not for referee to say.
+        assert_eq!(found[0].fixes, []);
     }
 }

@@ -64,6 +64,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     let hidden = Hidden::new(config, None, ui);
     options.suppressions = hidden.suppressions.clone();
     let settings: Settings = options.settings.clone();
+    let threshold = options.threshold;
     let definitions = definitions(&mut input)?;
 
     let mut report = audit(input, options, &mut Bar::new(ui))?;
@@ -89,6 +90,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     let made = plan::plan(&plan::Input {
         schema: &report.schema,
         relations: &report.relations,
+        threshold,
         settings: &settings,
         findings: &report.findings,
         scan: report.scan.as_ref(),
@@ -107,7 +109,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
 fn definitions(input: &mut Input) -> Result<Option<Definitions>, CliError> {
     match input.session.as_mut() {
         Some(session) if input.schema.engine == Engine::Sqlite => {
-            Ok(Some(Definitions::read(&session.query(Definitions::QUERY)?)))
+            Ok(Some(Definitions::from_session(session.as_mut())?))
         }
         _ => Ok(None),
     }

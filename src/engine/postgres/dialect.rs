@@ -75,8 +75,11 @@ impl Dialect for Postgres {
                 let (column, to) = (self.identifier(column), self.identifier(to));
                 vec![format!("ALTER TABLE {table} RENAME COLUMN {column} TO {to}")]
             }
-            Change::SetType { column, data_type, .. } => {
-                vec![format!("ALTER TABLE {table} ALTER COLUMN {} TYPE {}", self.identifier(column), data_type.raw)]
+            Change::SetType { column, data_type, collation, .. } => {
+                // Without the clause the column gets its type's own collation (manual, ALTER TABLE).
+                let collation = collation.as_ref().map(|c| format!(" COLLATE {}", self.quote(&c.name)));
+                let (column, collation) = (self.identifier(column), collation.unwrap_or_default());
+                vec![format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {}{collation}", data_type.raw)]
             }
             Change::DropConstraint { name, cascade, .. } => {
                 let cascade = if *cascade { " CASCADE" } else { "" };
