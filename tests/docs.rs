@@ -66,7 +66,7 @@ fn index_of_rules_is_up_to_date() {
 #[test]
 fn table_of_contents_is_up_to_date_and_whole() {
     let mut text = String::from(
-        "# Summary\n\n[referee](introduction.md)\n\n- [Sources](sources.md)\n- [Auditing](audit.md)\n- [Linting migrations](lint.md)\n- [Fate](fate.md)\n- [Inference](infer.md)\n- [The graph](graph.md)\n\
+        "# Summary\n\n[referee](introduction.md)\n\n- [Sources](sources.md)\n- [Auditing](audit.md)\n- [Linting migrations](lint.md)\n- [Fate](fate.md)\n- [Fixing](fix.md)\n- [Inference](infer.md)\n- [The graph](graph.md)\n\
          - [Configuration](configuration.md)\n- [In CI](ci.md)\n- [Rules](rules/README.md)\n",
     );
     for rule in rules::ALL {
@@ -121,7 +121,7 @@ fn every_example_of_referee_toml_is_accepted_and_every_key_is_shown() {
 
 #[test]
 fn links_between_pages_lead_somewhere() {
-    for page in ["introduction.md", "sources.md", "audit.md", "graph.md", "configuration.md", "ci.md"] {
+    for page in ["introduction.md", "sources.md", "audit.md", "graph.md", "fix.md", "configuration.md", "ci.md"] {
         let text = read(page);
         for (at, _) in text.match_indices("](") {
             let target = text[at + 2..].split(')').next().unwrap();

@@ -61,7 +61,13 @@ fn plan_by(input: &Input<'_>, recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> 
     let made = recipes(&workshop, &selected.wanted);
     let mut refused = selected.refused;
     refused.extend(made.refused);
+    let place =
+        |reason: &Reason| input.findings.iter().find(|f| select::reason(f) == *reason).map(|f| f.subject.place());
     let (steps, after) = order::order(input.schema, made.steps, &mut refused);
+    for entry in &mut refused {
+        // A finding is named as the audit names it, whoever refuses it.
+        entry.subject = place(&entry.reason).unwrap_or_else(|| std::mem::take(&mut entry.subject));
+    }
     refused.sort_by(|a, b| (&a.subject, &a.reason, &a.why).cmp(&(&b.subject, &b.reason, &b.why)));
     refused.dedup();
     let planned = |reason: &Reason| steps.iter().any(|s| s.findings.contains(reason));

@@ -11,6 +11,7 @@ mod contradiction;
 mod missing_keys;
 mod newer;
 mod partitions;
+mod plans;
 mod policy;
 mod scale;
 mod undeclared;

@@ -1,0 +1,80 @@
+//! `referee fix`: the plan, as people and programs read it.
+
+use crate::support::Sandbox;
+
+#[test]
+fn the_plan_fits_a_terminal_and_shows_both_ways_out() {
+    let sandbox = Sandbox::with_shop();
+    let run = sandbox.run(&["fix", "shop.json", "--no-config"]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    for line in run.out.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    for words in [
+        "Add the index orders_customer_id_idx on orders (customer_id)",
+        "ON DELETE NO ACTION",
+        "instead of SET NULL",
+        "REF201 set-null-on-not-null",
+        "protect",
+        "drop-not-null",
+        "(recommended)",
+        "CREATE INDEX CONCURRENTLY",
+    ] {
+        assert!(run.out.contains(words), "{words}:\n{}", run.out);
+    }
+    let ascii = sandbox.run(&["fix", "shop.json", "--no-config", "--ascii"]);
+    assert!(ascii.out.is_ascii(), "{}", ascii.out);
+
+    let chosen = sandbox.run(&["fix", "shop.json", "--no-config", "--choose", "orders.customer_id=drop-not-null"]);
+    assert!(chosen.out.contains("Drop NOT NULL from orders.customer_id"), "{}", chosen.out);
+    assert!(!chosen.out.contains("instead of SET NULL"), "{}", chosen.out);
+}
+
+#[test]
+fn only_what_is_asked_for_is_planned() {
+    let sandbox = Sandbox::with_shop();
+    let only = sandbox.run(&["fix", "shop.json", "--no-config", "--only", "REF105"]);
+    assert!(only.out.contains("1 step\n") && only.out.contains("orders_customer_id_idx"), "{}", only.out);
+    let none = sandbox.run(&["fix", "shop.json", "--no-config", "--table", "customers"]);
+    assert!(none.out.contains("There is nothing to do."), "{}", none.out);
+    let root = sandbox.run(&["fix", "shop.json", "--no-config", "--root", "customers"]);
+    assert!(root.out.contains("FATE fate") && root.out.contains("ON DELETE CASCADE"), "{}", root.out);
+    assert!(!root.out.contains("REF201"), "{}", root.out);
+}
+
+#[test]
+fn a_choice_that_is_about_nothing_is_an_error() {
+    let sandbox = Sandbox::with_shop();
+    for choice in ["orders.customer_id=cascade", "nothing.here=protect"] {
+        let run = sandbox.run(&["fix", "shop.json", "--no-config", "--choose", choice]);
+        assert_eq!((run.code, run.out.as_str()), (2, ""));
+        assert!(run.err.contains(&format!("--choose {choice} is about nothing")), "{}", run.err);
+    }
+    let run = sandbox.run(&["fix", "shop.json", "--choose", "protect"]);
+    assert!(run.code == 2 && run.err.contains("SUBJECT=WORD"), "{}", run.err);
+    let run = sandbox.run(&["fix", "shop.json", "--no-config", "--root", "nothing"]);
+    assert!(run.code == 2 && run.err.contains("no table `nothing`"), "{}", run.err);
+}
+
+#[test]
+fn the_document_satisfies_its_schema_and_every_format_is_the_same_twice() {
+    let sandbox = Sandbox::with_shop();
+    let schema = serde_json::from_str(&sandbox.run(&["json-schema", "plan"]).out).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let json = sandbox.run(&["fix", "shop.json", "--no-config", "--format", "json"]).out;
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(document["format"], "referee-plan/1");
+    assert!(!validator.is_valid(&serde_json::json!({ "format": "referee-plan/1" })));
+    for format in ["text", "json", "markdown", "sql"] {
+        let arguments = ["fix", "shop.json", "--no-config", "--format", format];
+        let (one, two) = (sandbox.run(&arguments), sandbox.run(&arguments));
+        assert!(one.out == two.out && one.out.ends_with('\n') && one.code == 0, "{format}");
+    }
+    let markdown = sandbox.run(&["fix", "shop.json", "--no-config", "--format", "markdown"]).out;
+    assert!(markdown.starts_with("# Plan for `shop.json`") && markdown.contains("\n## Choices\n"), "{markdown}");
+    let sql = sandbox.run(&["fix", "shop.json", "--no-config", "--format", "sql"]).out;
+    let statements = sql.lines().filter(|l| !l.starts_with("--") && !l.is_empty());
+    assert!(statements.count() > 1 && sql.contains("\n-- Indexes\n"), "{sql}");
+}
