@@ -184,8 +184,9 @@ impl<'de> Deserialize<'de> for Reason {
             fingerprint: String,
         }
         let Written { code, fingerprint } = Written::deserialize(deserializer)?;
-        let rule = rules::find(&code).ok_or_else(|| serde::de::Error::custom(format!("there is no rule {code}")))?;
-        Ok(Self { code: rule.meta.code, rule: rule.meta.name, fingerprint })
+        let known = rules::find(&code).map(|r| r.meta).or_else(|| (code == root::META.code).then_some(&root::META));
+        let meta = known.ok_or_else(|| serde::de::Error::custom(format!("there is no rule {code}")))?;
+        Ok(Self { code: meta.code, rule: meta.name, fingerprint })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::findings::{Finding, Fix, Meta, Safety, Severity, Subject, SubjectKind
 use crate::rules::EVERY_ENGINE;
 
 /// The repair is asked for by name and is no rule: it has a code of its own.
-static META: Meta = Meta {
+pub(super) static META: Meta = Meta {
     code: "FATE",
     name: "fate",
     severity: Severity::Error,

@@ -453,6 +453,20 @@ fn a_steps_name_does_not_depend_on_other_steps() {
     assert!(ids(&all)[0].starts_with("add-c-a-idx-"), "{:?}", ids(&all));
 }
 
+#[test]
+fn a_plan_is_read_back_as_it_was_written() {
+    let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int8 not-null >users.id"];
+    let mut case = Case::of(schema(Engine::Postgres, &lines));
+    let fate = crate::fate::fate(&case.schema, &case.relations, &Default::default(), &"users".into()).unwrap();
+    let mut findings = case.findings(&case.schema, &case.relations);
+    findings.extend(repairs(&fate));
+    case.settings.foreign_keys = Some(true);
+    let plan = case.plan_of(&findings, &Options::default());
+    assert!(plan.steps.iter().any(|s| s.findings.iter().any(|r| r.code == "FATE")), "{plan:?}");
+    let read: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(read, plan);
+}
+
 mod orphans {
     use super::*;
     use crate::orphans::{Orphans, Outcome, Scan};
