@@ -48,6 +48,11 @@ pub fn orphan_query(dialect: &dyn Dialect, schema: &Schema, relation: &Relation)
     format!("SELECT count(*) {}", from_where(dialect, schema, relation))
 }
 
+/// Writes a relation's orphans from `FROM` on; the child is called `child` in it.
+pub fn orphan_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> String {
+    from_where(dialect, schema, relation)
+}
+
 /// Writes the query that lists some keys that refer to nothing.
 pub fn sample_query(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, limit: u32) -> String {
     let table = schema.table(&relation.child);

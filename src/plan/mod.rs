@@ -4,11 +4,13 @@
 //! A plan says everything itself: what each step does and why, its SQL up and down, its locks, what must hold before it and
 //! how to see that it has been done. `migration` writes it as files, `apply` runs it, `verify` looks at what came of it.
 
+mod definitions;
 mod merge;
 mod order;
 mod plain;
 mod root;
 mod select;
+pub mod sqlite;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -19,7 +21,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
-use crate::engine::{EngineError, Session, Value};
 use crate::findings::{Finding, Safety};
 use crate::orphans::Scan;
 use crate::relations::Graph;
@@ -401,21 +402,6 @@ pub struct Definition {
     pub table: String,
     /// The statement that made it.
     pub sql: Option<String>,
-}
-
-impl Definitions {
-    /// Reads the definitions of a SQLite database.
-    ///
-    /// # Errors
-    /// What the engine says.
-    pub fn from_session(session: &mut dyn Session) -> Result<Self, EngineError> {
-        let rows = session.query("SELECT type, name, tbl_name, sql FROM main.sqlite_schema ORDER BY rowid")?;
-        let text = |row: &[Value], at: usize| row.get(at).and_then(Value::text);
-        let objects = rows.rows.iter().filter_map(|row| {
-            Some(Definition { kind: text(row, 0)?, name: text(row, 1)?, table: text(row, 2)?, sql: text(row, 3) })
-        });
-        Ok(Self { objects: objects.collect() })
-    }
 }
 
 /// What the recipes of an engine made of the [`Wanted`].

@@ -31,7 +31,7 @@ pub(super) struct Sqlite {
     writes: bool,
     /// Kept open: closing any handle of a file drops the locks of all this process's connections to it
     /// ("How To Corrupt An SQLite Database File", 2.2).
-    _file: File,
+    _file: Option<File>,
 }
 
 /// Size and time of change of a file.
@@ -79,7 +79,7 @@ pub(super) fn start(path: &Path, options: &SessionOptions, writes: bool) -> Resu
         unlocked: unlocked.then(|| stamp(&absolute)).flatten(),
         schema: None,
         writes,
-        _file: file,
+        _file: Some(file),
     };
     session.connection.busy_timeout(BUSY).map_err(|e| error(path, &e, None))?;
     if !writes {
@@ -206,6 +206,16 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
 }
 
 impl Sqlite {
+    /// Takes a connection to a database without a file.
+    pub(super) fn in_memory(connection: Connection, path: PathBuf, options: SessionOptions) -> Self {
+        Self { connection, path, options, round_trips: 0, unlocked: None, schema: None, writes: true, _file: None }
+    }
+
+    /// Runs a statement that may write; its rows are thrown away.
+    pub(super) fn execute(&mut self, sql: &str) -> Result<(), EngineError> {
+        self.connection.execute_batch(sql).map_err(|e| error(&self.path, &e, Some(sql)))
+    }
+
     fn run(&mut self, sql: &str) -> Result<Rows, EngineError> {
         if let Some(observer) = &self.options.observer {
             observer.statement(sql);
