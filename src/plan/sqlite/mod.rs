@@ -3,10 +3,12 @@
 //! The texts of the definitions are edited ([`text`]), the script that puts them in place is written ([`rebuild`]), and
 //! each step is run up and down on an empty copy in memory ([`rehearsal`]) before it becomes part of a plan.
 
+mod orphans;
 mod rebuild;
 mod rehearsal;
 mod sql;
 mod text;
+mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +20,8 @@ use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
 use crate::schema::{ForeignKey, Schema, Table, TableName};
+pub use transaction::inside_transaction;
+
 use rebuild::Rebuild;
 use rehearsal::Stage;
 
@@ -77,9 +81,11 @@ fn attempt(
     refusals: &BTreeMap<usize, String>,
 ) -> Result<Vec<Step>, Refusal> {
     let mut parts: Vec<Part<'_>> = Vec::new();
-    for (at, one) in wanted.iter().enumerate().filter(|(at, _)| !refusals.contains_key(at)) {
+    let standing: Vec<(usize, &Wanted)> =
+        wanted.iter().enumerate().filter(|(at, _)| !refusals.contains_key(at)).collect();
+    for (at, one) in &standing {
         for change in &one.changes {
-            parts.push((at, change));
+            parts.push((*at, change));
         }
     }
     let Some(&(first, _)) = parts.first() else { return Ok(Vec::new()) };
@@ -111,7 +117,7 @@ fn attempt(
             }
         }
     }
-    let mut steps = Vec::new();
+    let mut steps = orphans::steps(workshop.schema, definitions, &standing, workshop.options.orphans)?;
     for (table, list) in by_table {
         let rebuilt = list.iter().any(|(_, c)| !matches!(c, Change::AddIndex { .. } | Change::DropIndex { .. }));
         let alone = |c: &Change| {

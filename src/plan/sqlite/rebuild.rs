@@ -42,7 +42,7 @@ pub(super) struct Rebuild<'a> {
 
 /// The columns that a copy names: generated ones compute themselves; a rowid that no column stands for is copied, too, so
 /// that whatever remembers it still finds its row.
-fn copied_columns(table: &Table) -> String {
+pub(super) fn copied_columns(table: &Table) -> Vec<String> {
     let mut columns: Vec<String> =
         table.columns.iter().filter(|c| c.generated.is_none()).map(|c| DIALECT.identifier(&c.name)).collect();
     // "Rowid Tables": three names, each unless a column has it.
@@ -55,7 +55,7 @@ fn copied_columns(table: &Table) -> String {
     {
         columns.insert(0, rowid.to_string());
     }
-    columns.join(", ")
+    columns
 }
 
 /// A condition that is true if a table has one of these definitions. What stands before the first parenthesis may differ:
@@ -75,11 +75,11 @@ impl Rebuild<'_> {
     pub(super) fn script(&self) -> Script {
         let name = &self.table.name.name;
         let (table, aside) = (DIALECT.identifier(name), DIALECT.identifier(self.aside));
-        let columns = copied_columns(self.table);
+        let columns = copied_columns(self.table).join(", ");
         let mut statements = vec![
             "PRAGMA legacy_alter_table = ON".to_string(),
             format!("CREATE TEMP TABLE {} ({})", &GUARD["temp.".len()..], guard_columns()),
-            check("foreign_keys_are_off", "SELECT foreign_keys = 0 FROM pragma_foreign_keys"),
+            foreign_keys_are_off(),
             check("alter_table_is_legacy", "SELECT legacy_alter_table = 1 FROM pragma_legacy_alter_table"),
             check("table_is_as_planned", &format!("SELECT {}", self.as_planned())),
             format!("ALTER TABLE main.{table} RENAME TO {aside}"),
@@ -141,6 +141,11 @@ const CHECKS: [&str; 6] = [
     "no_row_is_without_parent",
     "nothing_mentions_the_old_table",
 ];
+
+/// The statement that stops a rebuild while foreign keys are enforced.
+pub(super) fn foreign_keys_are_off() -> String {
+    check("foreign_keys_are_off", "SELECT foreign_keys = 0 FROM pragma_foreign_keys")
+}
 
 fn guard_columns() -> String {
     CHECKS.map(|c| format!("{c} INTEGER CONSTRAINT {c} CHECK ({c})")).join(", ")
