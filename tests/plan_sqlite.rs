@@ -2,8 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
 
+#[path = "fate/plan.rs"]
+#[allow(dead_code, reason = "written for another test")]
+mod fate_plan;
+#[path = "fate/rows.rs"]
+#[allow(dead_code, reason = "written for another test")]
+mod fate_rows;
 #[path = "plan_sqlite/harness.rs"]
 mod harness;
+#[path = "plan_sqlite/killed.rs"]
+mod killed;
+#[path = "plan_sqlite/random.rs"]
+mod random;
 
 use harness::{Fixture, add, deferred, drop_key, key, nullable, replace};
 use referee::change::Change;
