@@ -70,13 +70,13 @@ fn head(out: &mut String, step: &Step) {
 /// Writes what leads up.
 pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separator) -> String {
     let mut out = Text::new(plan, around, separator);
-    for Part { step, up, fallback } in &unit.steps {
+    for Part { step, fallback } in &unit.steps {
         out.gap();
         head(&mut out.text, step);
         if *fallback {
             comment(&mut out.text, "Does nothing where the script to run by hand has been run.");
         }
-        out.script(up, &step.guards, step.done.as_deref());
+        out.script(&step.up, &step.guards, step.done.as_deref());
     }
     out.text
 }

@@ -241,7 +241,7 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, version: &str, name: &str, out
         if tool.name == "golang-migrate" && plan.engine == Engine::Postgres { Around::Explicit } else { around };
     let separator = if tool.shape == Shape::Goose { Separator::Goose } else { Separator::Semicolon };
     let (up, back) = (up(plan, unit, around, separator), back(plan, unit, around, separator));
-    let back_in_transaction = unit.steps.iter().all(|p| match down(p.step) {
+    let back_in_transaction = unit.steps.iter().all(|p| match down(&p.step) {
         Ok((script, _)) => script.transaction == Transaction::Own && script.before.is_empty(),
         Err(_) => true,
     });
@@ -307,8 +307,11 @@ fn client(engine: Engine) -> &'static str {
 
 /// Writes the whole plan as a script for psql.
 fn hand(plan: &Plan) -> String {
-    let steps =
-        plan.steps.iter().map(|step| super::unit::Part { step, up: step.up.clone(), fallback: false }).collect();
+    let steps = plan
+        .steps
+        .iter()
+        .map(|step| super::unit::Part { step: std::borrow::Cow::Borrowed(step), fallback: false })
+        .collect();
     let unit = Unit { slug: String::new(), steps, transaction: false };
     format!("{}{}", client(plan.engine), up(plan, &unit, Around::Explicit, Separator::Semicolon))
 }

@@ -1,6 +1,8 @@
 //! Steps that one file holds.
 
-use crate::plan::{Down, Phase, Plan, Script, Step, Transaction};
+use std::borrow::Cow;
+
+use crate::plan::{Down, Phase, Plan, Script, Step, Transaction, sqlite};
 use crate::schema::Engine;
 
 use super::MigrationError;
@@ -18,8 +20,7 @@ pub(super) struct Unit<'p> {
 
 /// A step and the script that does it here.
 pub(super) struct Part<'p> {
-    pub step: &'p Step,
-    pub up: Script,
+    pub step: Cow<'p, Step>,
     /// Whether it does what `by hand` has done before, if that was run.
     pub fallback: bool,
 }
@@ -31,12 +32,12 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
     let mut last: Option<(Phase, bool)> = None;
     for step in &plan.steps {
         let outside = needs_none(plan.engine, &step.up);
-        let (up, transaction, fallback) = match (outside, tool.outside(plan.engine)) {
-            (false, _) => (step.up.clone(), true, false),
-            (true, Outside::Never) => (inside(plan, step, tool)?, true, true),
-            (true, _) => (step.up.clone(), false, false),
+        let (here, transaction, fallback) = match (outside, tool.outside(plan.engine)) {
+            (false, _) => (Cow::Borrowed(step), true, false),
+            (true, Outside::Never) => (Cow::Owned(inside(plan, step, tool)?), true, true),
+            (true, _) => (Cow::Borrowed(step), false, false),
         };
-        let part = Part { step, up, fallback };
+        let part = Part { step: here, fallback };
         let alone = !transaction && tool.outside(plan.engine) == Outside::OneStatement;
         // In one transaction a lock that was taken for an instant is held while rows are checked.
         let same = last == Some((step.phase, transaction)) && !alone;
@@ -68,11 +69,11 @@ fn needs_none(engine: Engine, script: &Script) -> bool {
 }
 
 /// Returns a script that does the same inside of a transaction, at the price of locks.
-fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<Script, MigrationError> {
+fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<Step, MigrationError> {
     let refused =
         |why: String| MigrationError::InTransaction { tool: tool.name, why: format!("{}: {why}", step.title) };
     match plan.engine {
-        Engine::Sqlite => crate::plan::sqlite_inside_transaction(plan, step).map_err(refused),
+        Engine::Sqlite => sqlite::inside_transaction(plan, step).map_err(refused),
         _ => {
             let plain = |sql: &String| {
                 [
@@ -85,7 +86,7 @@ fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<Script, MigrationErro
                 .unwrap_or_else(|| sql.clone())
             };
             let statements = step.up.statements.iter().map(plain).collect();
-            Ok(Script { statements, transaction: Transaction::Own, ..Script::default() })
+            Ok(Step { up: Script { statements, transaction: Transaction::Own, ..Script::default() }, ..step.clone() })
         }
     }
 }

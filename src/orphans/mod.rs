@@ -2,4 +2,4 @@
 
 mod scan;
 
-pub use scan::{Orphans, Outcome, Scan, ScanOptions, orphan_query, orphan_rows, sample_query, scan};
+pub use scan::{OrphanRows, Orphans, Outcome, Scan, ScanOptions, orphan_query, orphan_rows, sample_query, scan};

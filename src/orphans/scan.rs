@@ -48,11 +48,6 @@ pub fn orphan_query(dialect: &dyn Dialect, schema: &Schema, relation: &Relation)
     format!("SELECT count(*) {}", from_where(dialect, schema, relation))
 }
 
-/// Writes a relation's orphans from `FROM` on; the child is called `child` in it.
-pub fn orphan_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> String {
-    from_where(dialect, schema, relation)
-}
-
 /// Writes the query that lists some keys that refer to nothing.
 pub fn sample_query(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, limit: u32) -> String {
     let table = schema.table(&relation.child);
@@ -72,6 +67,21 @@ pub fn sample_query(dialect: &dyn Dialect, schema: &Schema, relation: &Relation,
 }
 
 fn from_where(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> String {
+    let OrphanRows { source, condition } = orphan_rows(dialect, schema, relation);
+    format!("FROM {source} AS child WHERE {condition}")
+}
+
+/// The rows of a child that have no parent, as the two halves of a statement: `… {source} AS child … WHERE {condition}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrphanRows {
+    /// The child, as it is written in FROM.
+    pub source: String,
+    /// What is true of a row `child` that has no parent: terms joined by AND.
+    pub condition: String,
+}
+
+/// Writes which rows of a relation's child have no parent.
+pub fn orphan_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> OrphanRows {
     let child = source(dialect, schema, &relation.child);
     let column = |name: &String| format!("child.{}", dialect.identifier(name));
     // SQLite reads MATCH FULL and goes by MATCH SIMPLE ("Foreign Key Support", 6).
@@ -80,13 +90,14 @@ fn from_where(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> St
     let present: Vec<String> = relation.columns.iter().map(|c| format!("{} IS NOT NULL", column(c))).collect();
     let present = if full && present.len() > 1 { format!("({})", present.join(" OR ")) } else { present.join(" AND ") };
     if schema.table(&relation.parent).is_none() {
-        return format!("FROM {child} AS child WHERE {present}");
+        return OrphanRows { source: child, condition: present };
     }
     let parent = source(dialect, schema, &relation.parent);
     let pairs = relation.columns.iter().zip(&relation.parent_columns);
     let equal: Vec<String> = pairs.map(|(c, p)| equality(dialect, schema, relation, c, p)).collect();
     let equal = equal.join(" AND ");
-    format!("FROM {child} AS child WHERE {present} AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {equal})")
+    let condition = format!("{present} AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {equal})");
+    OrphanRows { source: child, condition }
 }
 
 /// Writes a table in FROM. A foreign key between ordinary tables does not look at the tables that inherit from them

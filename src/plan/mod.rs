@@ -4,10 +4,13 @@
 //! A plan says everything itself: what each step does and why, its SQL up and down, its locks, what must hold before it and
 //! how to see that it has been done. `migration` writes it as files, `apply` runs it, `verify` looks at what came of it.
 
+mod bench;
+mod cockroach;
 mod definitions;
 mod merge;
 mod order;
 mod plain;
+mod postgres;
 mod root;
 mod select;
 pub mod sqlite;
@@ -413,19 +416,12 @@ pub struct Made {
     pub refused: Vec<Refused>,
 }
 
-/// Returns a script that does a step of SQLite's inside of a transaction in which foreign keys may be enforced.
-///
-/// # Errors
-/// Why that cannot be done.
-pub fn sqlite_inside_transaction(_plan: &Plan, step: &Step) -> Result<Script, String> {
-    if step.up.before.is_empty() { Ok(step.up.clone()) } else { Err("the table has to be rebuilt".to_string()) }
-}
-
 /// Makes steps of what is wanted, by the recipes of the schema's engine.
 pub fn recipes(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
     match workshop.schema.engine {
-        Engine::Postgres | Engine::Cockroach | Engine::Sqlite | Engine::Mysql | Engine::Mariadb => {
-            plain::steps(workshop, wanted)
-        }
+        Engine::Postgres => postgres::steps(workshop, wanted),
+        Engine::Cockroach => cockroach::steps(workshop, wanted),
+        Engine::Sqlite if workshop.definitions.is_some() => sqlite::steps(workshop, wanted),
+        Engine::Sqlite | Engine::Mysql | Engine::Mariadb => plain::steps(workshop, wanted),
     }
 }

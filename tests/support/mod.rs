@@ -9,4 +9,5 @@ pub mod audit;
 pub mod compare;
 pub mod mariadb;
 pub mod mariadb_inspect;
+pub mod plan;
 pub mod postgres;

@@ -109,7 +109,8 @@ pub fn connect(url: &str) -> Client {
     Client::connect(url, NoTls).unwrap_or_else(|e| panic!("cannot connect to {url}: {}", explain(&e)))
 }
 
-fn explain(error: &postgres::Error) -> String {
+/// Writes an error with its code.
+pub fn explain(error: &postgres::Error) -> String {
     error.as_db_error().map_or_else(|| format!("{error}"), |e| format!("{}: {}", e.code().code(), e.message()))
 }
 

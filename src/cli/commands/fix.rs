@@ -15,6 +15,7 @@ use crate::render;
 use crate::rules::{Rule, Settings};
 use crate::schema::Engine;
 use crate::source::Input;
+use crate::source::history::Migration;
 
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -105,12 +106,22 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     Ok((made, report))
 }
 
-/// Reads the texts of a SQLite database's objects, which a rebuilt table keeps.
+/// Reads the texts of a SQLite database's objects, which a rebuilt table keeps: from the database, or from what SQLite makes
+/// of the files.
 fn definitions(input: &mut Input) -> Result<Option<Definitions>, CliError> {
-    match input.session.as_mut() {
-        Some(session) if input.schema.engine == Engine::Sqlite => {
-            Ok(Some(Definitions::from_session(session.as_mut())?))
-        }
-        _ => Ok(None),
+    if input.schema.engine != Engine::Sqlite {
+        return Ok(None);
     }
+    if let Some(session) = input.session.as_mut() {
+        return Ok(Some(Definitions::from_session(session.as_mut())?));
+    }
+    let history = &input.history;
+    if history.migrations.is_empty() {
+        return Ok(None);
+    }
+    let up = |m: &Migration| history.files.get(m.up.file).map(|f| m.up.span.of(&f.text));
+    Definitions::from_sql(history.migrations.iter().filter_map(up)).map(Some).map_err(|error| {
+        CliError::new(format!("SQLite does not run {} as it is: {}", input.label, error.message))
+            .hint("a table can only be rebuilt from its exact text: name the database itself")
+    })
 }

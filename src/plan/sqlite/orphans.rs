@@ -13,6 +13,7 @@ use crate::engine::{
     Dialect,
     sqlite::{DIALECT, Memory},
 };
+use crate::orphans::OrphanRows;
 use crate::relations::side;
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 
@@ -85,17 +86,16 @@ fn step(schema: &Schema, definitions: &Definitions, wish: &Wish<'_>, policy: Orp
     let (table, key) = (wish.table, wish.key);
     let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
-    let place = rows.strip_prefix("FROM ").unwrap_or(&rows);
-    let from = format!("{} AS child", DIALECT.table(&table.name));
-    let condition = place.strip_prefix(from.as_str()).and_then(|r| r.strip_prefix(" WHERE ")).unwrap_or("1");
+    let OrphanRows { source, condition } = sql::orphans_of(schema, table, key);
+    let from = format!("{source} AS child");
     let (mut guards, mut changes) = (Vec::new(), Vec::new());
     let mut done = format!("SELECT 1 WHERE NOT EXISTS (SELECT 1 {rows})");
     let (word, title, statements, down) = match policy {
         OrphanPolicy::Delete => {
-            guards.extend(self_guard(table, key, condition));
+            guards.extend(self_guard(table, key, &condition));
             let gone = Down::Impossible("rows without parent were deleted; no statement brings them back".to_string());
             let title = format!("Delete the rows of {} whose {} refers to nothing", table.name, key.columns.join(", "));
-            ("delete", title, vec![format!("DELETE FROM {place}")], gone)
+            ("delete", title, vec![format!("DELETE FROM {from} WHERE {condition}")], gone)
         }
         OrphanPolicy::SetNull => {
             let free: Vec<String> = key
@@ -114,13 +114,13 @@ fn step(schema: &Schema, definitions: &Definitions, wish: &Wish<'_>, policy: Orp
             ("set-null", format!("Set {of} to NULL where it refers to nothing"), vec![update], gone)
         }
         OrphanPolicy::Quarantine => {
-            guards.extend(self_guard(table, key, condition));
+            guards.extend(self_guard(table, key, &condition));
             for (child, other) in schema.foreign_keys().filter(|(_, k)| k.parent == table.name) {
-                guards.extend(still_referred_to(child, other, table, condition));
+                guards.extend(still_referred_to(child, other, table, &condition));
             }
             let columns = key.columns.join("_");
             let aside = definitions.free_name(&format!("_referee_quarantine_{}_{columns}", table.name.name));
-            let (statements, script) = quarantine(table, &aside, &from, condition);
+            let (statements, script) = quarantine(table, &aside, &from, &condition);
             let definition = Box::new(made(definitions, table, &aside, &from)?);
             changes.push(Change::CreateTable { definition });
             let there = sql::literal(&aside);

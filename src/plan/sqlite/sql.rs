@@ -2,7 +2,7 @@
 
 use super::super::Guard;
 use crate::engine::sqlite::DIALECT;
-use crate::orphans;
+use crate::orphans::{self, OrphanRows};
 use crate::relations::Relation;
 use crate::schema::{ForeignKey, Index, Schema, Table};
 
@@ -18,6 +18,12 @@ pub(super) fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 
 /// Writes a key's orphans from `FROM` on; the child is called `child` in it.
 pub(super) fn orphan_rows(schema: &Schema, child: &Table, key: &ForeignKey) -> String {
+    let OrphanRows { source, condition } = orphans_of(schema, child, key);
+    format!("FROM {source} AS child WHERE {condition}")
+}
+
+/// Writes which rows of a child have no parent, in halves.
+pub(super) fn orphans_of(schema: &Schema, child: &Table, key: &ForeignKey) -> OrphanRows {
     orphans::orphan_rows(&DIALECT, schema, &Relation::declared(schema, &child.name, key))
 }
 

@@ -1,0 +1,247 @@
+//! What the recipes of PostgreSQL and CockroachDB work on: the schema as the steps made so far leave it, and the making of a
+//! step. It knows no engine's SQL.
+
+use super::{Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Workshop};
+use crate::change::Change;
+use crate::engine::Dialect;
+use crate::findings::Safety;
+use crate::schema::{ForeignKey, Schema, Table, TableKind, TableName};
+
+/// What a recipe works on.
+pub(super) struct Bench<'w> {
+    /// What the planner was told.
+    pub workshop: &'w Workshop<'w>,
+    /// How names are written.
+    pub dialect: &'static dyn Dialect,
+    /// The schema with the changes of all steps so far.
+    pub now: Schema,
+    /// The schema with all changes that are wanted: what stands at the end, whoever makes it.
+    pub target: Schema,
+    /// What `now` was before the steps of the wanted thing that is being made.
+    undo: Vec<(TableName, Option<Table>)>,
+}
+
+/// A step without what every step takes from what is wanted.
+pub(super) struct Draft {
+    /// The readable part of the id.
+    pub slug: String,
+    pub phase: Phase,
+    pub title: String,
+    /// Why, where it is not simply what is wanted.
+    pub why: Option<String>,
+    pub changes: Vec<Change>,
+    pub touches_rows: bool,
+    pub up: Script,
+    pub down: Down,
+    pub locks: Vec<Lock>,
+    pub guards: Vec<Guard>,
+    pub done: Option<String>,
+}
+
+/// Makes the steps of one change; the error says why there are none.
+pub(super) type Recipe = fn(&mut Bench<'_>, &Wanted) -> Result<Vec<Step>, String>;
+
+/// Makes the steps of everything that is wanted. What cannot be made whole is not made at all.
+pub(super) fn make(workshop: &Workshop<'_>, wanted: &[Wanted], dialect: &'static dyn Dialect, recipe: Recipe) -> Made {
+    let mut target = workshop.schema.clone();
+    for change in wanted.iter().flat_map(|w| &w.changes) {
+        // Recipes only look at it for what others do; a change that does not fit is refused below.
+        let _ = change.apply(&mut target);
+    }
+    let mut bench = Bench { workshop, dialect, now: workshop.schema.clone(), target, undo: Vec::new() };
+    let mut made = Made::default();
+    for want in wanted {
+        bench.undo.clear();
+        match recipe(&mut bench, want) {
+            Ok(steps) => made.steps.extend(steps),
+            Err(why) => {
+                bench.restore();
+                made.refused.extend(refused(want, &why));
+            }
+        }
+    }
+    made
+}
+
+fn refused(want: &Wanted, why: &str) -> Vec<Refused> {
+    let subject = want.changes.first().map_or_else(|| want.title.clone(), subject);
+    let refuse = |reason| Refused { reason, subject: subject.clone(), why: why.to_string() };
+    want.findings.iter().cloned().map(refuse).collect()
+}
+
+fn subject(change: &Change) -> String {
+    let side = crate::relations::side;
+    match change {
+        Change::AddForeignKey { table, foreign_key: key }
+        | Change::DropForeignKey { table, foreign_key: key }
+        | Change::ValidateForeignKey { table, foreign_key: key }
+        | Change::ReplaceForeignKey { table, old: key, .. }
+        | Change::AlterForeignKey { table, old: key, .. } => side(table, &key.columns),
+        Change::AddIndex { table, index } | Change::DropIndex { table, index } => {
+            let columns: Vec<String> = index.parts.iter().filter_map(|p| p.column.clone()).collect();
+            side(table, &columns)
+        }
+        Change::SetNullable { table, column, .. } | Change::SetDefault { table, column, .. } => {
+            format!("{table}.{column}")
+        }
+        other => other.table().to_string(),
+    }
+}
+
+impl Bench<'_> {
+    /// Finds a table as the steps so far leave it.
+    pub fn table(&self, name: &TableName) -> Result<&Table, String> {
+        self.now.table(name).ok_or_else(|| format!("there is no table `{name}` in this schema"))
+    }
+
+    /// Writes a table's name with its schema.
+    pub fn name(&self, table: &TableName) -> String {
+        self.dialect.qualified_table(table, &self.now)
+    }
+
+    /// Writes the name of an object that lies in the schema of a table: an index.
+    pub fn beside(&self, table: &TableName, object: &str) -> String {
+        self.name(&TableName { schema: table.schema.clone(), name: object.to_string() })
+    }
+
+    /// Returns the partitions of a table, theirs too, in order of name. Heirs (`INHERITS`) are not among them.
+    pub fn partitions(&self, table: &TableName) -> Vec<&Table> {
+        let mut found: Vec<&Table> = Vec::new();
+        if self.now.table(table).is_none_or(|t| t.kind != TableKind::Partitioned) {
+            return found;
+        }
+        let mut open = vec![table];
+        while let Some(above) = open.pop() {
+            for below in self.now.tables.iter().filter(|t| t.partition_of.as_ref() == Some(above)) {
+                found.push(below);
+                open.push(&below.name);
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    }
+
+    /// Returns a table and its partitions.
+    pub fn family(&self, table: &TableName) -> Vec<TableName> {
+        let mut all = vec![table.clone()];
+        all.extend(self.partitions(table).iter().map(|t| t.name.clone()));
+        all
+    }
+
+    /// Tells whether a table is partitioned.
+    pub fn is_partitioned(&self, table: &TableName) -> bool {
+        self.now.table(table).is_some_and(|t| t.kind == TableKind::Partitioned)
+    }
+
+    /// Returns the firing order of a key that is made now: after all that are there.
+    pub fn newest(&self) -> u32 {
+        self.now.foreign_keys().map(|(_, k)| k.firing_order + 1).max().unwrap_or(0)
+    }
+
+    /// Makes a step, and its changes in the schema that the next one finds.
+    pub fn step(&mut self, want: &Wanted, draft: Draft) -> Result<Step, String> {
+        for change in &draft.changes {
+            self.apply(change)?;
+        }
+        let mut hash = Hash::new();
+        draft.up.statements.iter().for_each(|s| hash.feed(s));
+        Ok(Step {
+            id: format!("{}-{}", slug(&draft.slug), &hash.digits()[..6]),
+            phase: draft.phase,
+            title: draft.title,
+            why: draft.why.unwrap_or_else(|| want.why.clone()),
+            findings: want.findings.clone(),
+            // Rows are gone or changed, whatever was promised of the finding's own repair.
+            safety: if draft.touches_rows { want.safety.max(Safety::Unsafe) } else { want.safety },
+            changes: draft.changes,
+            touches_rows: draft.touches_rows,
+            up: draft.up,
+            down: draft.down,
+            locks: draft.locks,
+            guards: draft.guards,
+            done: draft.done,
+        })
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<(), String> {
+        let touched = match change {
+            Change::CreateTable { definition } => vec![definition.name.clone()],
+            other => self.with_heirs(other.table()),
+        };
+        for name in touched {
+            let before = self.now.table(&name).cloned();
+            self.undo.push((name, before));
+        }
+        change.apply(&mut self.now).map_err(|e| {
+            format!(
+                "another repair of this plan changes the same thing first ({e}): run `referee fix` again afterwards"
+            )
+        })
+    }
+
+    fn with_heirs(&self, table: &TableName) -> Vec<TableName> {
+        let mut found = vec![table.clone()];
+        let mut at = 0;
+        while let Some(above) = found.get(at).cloned() {
+            let below = |t: &&Table| t.partition_of.as_ref() == Some(&above) || t.inherits.contains(&above);
+            let new: Vec<TableName> = self.now.tables.iter().filter(below).map(|t| t.name.clone()).collect();
+            found.extend(new.into_iter().filter(|n| !found.contains(n)).collect::<Vec<_>>());
+            at += 1;
+        }
+        found
+    }
+
+    fn restore(&mut self) {
+        while let Some((name, before)) = self.undo.pop() {
+            self.now.tables.retain(|t| t.name != name);
+            self.now.tables.extend(before);
+        }
+        self.now.sort();
+    }
+}
+
+/// Names a key: `orders.customer_id -> customers.id`.
+pub(super) fn arrow(child: &TableName, key: &ForeignKey) -> String {
+    let side = crate::relations::side;
+    format!("{} -> {}", side(child, &key.columns), side(&key.parent, &key.parent_columns))
+}
+
+/// Writes lower-case words joined by hyphens, at most 48 bytes.
+fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.truncate(48);
+    slug.trim_end_matches('-').to_string()
+}
+
+/// 64-bit FNV-1a over texts, each ended by a byte that none holds.
+pub(super) struct Hash(u64);
+
+impl Hash {
+    pub fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    pub fn feed(&mut self, text: &str) {
+        for byte in text.bytes().chain([0]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    pub fn digits(&self) -> String {
+        format!("{:016x}", self.0)
+    }
+}
+
+/// Returns a few hexadecimal digits of a text.
+pub(super) fn short_hash(text: &str) -> String {
+    let mut hash = Hash::new();
+    hash.feed(text);
+    hash.digits()[..8].to_string()
+}

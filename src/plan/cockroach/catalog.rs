@@ -1,0 +1,110 @@
+//! Questions to CockroachDB's catalog, by definition. Each asks about one table, once a step: there a query of the catalog takes
+//! up to a second (issue 173076).
+
+use super::super::bench::Bench;
+use crate::schema::{Action, ForeignKey, Index, Match, TableName};
+
+fn table(bench: &Bench<'_>, name: &TableName) -> String {
+    format!("to_regclass({})", bench.dialect.literal(&bench.name(name)))
+}
+
+/// Asks for a foreign key with exactly this definition under one of some names; with its rows checked only if that is the point.
+pub(super) fn key(bench: &Bench<'_>, child: &TableName, key: &ForeignKey, names: &[&str], validated: bool) -> String {
+    let action = |action: Action| match action {
+        // RESTRICT is told apart in the catalog, though it acts like NO ACTION.
+        Action::NoAction => 'a',
+        Action::Restrict => 'r',
+        Action::Cascade => 'c',
+        Action::SetNull => 'n',
+        Action::SetDefault => 'd',
+    };
+    let matching = if key.matching == Match::Full { 'f' } else { 's' };
+    let mut names: Vec<String> = names.iter().map(|n| bench.dialect.literal(n)).collect();
+    names.dedup();
+    let mut sql = format!(
+        "SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conrelid = {} AND k.confrelid = {} AND k.conname IN ({}) \
+         AND k.confdeltype = '{}' AND k.confupdtype = '{}' AND k.confmatchtype = '{matching}'",
+        table(bench, child),
+        table(bench, &key.parent),
+        names.join(", "),
+        action(key.on_delete),
+        action(key.on_update),
+    );
+    for (of, array, columns) in [(child, "conkey", &key.columns), (&key.parent, "confkey", &key.parent_columns)] {
+        sql.push_str(&format!(" AND array_length(k.{array}, 1) = {}", columns.len()));
+        for (place, column) in (1..).zip(columns) {
+            let place: usize = place;
+            sql.push_str(&format!(
+                " AND k.{array}[{place}] = (SELECT a.attnum FROM pg_catalog.pg_attribute a WHERE a.attrelid = {} AND a.attname = {})",
+                table(bench, of),
+                bench.dialect.literal(column)
+            ));
+        }
+    }
+    if validated {
+        sql.push_str(" AND k.convalidated");
+    }
+    sql
+}
+
+/// Asks for a constraint of this name, whatever it is.
+pub(super) fn constraint(bench: &Bench<'_>, of: &TableName, name: &str) -> String {
+    format!(
+        "SELECT k.conname, k.condef FROM pg_catalog.pg_constraint k WHERE k.conrelid = {} AND k.conname = {}",
+        table(bench, of),
+        bench.dialect.literal(name)
+    )
+}
+
+/// Asks for an index with exactly these columns. The primary key's columns, which every index ends in, are `implicit`.
+pub(super) fn index(bench: &Bench<'_>, of: &TableName, index: &Index) -> String {
+    let stored: Vec<String> = index.included.iter().map(|c| bench.dialect.literal(c)).collect();
+    let mut rows: Vec<String> = Vec::new();
+    for (place, part) in (1..).zip(&index.parts) {
+        let place: usize = place;
+        rows.push(format!(
+            "(seq_in_index = {place} AND column_name = {} AND direction = '{}' AND NOT storing)",
+            bench.dialect.literal(part.column.as_deref().unwrap_or_default()),
+            if part.descending { "DESC" } else { "ASC" }
+        ));
+    }
+    if !stored.is_empty() {
+        rows.push(format!("(storing AND column_name IN ({}))", stored.join(", ")));
+    }
+    format!(
+        "SELECT 1 FROM [SHOW INDEXES FROM {}] WHERE index_name = {} AND NOT implicit HAVING count(*) = {} AND bool_and(non_unique = {}) \
+         AND bool_and({})",
+        bench.name(of),
+        bench.dialect.literal(&index.name),
+        index.parts.len() + index.included.len(),
+        !index.unique,
+        rows.join(" OR ")
+    )
+}
+
+/// Asks for a column that cannot be NULL (`true`) or can (`false`).
+pub(super) fn not_null(bench: &Bench<'_>, of: &TableName, column: &str, not_null: bool) -> String {
+    format!(
+        "SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = {} AND a.attname = {} AND a.attnotnull = {not_null}",
+        table(bench, of),
+        bench.dialect.literal(column)
+    )
+}
+
+/// Asks for a column without default.
+pub(super) fn no_default(bench: &Bench<'_>, of: &TableName, column: &str) -> String {
+    format!(
+        "SELECT 1 FROM information_schema.columns WHERE table_schema = {} AND table_name = {} AND column_name = {} AND column_default IS NULL",
+        bench.dialect.literal(of.schema.as_deref().or(bench.now.default_schema.as_deref()).unwrap_or("public")),
+        bench.dialect.literal(&of.name),
+        bench.dialect.literal(column)
+    )
+}
+
+/// Asks whether a table is locked against schema changes (v26.1 and later).
+pub(super) fn schema_locked(bench: &Bench<'_>, of: &TableName) -> String {
+    format!(
+        "SELECT table_name FROM [SHOW CREATE TABLE {}] WHERE create_statement LIKE '%schema_locked = true%'",
+        bench.name(of)
+    )
+}

@@ -1,0 +1,237 @@
+//! Foreign keys on CockroachDB. A key is added NOT VALID and validated by a second job, so that rows which fail it do not undo
+//! the first.
+
+use super::super::bench::{Bench, Draft, arrow, short_hash};
+use super::super::postgres::sql;
+use super::super::{Guard, Phase, Step, Wanted};
+use super::{catalog, one, orphans, plain, undone_by};
+use crate::change::Change;
+use crate::schema::{Action, ForeignKey, TableName, Timing, Version};
+
+/// Adds a key.
+pub(super) fn add(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+) -> Result<Vec<Step>, String> {
+    let name = sql::key_name(bench.table(table)?, key);
+    let key = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
+    check(bench, table, &key)?;
+    let mut steps = nullable(bench, want, table, &key)?;
+    let (cleaned, guards) = orphans::before_key(bench, want, table, &key, None)?;
+    steps.extend(cleaned);
+    steps.extend(added(bench, want, table, &key, &name, &name, guards)?);
+    Ok(steps)
+}
+
+/// The steps that add a key under one name, which may become another later, and have its rows checked.
+fn added(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+    name: &str,
+    in_the_end: &str,
+    mut guards: Vec<Guard>,
+) -> Result<Vec<Step>, String> {
+    let unchecked = ForeignKey { name: Some(name.to_string()), validated: false, ..key.clone() };
+    guards.push(Guard {
+        sql: catalog::constraint(bench, table, name),
+        message: format!(
+            "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
+        ),
+    });
+    let up = add_sql(bench, table, key, name);
+    let down = undone_by(drop_sql(bench, table, name), Vec::new());
+    let done = Some(catalog::key(bench, table, key, &[name, in_the_end], false));
+    let title = format!("Add the foreign key {}; rows that are there are not checked yet", arrow(table, key));
+    let change = Change::AddForeignKey { table: table.clone(), foreign_key: unchecked.clone() };
+    let draft = plain(format!("add {} {name}", table.name), Phase::Constrain, title, change, up, down, done);
+    let mut steps = vec![bench.step(want, Draft { guards, ..draft })?];
+    if key.validated {
+        steps.push(checked(bench, want, table, &unchecked, name, in_the_end)?);
+    }
+    Ok(steps)
+}
+
+fn checked(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+    name: &str,
+    in_the_end: &str,
+) -> Result<Step, String> {
+    let up = format!("{} VALIDATE CONSTRAINT {}", sql::alter(bench, table), bench.dialect.identifier(name));
+    // No statement takes a validation back, and the same name cannot be dropped and added at once. Nothing depends on it.
+    let down = super::Down::Script { script: super::Script::default(), guards: Vec::new() };
+    let done = Some(catalog::key(bench, table, key, &[name, in_the_end], true));
+    let title = format!("Check the rows of the foreign key {}", arrow(table, key));
+    let change = Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() };
+    let draft = plain(format!("validate {} {name}", table.name), Phase::Validate, title, change, up, down, done);
+    bench.step(want, draft)
+}
+
+/// Has the rows of a key checked.
+pub(super) fn validate(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+) -> Result<Vec<Step>, String> {
+    let name = sql::key_name(bench.table(table)?, key);
+    let (mut steps, guards) = orphans::before_key(bench, want, table, key, Some(key))?;
+    let mut step = checked(bench, want, table, key, &name, &name)?;
+    step.guards.extend(guards);
+    steps.push(step);
+    Ok(steps)
+}
+
+/// Puts one key in the place of another: a new name, the old key goes, the new one is renamed.
+pub(super) fn replace(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    old: &ForeignKey,
+    new: &ForeignKey,
+) -> Result<Vec<Step>, String> {
+    let child = bench.table(table)?;
+    let (old_name, name) = (sql::key_name(child, old), sql::key_name(child, new));
+    let new = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..new.clone() };
+    check(bench, table, &new)?;
+    let mut steps = nullable(bench, want, table, &new)?;
+    let holds = old.validated
+        && (&old.columns, &old.parent, &old.parent_columns, old.matching)
+            == (&new.columns, &new.parent, &new.parent_columns, new.matching);
+    let mut guards = Vec::new();
+    if !holds {
+        let (cleaned, guard) = orphans::before_key(bench, want, table, &new, Some(old))?;
+        steps.extend(cleaned);
+        guards = guard;
+    }
+    let passing = if name == old_name {
+        format!("{name}_{}", &short_hash(&sql::key_body(bench, &new))[..6])
+    } else {
+        name.clone()
+    };
+    steps.extend(added(bench, want, table, &new, &passing, &name, guards)?);
+    steps.push(drop(bench, want, table, old, Phase::Drop)?);
+    if passing != name {
+        steps.push(rename(bench, want, table, &new, &passing, &name)?);
+    }
+    Ok(steps)
+}
+
+fn rename(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+    from: &str,
+    to: &str,
+) -> Result<Step, String> {
+    let statement = |from: &str, to: &str| {
+        let (from, to) = (bench.dialect.identifier(from), bench.dialect.identifier(to));
+        format!("{} RENAME CONSTRAINT {from} TO {to}", sql::alter(bench, table))
+    };
+    // Issue 148341: RENAME CONSTRAINT is the older schema changer's, which does not unlock a table.
+    let locked = bench.workshop.schema.version.is_none_or(|v| v >= Version::new(26, 1, 0));
+    let guards: Vec<Guard> = locked
+        .then(|| Guard {
+            sql: catalog::schema_locked(bench, table),
+            message: format!(
+                "`{table}` is schema_locked, and RENAME CONSTRAINT does not unlock it: run `{} SET (schema_locked = false)`, then this \
+                 again, then set it back to true",
+                sql::alter(bench, table)
+            ),
+        })
+        .into_iter()
+        .collect();
+    let down = undone_by(statement(to, from), guards.clone());
+    let done = Some(catalog::key(bench, table, key, &[to], false));
+    let change = Change::RenameConstraint { table: table.clone(), name: from.to_string(), to: to.to_string() };
+    let title = format!("Give the foreign key {} its name {to}", arrow(table, key));
+    let slug = format!("rename {} {to}", table.name);
+    let draft = plain(slug, Phase::CleanUp, title, change, statement(from, to), down, done);
+    bench.step(want, Draft { guards, ..draft })
+}
+
+/// Drops a key.
+pub(super) fn drop(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+    phase: Phase,
+) -> Result<Step, String> {
+    let name = sql::key_name(bench.table(table)?, key);
+    let mut down = one(add_sql(bench, table, key, &name));
+    if key.validated {
+        down.statements.push(format!(
+            "{} VALIDATE CONSTRAINT {}",
+            sql::alter(bench, table),
+            bench.dialect.identifier(&name)
+        ));
+    }
+    let down = super::Down::Script { script: down, guards: Vec::new() };
+    let done = Some(format!("SELECT 1 WHERE NOT EXISTS ({})", catalog::key(bench, table, key, &[&name], false)));
+    let title = format!("Drop the foreign key {name} of {table}");
+    let change = Change::DropForeignKey { table: table.clone(), foreign_key: key.clone() };
+    let up = drop_sql(bench, table, &name);
+    bench.step(want, plain(format!("drop {} {name}", table.name), phase, title, change, up, down, done))
+}
+
+fn add_sql(bench: &Bench<'_>, table: &TableName, key: &ForeignKey, name: &str) -> String {
+    let (name, body) = (bench.dialect.identifier(name), sql::key_body(bench, key));
+    format!("{} ADD CONSTRAINT {name} {body} NOT VALID", sql::alter(bench, table))
+}
+
+fn drop_sql(bench: &Bench<'_>, table: &TableName, name: &str) -> String {
+    format!("{} DROP CONSTRAINT {}", sql::alter(bench, table), bench.dialect.identifier(name))
+}
+
+/// Says what forbids a key.
+fn check(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
+    let child = bench.table(table)?;
+    let parent = bench.table(&key.parent)?;
+    // Issue 31632: DEFERRABLE is not implemented. The list of SET NULL, PERIOD and NOT ENFORCED are PostgreSQL's alone.
+    if key.timing != Timing::Immediate || !key.set_columns.is_empty() || key.temporal || !key.enforced {
+        return Err(
+            "CockroachDB has no such key: none is deferrable, sets only some columns, has a PERIOD or is not enforced"
+                .into(),
+        );
+    }
+    for (of, columns) in [(child, &key.columns), (parent, &key.parent_columns)] {
+        if let Some(column) = columns.iter().find(|c| of.column(c).is_none()) {
+            return Err(format!("`{}` has no column `{column}`", of.name));
+        }
+    }
+    if !bench.target.table(&key.parent).is_some_and(|t| t.is_unique(&key.parent_columns)) {
+        return Err(format!(
+            "nothing makes ({}) of `{}` unique, so no key can refer to it: add a unique index first",
+            key.parent_columns.join(", "),
+            key.parent
+        ));
+    }
+    Ok(())
+}
+
+/// Makes the columns nullable that the key sets to NULL, unless somebody does so anyway: SET NULL on a NOT NULL column is refused
+/// (42830, logic test `fk`).
+fn nullable(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::new();
+    if key.on_delete != Action::SetNull && key.on_update != Action::SetNull {
+        return Ok(steps);
+    }
+    for column in &key.columns {
+        let wanted = bench.target.table(table).is_none_or(|t| t.is_nullable(column));
+        if wanted || bench.table(table)?.is_nullable(column) {
+            continue;
+        }
+        steps.push(super::set_nullable(bench, want, table, column, true)?);
+        let change = Change::SetNullable { table: table.clone(), column: column.clone(), nullable: true };
+        let _ = change.apply(&mut bench.target);
+    }
+    Ok(steps)
+}

@@ -1,0 +1,184 @@
+//! Columns: `NOT NULL` taken off and put on, defaults.
+//!
+//! Manual, ALTER TABLE: all of it takes ACCESS EXCLUSIVE. SET NOT NULL reads the whole table under it, unless a valid CHECK
+//! already says so; VALIDATE CONSTRAINT reads the rows of such a CHECK under SHARE UPDATE EXCLUSIVE.
+
+use super::super::bench::{Bench, Draft, short_hash};
+use super::super::{Blocks, Down, Guard, Held, Phase, Script, Step, Wanted};
+use super::{catalog, each, exclusive, locks, short, sql, whole};
+use crate::change::{Change, names};
+use crate::schema::{TableKind, TableName};
+
+/// Takes `NOT NULL` off a column or puts it on.
+pub(super) fn set_nullable(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    column: &str,
+    nullable: bool,
+) -> Result<Step, String> {
+    let of = bench.table(table)?;
+    let Some(found) = of.column(column) else { return Err(format!("`{table}` has no column `{column}`")) };
+    if found.nullable == nullable {
+        let is = if nullable { "can be NULL" } else { "is NOT NULL" };
+        return Err(format!("`{table}.{column}` {is} already"));
+    }
+    if nullable && of.in_primary_key(column) {
+        return Err(format!("`{column}` is part of the primary key of `{table}`, which cannot be NULL"));
+    }
+    // Manual, 5.12: a partition must have the NOT NULL of its parent.
+    let above = of.partition_of.as_ref().and_then(|p| bench.now.table(p));
+    if nullable && above.is_some_and(|p| !p.is_nullable(column)) {
+        return Err(format!(
+            "`{table}` is a partition, and `{column}` is NOT NULL in the table that it is part of: change it there"
+        ));
+    }
+    let mut guards = Vec::new();
+    if nullable && (found.data_type.domain.is_some() || found.auto_number) {
+        guards.push(Guard {
+            sql: format!(
+                "SELECT a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = {} \
+                 AND a.attname = {} AND (a.attidentity <> '' OR t.typnotnull)",
+                catalog::relation(bench, &bench.name(table)),
+                bench.dialect.literal(column)
+            ),
+            message: format!("`{table}.{column}` is NOT NULL by its domain or as an identity column: change that by hand first"),
+        });
+    }
+    let nulls = Guard {
+        sql: format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", bench.name(table), bench.dialect.identifier(column)),
+        message: format!(
+            "`{table}.{column}` holds NULL: give those rows a value or delete them before NOT NULL can be set"
+        ),
+    };
+    let tighten = each(tighten(bench, table, column));
+    let loosen = whole(vec![format!("{} DROP NOT NULL", alter_column(bench, table, column))]);
+    let slug = |verb: &str| format!("{verb} not null {} {column}", short(table));
+    let family = bench.family(table);
+    let draft = if nullable {
+        Draft {
+            slug: slug("drop"),
+            phase: Phase::Prepare,
+            title: format!("Drop NOT NULL from {table}.{column}"),
+            why: None,
+            changes: Vec::new(),
+            touches_rows: false,
+            up: loosen,
+            down: Down::Script { script: tighten, guards: vec![nulls] },
+            locks: exclusive(family),
+            guards,
+            done: Some(catalog::not_null(bench, table, column, false)),
+        }
+    } else {
+        guards.push(nulls);
+        let mut held = exclusive(family.iter().cloned());
+        held.extend(locks(family, "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan));
+        Draft {
+            slug: slug("set"),
+            // After the keys: one that still says SET NULL would fail from here on.
+            phase: Phase::Validate,
+            title: format!("Set NOT NULL on {table}.{column}"),
+            why: None,
+            changes: Vec::new(),
+            touches_rows: false,
+            up: tighten,
+            down: Down::Script { script: loosen, guards: Vec::new() },
+            locks: held,
+            guards,
+            done: Some(format!(
+                "{} AND NOT EXISTS ({})",
+                catalog::not_null(bench, table, column, true),
+                catalog::constraint(bench, table, &passing_check(table, column))
+            )),
+        }
+    };
+    let change = Change::SetNullable { table: table.clone(), column: column.to_string(), nullable };
+    bench.step(want, Draft { changes: vec![change], ..draft })
+}
+
+fn alter_column(bench: &Bench<'_>, table: &TableName, column: &str) -> String {
+    format!("{} ALTER COLUMN {}", sql::alter(bench, table), bench.dialect.identifier(column))
+}
+
+fn passing_check(table: &TableName, column: &str) -> String {
+    format!("_referee_not_null_{}", short_hash(&format!("{table}.{column}")))
+}
+
+/// Sets NOT NULL without reading rows under a lock that shuts anyone out.
+fn tighten(bench: &Bench<'_>, table: &TableName, column: &str) -> Vec<String> {
+    let (alter, written) = (sql::alter(bench, table), bench.dialect.identifier(column));
+    let plain = bench.now.table(table).is_some_and(|t| t.kind == TableKind::Plain)
+        && !bench.now.tables.iter().any(|t| t.inherits.contains(table));
+    // PostgreSQL 18 has NOT NULL that is NOT VALID; it may stand there already from a run that stopped.
+    if plain && bench.workshop.schema.version.is_some_and(|v| v.major >= 18) {
+        let name = names::joined(&table.name, column, "not_null");
+        let name = bench.dialect.identifier(&name);
+        let there = catalog::not_null(bench, table, column, true);
+        return vec![
+            format!(
+                "DO $referee$ BEGIN IF NOT EXISTS ({there}) THEN {alter} ADD CONSTRAINT {name} NOT NULL {written} NOT VALID; END IF; \
+                 END $referee$"
+            ),
+            format!("{alter} VALIDATE CONSTRAINT {name}"),
+        ];
+    }
+    let check = bench.dialect.identifier(&passing_check(table, column));
+    vec![
+        format!(
+            "{alter} DROP CONSTRAINT IF EXISTS {check}, ADD CONSTRAINT {check} CHECK ({written} IS NOT NULL) NOT VALID"
+        ),
+        format!("{alter} VALIDATE CONSTRAINT {check}"),
+        format!("{alter} ALTER COLUMN {written} SET NOT NULL"),
+        format!("{alter} DROP CONSTRAINT IF EXISTS {check}"),
+    ]
+}
+
+/// Sets or drops a default, also that of partitions which have the same.
+pub(super) fn set_default(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    column: &str,
+    default: Option<&str>,
+) -> Result<Step, String> {
+    let of = bench.table(table)?;
+    let Some(found) = of.column(column) else { return Err(format!("`{table}` has no column `{column}`")) };
+    if found.generated.is_some() {
+        return Err(format!("`{table}.{column}` is a generated column and has no default"));
+    }
+    let old = found.default.clone();
+    let same = |t: &TableName| bench.now.table(t).and_then(|t| t.column(column)).is_some_and(|c| c.default == old);
+    let family: Vec<TableName> = bench.family(table).into_iter().filter(same).collect();
+    let many = bench.is_partitioned(table) || bench.now.tables.iter().any(|t| t.inherits.contains(table));
+    let statements = |value: Option<&str>| {
+        let action = value.map_or_else(|| "DROP DEFAULT".to_string(), |v| format!("SET DEFAULT {v}"));
+        let only = if many { "ONLY " } else { "" };
+        let name = bench.dialect.identifier(column);
+        let statement = |t: &TableName| format!("ALTER TABLE {only}{} ALTER COLUMN {name} {action}", bench.name(t));
+        Script { statements: family.iter().map(statement).collect(), ..Script::default() }
+    };
+    let verb = if default.is_some() { "Set" } else { "Drop" };
+    let change = |t: &TableName| Change::SetDefault {
+        table: t.clone(),
+        column: column.to_string(),
+        default: default.map(str::to_string),
+    };
+    let draft = Draft {
+        slug: format!("{verb} default {} {column}", short(table)),
+        phase: Phase::Prepare,
+        title: format!("{verb} the default of {table}.{column}"),
+        why: None,
+        changes: family.iter().map(change).collect(),
+        touches_rows: false,
+        up: statements(default),
+        down: Down::Script { script: statements(old.as_deref()), guards: Vec::new() },
+        locks: exclusive(family.iter().cloned()),
+        guards: Vec::new(),
+        // How the catalog will write an expression cannot be told beforehand; setting it again does no harm.
+        done: default.is_none().then(|| {
+            let each = family.iter().map(|t| format!("EXISTS ({})", catalog::default(bench, t, column, None)));
+            format!("SELECT 1 WHERE {}", each.collect::<Vec<_>>().join(" AND "))
+        }),
+    };
+    bench.step(want, draft)
+}

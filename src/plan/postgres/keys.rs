@@ -1,0 +1,440 @@
+//! Foreign keys: added unchecked and checked afterwards, put in each other's place in one statement, dropped.
+//!
+//! Manual, ALTER TABLE: ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables, for as long as it reads rows; with NOT VALID it
+//! reads none. VALIDATE CONSTRAINT reads under SHARE UPDATE EXCLUSIVE on the child and ROW SHARE on the parent, which shut nobody
+//! out. DROP CONSTRAINT and ALTER CONSTRAINT take ACCESS EXCLUSIVE, on the parent, too, where a key goes. Both belong into
+//! transactions of their own: in one, the first lock would be held until the rows are read.
+
+use super::super::bench::{Bench, Draft, arrow, short_hash};
+use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Script, Step, Wanted};
+use super::{catalog, columns, each, exclusive, locks, orphans, short, sql, whole};
+use crate::change::{Change, names};
+use crate::schema::{Action, ForeignKey, TableKind, TableName};
+
+/// Adds a key.
+pub(super) fn add(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+) -> Result<Vec<Step>, String> {
+    let name = sql::key_name(bench.table(table)?, key);
+    let key = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
+    check(bench, table, &key)?;
+    let mut steps = nullable(bench, want, table, &key)?;
+    let (cleaned, mut guards) = orphans::before_key(bench, want, table, &key, None)?;
+    steps.extend(cleaned);
+    guards.push(Guard {
+        sql: catalog::constraint(bench, table, &name),
+        message: format!(
+            "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
+        ),
+    });
+    let done = Some(catalog::key(bench, table, &key, &name, false));
+    let slug = format!("add {} {name}", short(table));
+    if key.validated && takes_no_unchecked_key(bench, table) {
+        let up = each(by_partitions(bench, table, None, &key, &name)?);
+        let down = Down::Script { script: each(vec![drop_sql(bench, table, &[&name])]), guards: Vec::new() };
+        let changes = vec![Change::AddForeignKey { table: table.clone(), foreign_key: key.clone() }];
+        let title = format!("Add the foreign key {}, one partition after the other", arrow(table, &key));
+        let held = partition_locks(bench, table, &key, false);
+        steps.push(bench.step(
+            want,
+            Draft {
+                slug,
+                phase: Phase::Constrain,
+                title,
+                why: None,
+                changes,
+                touches_rows: false,
+                up,
+                down,
+                locks: held,
+                guards,
+                done,
+            },
+        )?);
+        return Ok(steps);
+    }
+    let unchecked = ForeignKey { validated: false, ..key.clone() };
+    let mut statements = vec![format!("{} ADD {}", sql::alter(bench, table), sql::key(bench, &key, &name, true))];
+    statements.extend(sql::key_comment(bench, table, &key, &name));
+    let not_yet = if key.enforced { "; rows that are there are not checked yet" } else { ", not enforced" };
+    let draft = Draft {
+        slug,
+        phase: Phase::Constrain,
+        title: format!("Add the foreign key {}{not_yet}", arrow(table, &key)),
+        why: None,
+        changes: vec![Change::AddForeignKey { table: table.clone(), foreign_key: unchecked.clone() }],
+        touches_rows: false,
+        up: whole(statements),
+        down: Down::Script { script: whole(vec![drop_sql(bench, table, &[&name])]), guards: Vec::new() },
+        locks: both(bench, table, &key.parent, "SHARE ROW EXCLUSIVE", Blocks::Writers),
+        guards,
+        done,
+    };
+    steps.push(bench.step(want, draft)?);
+    if key.validated {
+        steps.push(validate_step(bench, want, table, &unchecked, &name, Vec::new())?);
+    }
+    Ok(steps)
+}
+
+/// Has the rows of a key checked.
+pub(super) fn validate(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+) -> Result<Vec<Step>, String> {
+    if !key.enforced {
+        // Manual 18, ALTER TABLE: 55000, cannot validate NOT ENFORCED constraint.
+        return Err(format!("the key {} is NOT ENFORCED, and such a key cannot be validated", arrow(table, key)));
+    }
+    let name = sql::key_name(bench.table(table)?, key);
+    let (mut steps, guards) = orphans::before_key(bench, want, table, key, Some(key))?;
+    steps.push(validate_step(bench, want, table, key, &name, guards)?);
+    Ok(steps)
+}
+
+fn validate_step(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+    name: &str,
+    guards: Vec<Guard>,
+) -> Result<Step, String> {
+    let again = replace_sql(bench, table, &[name], &ForeignKey { validated: false, ..key.clone() }, name);
+    let mut held = locks(bench.family(table), "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan);
+    if key.parent != *table {
+        held.extend(locks(bench.family(&key.parent), "ROW SHARE", Blocks::Nothing, Held::Scan));
+    }
+    let draft = Draft {
+        slug: format!("validate {} {name}", short(table)),
+        phase: Phase::Validate,
+        title: format!("Check the rows of the foreign key {}", arrow(table, key)),
+        why: Some("Readers and writers go on while the rows are read; afterwards the engine knows that every row has its parent.".into()),
+        changes: vec![Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() }],
+        touches_rows: false,
+        up: whole(vec![format!("{} VALIDATE CONSTRAINT {}", sql::alter(bench, table), bench.dialect.identifier(name))]),
+        // No statement takes a validation back: the key is made anew, unchecked.
+        down: Down::Script { script: whole(again), guards: Vec::new() },
+        locks: held,
+        guards,
+        done: Some(catalog::key(bench, table, key, name, true)),
+    };
+    bench.step(want, draft)
+}
+
+/// Puts one key in the place of another.
+pub(super) fn replace(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    old: &ForeignKey,
+    new: &ForeignKey,
+) -> Result<Vec<Step>, String> {
+    let child = bench.table(table)?;
+    let (old_name, name) = (sql::key_name(child, old), sql::key_name(child, new));
+    if new.disabled.is_some() {
+        return Err(format!(
+            "the triggers of {old_name} are switched off (DISABLE TRIGGER ALL), and a new key's are on: decide whether the key shall act, \
+             and switch them on first with `ALTER TABLE … ENABLE TRIGGER ALL`"
+        ));
+    }
+    let only_timing = ForeignKey { timing: new.timing, ..old.clone() };
+    if only_timing == *new && old.timing != new.timing && new.enforced {
+        return Ok(vec![retime(bench, want, table, old, new, &old_name)?]);
+    }
+    let new = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..new.clone() };
+    check(bench, table, &new)?;
+    let mut steps = nullable(bench, want, table, &new)?;
+    // Of a key that holds for every row only another that asks for more could fail.
+    let holds = old.validated && old.is_active() && same_question(old, &new);
+    let mut guards = Vec::new();
+    if !holds {
+        let (cleaned, guard) = orphans::before_key(bench, want, table, &new, Some(old))?;
+        steps.extend(cleaned);
+        guards = guard;
+    }
+    guards.push(Guard {
+        sql: format!(
+            "SELECT {} AS gone WHERE NOT EXISTS ({})",
+            bench.dialect.literal(&old_name),
+            catalog::key(bench, table, old, &old_name, false)
+        ),
+        message: format!("the key {old_name} of `{table}` is not what it was when the plan was made: plan again"),
+    });
+    if name != old_name {
+        guards.push(Guard {
+            sql: catalog::constraint(bench, table, &name),
+            message: format!(
+                "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
+            ),
+        });
+    }
+    let in_parts = new.validated && takes_no_unchecked_key(bench, table);
+    let down = if old.disabled.is_some() {
+        Down::Impossible(format!(
+            "the triggers of the old key {old_name} were switched off; a key that is made anew acts"
+        ))
+    } else if in_parts {
+        let script = each(by_partitions(bench, table, Some(&name), old, &old_name)?);
+        Down::Script { script, guards: Vec::new() }
+    } else {
+        Down::Script { script: again(bench, table, &[&name, &old_name], old, &old_name), guards: Vec::new() }
+    };
+    let slug = format!("replace {} {name}", short(table));
+    let done = Some(catalog::key(bench, table, &new, &name, false));
+    let mut draft = Draft {
+        slug,
+        phase: Phase::Constrain,
+        title: title(table, old, &new),
+        why: None,
+        changes: Vec::new(),
+        touches_rows: false,
+        up: Script::default(),
+        down,
+        locks: Vec::new(),
+        guards,
+        done,
+    };
+    if in_parts {
+        draft.up = each(by_partitions(bench, table, Some(&old_name), &new, &name)?);
+        draft.locks = partition_locks(bench, table, &new, true);
+        draft.changes = vec![Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new }];
+        steps.push(bench.step(want, draft)?);
+        return Ok(steps);
+    }
+    let unchecked = ForeignKey { validated: false, ..new.clone() };
+    draft.up = whole(replace_sql(bench, table, &[&old_name], &unchecked, &name));
+    draft.locks = both(bench, table, &new.parent, "ACCESS EXCLUSIVE", Blocks::Everything);
+    if old.parent != new.parent {
+        draft.locks.extend(exclusive(bench.family(&old.parent)));
+    }
+    draft.changes = vec![Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new: unchecked.clone() }];
+    steps.push(bench.step(want, draft)?);
+    if new.validated {
+        steps.push(validate_step(bench, want, table, &unchecked, &name, Vec::new())?);
+    }
+    Ok(steps)
+}
+
+/// Says when a key is checked. The key stays, and what it says of the rows.
+fn retime(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    old: &ForeignKey,
+    new: &ForeignKey,
+    name: &str,
+) -> Result<Step, String> {
+    let statement = |key: &ForeignKey| {
+        let body = sql::key_body(bench, key);
+        let timing = body.find(" DEFERRABLE").map_or(" NOT DEFERRABLE", |at| &body[at..]);
+        vec![format!("{} ALTER CONSTRAINT {}{timing}", sql::alter(bench, table), bench.dialect.identifier(name))]
+    };
+    let draft = Draft {
+        slug: format!("alter {} {name}", short(table)),
+        phase: Phase::Constrain,
+        title: format!("Change when the foreign key {} is checked", arrow(table, old)),
+        why: None,
+        changes: vec![Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new: new.clone() }],
+        touches_rows: false,
+        up: whole(statement(new)),
+        down: Down::Script { script: whole(statement(old)), guards: Vec::new() },
+        locks: both(bench, table, &old.parent, "ACCESS EXCLUSIVE", Blocks::Everything),
+        guards: Vec::new(),
+        done: Some(catalog::key(bench, table, new, name, false)),
+    };
+    bench.step(want, draft)
+}
+
+/// Drops a key.
+pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Step, String> {
+    let name = sql::key_name(bench.table(table)?, key);
+    let down = if key.disabled.is_some() {
+        Down::Impossible(format!("the triggers of the key {name} were switched off; a key that is made anew acts"))
+    } else if takes_no_unchecked_key(bench, table) {
+        Down::Script { script: each(by_partitions(bench, table, None, key, &name)?), guards: Vec::new() }
+    } else {
+        Down::Script { script: again(bench, table, &[&name], key, &name), guards: Vec::new() }
+    };
+    let gone = format!("SELECT 1 WHERE NOT EXISTS ({})", catalog::key(bench, table, key, &name, false));
+    let draft = Draft {
+        slug: format!("drop {} {name}", short(table)),
+        phase: Phase::Drop,
+        title: format!("Drop the foreign key {name} of {table}"),
+        why: None,
+        changes: vec![Change::DropForeignKey { table: table.clone(), foreign_key: key.clone() }],
+        touches_rows: false,
+        up: whole(vec![format!("{} DROP CONSTRAINT {}", sql::alter(bench, table), bench.dialect.identifier(&name))]),
+        down,
+        locks: both(bench, table, &key.parent, "ACCESS EXCLUSIVE", Blocks::Everything),
+        guards: Vec::new(),
+        done: Some(gone),
+    };
+    bench.step(want, draft)
+}
+
+/// Says what forbids a key.
+fn check(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
+    let child = bench.table(table)?;
+    let parent = bench.table(&key.parent)?;
+    if let Some(kind) =
+        [child, parent].into_iter().find(|t| !matches!(t.kind, TableKind::Plain | TableKind::Partitioned))
+    {
+        return Err(format!("`{}` is no ordinary table, and foreign keys are only between such", kind.name));
+    }
+    let missing = |t: &crate::schema::Table, columns: &[String]| {
+        let column = columns.iter().find(|c| t.column(c).is_none())?;
+        Some(format!("`{}` has no column `{column}`", t.name))
+    };
+    if let Some(why) = missing(child, &key.columns).or_else(|| missing(parent, &key.parent_columns)) {
+        return Err(why);
+    }
+    // Another repair of the same plan may make it unique first.
+    let unique = bench.target.table(&key.parent).is_some_and(|t| t.is_unique(&key.parent_columns));
+    if !unique && !key.temporal {
+        return Err(format!(
+            "nothing makes ({}) of `{}` unique, so no key can refer to it: add a unique index first",
+            key.parent_columns.join(", "),
+            key.parent
+        ));
+    }
+    if bench.partitions(table).iter().any(|t| t.kind == TableKind::Foreign) {
+        return Err(format!("a partition of `{table}` is a foreign table, which can have no foreign key"));
+    }
+    if !key.enforced && bench.workshop.schema.version.is_none_or(|v| v.major < 18) {
+        return Err("only PostgreSQL 18 and later have keys that are NOT ENFORCED".to_string());
+    }
+    Ok(())
+}
+
+/// Makes the columns nullable that the key sets to NULL, unless somebody does so anyway.
+fn nullable(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Vec<Step>, String> {
+    let mut all: Vec<String> = Vec::new();
+    if key.on_delete == Action::SetNull {
+        all.extend(key.changed_columns().iter().cloned());
+    }
+    if key.on_update == Action::SetNull {
+        all.extend(key.columns.iter().cloned());
+    }
+    all.sort();
+    all.dedup();
+    let mut steps = Vec::new();
+    for column in all {
+        let wanted = bench.target.table(table).is_none_or(|t| t.is_nullable(&column));
+        if wanted || bench.table(table)?.is_nullable(&column) {
+            continue;
+        }
+        steps.push(columns::set_nullable(bench, want, table, &column, true)?);
+        // The next key on these columns finds it done.
+        let change = Change::SetNullable { table: table.clone(), column, nullable: true };
+        let _ = change.apply(&mut bench.target);
+    }
+    Ok(steps)
+}
+
+/// Tells whether two keys ask the same of a child's rows, whatever they do when a parent goes.
+fn same_question(a: &ForeignKey, b: &ForeignKey) -> bool {
+    (&a.columns, &a.parent, &a.parent_columns, a.matching, a.temporal)
+        == (&b.columns, &b.parent, &b.parent_columns, b.matching, b.temporal)
+}
+
+fn title(table: &TableName, old: &ForeignKey, new: &ForeignKey) -> String {
+    let key = arrow(table, new);
+    if old.on_delete != new.on_delete {
+        format!("Change ON DELETE of the foreign key {key} from {} to {}", old.on_delete, new.on_delete)
+    } else if old.on_update != new.on_update {
+        format!("Change ON UPDATE of the foreign key {key} from {} to {}", old.on_update, new.on_update)
+    } else {
+        format!("Put another foreign key {key} in the place of the one that is there")
+    }
+}
+
+fn both(bench: &Bench<'_>, child: &TableName, parent: &TableName, mode: &str, blocks: Blocks) -> Vec<Lock> {
+    let mut all = bench.family(child);
+    if parent != child {
+        all.extend(bench.family(parent));
+    }
+    locks(all, mode, blocks, Held::Instant)
+}
+
+/// One ALTER TABLE that drops keys, if they are there.
+fn drop_sql(bench: &Bench<'_>, table: &TableName, names: &[&str]) -> String {
+    let clauses: Vec<String> =
+        names.iter().map(|n| format!("DROP CONSTRAINT IF EXISTS {}", bench.dialect.identifier(n))).collect();
+    format!("{} {}", sql::alter(bench, table), clauses.join(", "))
+}
+
+/// One ALTER TABLE that drops keys and adds one, and the comment that goes with it: no moment is without a key, and who waits
+/// for the lock waits once.
+fn replace_sql(bench: &Bench<'_>, table: &TableName, drop: &[&str], key: &ForeignKey, name: &str) -> Vec<String> {
+    let mut drop = drop.to_vec();
+    drop.dedup();
+    let add = sql::key(bench, key, name, true);
+    let mut statements = vec![format!("{}, ADD {add}", drop_sql(bench, table, &drop))];
+    statements.extend(sql::key_comment(bench, table, key, name));
+    statements
+}
+
+/// Makes a key again as it was, whatever of it and of the one in its place is there.
+fn again(bench: &Bench<'_>, table: &TableName, drop: &[&str], key: &ForeignKey, name: &str) -> Script {
+    let mut statements = replace_sql(bench, table, drop, key, name);
+    if !key.validated || !key.enforced {
+        return whole(statements);
+    }
+    statements.push(format!("{} VALIDATE CONSTRAINT {}", sql::alter(bench, table), bench.dialect.identifier(name)));
+    each(statements)
+}
+
+/// Before PostgreSQL 18 a partitioned table cannot hold a key that is NOT VALID (42809).
+fn takes_no_unchecked_key(bench: &Bench<'_>, table: &TableName) -> bool {
+    bench.is_partitioned(table) && bench.workshop.schema.version.is_none_or(|v| v.major < 18)
+}
+
+/// Adds a key to each partition, unchecked, and has it checked; then to the whole table, which takes those keys over without
+/// reading a row (tryAttachPartitionForeignKey in tablecmds.c: same definition, validated).
+fn by_partitions(
+    bench: &Bench<'_>,
+    table: &TableName,
+    drop: Option<&str>,
+    key: &ForeignKey,
+    name: &str,
+) -> Result<Vec<String>, String> {
+    let mut statements = Vec::new();
+    // A name of its own: the partition still has the part of the key that is replaced, perhaps under this very name.
+    let suffix = format!("_{}", &short_hash(&sql::key_body(bench, key))[..6]);
+    let mut room = names::limited(name).len().min(63 - suffix.len());
+    while !name.is_char_boundary(room) {
+        room -= 1;
+    }
+    let passing = format!("{}{suffix}", &name[..room]);
+    for leaf in bench.partitions(table).into_iter().filter(|t| t.kind != TableKind::Partitioned) {
+        let alter = sql::alter(bench, &leaf.name);
+        let there = catalog::key(bench, &leaf.name, key, &passing, false);
+        let add = sql::key(bench, key, &passing, true);
+        statements
+            .push(format!("DO $referee$ BEGIN IF NOT EXISTS ({there}) THEN {alter} ADD {add}; END IF; END $referee$"));
+        statements.push(format!("{alter} VALIDATE CONSTRAINT {}", bench.dialect.identifier(&passing)));
+    }
+    let drop = drop.map(|n| format!("DROP CONSTRAINT {}, ", bench.dialect.identifier(n))).unwrap_or_default();
+    statements.push(format!("{} {drop}ADD {}", sql::alter(bench, table), sql::key(bench, key, name, false)));
+    statements.extend(sql::key_comment(bench, table, key, name));
+    Ok(statements)
+}
+
+fn partition_locks(bench: &Bench<'_>, table: &TableName, key: &ForeignKey, replaces: bool) -> Vec<Lock> {
+    let leaves = bench.partitions(table).into_iter().filter(|t| t.kind != TableKind::Partitioned);
+    let leaves: Vec<TableName> = leaves.map(|t| t.name.clone()).collect();
+    let mut all = if replaces {
+        both(bench, table, &key.parent, "ACCESS EXCLUSIVE", Blocks::Everything)
+    } else {
+        both(bench, table, &key.parent, "SHARE ROW EXCLUSIVE", Blocks::Writers)
+    };
+    all.extend(locks(leaves, "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan));
+    all.extend(locks(bench.family(&key.parent), "ROW SHARE", Blocks::Nothing, Held::Scan));
+    all
+}

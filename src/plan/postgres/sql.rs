@@ -1,0 +1,115 @@
+//! The clauses of PostgreSQL's DDL. Names of tables are always written with their schema: a migration must not depend on
+//! whose `search_path` it meets.
+
+use super::super::bench::Bench;
+use crate::change::names;
+use crate::schema::{Action, ForeignKey, Index, Match, Table, TableName, Timing, split_dotted};
+
+/// Writes `ALTER TABLE public.orders`.
+pub(in crate::plan) fn alter(bench: &Bench<'_>, table: &TableName) -> String {
+    format!("ALTER TABLE {}", bench.name(table))
+}
+
+/// Returns a key's name, or the one that PostgreSQL would give it.
+pub(in crate::plan) fn key_name(child: &Table, key: &ForeignKey) -> String {
+    match &key.name {
+        Some(name) => names::limited(name).to_string(),
+        None => names::free(child, &child.name.name, &names::columns(&key.columns), "fkey", &|_| false),
+    }
+}
+
+/// Writes `CONSTRAINT name FOREIGN KEY (…) REFERENCES …`, with what keeps the engine from reading the rows now.
+pub(super) fn key(bench: &Bench<'_>, key: &ForeignKey, name: &str, unchecked: bool) -> String {
+    let later = match (key.enforced, unchecked) {
+        (false, _) => " NOT ENFORCED",
+        (true, true) => " NOT VALID",
+        (true, false) => "",
+    };
+    format!("CONSTRAINT {} {}{later}", bench.dialect.identifier(name), key_body(bench, key))
+}
+
+/// Writes `FOREIGN KEY (…) REFERENCES …` to the end of the definition.
+pub(in crate::plan) fn key_body(bench: &Bench<'_>, key: &ForeignKey) -> String {
+    let list = |columns: &[String]| {
+        let mut written: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
+        if let Some(last) = written.last_mut().filter(|_| key.temporal) {
+            *last = format!("PERIOD {last}");
+        }
+        written.join(", ")
+    };
+    let (columns, parent) = (list(&key.columns), bench.name(&key.parent));
+    let mut sql = format!("FOREIGN KEY ({columns}) REFERENCES {parent} ({})", list(&key.parent_columns));
+    if key.matching == Match::Full {
+        sql.push_str(" MATCH FULL");
+    }
+    if key.on_update != Action::NoAction {
+        sql.push_str(&format!(" ON UPDATE {}", key.on_update));
+    }
+    // Written out even for NO ACTION: a reader of the migration must not have to know the default.
+    sql.push_str(&format!(" ON DELETE {}", key.on_delete));
+    if !key.set_columns.is_empty() {
+        sql.push_str(&format!(" ({})", bench.dialect.columns(&key.set_columns)));
+    }
+    sql.push_str(match key.timing {
+        Timing::Immediate => "",
+        Timing::Deferrable => " DEFERRABLE INITIALLY IMMEDIATE",
+        Timing::Deferred => " DEFERRABLE INITIALLY DEFERRED",
+    });
+    sql
+}
+
+/// Writes the comment that goes with a key and would be lost with it.
+pub(super) fn key_comment(bench: &Bench<'_>, child: &TableName, key: &ForeignKey, name: &str) -> Option<String> {
+    let text = bench.dialect.literal(key.comment.as_deref()?);
+    Some(format!("COMMENT ON CONSTRAINT {} ON {} IS {text}", bench.dialect.identifier(name), bench.name(child)))
+}
+
+/// Writes `CREATE [UNIQUE] INDEX [CONCURRENTLY] name ON [ONLY] table …`.
+pub(super) fn create_index(bench: &Bench<'_>, table: &TableName, index: &Index, how: Build) -> String {
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let (concurrently, only) = match how {
+        Build::Concurrently => ("CONCURRENTLY ", ""),
+        Build::Only => ("", "ONLY "),
+    };
+    let method = if index.method == "btree" { String::new() } else { format!(" USING {}", index.method) };
+    let name = bench.dialect.identifier(&index.name);
+    let mut sql = format!("CREATE {unique}INDEX {concurrently}{name} ON {only}{}{method}", bench.name(table));
+    let parts: Vec<String> = index.parts.iter().map(|p| part(bench, p)).collect();
+    sql.push_str(&format!(" ({})", parts.join(", ")));
+    if !index.included.is_empty() {
+        sql.push_str(&format!(" INCLUDE ({})", bench.dialect.columns(&index.included)));
+    }
+    if let Some(predicate) = &index.predicate {
+        sql.push_str(&format!(" WHERE {predicate}"));
+    }
+    sql
+}
+
+/// How an index is built.
+#[derive(Clone, Copy)]
+pub(super) enum Build {
+    /// While rows are written.
+    Concurrently,
+    /// Of a partitioned table, without its partitions: a catalog entry.
+    Only,
+}
+
+fn part(bench: &Bench<'_>, part: &crate::schema::IndexPart) -> String {
+    let mut sql = match (&part.column, &part.expression) {
+        (Some(column), _) => bench.dialect.identifier(column),
+        (None, expression) => format!("({})", expression.as_deref().unwrap_or_default()),
+    };
+    if let Some(collation) = &part.collation {
+        // A collation of another schema is told with it.
+        let quoted =
+            split_dotted(collation).map(|parts| parts.iter().map(|p| bench.dialect.quote(p)).collect::<Vec<_>>());
+        sql.push_str(&format!(" COLLATE {}", quoted.map_or_else(|_| bench.dialect.quote(collation), |p| p.join("."))));
+    }
+    if let Some(class) = &part.operator_class {
+        sql.push_str(&format!(" {}", bench.dialect.identifier(class)));
+    }
+    if part.descending {
+        sql.push_str(" DESC");
+    }
+    sql
+}
