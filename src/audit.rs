@@ -183,6 +183,7 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         scan: scan.as_ref(),
         timeline: timeline.as_ref(),
         plans: plans.as_ref(),
+        deletes: rules::Deletes::default(),
     };
     let mut findings = rules::check(options.rules.iter().copied(), &context);
     if !options.tables.is_empty() {

@@ -77,6 +77,15 @@ pub(crate) fn findings(schema: &Schema, rule: &str) -> Vec<Finding> {
 pub(crate) fn findings_with(schema: &Schema, rule: &str, settings: &Settings) -> Vec<Finding> {
     let relations = graph(schema);
     let dialect = engine::dialect(schema.engine);
-    let context = Context { schema, relations: &relations, dialect, settings, scan: None, timeline: None, plans: None };
+    let context = Context {
+        schema,
+        relations: &relations,
+        dialect,
+        settings,
+        scan: None,
+        timeline: None,
+        plans: None,
+        deletes: rules::Deletes::default(),
+    };
     rules::check([rules::find(rule).expect("a rule of this name")], &context)
 }

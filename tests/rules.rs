@@ -150,7 +150,11 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
     let options = Options {
         relations: config.resolve(&input.schema).relations,
         threshold: 0.5,
-        settings: Settings { policies: config.policies(), foreign_keys: has("foreign-keys-on").then_some(true) },
+        settings: Settings {
+            policies: config.policies(),
+            deletes: config.deletes(),
+            foreign_keys: has("foreign-keys-on").then_some(true),
+        },
         rules: rules::ALL.iter().collect(),
         tables: Vec::new(),
         data: has("data").then_some(ScanOptions { samples: 5 }),

@@ -384,6 +384,87 @@ except = ["orders.customer"]
     }
 
     #[test]
+    fn demands_about_no_table_are_reported() {
+        let text = r#"[[table]]
+name = "customer"
+erasable = true
+
+[[table]]
+name = "public.orders"
+erasable = "complete"
+
+[fate]
+never_cascade_into = ["orders", "ledger"]
+"#;
+        insta::assert_snapshot!(draw(text, &config(text).unused_tables(&shop())), @r#"
+        warning: this entry is about no table
+         --> referee.toml:2:8
+          |
+        2 | name = "customer"
+          |        ^^^^^^^^^^ no table is called `customer`
+          |
+          = help: did you mean `customers`?
+        warning: this protects no table
+          --> referee.toml:10:33
+           |
+        10 | never_cascade_into = ["orders", "ledger"]
+           |                                 ^^^^^^^^ no table is called `ledger`
+           |
+           = help: correct the pattern, or remove it
+        "#);
+    }
+
+    #[test]
+    fn demands_on_deletes_are_read_strictly() {
+        let text = r#"[[table]]
+name = "users"
+erasable = "refused"
+
+[[table]]
+erasable = 1
+
+[fate]
+max_depth = 0
+never_cascade_in = "audit_log"
+"#;
+        insta::assert_snapshot!(errors(text), @r#"
+        error: `erasable` cannot be "refused"
+         --> referee.toml:3:12
+          |
+        3 | erasable = "refused"
+          |            ^^^^^^^^^ not a value of this key
+          |
+          = help: one of "complete", "leaves-rows", "leaves-orphans"
+        error: [[table]] has no `name`
+         --> referee.toml:5:1
+          |
+        5 | [[table]]
+          | ^^^^^^^^^ needs `name`
+          |
+          = help: add a line such as `name = "users"`
+        error: `erasable` must be true, false or the name of a verdict, not an integer
+         --> referee.toml:6:12
+          |
+        6 | erasable = 1
+          |            ^ expected true, false or the name of a verdict
+        error: `max_depth` must be a whole number from 1 on
+         --> referee.toml:9:13
+          |
+        9 | max_depth = 0
+          |             ^ not a depth
+          |
+          = help: how many cascades may follow each other: 1 reaches the children, 2 the grandchildren
+        error: unknown key `never_cascade_in` in [fate]
+          --> referee.toml:10:1
+           |
+        10 | never_cascade_in = "audit_log"
+           | ^^^^^^^^^^^^^^^^ unknown key
+           |
+           = help: did you mean `never_cascade_into`?
+        "#);
+    }
+
+    #[test]
     fn ignores_end_on_their_day() {
         let text = r#"[[ignore]]
 rule = "REF105"
@@ -430,6 +511,19 @@ expires = 2026-05-31
             subject = "orders.*"
             reason = "known"
             expires = "2030-01-01"
+            [[table]]
+            name = "users"
+            erasable = true
+            reason = "a right"
+            [[table]]
+            name = "*"
+            erasable = "leaves-orphans"
+            [[table]]
+            name = "orders"
+            erasable = false
+            [fate]
+            never_cascade_into = "audit_*"
+            max_depth = 3
             [database]
             foreign_keys = "on"
             [infer]
@@ -447,6 +541,14 @@ expires = 2026-05-31
         assert_eq!((relation.child.name.as_str(), relation.columns[0].as_str()), ("odd.name", "a.b"));
         assert_eq!(config.policies()[0].on_delete.len(), 2);
         assert_eq!(config.foreign_keys, Some(true));
+        let mut schema = shop();
+        schema.tables.push(crate::schema::Table::new("audit_log".into()));
+        schema.sort();
+        let demands = config.deletes().in_schema(&schema);
+        let erasable: Vec<String> = demands.erasable.iter().map(|(t, v)| format!("{t} {v}")).collect();
+        assert_eq!(erasable, ["audit_log leaves-orphans", "customers leaves-orphans", "odd.name leaves-orphans"]);
+        assert_eq!(demands.never_cascade_into.into_iter().collect::<Vec<_>>(), ["audit_log".into()]);
+        assert_eq!(demands.max_depth, Some(3));
         assert_eq!(config.threshold, Some(1.0));
         assert_eq!(config.audit.only.len(), 1);
         assert_eq!(config.audit.tables.len(), 2);
@@ -472,6 +574,7 @@ expires = 2026-05-31
             text.lines().filter(code).map(|l| format!("{}\n", l.strip_prefix("# ").unwrap_or(l))).collect();
         let loud = config(&loud);
         assert_eq!((loud.relations.len(), loud.policies.len(), loud.ignores.len()), (1, 1, 1));
+        assert_eq!((loud.tables.len(), loud.fate.never_cascade_into.len(), loud.fate.max_depth), (1, 1, Some(4)));
         assert_eq!(loud.foreign_keys, Some(true));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::diagnostic::{Diagnostic, did_you_mean, nearest};
 use super::{Config, PolicyEntry, RelationEntry};
 use crate::relations::{ConfiguredRelation, Graph, side};
+use crate::rules::policy::matching;
 use crate::schema::{Schema, Table, TableName};
 
 /// A configuration's relations as a schema spells them, and what in the configuration names nothing there.
@@ -49,6 +50,25 @@ impl Config {
             warnings.push(warning);
         }
         warnings.extend(self.policies.iter().flat_map(|entry| unused_exemptions(entry, graph)));
+        warnings.sort_by_key(|w| w.span.start);
+        warnings
+    }
+
+    /// Returns a warning for each pattern in `[[table]]` and `[fate]` that no table of the schema has a name for.
+    pub fn unused_tables(&self, schema: &Schema) -> Vec<Diagnostic> {
+        let entries = self.tables.iter().map(|t| (&t.erasable.table, &t.at, "this entry is about no table"));
+        let protected = self.fate.never_cascade_into.iter().map(|(g, at)| (g, at, "this protects no table"));
+        let mut warnings = Vec::new();
+        for (glob, at, message) in entries.chain(protected) {
+            if matching(glob, schema).next().is_some() {
+                continue;
+            }
+            let names: Vec<String> = schema.logical_tables().map(|t| t.name.to_string()).collect();
+            let near = nearest(glob.glob(), names.iter().map(String::as_str));
+            let mut warning = Diagnostic::warning(at.clone(), message, format!("no table is called `{}`", glob.glob()));
+            warning.help = did_you_mean(&near).or_else(|| Some("correct the pattern, or remove it".to_string()));
+            warnings.push(warning);
+        }
         warnings.sort_by_key(|w| w.span.start);
         warnings
     }

@@ -38,6 +38,18 @@ pub fn template(source: &str, schema: &Schema, graph: &Graph) -> String {
     relations(&mut text, graph);
     policies(&mut text, graph);
     text.push_str(
+        "\n# Tables from which a delete must work: nothing refuses it, nothing is left that refers to what is gone.\n\
+         #\n\
+         # [[table]]\n\
+         # name = \"users\"\n\
+         # erasable = true        # or \"complete\", \"leaves-orphans\"\n\
+         \n[fate]\n\
+         # Tables whose rows no delete of another table may take with it.\n\
+         # never_cascade_into = [\"audit_log\"]\n\
+         # How many cascades may follow each other.\n\
+         # max_depth = 4\n",
+    );
+    text.push_str(
         "\n# Findings that you do not want to hear about, with the reason.\n\
          #\n\
          # [[ignore]]\n\

@@ -24,7 +24,7 @@ use crate::findings::Severity;
 use crate::findings::suppress::Suppression;
 use crate::relations::ConfiguredRelation;
 use crate::rules::Rule;
-use crate::rules::policy::Policy;
+use crate::rules::policy::{DeletePolicy, Erasable, Policy};
 
 /// The name under which a configuration is looked for.
 pub const FILE_NAME: &str = "referee.toml";
@@ -68,6 +68,10 @@ pub struct Config {
     pub relations: Vec<RelationEntry>,
     /// Policies about actions.
     pub policies: Vec<PolicyEntry>,
+    /// What is said of single tables.
+    pub tables: Vec<TableEntry>,
+    /// What is demanded of every delete.
+    pub fate: FateEntry,
     /// What the user does not want to hear about.
     pub ignores: Vec<IgnoreEntry>,
     /// Whether the application switches SQLite's enforcement on.
@@ -102,6 +106,26 @@ pub struct PolicyEntry {
     pub parent: Range<usize>,
     /// The items of `except`.
     pub except: Vec<Range<usize>>,
+}
+
+/// One `[[table]]`.
+#[derive(Clone, Debug)]
+pub struct TableEntry {
+    /// The tables, and the demand that a delete from them works.
+    pub erasable: Erasable,
+    /// Its header.
+    pub span: Range<usize>,
+    /// The value of `name`.
+    pub at: Range<usize>,
+}
+
+/// `[fate]`.
+#[derive(Clone, Debug, Default)]
+pub struct FateEntry {
+    /// Tables whose rows no delete of another table may take with it, each with where it stands.
+    pub never_cascade_into: Vec<(Glob, Range<usize>)>,
+    /// How many cascades may follow each other.
+    pub max_depth: Option<usize>,
 }
 
 /// One `[[ignore]]`.
@@ -150,6 +174,15 @@ impl Config {
     /// Returns the policies, in the order of the file.
     pub fn policies(&self) -> Vec<Policy> {
         self.policies.iter().map(|p| p.policy.clone()).collect()
+    }
+
+    /// Returns what is demanded of deletes.
+    pub fn deletes(&self) -> DeletePolicy {
+        DeletePolicy {
+            erasable: self.tables.iter().map(|t| t.erasable.clone()).collect(),
+            never_cascade_into: self.fate.never_cascade_into.iter().map(|(glob, _)| glob.clone()).collect(),
+            max_depth: self.fate.max_depth,
+        }
     }
 
     /// Returns what is to be suppressed, one for each ignore that counts on a day, with that ignore's position; and a

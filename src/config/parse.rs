@@ -7,20 +7,28 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, did_you_mean, nearest};
 use super::reader::{Section, Text, one_of, text, wrong_type};
-use super::{AuditDefaults, Config, Date, FAIL_ON, FailOn, IgnoreEntry, PolicyEntry, REPORT_FORMATS, RelationEntry};
+use super::{
+    AuditDefaults, Config, Date, FAIL_ON, FailOn, FateEntry, IgnoreEntry, PolicyEntry, REPORT_FORMATS, RelationEntry,
+    TableEntry,
+};
+use crate::fate::Verdict;
 use crate::relations::ConfiguredRelation;
-use crate::rules::policy::Policy;
+use crate::rules::policy::{Erasable, Policy};
 use crate::rules::{self, Rule};
 use crate::schema::{Action, TableName, split_dotted};
 
-pub(super) const TOP: &[&str] = &["relation", "policy", "ignore", "database", "infer", "audit"];
+pub(super) const TOP: &[&str] = &["relation", "policy", "table", "ignore", "database", "fate", "infer", "audit"];
 pub(super) const RELATION: &[&str] = &["child", "parent", "on_delete"];
 pub(super) const SIDE: &[&str] = &["table", "columns"];
 pub(super) const POLICY: &[&str] = &["parent", "child", "on_delete", "except", "reason"];
+pub(super) const TABLE: &[&str] = &["name", "erasable", "reason"];
 pub(super) const IGNORE: &[&str] = &["rule", "subject", "reason", "expires"];
 pub(super) const DATABASE: &[&str] = &["foreign_keys"];
+pub(super) const FATE: &[&str] = &["never_cascade_into", "max_depth"];
 pub(super) const INFER: &[&str] = &["threshold"];
 pub(super) const AUDIT: &[&str] = &["fail_on", "only", "skip", "tables", "data", "format"];
+/// Verdicts that a table can be asked to have; the first one is asked the most.
+pub(super) const ERASABLE: &[&str] = &["complete", "leaves-rows", "leaves-orphans"];
 pub(super) const ACTIONS: &[&str] = &["no action", "restrict", "cascade", "set null", "set default"];
 
 /// Reads a configuration; `name` is how messages call the file.
@@ -41,6 +49,7 @@ pub fn parse(name: &str, source: &str) -> Result<Config, Vec<Diagnostic>> {
     let top = Section::new(document.get_ref(), 0..0, FILE, TOP, out);
     let relations = list(&top, "relation", out, relation);
     let policies = list(&top, "policy", out, policy);
+    let tables = list(&top, "table", out, table);
     let ignores = list(&top, "ignore", out, ignore);
     let mut config = Config {
         name: name.to_string(),
@@ -54,11 +63,18 @@ pub fn parse(name: &str, source: &str) -> Result<Config, Vec<Diagnostic>> {
                 entry
             })
             .collect(),
+        tables,
         ignores,
         ..Config::default()
     };
     if let Some(section) = section(&top, "database", DATABASE, out) {
         config.foreign_keys = section.one_of("foreign_keys", &["on", "off"], out).map(|i| i == 0);
+    }
+    if let Some(section) = section(&top, "fate", FATE, out) {
+        config.fate = FateEntry {
+            never_cascade_into: section.globs("never_cascade_into", out),
+            max_depth: section.get("max_depth").and_then(|v| depth(v, out)),
+        };
     }
     if let Some(section) = section(&top, "infer", INFER, out) {
         config.threshold = threshold(&section, out);
@@ -208,6 +224,44 @@ fn policy(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<Pol
     let child = child.map(|(glob, _)| glob);
     let policy = Policy { parent, child, on_delete, except, reason, position: 0 };
     Some(PolicyEntry { policy, span: value.span(), parent: parent_span, except: except_spans })
+}
+
+fn table(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<TableEntry> {
+    let entry = Section::new(value.get_ref().as_table()?, value.span(), "[[table]]", TABLE, out);
+    let name = entry.require("name", "\"users\"", out).and_then(|_| entry.glob("name", out));
+    let reason = entry.text("reason", out).map(|t| t.text);
+    let wanted = entry.require("erasable", "true", out).and_then(|v| erasable(v, out));
+    let ((name, at), wanted) = (name?, wanted?);
+    Some(TableEntry { erasable: Erasable { table: name, wanted, reason }, span: value.span(), at })
+}
+
+/// Reads `true`, `false` or the name of a verdict. `true` asks for what a person means by it: nothing is in the way, and
+/// nothing is left that refers to what is gone.
+fn erasable(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<Option<Verdict>> {
+    if let Some(wanted) = value.get_ref().as_bool() {
+        return Some(wanted.then_some(Verdict::LeavesRows));
+    }
+    if !value.get_ref().is_str() {
+        wrong_type(value, "`erasable`", "true, false or the name of a verdict", out);
+        return None;
+    }
+    let written = text(value, "`erasable`", out)?;
+    let verdicts = [Verdict::Complete, Verdict::LeavesRows, Verdict::LeavesOrphans];
+    one_of(&written, "`erasable`", ERASABLE, out).map(|i| Some(verdicts[i]))
+}
+
+fn depth(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<usize> {
+    let number = match value.get_ref() {
+        DeValue::Integer(integer) => integer.as_str().parse().ok().filter(|n| *n > 0),
+        _ => None,
+    };
+    if number.is_none() {
+        out.push(
+            Diagnostic::error(value.span(), "`max_depth` must be a whole number from 1 on", "not a depth")
+                .help("how many cascades may follow each other: 1 reaches the children, 2 the grandchildren"),
+        );
+    }
+    number
 }
 
 fn ignore(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<IgnoreEntry> {

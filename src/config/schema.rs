@@ -12,10 +12,14 @@ struct Referee {
     relation: Option<Vec<Relation>>,
     /// Demands on the foreign keys to some tables.
     policy: Option<Vec<Policy>>,
+    /// What you demand of single tables.
+    table: Option<Vec<Table>>,
     /// Findings that you do not want to hear about.
     ignore: Option<Vec<Ignore>>,
     /// What referee cannot see in the database.
     database: Option<Database>,
+    /// What you demand of every delete.
+    fate: Option<Fate>,
     /// How undeclared relations are guessed.
     infer: Option<Infer>,
     /// Defaults of `referee audit`; its options win.
@@ -89,6 +93,46 @@ struct Policy {
     except: Option<OneOrMany<String>>,
     /// Why, for the finding's text.
     reason: Option<String>,
+}
+
+/// What you demand of single tables.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    /// The tables, as a pattern: `users`, `billing.*`.
+    name: String,
+    /// Whether every delete of a row must work, or the worst verdict that will do; true is `leaves-rows`.
+    erasable: Erasable,
+    /// Why, for the finding's text.
+    reason: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[serde(untagged)]
+enum Erasable {
+    Wanted(bool),
+    Verdict(WantedVerdict),
+}
+
+#[derive(JsonSchema)]
+enum WantedVerdict {
+    #[serde(rename = "complete")]
+    Complete,
+    #[serde(rename = "leaves-rows")]
+    LeavesRows,
+    #[serde(rename = "leaves-orphans")]
+    LeavesOrphans,
+}
+
+/// What you demand of every delete.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Fate {
+    /// Tables whose rows no delete of another table may take with it, as patterns.
+    never_cascade_into: Option<OneOrMany<String>>,
+    /// How many cascades may follow each other.
+    #[schemars(range(min = 1))]
+    max_depth: Option<u32>,
 }
 
 /// Findings that you do not want to hear about.
@@ -203,6 +247,9 @@ mod tests {
         assert_eq!(keys(of("Policy")), sorted(parse::POLICY));
         assert_eq!(keys(of("Ignore")), sorted(parse::IGNORE));
         assert_eq!(keys(of("Database")), sorted(parse::DATABASE));
+        assert_eq!(keys(of("Table")), sorted(parse::TABLE));
+        assert_eq!(keys(of("Fate")), sorted(parse::FATE));
+        assert_eq!(of("WantedVerdict")["enum"], serde_json::json!(parse::ERASABLE));
         assert_eq!(keys(of("Infer")), sorted(parse::INFER));
         assert_eq!(keys(of("Audit")), sorted(parse::AUDIT));
         assert_eq!(of("Action")["enum"], serde_json::json!(parse::ACTIONS));

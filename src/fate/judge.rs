@@ -15,7 +15,7 @@ use super::walk::Walk;
 use crate::schema::Action;
 
 /// More chains of cascades between two tables than this are not told apart.
-const MOST_PATHS: usize = 200;
+pub(super) const MOST_PATHS: usize = 200;
 
 /// What a link does in one delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,12 @@
 //! out as SQL.
 
 mod conditions;
+mod conflicts;
+mod demands;
 mod engines;
 mod impact;
 mod judge;
+mod levels;
 mod net;
 mod paths;
 mod repair;
@@ -24,8 +27,10 @@ use serde::Serialize;
 use crate::relations::Graph;
 use crate::schema::{Action, Engine, Schema, TableName};
 
+pub use conflicts::{Conflict, DecidedBy};
+pub use demands::{Broken, Demand, Demands};
 pub use impact::{Counted, Impact, Rows, TableImpact};
-pub use repair::{Goal, Repair, RepairOptions, Repaired};
+pub use repair::{Goal, Repair, Repaired};
 
 /// What a delete from a root comes to, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -220,6 +225,9 @@ pub struct Fate {
     pub conditions: Vec<Condition>,
     /// What else to know: what decides the order, limits, what the verdict leaves out.
     pub notes: Vec<String>,
+    /// The demands of `referee.toml` that the delete breaks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Broken>,
     /// The smallest repair, if the verdict is not `complete`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repair: Option<Repair>,
@@ -248,6 +256,36 @@ pub struct Rank {
     pub blockers: usize,
     /// The longest of the shortest chains of cascades.
     pub depth: usize,
+    /// The demands of `referee.toml` that the delete breaks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<Demand>,
+}
+
+/// The cascades that lead to a relation, and on from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The relations of the longest chain that it ends, itself last, as numbers in the graph.
+    pub relations: Vec<usize>,
+    /// How many cascades the longest chain through it has in all.
+    pub total: usize,
+    /// The number of the circle that it is part of, if it is: there rows can follow each other however deep.
+    pub circle: Option<usize>,
+}
+
+fn chains(net: &net::Net<'_>) -> Vec<Chain> {
+    let levels = levels::Levels::new(net, &|i| levels::cascades(net, i));
+    let chain = |link: usize| {
+        let l = &net.links[link];
+        let links = levels.path(net, l.parent).into_iter().chain([link]);
+        let circle = levels.circle[l.parent] == levels.circle[l.child];
+        let own = usize::from(!circle);
+        Chain {
+            relations: links.map(|i| net.links[i].relation).collect(),
+            total: levels.above[l.parent] + own + levels.below[l.child],
+            circle: circle.then_some(levels.circle[l.child]),
+        }
+    };
+    (0..net.links.len()).filter(|&i| levels::cascades(net, i)).map(chain).collect()
 }
 
 /// How a delete is judged.
@@ -255,13 +293,15 @@ pub struct Rank {
 pub struct Options {
     /// SQLite: whether the application switches foreign keys on. Other engines always have them on.
     pub foreign_keys: bool,
-    /// What a repair may do, and what it is to reach.
-    pub repair: RepairOptions,
+    /// What the user demands of deletes; a repair respects it.
+    pub demands: Demands,
+    /// What a repair is to reach.
+    pub goal: Goal,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { foreign_keys: true, repair: RepairOptions::default() }
+        Self { foreign_keys: true, demands: Demands::default(), goal: Goal::default() }
     }
 }
 
@@ -281,7 +321,29 @@ impl<'s> Fates<'s> {
     /// Returns what becomes of every table when a row of `root` is deleted; `None` if there is no such table.
     pub fn of(&self, root: &TableName) -> Option<Fate> {
         let number = self.net.tables.binary_search(&root).ok()?;
-        Some(report::fate(&self.net, number, &self.options))
+        Some(report::fate(&self.net, number, &self.options, true))
+    }
+
+    /// Returns the same without a repair, which takes most of the time.
+    pub fn without_repair(&self, root: &TableName) -> Option<Fate> {
+        let number = self.net.tables.binary_search(&root).ok()?;
+        Some(report::fate(&self.net, number, &self.options, false))
+    }
+
+    /// Returns the repair that reaches a goal; `None` if there is no such table.
+    pub fn repair(&self, root: &TableName, goal: Goal) -> Option<Repair> {
+        let number = self.net.tables.binary_search(&root).ok()?;
+        Some(repair::repair(&self.net, number, goal, &self.options))
+    }
+
+    /// Returns every pair of ways of which one removes rows and the other refuses them, sorted by the refusing relation.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        conflicts::conflicts(&self.net)
+    }
+
+    /// Returns the longest chain of cascades that each cascading relation ends, in the order of the graph.
+    pub fn chains(&self) -> Vec<Chain> {
+        chains(&self.net)
     }
 
     /// Returns the verdict alone, and today's where the order decides; `None` if there is no such table.
@@ -291,9 +353,20 @@ impl<'s> Fates<'s> {
         Some((judged.verdict, judged.today))
     }
 
+    /// Tells how many cascades the engine carries out in a row before it gives up, where a schema can reach that.
+    pub fn cascade_limit(&self) -> Option<usize> {
+        self.net.semantics.cascade_limit
+    }
+
+    /// Returns what the user demands.
+    pub fn demands(&self) -> &Demands {
+        &self.options.demands
+    }
+
     /// Judges every table as a root: the worst verdict first, then by name.
     pub fn rank(&self) -> Vec<Rank> {
-        let mut ranks: Vec<Rank> = (0..self.net.tables.len()).map(|t| report::rank(&self.net, t)).collect();
+        let mut ranks: Vec<Rank> =
+            (0..self.net.tables.len()).map(|t| report::rank(&self.net, t, &self.options)).collect();
         ranks.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.table.cmp(&b.table)));
         ranks
     }

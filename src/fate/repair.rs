@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::judge::{Class, Judgement, Ruling, Shape, judge};
+use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
-use super::{Verdict, report};
+use super::{Demands, Options, Verdict, report};
 use crate::change::Change;
 use crate::engine;
 use crate::relations::Relation;
@@ -29,15 +30,6 @@ impl Goal {
     fn reached(self, verdict: Verdict) -> bool {
         verdict <= if self == Self::Complete { Verdict::Complete } else { Verdict::LeavesRows }
     }
-}
-
-/// What a repair may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RepairOptions {
-    /// What it is to reach.
-    pub goal: Goal,
-    /// Tables whose rows no delete of another table may take with it.
-    pub never_cascade_into: Vec<TableName>,
 }
 
 /// A repair.
@@ -88,18 +80,18 @@ pub struct Repaired {
     pub change: Change,
 }
 
-pub(super) fn repair(net: &Net<'_>, root: usize, options: &RepairOptions) -> Repair {
+pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) -> Repair {
     let mut trial = net.clone();
     let mut changed: Vec<Wanted> = Vec::new();
     let mut judged = judge(&trial, root);
     for round in 1..=net.links.len() + 1 {
-        if options.goal.reached(judged.verdict) {
+        if goal.reached(judged.verdict) {
             break;
         }
         let mut progress = false;
-        for want in wanted(&trial, &judged, options.goal, round) {
+        for want in wanted(&trial, &judged, goal, round) {
             let link = want.link;
-            let act = act(&trial, link, options);
+            let act = act(&trial, link, goal, &options.demands);
             // Of keys on the same columns one at a time: when it acts, the others may have nothing left to refuse.
             let twin = |c: &Wanted| c.round == round && trial.links[link].twins.contains(&c.link);
             if trial.links[link].act == act || changed.iter().any(twin) {
@@ -127,7 +119,7 @@ pub(super) fn repair(net: &Net<'_>, root: usize, options: &RepairOptions) -> Rep
         }
     }
     let changes = changed.into_iter().map(|want| describe(net, &trial, &judged, want)).collect();
-    Repair { goal: options.goal, verdict, changes }
+    Repair { goal, verdict, changes }
 }
 
 /// A link that has to act otherwise.
@@ -170,20 +162,28 @@ fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wa
     links
 }
 
-fn act(net: &Net<'_>, link: usize, options: &RepairOptions) -> Act {
+fn act(net: &Net<'_>, link: usize, goal: Goal, demands: &Demands) -> Act {
     let l = &net.links[link];
     let relation = &net.graph.relations()[l.relation];
-    let protected = options.never_cascade_into.contains(&relation.child);
+    let protected = (demands.never_cascade_into.contains(&relation.child) && l.child != l.parent)
+        || demands.max_depth.is_some_and(|most| deepens(net, link, most));
     let (recommended, _, _) = recommend(net, None, link);
     let null = match l.act {
         // What was tried and still stands in the way has to go.
         Act::Null => false,
-        _ => options.goal == Goal::LeavesRows && recommended == Action::SetNull,
+        _ => goal == Goal::LeavesRows && recommended == Action::SetNull,
     };
     if protected && !can_be_null(net, link) {
         return l.act;
     }
     if null || protected { Act::Null } else { Act::Delete }
+}
+
+/// Tells whether one more cascade makes a chain of more than `most`.
+fn deepens(net: &Net<'_>, link: usize, most: usize) -> bool {
+    let levels = Levels::new(net, &|i| cascades(net, i) || i == link);
+    let l = &net.links[link];
+    levels.circle[l.parent] != levels.circle[l.child] && levels.above[l.parent] + 1 + levels.below[l.child] > most
 }
 
 fn can_be_null(net: &Net<'_>, link: usize) -> bool {

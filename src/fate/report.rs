@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::conditions::condition;
 use super::judge::{Class, Judgement, Ruling, Shape, judge};
 use super::net::{Act, Net};
-use super::{Effect, Fate, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, repair};
+use super::{Effect, Fate, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, demands, repair};
 use crate::schema::Engine;
 
-pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options) -> Fate {
+pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool) -> Fate {
     let judged = judge(net, root);
     let relations = relations(net, &judged);
     let tables = tables(net, &judged);
@@ -17,7 +17,8 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options) -> Fate {
         conditions.clear();
     }
     conditions.dedup();
-    let repair = (judged.verdict != Verdict::Complete).then(|| repair::repair(net, root, &options.repair));
+    let wanted = repaired && judged.verdict != Verdict::Complete;
+    let repair = wanted.then(|| repair::repair(net, root, options.goal, options));
     Fate {
         root: net.tables[root].clone(),
         engine: net.engine,
@@ -29,12 +30,15 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options) -> Fate {
         tables,
         relations,
         conditions,
+        broken: demands::broken(net, &judged, &options.demands),
         repair,
     }
 }
 
-pub(super) fn rank(net: &Net<'_>, root: usize) -> Rank {
+pub(super) fn rank(net: &Net<'_>, root: usize, options: &Options) -> Rank {
     let judged = judge(net, root);
+    let mut broken: Vec<_> = demands::broken(net, &judged, &options.demands).into_iter().map(|b| b.demand).collect();
+    broken.dedup();
     Rank {
         table: net.tables[root].clone(),
         verdict: judged.verdict,
@@ -42,6 +46,7 @@ pub(super) fn rank(net: &Net<'_>, root: usize) -> Rank {
         deleted: judged.walk.reached.len() - 1,
         blockers: judged.rulings.iter().filter(|r| effect(r.class).can_stop()).count(),
         depth: judged.walk.reached.iter().filter_map(|&t| judged.walk.depth[t]).max().unwrap_or(0),
+        broken,
     }
 }
 

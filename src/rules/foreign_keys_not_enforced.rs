@@ -119,7 +119,7 @@ mod tests {
             settings: &settings,
             scan: Some(&scan),
             timeline: None,
-            plans: None,
+            plans: None, deletes: rules::Deletes::default(),
         };
         let found = rules::check([rules::find(RULE).unwrap()], &context);
         assert_eq!(found[0].severity, Severity::Error);

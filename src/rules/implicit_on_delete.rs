@@ -83,7 +83,7 @@ mod tests {
             reason: None,
             position: 0,
         };
-        let settings = Settings { policies: vec![policy], foreign_keys: None };
+        let settings = Settings { policies: vec![policy], ..Settings::default() };
         assert_eq!(findings_with(&written(Some(false)), "implicit-on-delete", &settings), []);
     }
 }

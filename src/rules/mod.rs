@@ -10,9 +10,11 @@ pub mod policy;
 pub mod timeline;
 mod wording;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::engine::{Dialect, LookupPlan};
+use crate::fate::{Conflict, Fates, Options};
 use crate::findings::Finding;
 use crate::orphans::Scan;
 use crate::relations::Graph;
@@ -43,6 +45,7 @@ rules![
     conflicting_foreign_keys,
     partial_composite_foreign_key,
     polymorphic_reference,
+    unfillable_cycle,
     set_null_on_not_null,
     set_default_without_parent,
     dangling_default,
@@ -50,6 +53,12 @@ rules![
     implicit_on_delete,
     inconsistent_on_delete,
     policy_violation,
+    refused_delete,
+    order_dependent_delete,
+    conflicting_cascade_paths,
+    cascade_into_protected_table,
+    cascade_too_deep,
+    cascade_skips_triggers,
     foreign_keys_not_enforced,
     unvalidated_foreign_key,
     disabled_foreign_key,
@@ -116,6 +125,34 @@ pub struct Context<'a> {
     pub timeline: Option<&'a Timeline<'a>>,
     /// What the planner says of the look-up of child rows, by table and columns, if it was asked.
     pub plans: Option<&'a BTreeMap<(TableName, Vec<String>), LookupPlan>>,
+    /// What deletes come to, worked out for the first rule that asks.
+    pub deletes: Deletes<'a>,
+}
+
+/// What deletes come to. Judged at most once, for all rules together.
+#[derive(Default)]
+pub struct Deletes<'a> {
+    fates: OnceCell<Fates<'a>>,
+    conflicts: OnceCell<Vec<Conflict>>,
+}
+
+impl<'a> Context<'a> {
+    /// Returns the schema made ready to be asked about deletes, with what the user demands of them.
+    fn fates(&self) -> &Fates<'a> {
+        self.deletes.fates.get_or_init(|| {
+            let options = Options {
+                foreign_keys: self.settings.foreign_keys.unwrap_or(true),
+                demands: self.settings.deletes.in_schema(self.schema),
+                ..Options::default()
+            };
+            Fates::new(self.schema, self.relations, options)
+        })
+    }
+
+    /// Returns where two ways through the schema want different things of the same rows.
+    fn conflicts(&self) -> &[Conflict] {
+        self.deletes.conflicts.get_or_init(|| self.fates().conflicts())
+    }
 }
 
 /// What the user has said that rules go by.
@@ -123,6 +160,8 @@ pub struct Context<'a> {
 pub struct Settings {
     /// Policies about actions.
     pub policies: Vec<policy::Policy>,
+    /// What is demanded of deletes.
+    pub deletes: policy::DeletePolicy,
     /// Whether the application switches SQLite's enforcement on in every connection; `None` if the user has not said.
     pub foreign_keys: Option<bool>,
 }

@@ -196,7 +196,7 @@ mod tests {
             settings: &settings,
             scan: Some(&scan),
             timeline: None,
-            plans: None,
+            plans: None, deletes: rules::Deletes::default(),
         };
         rules::check([rules::find("orphan-rows").unwrap()], &context)
     }
@@ -263,7 +263,7 @@ mod tests {
             settings: &settings,
             scan: Some(&scan),
             timeline: None,
-            plans: None,
+            plans: None, deletes: rules::Deletes::default(),
         };
         let found = rules::check([rules::find("orphan-rows").unwrap()], &context);
         assert_eq!(found[0].severity, Severity::Warning);

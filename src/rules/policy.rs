@@ -1,9 +1,10 @@
-//! Policies: what the user demands of every key to a parent.
+//! Policies: what the user demands of every key to a parent, and of deletes.
 
 use globset::{Glob, GlobMatcher};
 
 use super::Context;
-use crate::schema::{Action, Engine, TableName};
+use crate::fate::{Demands, Verdict};
+use crate::schema::{Action, Engine, Schema, TableName};
 
 /// A demand on the foreign keys to some parents.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,12 +86,73 @@ impl<'p> Compiled<'p> {
     }
 
     fn texts(&self, table: &TableName) -> Vec<String> {
-        let mut texts = vec![table.to_string()];
-        if let (None, Some(default)) = (&table.schema, &self.default_schema) {
-            texts.push(TableName::in_schema(Some(default.as_str()), table.name.as_str()).to_string());
-        }
-        texts
+        texts(table, self.default_schema.as_deref())
     }
+}
+
+/// Returns what a pattern may call a table.
+fn texts(table: &TableName, default_schema: Option<&str>) -> Vec<String> {
+    let mut texts = vec![table.to_string()];
+    if let (None, Some(default)) = (&table.schema, default_schema) {
+        texts.push(TableName::in_schema(Some(default), table.name.as_str()).to_string());
+    }
+    texts
+}
+
+/// What the user demands of deletes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeletePolicy {
+    /// Tables from which a delete must work.
+    pub erasable: Vec<Erasable>,
+    /// Tables whose rows no delete of another table may take with it, as globs.
+    pub never_cascade_into: Vec<Glob>,
+    /// How many cascades may follow each other.
+    pub max_depth: Option<usize>,
+}
+
+/// A demand that a delete from some tables works.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Erasable {
+    /// The tables, as a glob.
+    pub table: Glob,
+    /// The worst verdict that will do; `None` takes back what an earlier entry demands.
+    pub wanted: Option<Verdict>,
+    /// Why, for the finding's text.
+    pub reason: Option<String>,
+}
+
+impl DeletePolicy {
+    /// Finds the tables of a schema that it is about. Of several entries about a table the last one counts.
+    pub fn in_schema(&self, schema: &Schema) -> Demands {
+        let mut demands = Demands { max_depth: self.max_depth, ..Demands::default() };
+        for entry in &self.erasable {
+            for table in matching(&entry.table, schema) {
+                match entry.wanted {
+                    Some(wanted) => demands.erasable.insert(table.clone(), wanted),
+                    None => demands.erasable.remove(table),
+                };
+            }
+        }
+        for glob in &self.never_cascade_into {
+            demands.never_cascade_into.extend(matching(glob, schema).cloned());
+        }
+        demands
+    }
+
+    /// Returns why a table must be erasable, if the user says.
+    pub fn reason(&self, table: &TableName, schema: &Schema) -> Option<&str> {
+        let texts = texts(table, schema.default_schema.as_deref());
+        let about = |e: &&Erasable| texts.iter().any(|t| e.table.compile_matcher().is_match(t));
+        self.erasable.iter().rev().find(about)?.reason.as_deref()
+    }
+}
+
+/// Returns the tables that a pattern is about; partitions are not asked for by themselves.
+pub fn matching<'s>(glob: &Glob, schema: &'s Schema) -> impl Iterator<Item = &'s TableName> {
+    let matcher = glob.compile_matcher();
+    let default = schema.default_schema.as_deref();
+    let about = move |t: &&TableName| texts(t, default).iter().any(|text| matcher.is_match(text));
+    schema.logical_tables().map(|t| &t.name).filter(about)
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ mod tests {
             reason: Some("users can delete their data.".into()),
             position: 0,
         };
-        Settings { policies: vec![policy], foreign_keys: None }
+        Settings { policies: vec![policy], ..Settings::default() }
     }
 
     fn users() -> Schema {

@@ -194,7 +194,7 @@ mod tests {
             settings: &settings,
             scan: None,
             timeline: None,
-            plans: None,
+            plans: None, deletes: crate::rules::Deletes::default(),
         };
         let mut found = Vec::new();
         check(&context, &mut found);

@@ -242,6 +242,7 @@ mod tests {
             scan: None,
             timeline: None,
             plans,
+            deletes: crate::rules::Deletes::default(),
         };
         rules::check([rules::find("unindexed-foreign-key").unwrap()], &context)
     }

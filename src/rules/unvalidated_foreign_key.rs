@@ -106,7 +106,7 @@ mod tests {
             settings: &settings,
             scan: Some(&scan),
             timeline: None,
-            plans: None,
+            plans: None, deletes: rules::Deletes::default(),
         };
         rules::check([rules::find(RULE).unwrap()], &context)
     }

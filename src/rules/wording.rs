@@ -1,5 +1,6 @@
 //! Words that the rules about actions and state share: how a key, a refusal or a list is called.
 
+use super::Context;
 use crate::change::Change;
 use crate::relations::side;
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
@@ -29,6 +30,20 @@ pub(super) fn list(words: &[String]) -> String {
 /// Writes `1 row`, `2 rows`.
 pub(super) fn rows(count: u64) -> String {
     if count == 1 { "1 row".to_string() } else { format!("{count} rows") }
+}
+
+/// Writes the way that a delete takes from a table: `users -> posts.user_id -> comments.post_id`.
+pub(super) fn way(context: &Context<'_>, root: &TableName, relations: &[usize]) -> String {
+    let sides = relations.iter().map(|&r| context.relations.relations()[r].child_side());
+    std::iter::once(root.to_string()).chain(sides).collect::<Vec<_>>().join(" -> ")
+}
+
+/// Writes the command that shows what a delete from a table comes to.
+pub(super) fn fate_command(root: &TableName, options: &str) -> String {
+    let name = root.to_string();
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let name = if plain { name } else { format!("'{}'", name.replace('\'', "'\\''")) };
+    format!("`referee fate SOURCE {name}{options}`")
 }
 
 /// Makes the change that gives a key another action on delete; the list of changed columns is dropped with the old one.

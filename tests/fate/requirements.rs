@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use referee::engine::SessionOptions;
-use referee::fate::{Effect, Fate, Fates, Goal, Options, RepairOptions, TableFate, Verdict};
+use referee::fate::{Effect, Fate, Fates, Goal, Options, TableFate, Verdict};
 use referee::relations::Graph;
 use referee::schema::{Action, Engine, Schema, TableName};
 use referee::source::Source;
@@ -218,8 +218,7 @@ fn r4_with_references_that_may_become_null() {
     let (_, mut schema) = postgres(include_str!("../fixtures/r4.sql"));
     schema.engine = Engine::Cockroach;
     let graph = Graph::new(&schema, &[], 1.0);
-    let options =
-        Options { repair: RepairOptions { goal: Goal::LeavesRows, ..RepairOptions::default() }, ..Options::default() };
+    let options = Options { goal: Goal::LeavesRows, ..Options::default() };
     let repair = Fates::new(&schema, &graph, options).of(&"users".into()).unwrap().repair.unwrap();
     assert_eq!(repair.verdict, Verdict::LeavesRows);
     let to = |side: &str| repair.changes.iter().find(|c| c.path.last().unwrap() == side).map(|c| c.to);

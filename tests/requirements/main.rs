@@ -8,6 +8,7 @@ mod support;
 
 mod clean;
 mod contradiction;
+mod deletes;
 mod missing_keys;
 mod newer;
 mod partitions;

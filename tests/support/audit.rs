@@ -36,7 +36,7 @@ pub fn audit(source: &str, ask: Ask<'_>) -> Report {
     let options = Options {
         relations: config.resolve(&input.schema).relations,
         threshold: config::THRESHOLD,
-        settings: Settings { policies: config.policies(), foreign_keys: ask.foreign_keys },
+        settings: Settings { policies: config.policies(), deletes: config.deletes(), foreign_keys: ask.foreign_keys },
         rules: rules::ALL.iter().collect(),
         tables: Vec::new(),
         data: ask.data.then_some(ScanOptions { samples: 5 }),

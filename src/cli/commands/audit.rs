@@ -42,6 +42,7 @@ pub(super) fn run(args: &AuditArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     interrupt::check()?;
 
     ui.diagnostics(&config.name, &config.text, &config.unused_policies(&report.relations));
+    ui.diagnostics(&config.name, &config.text, &config.unused_tables(&report.schema));
     hidden.warn_of_unused(&config, &report, ui);
     let format = args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse));
     let mut style = ui.style;

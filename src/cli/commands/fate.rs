@@ -6,7 +6,7 @@ use super::super::ui::Ui;
 use super::super::{interrupt, output};
 use crate::config::THRESHOLD;
 use crate::engine::Session;
-use crate::fate::{Counted, Fates, Impact, Options, RepairOptions};
+use crate::fate::{Counted, Fates, Impact, Options};
 use crate::relations::Graph;
 use crate::render::{self, FateFormat};
 
@@ -20,8 +20,9 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
     let graph = Graph::new(&input.schema, &declared, threshold);
     let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
-    let repair = RepairOptions { goal: args.goal.into(), ..RepairOptions::default() };
-    let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, repair });
+    ui.diagnostics(&config.name, &config.text, &config.unused_tables(&input.schema));
+    let demands = config.deletes().in_schema(&input.schema);
+    let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, demands, goal: args.goal.into() });
     let mut style = ui.style;
     style.colour &= args.output.is_none();
     let text = match &root {

@@ -152,6 +152,7 @@ fn judge(input: Input, args: &LintArgs, config: &Config, loud: bool, ui: &Ui) ->
     interrupt::check()?;
     if loud {
         ui.diagnostics(&config.name, &config.text, &config.unused_policies(&report.relations));
+        ui.diagnostics(&config.name, &config.text, &config.unused_tables(&report.schema));
         hidden.warn_of_unused(config, &report, ui);
     }
     Ok(report)

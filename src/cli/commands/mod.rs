@@ -133,6 +133,7 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
         threshold: what.min_confidence.or(config.threshold).unwrap_or(config::THRESHOLD),
         settings: Settings {
             policies: config.policies(),
+            deletes: config.deletes(),
             foreign_keys: what.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys),
         },
         rules,

@@ -21,6 +21,10 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
     if let Some(today) = fate.today {
         out.push_str(&format!("\nWith today's order: {today}.\n"));
     }
+    if !fate.broken.is_empty() {
+        out.push_str("\n## This breaks what referee.toml demands\n\n");
+        fate.broken.iter().for_each(|b| out.push_str(&format!("- {}: {}\n", code(b.demand.name()), b.text)));
+    }
     let blockers: Vec<_> = fate.blockers().collect();
     if !blockers.is_empty() {
         out.push_str("\n## In the way\n\n| Relation | Path | Why |\n|---|---|---|\n");

@@ -28,6 +28,7 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, style: &Style) -> String
     lines.push(format!("{} {dot} {} {dot} {verdict}", style.bold(&tame(&fate.root.to_string())), fate.engine));
     lines.push(String::new());
     lines.extend(wrap(&sentence(&fate.summary), style.width));
+    broken(fate, style, &mut lines);
     blockers(fate, style, &mut lines);
     repair(fate, style, &mut lines);
     what_happens(fate, style, &mut lines);
@@ -58,6 +59,17 @@ fn hanging(text: &str, first: &str, style: &Style, lines: &mut Vec<String>) {
     for (i, line) in wrap(text, room).into_iter().enumerate() {
         let indent = if i == 0 { first.to_string() } else { " ".repeat(first.len()) };
         lines.push(format!("{indent}{line}"));
+    }
+}
+
+fn broken(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
+    if fate.broken.is_empty() {
+        return;
+    }
+    heading("This breaks what referee.toml demands", style, lines);
+    for broken in &fate.broken {
+        let name = style.colour(AnsiColor::Red, broken.demand.name());
+        hanging(&format!("{name}: {}.", tame(&broken.text)), "  - ", style, lines);
     }
 }
 
@@ -198,6 +210,10 @@ pub fn ranking(ranks: &[Rank], style: &Style) -> String {
         }
         if rank.deleted > 0 {
             parts.push(format!("takes rows of {}", count(rank.deleted, "table")));
+        }
+        if !rank.broken.is_empty() {
+            let names: Vec<&str> = rank.broken.iter().map(|d| d.name()).collect();
+            parts.push(format!("breaks {}", names.join(", ")));
         }
         let verdict = style.colour(colour_of(rank.verdict), &pad(rank.verdict.name(), 16));
         let line = format!("{}  {verdict}  {}", pad(&tame(&rank.table.to_string()), widest), parts.join(", "));

@@ -1,0 +1,190 @@
+//! `order-dependent-delete`: a delete that succeeds or fails by the order in which the engine takes the keys.
+
+use super::helpers::fix;
+use super::wording::{key_name, key_place, way, with_on_delete};
+use super::{Context, EVERY_ENGINE, Meta};
+use crate::change::Change;
+use crate::fate::{Conflict, DecidedBy};
+use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::schema::{Action, Engine, ForeignKey, TableName, Timing};
+
+pub(super) static META: Meta = Meta {
+    code: "REF209",
+    name: "order-dependent-delete",
+    severity: Severity::Warning,
+    summary: "The order in which the engine takes the keys decides whether a delete succeeds",
+    engines: EVERY_ENGINE,
+    needs_data: false,
+    page: include_str!("../../docs/rules/order-dependent-delete.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    for conflict in context.conflicts() {
+        if let DecidedBy::Order { refuses_today, refuses_restored } = conflict.decided_by {
+            findings.extend(finding(context, conflict, refuses_today, refuses_restored));
+        }
+    }
+}
+
+fn finding(context: &Context<'_>, conflict: &Conflict, today: bool, restored: Option<bool>) -> Option<Finding> {
+    let engine = context.schema.engine;
+    let relations = context.relations.relations();
+    let refusing = &relations[*conflict.refused_by.last()?];
+    let removing = &relations[*conflict.removed_by.last()?];
+    let key = refusing.foreign_key()?;
+    let (child, root) = (&refusing.child, &conflict.root);
+    let (refused_by, removed_by) = (way(context, root, &conflict.refused_by), way(context, root, &conflict.removed_by));
+    let message = format!(
+        "A delete from `{root}` comes to `{child}` on two ways, and the order of the keys decides whether {} refuses it",
+        key_name(child, key)
+    );
+    let outcome = |refuses: bool| if refuses { "the refusal comes first and the delete fails" } else { "the rows are gone first and the delete succeeds" };
+    let goes = if removing.on_delete == Some(Action::Cascade) { "deletes the rows" } else { "sets the reference to NULL" };
+    let mut why = format!(
+        "{removed_by} {goes}; {refused_by} refuses while there are any. {engine} takes keys in the order {}, so today {}.",
+        order(engine),
+        outcome(today)
+    );
+    match restored {
+        Some(copy) if copy != today => {
+            why.push_str(&format!(
+                " A dump and restore turns this round: pg_dump writes keys sorted by name, so in the copy {}.",
+                outcome(copy)
+            ));
+        }
+        Some(_) => why.push_str(" Any migration that makes one of these keys anew can turn it round."),
+        None if engine == Engine::Sqlite => why.push_str(" Any rebuild of the table that writes the keys in another order turns it round."),
+        None => why.push_str(" A key that is made anew under another name can turn it round."),
+    }
+    let (help, changes) = independent(engine, child, key);
+    let mut finding = Finding::new(&META, Subject::relation(refusing), message)
+        .distinguished_by(&format!("{} {}", refusing.parent, removing.child_side()))
+        .why(why)
+        .help(help)
+        .label(key_place(child, key), format!("ON DELETE {}", key.on_delete));
+    if let Some(other) = removing.foreign_key() {
+        finding = finding.label(key_place(&removing.child, other), format!("ON DELETE {}", other.on_delete));
+    }
+    if let Some((title, change)) = changes {
+        finding = finding.fix(fix(context, title, Safety::Unsafe, vec![change]));
+    }
+    let cascade = with_on_delete(child, key, Action::Cascade);
+    Some(finding.fix(fix(context, format!("Make {} ON DELETE CASCADE", key_name(child, key)), Safety::Manual, vec![cascade])))
+}
+
+fn order(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres | Engine::Cockroach => "in which they were created",
+        Engine::Sqlite => "in which they were declared, the newest first",
+        Engine::Mysql | Engine::Mariadb => "of their names",
+    }
+}
+
+/// Says what makes the delete independent of the order, and the change that does if it leaves the key refusing.
+///
+/// PostgreSQL, CREATE TABLE, "REFERENCES": only NO ACTION can be put off. SQLite, "Foreign Key Support", 4.3: NO ACTION is
+/// checked at the end of the statement, RESTRICT at once. InnoDB has no check but the one at once.
+fn independent(engine: Engine, child: &TableName, key: &ForeignKey) -> (String, Option<(String, Change)>) {
+    let name = key_name(child, key);
+    let cascade = format!("If a row of `{child}` may go with either parent, make the key ON DELETE CASCADE.");
+    let refuses = key.on_delete.refuses();
+    match engine {
+        Engine::Postgres if refuses => {
+            let new = ForeignKey { on_delete: Action::NoAction, timing: Timing::Deferred, ..key.clone() };
+            let change = Change::ReplaceForeignKey { table: child.clone(), old: key.clone(), new };
+            let help = format!(
+                "Make {name} NO ACTION DEFERRABLE INITIALLY DEFERRED: it then looks at the end of the transaction, when all \
+                 cascades are done. {cascade}"
+            );
+            (help, Some((format!("Put the check of {name} off to the end of the transaction"), change)))
+        }
+        Engine::Sqlite if refuses => {
+            let change = with_on_delete(child, key, Action::NoAction);
+            let help = format!(
+                "Make {name} ON DELETE NO ACTION: SQLite then looks at the end of the statement, when all cascades are done. \
+                 {cascade}"
+            );
+            (help, Some((format!("Make {name} ON DELETE NO ACTION"), change)))
+        }
+        _ => (format!("{cascade} Otherwise delete the rows of `{child}` by a statement of their own before."), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+    use crate::testing::{findings, schema};
+
+    /// `c` goes with `a` and is refused by `b`, one step further than `root`. `refusing_first`: the way over `b` is older.
+    fn race(engine: Engine, action: &str, refusing_first: bool) -> Schema {
+        let c = format!("c: id int8 pk, a int8 >a.id cascade, b int8 >b.id {action}");
+        let mut s = schema(
+            engine,
+            &["root: id int8 pk", "a: id int8 pk, r int8 >root.id cascade", "b: id int8 pk, r int8 >root.id cascade", &c],
+        );
+        let order = |table: &str, first: bool| if (table == "b") == first { 1 } else { 2 };
+        for table in ["a", "b"] {
+            s.table_mut(&table.into()).unwrap().foreign_keys[0].firing_order = order(table, refusing_first);
+        }
+        s
+    }
+
+    #[test]
+    fn outcome_of_today_and_of_a_restored_copy_is_told() {
+        let found = findings(&race(Engine::Postgres, "restrict", true), META.name);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].subject.place(), "c.b");
+        // In the copy `a_r_fkey` comes before `b_r_fkey`.
+        assert!(found[0].why.contains("today the refusal comes first"), "{}", found[0].why);
+        assert!(found[0].why.contains("in the copy the rows are gone first"), "{}", found[0].why);
+        let kept = findings(&race(Engine::Postgres, "restrict", false), META.name);
+        assert!(kept[0].why.contains("today the rows are gone first"), "{}", kept[0].why);
+        assert!(!kept[0].why.contains("in the copy"), "{}", kept[0].why);
+    }
+
+    #[test]
+    fn repair_makes_it_independent() {
+        for engine in [Engine::Postgres, Engine::Sqlite] {
+            let mut s = race(engine, "restrict", true);
+            let found = findings(&s, META.name);
+            assert_eq!(found.len(), 1, "{engine}");
+            found[0].fixes[0].changes[0].apply(&mut s).unwrap();
+            assert_eq!(findings(&s, META.name), []);
+            assert_eq!(findings(&s, "conflicting-cascade-paths").len(), 1);
+        }
+        let mariadb = findings(&race(Engine::Mariadb, "restrict", true), META.name);
+        assert_eq!(mariadb[0].fixes.len(), 1);
+    }
+
+    #[test]
+    fn engines_that_check_at_the_end_have_no_such_order() {
+        for (engine, action) in
+            [(Engine::Sqlite, "no-action"), (Engine::Cockroach, "restrict"), (Engine::Cockroach, "no-action")]
+        {
+            assert_eq!(findings(&race(engine, action, true), META.name), []);
+        }
+    }
+
+    #[test]
+    fn two_keys_on_one_column_are_another_rules_matter() {
+        let mut s = schema(Engine::Postgres, &["p: id int8 pk", "c: id int8 pk, p int8 >p.id cascade"]);
+        let table = s.table_mut(&"c".into()).unwrap();
+        let second = ForeignKey { on_delete: Action::Restrict, firing_order: 9, name: Some("x".into()), ..table.foreign_keys[0].clone() };
+        table.foreign_keys.push(second);
+        assert_eq!(findings(&s, META.name), []);
+        assert_eq!(findings(&s, "conflicting-foreign-keys").len(), 1);
+    }
+
+    #[test]
+    fn pair_of_keys_is_told_once_for_the_nearest_root() {
+        let mut s = race(Engine::Postgres, "restrict", true);
+        let mut top = schema(Engine::Postgres, &["top: id int8 pk", "root: id int8 pk, t int8 >top.id cascade"]);
+        s.tables.retain(|t| t.name.name != "root");
+        s.tables.append(&mut top.tables);
+        s.sort();
+        let found = findings(&s, META.name);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.contains("A delete from `root`"));
+    }
+}

@@ -1,0 +1,193 @@
+//! `refused-delete`: a table that must be erasable, and is not.
+
+use super::helpers::fix;
+use super::wording::{fate_command, way};
+use super::{Context, EVERY_ENGINE, Meta};
+use crate::fate::{Effect, Fate, Goal, RelationOutcome, Repair, Verdict};
+use crate::findings::{Finding, Safety, Severity, Subject};
+
+pub(super) static META: Meta = Meta {
+    code: "REF208",
+    name: "refused-delete",
+    severity: Severity::Error,
+    summary: "A delete from a table that referee.toml wants erasable does not work",
+    engines: EVERY_ENGINE,
+    needs_data: false,
+    page: include_str!("../../docs/rules/refused-delete.md"),
+};
+
+pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    if context.settings.deletes.erasable.is_empty() {
+        return;
+    }
+    let fates = context.fates();
+    for (table, &wanted) in &fates.demands().erasable {
+        let broken = |verdict: Verdict| verdict > wanted;
+        if !fates.verdict(table).is_some_and(|(verdict, _)| broken(verdict)) {
+            continue;
+        }
+        let Some(fate) = fates.without_repair(table) else { continue };
+        let relations = in_the_way(context, &fate);
+        // Orphans that only a guess predicts are no reason for an error.
+        if fate.verdict == Verdict::LeavesOrphans && relations.is_empty() {
+            continue;
+        }
+        let goal = if wanted == Verdict::Complete { Goal::Complete } else { Goal::LeavesRows };
+        let repair = fates.repair(table, goal).filter(|r| !r.changes.is_empty());
+        findings.push(finding(context, &fate, wanted, &relations, repair));
+    }
+}
+
+/// Returns the relations that keep the delete from what is wanted, nearest first.
+fn in_the_way<'f>(context: &Context<'_>, fate: &'f Fate) -> Vec<&'f RelationOutcome> {
+    let certain = |r: &RelationOutcome| {
+        r.chain.last().and_then(|&i| context.relations.relations().get(i)).is_some_and(crate::relations::Relation::is_certain)
+    };
+    let wanted = |r: &&RelationOutcome| match fate.verdict {
+        Verdict::Complete => false,
+        Verdict::LeavesRows => matches!(r.effect, Effect::Nulls | Effect::SetsDefault),
+        Verdict::LeavesOrphans => r.effect == Effect::LeavesOrphans && certain(r),
+        _ => r.effect.can_stop() || r.order_decides,
+    };
+    fate.relations.iter().filter(wanted).collect()
+}
+
+fn finding(
+    context: &Context<'_>,
+    fate: &Fate,
+    wanted: Verdict,
+    relations: &[&RelationOutcome],
+    repair: Option<Repair>,
+) -> Finding {
+    let root = &fate.root;
+    let mut message = fate.summary.clone();
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let reason = context.settings.deletes.reason(root, context.schema);
+    let reason = reason.map(|r| format!(" The reason given: {}.", r.trim_end_matches('.'))).unwrap_or_default();
+    let mut finding = Finding::new(&META, Subject::table(root), message).why(format!(
+        "referee.toml says that `{root}` is erasable, with the verdict {wanted} or a better one; the verdict is {}.{reason}",
+        fate.verdict
+    ));
+    for relation in relations {
+        let action = relation.on_delete.filter(|_| relation.effect != Effect::LeavesOrphans);
+        let action = action.map_or("no key".to_string(), |a| format!("ON DELETE {a}"));
+        let place = relation.path.last().cloned().unwrap_or_default();
+        finding = finding.label(place, format!("{action}, on the way {}", way(context, root, &relation.chain)));
+    }
+    let options = if wanted == Verdict::Complete { "" } else { " --goal leaves-rows" };
+    let command = fate_command(root, options);
+    let reaches = |r: &Repair| r.verdict <= wanted;
+    match repair {
+        Some(repair) if reaches(&repair) => {
+            let count = repair.changes.len();
+            let keys = if count == 1 { "1 key has".to_string() } else { format!("{count} keys have") };
+            let decide = repair.changes.iter().any(|c| c.decide);
+            let safety = if decide { Safety::Manual } else { Safety::Unsafe };
+            let changes = repair.changes.into_iter().map(|c| c.change).collect();
+            finding
+                .help(format!("{keys} to act otherwise: {command} shows which, why, and the SQL."))
+                .fix(fix(context, format!("Make `{root}` erasable"), safety, changes))
+        }
+        _ => {
+            let demands = context.fates().demands();
+            let limited = !demands.never_cascade_into.is_empty() || demands.max_depth.is_some();
+            let policy = if limited {
+                " within what never_cascade_into and max_depth allow: let a column be NULL, or change one of these policies"
+            } else {
+                ""
+            };
+            finding.help(format!(
+                "No change of actions reaches it{policy}. {command} shows which rows stop it, and how far a repair gets."
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use globset::Glob;
+
+    use super::*;
+    use crate::rules::Settings;
+    use crate::rules::policy::{DeletePolicy, Erasable};
+    use crate::schema::{Engine, Schema};
+    use crate::testing::{findings, findings_with, schema};
+
+    fn erasable(wanted: Verdict) -> DeletePolicy {
+        let entry = Erasable { table: Glob::new("users").unwrap(), wanted: Some(wanted), reason: Some("erasure on demand.".into()) };
+        DeletePolicy { erasable: vec![entry], ..DeletePolicy::default() }
+    }
+
+    fn found(schema: &Schema, deletes: DeletePolicy) -> Vec<Finding> {
+        findings_with(schema, META.name, &Settings { deletes, ..Settings::default() })
+    }
+
+    fn twin() -> Schema {
+        schema(
+            Engine::Postgres,
+            &[
+                "users: id int8 pk",
+                "sessions: id int8 pk, user_id int8 not-null >users.id cascade",
+                "events: id int8 pk, session_id int8 not-null >sessions.id",
+                "orders: id int8 pk, user_id int8 >users.id",
+            ],
+        )
+    }
+
+    #[test]
+    fn every_refusal_comes_with_its_way_and_the_command() {
+        assert!(findings(&twin(), META.name).is_empty());
+        let found = found(&twin(), erasable(Verdict::LeavesRows));
+        assert_eq!(found.len(), 1);
+        let labels: Vec<String> = found[0].labels.iter().map(|l| format!("{}: {}", l.place, l.text)).collect();
+        assert_eq!(
+            labels,
+            [
+                "orders.user_id: ON DELETE NO ACTION, on the way users -> orders.user_id",
+                "events.session_id: ON DELETE NO ACTION, on the way users -> sessions.user_id -> events.session_id",
+            ]
+        );
+        assert!(found[0].help.contains("`referee fate SOURCE users --goal leaves-rows`"), "{}", found[0].help);
+        assert!(found[0].why.ends_with("The reason given: erasure on demand."), "{}", found[0].why);
+        assert_eq!(found[0].fixes[0].changes.len(), 2);
+    }
+
+    #[test]
+    fn verdict_that_is_wanted_is_what_counts() {
+        let s = schema(Engine::Postgres, &["users: id int8 pk", "orders: id int8 pk, user_id int8 >users.id set-null"]);
+        assert!(found(&s, erasable(Verdict::LeavesRows)).is_empty());
+        let strict = found(&s, erasable(Verdict::Complete));
+        assert_eq!(strict[0].labels.len(), 1);
+        assert!(strict[0].help.contains("`referee fate SOURCE users`"));
+    }
+
+    #[test]
+    fn repair_that_a_policy_forbids_is_not_offered() {
+        let mut deletes = erasable(Verdict::LeavesRows);
+        deletes.never_cascade_into = vec![Glob::new("events").unwrap()];
+        let protected = found(&twin(), deletes);
+        assert!(protected[0].fixes.is_empty());
+        assert!(protected[0].help.contains("never_cascade_into"), "{}", protected[0].help);
+        let mut shallow = erasable(Verdict::LeavesRows);
+        shallow.max_depth = Some(1);
+        assert!(found(&twin(), shallow)[0].fixes.is_empty());
+        let mut deep = erasable(Verdict::LeavesRows);
+        deep.max_depth = Some(2);
+        assert_eq!(found(&twin(), deep)[0].fixes.len(), 1);
+    }
+
+    #[test]
+    fn orphans_count_where_they_are_certain() {
+        let mut s = twin();
+        for table in ["orders", "events"] {
+            s.table_mut(&table.into()).unwrap().foreign_keys.clear();
+        }
+        s.table_mut(&"events".into()).unwrap().columns.retain(|c| c.name == "id");
+        let certain = found(&s, erasable(Verdict::LeavesRows));
+        assert_eq!(certain.len(), 1);
+        assert!(certain[0].labels[0].text.starts_with("no key"), "{:?}", certain[0].labels);
+        assert!(found(&s, erasable(Verdict::LeavesOrphans)).is_empty());
+    }
+}
