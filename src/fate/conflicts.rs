@@ -1,14 +1,14 @@
 //! Where two ways through the schema want different things of the same rows: one removes them, the other refuses.
 //!
-//! Every root is judged once, and only those above a table where two such ways meet. A pair of keys is told once, for the
-//! nearest root, however many roots are above it.
+//! Roots are judged from the lowest up, and only those above a table where two such ways meet that no lower root has told
+//! of. So a pair of keys is told once, and a large schema costs little.
 
 use std::collections::BTreeMap;
 
 use super::Verdict;
 use super::engines::When;
 use super::judge::{Class, Judgement, MOST_PATHS, Ruling, Shape, judge};
-use super::levels::cascades;
+use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
 use super::paths::{Before, compare, forced};
 use crate::schema::{Engine, TableName};
@@ -16,10 +16,8 @@ use crate::schema::{Engine, TableName};
 /// A key that refuses child rows which the same delete removes on another way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// The nearest table from which a delete goes both ways.
+    /// The lowest table from which a delete goes both ways.
     pub root: TableName,
-    /// How many other tables it can start from.
-    pub other_roots: usize,
     /// The relations from the root to the refusal, itself last, as numbers in the graph.
     pub refused_by: Vec<usize>,
     /// The relations by which the rows go, or stop referring, on the other way.
@@ -42,20 +40,16 @@ pub enum DecidedBy {
     },
 }
 
-/// The best pair of ways known for a refusing link.
-struct Found {
-    root: usize,
-    roots: usize,
-    check: Vec<usize>,
-    escape: Vec<usize>,
-    by: DecidedBy,
-}
-
 pub(super) fn conflicts(net: &Net<'_>) -> Vec<Conflict> {
     let candidates = candidates(net);
-    let mut found: BTreeMap<(usize, bool), Found> = BTreeMap::new();
+    let wanted = roots(net, &candidates);
+    let mut found: BTreeMap<(usize, bool), Conflict> = BTreeMap::new();
     let mut restored: Option<Option<Net<'_>>> = None;
-    for root in roots(net, &candidates) {
+    for (root, links) in wanted {
+        let told = |l: &usize| found.contains_key(&(*l, true)) || found.contains_key(&(*l, false));
+        if links.iter().all(told) || is_refused(net, root, &candidates) {
+            continue;
+        }
         let judged = judge(net, root);
         if !matches!(judged.verdict, Verdict::DependsOnData | Verdict::DependsOnOrder) {
             continue;
@@ -68,18 +62,11 @@ pub(super) fn conflicts(net: &Net<'_>) -> Vec<Conflict> {
             let by_order = ruling.order_decides;
             let by_data = matches!(ruling.class, Class::MayRefuse | Class::MayFail)
                 && matches!(ruling.shape, Shape::Survivors(_) | Shape::Late(_));
-            if !by_order && !by_data {
+            if (!by_order && !by_data) || found.contains_key(&(ruling.link, by_order)) {
                 continue;
             }
-            if let Some(known) = found.get_mut(&(ruling.link, by_order)) {
-                known.roots += 1;
-                let nearest = judged.walk.depth[net.links[ruling.link].parent].map_or(usize::MAX, |d| d + 1);
-                if known.check.len() <= nearest {
-                    continue;
-                }
-            }
             let Some(ways) = ways(net, &judged, ruling) else { continue };
-            let by = if by_order {
+            let decided_by = if by_order {
                 let copy = restored.get_or_insert_with(|| in_restored_order(net)).as_ref();
                 let refuses = |before: Before| match before {
                     Before::Today => Some(false),
@@ -93,22 +80,42 @@ pub(super) fn conflicts(net: &Net<'_>) -> Vec<Conflict> {
             } else {
                 DecidedBy::Data
             };
-            let roots = found.get(&(ruling.link, by_order)).map_or(1, |f| f.roots);
-            let Ways { check, escape, .. } = ways;
-            found.insert((ruling.link, by_order), Found { root, roots, check, escape, by });
+            let relation = |links: &[usize]| links.iter().map(|&l| net.links[l].relation).collect();
+            let conflict = Conflict {
+                root: net.tables[root].clone(),
+                refused_by: relation(&ways.check),
+                removed_by: relation(&ways.escape),
+                decided_by,
+            };
+            found.insert((ruling.link, by_order), conflict);
         }
     }
-    let relation = |links: &[usize]| links.iter().map(|&l| net.links[l].relation).collect();
-    found
-        .into_values()
-        .map(|f| Conflict {
-            root: net.tables[f.root].clone(),
-            other_roots: f.roots - 1,
-            refused_by: relation(&f.check),
-            removed_by: relation(&f.escape),
-            decided_by: f.by,
-        })
-        .collect()
+    found.into_values().collect()
+}
+
+/// Tells at little cost whether child rows that nothing else removes refuse a delete from a root: then nothing that two
+/// ways do matters.
+fn is_refused(net: &Net<'_>, root: usize, candidates: &BTreeMap<usize, Vec<usize>>) -> bool {
+    let mut seen = vec![false; net.tables.len()];
+    seen[root] = true;
+    let mut open = vec![root];
+    while let Some(table) = open.pop() {
+        for &i in &net.below[table] {
+            let link = &net.links[i];
+            if cascades(net, i) {
+                if !std::mem::replace(&mut seen[link.child], true) {
+                    open.push(link.child);
+                }
+            } else if refusal(net, i).is_some()
+                && link.twins.len() == 1
+                && link.child != root
+                && !candidates.contains_key(&i)
+            {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 fn refusal(net: &Net<'_>, link: usize) -> Option<When> {
@@ -136,35 +143,41 @@ fn candidates(net: &Net<'_>) -> BTreeMap<usize, Vec<usize>> {
     found
 }
 
-/// Returns the tables from which cascades lead to both sides of a candidate, by number.
-fn roots(net: &Net<'_>, candidates: &BTreeMap<usize, Vec<usize>>) -> Vec<usize> {
+/// Returns the tables from which cascades lead to both sides of a candidate, each with those candidates, the lowest first.
+fn roots(net: &Net<'_>, candidates: &BTreeMap<usize, Vec<usize>>) -> Vec<(usize, Vec<usize>)> {
     let mut known: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
-    let mut above = |table: usize| {
-        let of = known.entry(table).or_insert_with(|| {
-            let mut seen = vec![false; net.tables.len()];
-            seen[table] = true;
-            let mut open = vec![table];
-            while let Some(at) = open.pop() {
-                for &i in net.above[at].iter().filter(|&&i| cascades(net, i)) {
-                    if !std::mem::replace(&mut seen[net.links[i].parent], true) {
-                        open.push(net.links[i].parent);
-                    }
-                }
-            }
-            seen
-        });
-        of.clone()
-    };
-    let mut wanted = vec![false; net.tables.len()];
+    for table in
+        candidates.iter().flat_map(|(&l, others)| others.iter().copied().chain([l])).map(|l| net.links[l].parent)
+    {
+        known.entry(table).or_insert_with(|| above(net, table));
+    }
+    let mut wanted: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (&link, others) in candidates {
-        let refused = above(net.links[link].parent);
-        for &other in others {
-            let removed = above(net.links[other].parent);
-            let both = refused.iter().zip(&removed).map(|(a, b)| *a && *b);
-            wanted.iter_mut().zip(both).for_each(|(w, both)| *w |= both);
+        let refused = &known[&net.links[link].parent];
+        let removed = |t: usize| others.iter().any(|&o| known[&net.links[o].parent][t]);
+        for table in (0..net.tables.len()).filter(|&t| refused[t] && removed(t)) {
+            wanted.entry(table).or_default().push(link);
         }
     }
-    (0..wanted.len()).filter(|&t| wanted[t]).collect()
+    let levels = Levels::new(net, &|i| cascades(net, i));
+    let mut wanted: Vec<(usize, Vec<usize>)> = wanted.into_iter().collect();
+    wanted.sort_by_key(|(t, _)| (levels.below[*t], *t));
+    wanted
+}
+
+/// Tells for each table whether cascades lead from it to a table, itself included.
+fn above(net: &Net<'_>, table: usize) -> Vec<bool> {
+    let mut seen = vec![false; net.tables.len()];
+    seen[table] = true;
+    let mut open = vec![table];
+    while let Some(at) = open.pop() {
+        for &i in net.above[at].iter().filter(|&&i| cascades(net, i)) {
+            if !std::mem::replace(&mut seen[net.links[i].parent], true) {
+                open.push(net.links[i].parent);
+            }
+        }
+    }
+    seen
 }
 
 /// Two ways to the same rows.

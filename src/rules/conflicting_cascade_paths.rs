@@ -34,18 +34,21 @@ fn finding(context: &Context<'_>, conflict: &Conflict) -> Option<Finding> {
         removing.child_side(),
         key_name(child, key)
     );
-    let others = match conflict.other_roots {
-        0 => String::new(),
-        1 => " A delete from one table above it meets the same.".to_string(),
-        n => format!(" Deletes from {n} other tables meet the same."),
-    };
     let (refused_by, removed_by) = (way(context, root, &conflict.refused_by), way(context, root, &conflict.removed_by));
+    // A child that names its owner itself, beside a parent of the same owner, or a parent in two roles.
+    let direct = conflict.removed_by.len() == 1;
+    let severity = if direct { Severity::Info } else { Severity::Warning };
+    let so = if direct {
+        "As long as there is no such row, the delete works; nothing in the schema keeps it out."
+    } else {
+        "So it works in a test with one owner, and fails in production with several."
+    };
     let mut finding = Finding::new(&META, Subject::relation(refusing), message)
+        .severity(severity)
         .distinguished_by(&format!("{} {}", refusing.parent, removing.child_side()))
         .why(format!(
             "{removed_by} {goes} the rows that it leads to; {refused_by} refuses while any other row is left. One row of \
-             `{child}` whose two parents belong to different rows of `{root}` stops the delete, so that it works in tests \
-             and fails in production.{others}"
+             `{child}` whose two parents belong to different rows of `{root}` stops the delete. {so}"
         ))
         .help(format!(
             "If a row of `{child}` may go with its `{}`, make the key ON DELETE CASCADE. If both parents always belong to the \
@@ -90,6 +93,19 @@ mod tests {
         assert_eq!(findings(&blog(Engine::Cockroach), META.name).len(), 1);
         // There the order decides before the rows do.
         assert_eq!(findings(&blog(Engine::Postgres), META.name), []);
+    }
+
+    #[test]
+    fn child_that_names_its_owner_itself_is_worth_knowing_only() {
+        let lines = &[
+            "crates: id int8 pk",
+            "versions: id int8 pk, crate_id int8 not-null >crates.id cascade",
+            "newest: crate_id int8 pk >crates.id cascade, version_id int8 not-null >versions.id",
+        ];
+        for engine in [Engine::Sqlite, Engine::Postgres] {
+            let found = findings(&schema(engine, lines), META.name);
+            assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+        }
     }
 
     #[test]

@@ -38,10 +38,10 @@ fn finding(context: &Context<'_>, conflict: &Conflict, today: bool, restored: Op
         "A delete from `{root}` comes to `{child}` on two ways, and the order of the keys decides whether {} refuses it",
         key_name(child, key)
     );
-    let outcome = |refuses: bool| if refuses { "the refusal comes first and the delete fails" } else { "the rows are gone first and the delete succeeds" };
-    let goes = if removing.on_delete == Some(Action::Cascade) { "deletes the rows" } else { "sets the reference to NULL" };
+    let outcome = |refuses: bool| if refuses { "the refusal comes first and the delete fails" } else { "the row is out of the way first and the delete succeeds" };
+    let goes = if removing.on_delete == Some(Action::Cascade) { "deletes it" } else { "sets it free" };
     let mut why = format!(
-        "{removed_by} {goes}; {refused_by} refuses while there are any. {engine} takes keys in the order {}, so today {}.",
+        "For a row of `{child}` on both ways, {removed_by} {goes}, {refused_by} refuses. {engine} takes keys in the order {}, so today {}.",
         order(engine),
         outcome(today)
     );
@@ -56,8 +56,12 @@ fn finding(context: &Context<'_>, conflict: &Conflict, today: bool, restored: Op
         None if engine == Engine::Sqlite => why.push_str(" Any rebuild of the table that writes the keys in another order turns it round."),
         None => why.push_str(" A key that is made anew under another name can turn it round."),
     }
+    // One table in two roles: a row on both ways has the same parent twice.
+    let roles = conflict.refused_by.len() == 1 && conflict.removed_by.len() == 1;
+    why.push_str(" A row that only the second way leads to refuses in any order.");
     let (help, changes) = independent(engine, child, key);
     let mut finding = Finding::new(&META, Subject::relation(refusing), message)
+        .severity(if roles { Severity::Info } else { Severity::Warning })
         .distinguished_by(&format!("{} {}", refusing.parent, removing.child_side()))
         .why(why)
         .help(help)
@@ -137,9 +141,9 @@ mod tests {
         assert_eq!(found[0].subject.place(), "c.b");
         // In the copy `a_r_fkey` comes before `b_r_fkey`.
         assert!(found[0].why.contains("today the refusal comes first"), "{}", found[0].why);
-        assert!(found[0].why.contains("in the copy the rows are gone first"), "{}", found[0].why);
+        assert!(found[0].why.contains("in the copy the row is out of the way first"), "{}", found[0].why);
         let kept = findings(&race(Engine::Postgres, "restrict", false), META.name);
-        assert!(kept[0].why.contains("today the rows are gone first"), "{}", kept[0].why);
+        assert!(kept[0].why.contains("today the row is out of the way first"), "{}", kept[0].why);
         assert!(!kept[0].why.contains("in the copy"), "{}", kept[0].why);
     }
 

@@ -56,7 +56,7 @@ fn postgres_deletes_or_refuses_as_the_order_says_and_a_restored_copy_does_the_op
             let report = audit(url, Ask::default());
             let finding = only(&report, "order-dependent-delete");
             assert_eq!(finding.why.contains("today the refusal comes first"), refuses, "{}", finding.why);
-            assert_eq!(finding.why.contains("in the copy the rows are gone first"), refuses, "{}", finding.why);
+            assert_eq!(finding.why.contains("in the copy the row is out of the way first"), refuses, "{}", finding.why);
             let mut client = connect(url);
             let mut delete = client.transaction().unwrap();
             assert_eq!(delete.batch_execute("DELETE FROM shops").is_err(), refuses);
