@@ -39,6 +39,9 @@ fn schemas(few: u32) -> u32 {
     std::env::var("FATE_SCHEMAS").ok().and_then(|n| n.parse().ok()).unwrap_or(few)
 }
 
+/// After how many schemas a run says how far it is.
+const PROGRESS: usize = 250;
+
 fn seed() -> u64 {
     std::env::var("FATE_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
@@ -52,7 +55,13 @@ fn run(kind: Kind, cases: u32, check: impl Fn(&Plan, Schema, &mut Tally) -> Resu
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let result = runner.run(&plans(), |plan| {
         let schema = plan.schema(kind);
-        check(&plan, schema, &mut tally.borrow_mut()).map_err(TestCaseError::fail)
+        let mut tally = tally.borrow_mut();
+        let result = check(&plan, schema, &mut tally).map_err(TestCaseError::fail);
+        // A run that is ended from outside has said how far it came.
+        if result.is_ok() && tally.schemas.is_multiple_of(PROGRESS) {
+            println!("{kind}, seed {}: {}", seed(), tally.line());
+        }
+        result
     });
     let tally = tally.into_inner();
     match result {
@@ -77,7 +86,9 @@ fn check(plan: &Plan, schema: &Schema, engine: &mut dyn truth::Engine, tally: &m
         let rows = rows::random(schema, &mut random, 4);
         truth::compare(schema, &rows, engine, tally).map_err(|e| format!("{e}\n{rows:?}"))?;
     }
-    truth::witnesses(schema, engine, tally)
+    truth::witnesses(schema, engine, tally)?;
+    tally.schemas += 1;
+    Ok(())
 }
 
 fn on_sqlite(cases: u32) {

@@ -154,13 +154,25 @@ pub fn random(schema: &Schema, random: &mut Random, most: usize) -> Rows {
     rows
 }
 
+/// How references that a chain of relations leaves open are given what they need.
+#[derive(Clone, Copy, Debug)]
+enum Closing {
+    /// By new parent rows; once there are more rows than this, by the newest row of the parent that is there.
+    Fresh(usize),
+    /// By rows that stand apart: one in each table, all of whose values are the same, so that they satisfy every key among
+    /// themselves. What these cannot be the parent of gets a new row, or one that is there once there are more than this.
+    Apart(usize),
+}
+
 /// The fewest rows on which a chain of relations runs from a root row down to a last row: what shows a refusal.
 ///
 /// Everything that the chain does not force is new and different: other parents are rows of their own, what can be NULL is.
-/// `None` if no such rows exist, or none so simple.
+/// Empty if no such rows exist, or none so simple.
 pub fn witness(schema: &Schema, graph: &Graph, root: &TableName, chain: &[usize]) -> Vec<(Rows, i64)> {
     // A chain without room for new rows around it, and ones with more and more.
-    [30, 12, 0].iter().filter_map(|&close_after| witness_of(schema, graph, root, chain, close_after)).collect()
+    use Closing::{Apart, Fresh};
+    let around = [30, 12, 0].map(Fresh).into_iter().chain([chain.len() + 60, 0].map(Apart));
+    around.filter_map(|closing| witness_of(schema, graph, root, chain, closing)).collect()
 }
 
 fn witness_of(
@@ -168,11 +180,14 @@ fn witness_of(
     graph: &Graph,
     root: &TableName,
     chain: &[usize],
-    close_after: usize,
+    closing: Closing,
 ) -> Option<(Rows, i64)> {
-    let mut cells = Cells { schema, rows: Vec::new(), classes: Vec::new() };
-    let mut last = cells.add(root)?;
-    let first = last;
+    let mut cells = Cells { schema, rows: Vec::new(), classes: Vec::new(), apart: BTreeMap::new() };
+    if matches!(closing, Closing::Apart(_)) {
+        cells.stand_apart()?;
+    }
+    let first = cells.add(root)?;
+    let mut last = first;
     for &relation in chain {
         let r = &graph.relations()[relation];
         let child = cells.add(&r.child)?;
@@ -181,9 +196,9 @@ fn witness_of(
         }
         last = child;
     }
-    for _ in 0..600 {
+    for _ in 0..1_000 {
         cells.merge_equal_keys();
-        if !cells.fill(close_after)? {
+        if !cells.fill(closing)? {
             return cells.finish(first);
         }
     }
@@ -196,6 +211,8 @@ struct Cells<'s> {
     rows: Vec<(&'s Table, Vec<usize>, Option<usize>)>,
     /// By class: the class it was merged into, and whether it is NULL.
     classes: Vec<(usize, Option<bool>)>,
+    /// By table: the row that stands apart.
+    apart: BTreeMap<&'s TableName, usize>,
 }
 
 impl<'s> Cells<'s> {
@@ -247,34 +264,68 @@ impl<'s> Cells<'s> {
         classes.iter().all(|&c| self.classes[c].1 == Some(false)).then_some(classes)
     }
 
-    fn merge_equal_keys(&mut self) {
-        'again: loop {
-            let live = self.live();
-            for (i, &a) in live.iter().enumerate() {
-                for &b in &live[i + 1..] {
-                    let table = self.rows[a].0;
-                    if table.name != self.rows[b].0.name {
-                        continue;
-                    }
-                    let keys = table.primary_key.iter().chain(&table.unique_keys);
-                    let equal =
-                        keys.filter_map(|k| Some(self.key(a, &k.columns)? == self.key(b, &k.columns)?)).any(|e| e);
-                    if equal {
-                        for column in &table.columns {
-                            let (x, y) = (self.cell(a, &column.name), self.cell(b, &column.name));
-                            self.join(x, y);
-                        }
-                        self.rows[b].2 = Some(a);
-                        continue 'again;
-                    }
+    /// Makes the rows that stand apart.
+    fn stand_apart(&mut self) -> Option<()> {
+        let referred = |table: &Table, column: &str| {
+            self.schema
+                .foreign_keys()
+                .any(|(_, k)| k.parent == table.name && k.parent_columns.iter().any(|c| c == column))
+        };
+        let wanted: Vec<(&'s Table, Vec<bool>)> = self
+            .schema
+            .tables
+            .iter()
+            .map(|t| (t, t.columns.iter().map(|c| !c.nullable || referred(t, &c.name)).collect()))
+            .collect();
+        let mut one = None;
+        for (table, has_value) in wanted {
+            let row = self.add(&table.name)?;
+            self.apart.insert(&table.name, row);
+            for (at, has_value) in has_value.into_iter().enumerate() {
+                let class = self.rows[row].1[at];
+                if has_value {
+                    self.classes[class].1 = Some(false);
+                    self.join(*one.get_or_insert(class), class);
                 }
             }
-            return;
+        }
+        Some(())
+    }
+
+    fn merge_equal_keys(&mut self) {
+        loop {
+            let mut seen: BTreeMap<(&TableName, usize, Vec<usize>), usize> = BTreeMap::new();
+            let mut same = None;
+            'rows: for row in self.live() {
+                let table = self.rows[row].0;
+                for (number, key) in table.primary_key.iter().chain(&table.unique_keys).enumerate() {
+                    let Some(classes) = self.key(row, &key.columns) else { continue };
+                    if let Some(&other) = seen.get(&(&table.name, number, classes.clone())) {
+                        same = Some((other, row));
+                        break 'rows;
+                    }
+                    seen.insert((&table.name, number, classes), row);
+                }
+            }
+            let Some((a, b)) = same else { return };
+            for at in 0..self.rows[a].1.len() {
+                self.join(self.rows[a].1[at], self.rows[b].1[at]);
+            }
+            self.rows[b].2 = Some(a);
         }
     }
 
+    /// By class: how many cells are of it.
+    fn cells_of_classes(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for row in self.live() {
+            self.rows[row].1.iter().for_each(|&c| counts[self.find(c)] += 1);
+        }
+        counts
+    }
+
     /// Gives one reference what it needs; false if every one has it, `None` if that cannot be.
-    fn fill(&mut self, close_after: usize) -> Option<bool> {
+    fn fill(&mut self, closing: Closing) -> Option<bool> {
         for row in self.live() {
             let table = self.rows[row].0;
             for key in &table.foreign_keys {
@@ -295,22 +346,38 @@ impl<'s> Cells<'s> {
                 if self.live().iter().any(held) {
                     continue;
                 }
-                // Where rows must refer to each other without end, the circle is closed with a row that is there.
-                let there = || self.live().into_iter().rev().find(|&r| self.rows[r].0.name == key.parent);
-                let parent = match there() {
-                    Some(there) if self.rows.len() > close_after => there,
-                    _ => self.add(&key.parent)?,
+                let parent = match self.parent_there(key, &cells, closing) {
+                    Some(there) => there,
+                    None => self.add(&key.parent)?,
                 };
                 for (c, p) in key.columns.iter().zip(&key.parent_columns) {
                     self.same((row, c), (parent, p));
                 }
-                if self.rows.len() > 120 {
+                if self.rows.len() > 240 {
                     return None;
                 }
                 return Some(true);
             }
         }
         Some(false)
+    }
+
+    /// Chooses a row that is there to be the parent of a reference with these cells.
+    fn parent_there(&self, key: &ForeignKey, cells: &[usize], closing: Closing) -> Option<usize> {
+        let there = || self.live().into_iter().rev().filter(|&r| self.rows[r].0.name == key.parent);
+        match closing {
+            // Where rows must refer to each other without end, the circle is closed with a row that is there.
+            Closing::Fresh(close_after) => there().next().filter(|_| self.rows.len() > close_after),
+            Closing::Apart(close_after) => {
+                let counts = self.cells_of_classes();
+                let fits = |&p: &usize| {
+                    let mut pairs = key.parent_columns.iter().zip(cells);
+                    pairs.all(|(c, &own)| counts[own] == 1 || self.cell(p, c) == own)
+                };
+                let apart = self.apart.get(&key.parent).copied().filter(fits);
+                apart.or_else(|| there().find(fits).filter(|_| self.rows.len() > close_after))
+            }
+        }
     }
 
     fn finish(&self, root: usize) -> Option<(Rows, i64)> {

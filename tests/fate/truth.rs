@@ -1,6 +1,6 @@
 //! The comparison: what was decided about every delete, and what the engine does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use referee::fate::{Effect, Fate, Fates, Impact, Options, Verdict};
 use referee::relations::Graph;
@@ -22,6 +22,7 @@ pub trait Engine {
 #[derive(Default, Debug)]
 pub struct Tally {
     pub schemas: usize,
+    pub fillings: usize,
     pub deletes: usize,
     pub refused: usize,
     pub verdicts: BTreeMap<&'static str, usize>,
@@ -31,6 +32,19 @@ pub struct Tally {
     pub witnessed_at_random: BTreeMap<&'static str, usize>,
     pub unwitnessed: BTreeMap<&'static str, usize>,
     pub first_unwitnessed: Vec<String>,
+}
+
+impl Tally {
+    /// How far a run is, in a line.
+    pub fn line(&self) -> String {
+        let Self { schemas, deletes, refused, .. } = self;
+        let of = |counts: &BTreeMap<&str, usize>| counts.get("depends-on-data").copied().unwrap_or(0);
+        let (all, without) = (of(&self.stoppable), of(&self.unwitnessed));
+        format!(
+            "{schemas} schemas right, {deletes} deletes, {refused} refused; \
+             {without} of {all} depends-on-data without a witness"
+        )
+    }
 }
 
 /// Compares what was decided about the delete of every row with what the engine does.
@@ -49,7 +63,7 @@ pub fn compare(schema: &Schema, rows: &Rows, engine: &mut dyn Engine, tally: &mu
             })?;
         }
     }
-    tally.schemas += 1;
+    tally.fillings += 1;
     Ok(())
 }
 
@@ -64,6 +78,20 @@ pub fn describe(fate: &Fate) -> String {
     });
     let conditions = fate.conditions.iter().map(|c| format!("  {} exact={} {:?}", c.relation, c.exact, c.sql));
     relations.chain(conditions).collect::<Vec<_>>().join("\n")
+}
+
+/// A schema's keys, one a line, as they fire.
+fn keys(schema: &Schema) -> String {
+    let mut keys: Vec<String> = schema
+        .foreign_keys()
+        .map(|(t, k)| {
+            let null = if k.columns.iter().all(|c| t.is_nullable(c)) { "" } else { " not null" };
+            let (columns, to) = (k.columns.join(", "), k.parent_columns.join(", "));
+            format!("  {:2} {} ({columns}){null} -> {} ({to}) {}", k.firing_order, t.name, k.parent, k.on_delete)
+        })
+        .collect();
+    keys.sort();
+    keys.join("\n")
 }
 
 fn bound(sql: &str, id: i64) -> String {
@@ -174,13 +202,15 @@ pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) ->
         };
         *tally.stoppable.entry(verdict.name()).or_default() += 1;
         let mut seen = false;
-        for relation in fate.relations.iter().filter(|r| wanted.contains(&r.effect)) {
+        'found: for relation in fate.relations.iter().filter(|r| wanted.contains(&r.effect)) {
             let deep = relation.reason.contains(" deep");
-            let chain = if deep { long_chain(&fate, &graph).unwrap_or_default() } else { relation.chain.clone() };
-            let found = witness(schema, &graph, &table.name, &chain);
-            if found.iter().any(|(rows, id)| stops(schema, engine, &table.name, rows, *id)) {
-                seen = true;
-                break;
+            let chains = if deep { long_chains(&fate, &graph) } else { vec![relation.chain.clone()] };
+            for chain in chains {
+                let found = witness(schema, &graph, &table.name, &chain);
+                if found.iter().any(|(rows, id)| stops(schema, engine, &table.name, rows, *id)) {
+                    seen = true;
+                    break 'found;
+                }
             }
         }
         let mut random = Random::new(7);
@@ -195,7 +225,12 @@ pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) ->
         if !seen {
             *tally.unwitnessed.entry(verdict.name()).or_default() += 1;
             if tally.first_unwitnessed.len() < 5 {
-                tally.first_unwitnessed.push(format!("{} {verdict}\n{}", table.name, describe(&fate)));
+                tally.first_unwitnessed.push(format!(
+                    "{} {verdict}\n{}\n{}",
+                    table.name,
+                    describe(&fate),
+                    keys(schema)
+                ));
             }
             if verdict != Verdict::DependsOnData {
                 return Err(format!(
@@ -214,20 +249,37 @@ fn stops(schema: &Schema, engine: &mut dyn Engine, root: &TableName, rows: &Rows
     engine.delete(schema, &root.name, id).is_err()
 }
 
-/// Finds a chain of 17 cascades, one circle after the other.
-fn long_chain(fate: &Fate, graph: &Graph) -> Option<Vec<usize>> {
-    let cascades: Vec<usize> =
+/// Chains of at least 17 cascades: the way to a circle, and then around it. At most `MOST_CHAINS`, short circles first.
+fn long_chains(fate: &Fate, graph: &Graph) -> Vec<Vec<usize>> {
+    const MOST_CHAINS: usize = 24;
+    let cascades: BTreeSet<usize> =
         fate.relations.iter().filter(|r| r.effect == Effect::Deletes).filter_map(|r| r.chain.last().copied()).collect();
-    let mut chains: Vec<(TableName, Vec<usize>)> = vec![(fate.root.clone(), Vec::new())];
-    for _ in 0..17 {
-        // One chain to each table is enough to go on from.
-        let mut next: BTreeMap<TableName, Vec<usize>> = BTreeMap::new();
-        for (table, chain) in &chains {
-            for &i in cascades.iter().filter(|&&i| graph.relations()[i].parent == *table) {
-                next.insert(graph.relations()[i].child.clone(), [chain.clone(), vec![i]].concat());
+    let mut found: Vec<(usize, Vec<usize>)> = Vec::new();
+    let mut open: Vec<(Vec<&TableName>, Vec<usize>)> = vec![(vec![&fate.root], Vec::new())];
+    while let Some((tables, chain)) = open.pop() {
+        if chain.len() > 17 {
+            found.push((chain.len(), chain));
+            continue;
+        }
+        for &i in cascades.iter().filter(|&&i| Some(&&graph.relations()[i].parent) == tables.last()) {
+            let child = &graph.relations()[i].child;
+            let longer = [chain.clone(), vec![i]].concat();
+            if let Some(at) = tables.iter().position(|t| *t == child) {
+                let circle = longer[at..].to_vec();
+                let mut pumped = longer;
+                while pumped.len() < 17 {
+                    pumped.extend(&circle);
+                }
+                found.push((circle.len(), pumped));
+            } else {
+                open.push(([tables.clone(), vec![child]].concat(), longer));
             }
         }
-        chains = next.into_iter().collect();
+        if found.len() > 10 * MOST_CHAINS {
+            break;
+        }
     }
-    chains.into_iter().next().map(|c| c.1)
+    found.sort();
+    found.truncate(MOST_CHAINS);
+    found.into_iter().map(|f| f.1).collect()
 }
