@@ -69,6 +69,21 @@ pub(crate) struct Ruling {
     pub exact: bool,
 }
 
+impl Ruling {
+    /// Returns what the delete comes to if there is nothing but this link, in today's order.
+    pub fn verdict(&self) -> Verdict {
+        match self.class {
+            Class::Fails => Verdict::Fails,
+            Class::Refuses => Verdict::Refused,
+            Class::MayRefuse | Class::MayFail => Verdict::DependsOnData,
+            Class::SetsDefault if self.shape != Shape::Nothing => Verdict::DependsOnData,
+            Class::Orphans => Verdict::LeavesOrphans,
+            Class::Nulls | Class::SetsDefault => Verdict::LeavesRows,
+            Class::Deletes | Class::Harmless | Class::Shadowed => Verdict::Complete,
+        }
+    }
+}
+
 /// The decision about one root.
 pub(crate) struct Judgement {
     pub walk: Walk,
@@ -104,17 +119,9 @@ pub(crate) fn judge(net: &Net<'_>, root: usize) -> Judgement {
 }
 
 fn sum_up(rulings: &[Ruling]) -> (Verdict, Option<Verdict>) {
-    let of = |r: &Ruling| match r.class {
-        Class::Fails => Verdict::Fails,
-        Class::Refuses => Verdict::Refused,
-        Class::MayRefuse | Class::MayFail => Verdict::DependsOnData,
-        Class::SetsDefault if r.shape != Shape::Nothing => Verdict::DependsOnData,
-        Class::Orphans => Verdict::LeavesOrphans,
-        Class::Nulls | Class::SetsDefault => Verdict::LeavesRows,
-        Class::Deletes | Class::Harmless | Class::Shadowed => Verdict::Complete,
+    let worst = |keep: &dyn Fn(&&Ruling) -> bool| {
+        rulings.iter().filter(keep).map(Ruling::verdict).max().unwrap_or(Verdict::Complete)
     };
-    let worst =
-        |keep: &dyn Fn(&&Ruling) -> bool| rulings.iter().filter(keep).map(of).max().unwrap_or(Verdict::Complete);
     let certain = worst(&|r| !r.order_decides);
     if certain >= Verdict::Refused || !rulings.iter().any(|r| r.order_decides) {
         return (certain, None);

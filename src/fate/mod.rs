@@ -5,6 +5,7 @@
 //! `engines`; `docs/fate.md` explains the reasoning. Nothing here talks to a database: conditions and counts are handed
 //! out as SQL.
 
+mod advice;
 mod conditions;
 mod conflicts;
 mod demands;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use crate::relations::Graph;
 use crate::schema::{Action, Engine, Schema, TableName};
 
+pub use advice::{Advisor, heed};
 pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Broken, Demand, Demands};
 pub use impact::{Counted, Impact, Rows, TableImpact};

@@ -3,8 +3,8 @@
 use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
+use crate::fate::Advisor;
 use crate::findings::{Finding, Safety, Severity, Subject};
-use crate::relations::infer::advise;
 use crate::relations::lookup::{Grade, grade};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
@@ -20,9 +20,10 @@ pub(super) static META: Meta = Meta {
 };
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let mut advisor = Advisor::new(context.schema, context.relations);
     for relation in context.relations.relations() {
         if !relation.is_declared() && !is_declared_otherwise(context, relation) {
-            findings.push(finding(context, relation));
+            findings.push(finding(context, &mut advisor, relation));
         }
     }
 }
@@ -46,7 +47,7 @@ fn is_declared_by_partitions(context: &Context<'_>, relation: &Relation, whole: 
         && partitions.all(|t| t.foreign_keys.iter().any(same) || is_declared_by_partitions(context, relation, &t.name))
 }
 
-fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
+fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation) -> Finding {
     let (child, parent) = (relation.child_side(), relation.parent_side());
     let message = match &relation.basis {
         Basis::Inferred { confidence, .. } => {
@@ -78,7 +79,7 @@ fn finding(context: &Context<'_>, relation: &Relation) -> Finding {
             finding = finding.label(&child, sentence);
         }
     }
-    let advice = advise(context.schema, context.relations, relation);
+    let advice = advisor.advise(relation);
     finding = finding.label(&child, format!("ON DELETE {} is advised: {}", advice.action, advice.rationale));
 
     let table = context.schema.table(&relation.child);

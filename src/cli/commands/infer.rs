@@ -9,6 +9,7 @@ use super::super::progress::Spinner;
 use super::super::ui::Ui;
 use super::super::{interrupt, output};
 use crate::config::{self, THRESHOLD};
+use crate::fate;
 use crate::relations::Relation;
 use crate::relations::infer::{Inference, Model, ReadOptions, Survey};
 use crate::render;
@@ -30,7 +31,8 @@ pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     }
     interrupt::check()?;
     let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
-    let inference = survey.report(Model::published(), threshold, read);
+    let mut inference = survey.report(Model::published(), threshold, read);
+    fate::heed(schema, &known, &mut inference);
     for failure in &survey.rows.failures {
         ui.warn(&format!("could not read {failure}"), Some("what rests on it is told by names only"));
     }

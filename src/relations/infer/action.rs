@@ -14,6 +14,17 @@ pub struct Advice {
     pub action: Action,
     /// Why, in a sentence.
     pub rationale: String,
+    /// Whether the schema itself has decided: all declared keys to the same parent do so.
+    pub unanimous: bool,
+}
+
+impl Advice {
+    /// Returns what to do where CASCADE is out of the question, and why it is.
+    #[must_use]
+    pub fn instead_of_cascade(schema: &Schema, relation: &Relation, rationale: String) -> Self {
+        let action = if is_nullable(schema, relation) { Action::SetNull } else { Action::Restrict };
+        Self { action, rationale, unanimous: false }
+    }
 }
 
 /// Nouns of tables that others only look up.
@@ -67,14 +78,13 @@ pub fn names_actor(column: &str) -> bool {
 /// Recommends the action for a relation that no key declares.
 ///
 /// What the user configured comes first, then what this schema's declared keys do: to the same parent, then anywhere, in
-/// the same situation. Only where neither says anything, nullability, names and ownership do.
+/// the same situation. Only where neither says anything, nullability, names and ownership do. Where a CASCADE leads is not
+/// looked into: `fate::Advisor` does.
 pub fn advise(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
     let advice = advised(schema, graph, relation);
     if advice.action == Action::Cascade && closes_a_circle(graph, relation) {
-        let nullable = is_nullable(schema, relation);
-        let action = if nullable { Action::SetNull } else { Action::Restrict };
-        let rationale = format!("CASCADE would close a circle of cascades through `{}`", relation.parent);
-        return Advice { action, rationale };
+        let why = format!("CASCADE would close a circle of cascades through `{}`", relation.parent);
+        return Advice::instead_of_cascade(schema, relation, why);
     }
     advice
 }
@@ -101,7 +111,7 @@ pub(super) fn for_all(schema: &Schema, graph: &Graph, proposals: &[Proposal]) ->
 
 /// Tells whether rows of the relation's child already take rows of its parent along when they are deleted.
 ///
-/// What a delete does in full is for the stage that knows each engine's rules to say; this only keeps clear of the obvious.
+/// What a delete does in full is for `fate`, which knows each engine's rules; this only keeps clear of the obvious.
 fn closes_a_circle(graph: &Graph, relation: &Relation) -> bool {
     if relation.is_self_reference() {
         return false;
@@ -126,7 +136,7 @@ fn is_nullable(schema: &Schema, relation: &Relation) -> bool {
 }
 
 fn advised(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
-    let advice = |action, rationale: String| Advice { action, rationale };
+    let advice = |action, rationale: String| Advice { action, rationale, unanimous: false };
     let (child, parent) = (&relation.child, &relation.parent);
     let asked_for = matches!(relation.basis, Basis::Configured);
     if let Some(action) = relation.on_delete.filter(|_| asked_for) {
@@ -134,7 +144,8 @@ fn advised(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
     }
     let nullable = is_nullable(schema, relation);
     if let Some((action, times, of)) = habit(schema, graph, relation, nullable) {
-        return advice(action, format!("{times} of the {of} declared keys to `{parent}` do so"));
+        let rationale = format!("{times} of the {of} declared keys to `{parent}` do so");
+        return Advice { action, rationale, unanimous: times == of };
     }
     if let Some(advice) = house_style(schema, graph, relation, nullable) {
         return advice;
@@ -222,7 +233,7 @@ fn house_style(schema: &Schema, graph: &Graph, relation: &Relation, nullable: bo
         if of >= ALIKE && times * 3 >= of * 2 && possible && action != Action::SetDefault {
             let kind = if nullable { "can be NULL" } else { "are NOT NULL" };
             let rationale = format!("{times} of {of} declared keys in a like situation, whose columns {kind}, do so");
-            return Some(Advice { action, rationale });
+            return Some(Advice { action, rationale, unanimous: false });
         }
     }
     None
