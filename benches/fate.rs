@@ -1,9 +1,11 @@
-//! Measures how long it takes to decide: every table of a large schema as a root, and the repair of a real one.
+//! Measures how long it takes to decide: every table of a large schema as a root, the repair of a real one, and advice that is
+//! held against it.
 //!
 //! `cargo bench --bench fate`; `benches/results/fate.md` is one such run.
 
-use referee::fate::{Fates, Options};
-use referee::relations::{Graph, Relation};
+use divan::black_box;
+use referee::fate::{Advisor, Fates, Options};
+use referee::relations::{Basis, Graph, Relation, infer};
 use referee::schema::{Action, Column, DataType, Engine, ForeignKey, Key, Schema, Table, TableName};
 
 fn main() {
@@ -25,15 +27,22 @@ fn table(schema: &mut Schema, name: &str, keys: &[(String, bool, String, Action)
     schema.tables.push(table);
 }
 
+/// How the keys of a large schema act: an owner that cascades, a reference that becomes NULL, one that refuses.
+const USUAL: [Action; 6] =
+    [Action::Cascade, Action::SetNull, Action::NoAction, Action::Cascade, Action::SetNull, Action::NoAction];
+/// Cascades wherever one looks, so that every delete reaches much and by many ways.
+const DENSE: [Action; 6] =
+    [Action::Cascade, Action::Cascade, Action::Cascade, Action::Cascade, Action::SetNull, Action::NoAction];
+
 /// 1,000 tables with three keys each, parents before children; the first tables refer to themselves.
-fn large(engine: Engine) -> Schema {
+fn large(engine: Engine, actions: [Action; 6]) -> Schema {
     let mut schema = Schema::new(engine);
     let mut order = 0;
     for t in 0..1_000_usize {
         let keys: Vec<_> = (1..=3)
             .map(|k| {
                 let parent = if t < k { t } else { (t * 7 + k * 131) % t };
-                let action = [Action::Cascade, Action::SetNull, Action::NoAction][k - 1];
+                let action = actions[t % 2 * 3 + k - 1];
                 (format!("p{k}_id"), true, format!("t{parent}"), action)
             })
             .collect();
@@ -75,9 +84,92 @@ const ENGINES: &[Engine] = &[Engine::Sqlite, Engine::Postgres, Engine::Cockroach
 /// The verdicts of all 1,000 roots, the network's making included.
 #[divan::bench(args = ENGINES)]
 fn all_roots_of_3000_keys(bencher: divan::Bencher<'_, '_>, engine: Engine) {
-    let schema = large(engine);
+    let schema = large(engine, USUAL);
     let graph = declared(&schema);
     bencher.bench_local(|| Fates::new(&schema, &graph, Options::default()).rank());
+}
+
+/// The same where two keys of three cascade.
+#[divan::bench(args = ENGINES, sample_count = 10, sample_size = 1)]
+fn all_roots_of_3000_keys_that_mostly_cascade(bencher: divan::Bencher<'_, '_>, engine: Engine) {
+    let schema = large(engine, DENSE);
+    let graph = declared(&schema);
+    bencher.bench_local(|| Fates::new(&schema, &graph, Options::default()).rank());
+}
+
+/// What no decision can do without: from every root along the cascades, and a look at each key on the way, by number.
+#[divan::bench(args = [false, true])]
+fn plain_walk_from_all_roots(bencher: divan::Bencher<'_, '_>, dense: bool) {
+    let schema = large(Engine::Postgres, if dense { DENSE } else { USUAL });
+    let number = |name: &TableName| schema.tables.iter().position(|t| t.name == *name);
+    let mut below: Vec<Vec<(usize, bool)>> = vec![Vec::new(); schema.tables.len()];
+    for (child, key) in schema.foreign_keys() {
+        if let (Some(child), Some(parent)) = (number(&child.name), number(&key.parent)) {
+            below[parent].push((child, key.on_delete == Action::Cascade));
+        }
+    }
+    bencher.bench_local(|| {
+        let mut looked_at = 0;
+        for root in 0..below.len() {
+            let mut seen = vec![false; below.len()];
+            seen[root] = true;
+            let mut reached = vec![root];
+            let mut next = 0;
+            while let Some(&table) = reached.get(next) {
+                next += 1;
+                for &(child, cascades) in &below[table] {
+                    looked_at += 1;
+                    if cascades && !std::mem::replace(&mut seen[child], true) {
+                        reached.push(child);
+                    }
+                }
+            }
+        }
+        black_box(looked_at)
+    });
+}
+
+/// A thousand relations that nothing declares among two thousand keys, with the graph of them all.
+fn undeclared(engine: Engine) -> (Schema, Graph) {
+    let mut schema = large(engine, USUAL);
+    let mut wished = Vec::new();
+    for table in &mut schema.tables {
+        let Some(at) = table.foreign_keys.iter().position(|k| k.on_delete == Action::Cascade) else { continue };
+        wished.push((table.name.clone(), table.foreign_keys.remove(at)));
+        // Where a column can be NULL, nobody advises CASCADE.
+        table.columns.iter_mut().filter(|c| c.name == "p1_id").for_each(|c| c.nullable = false);
+    }
+    let declared = schema.foreign_keys().map(|(t, k)| Relation::declared(&schema, &t.name, k));
+    let wished = wished.iter().map(|(table, key)| Relation {
+        on_delete: None,
+        basis: Basis::Configured,
+        ..Relation::declared(&schema, table, key)
+    });
+    let relations = declared.chain(wished).collect();
+    let graph = Graph::from_relations(&schema, relations);
+    (schema, graph)
+}
+
+/// Advice by names and habits for a thousand relations: what `advice_held_against_fate` rests on.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn advice_alone(bencher: divan::Bencher<'_, '_>) {
+    let (schema, graph) = undeclared(Engine::Postgres);
+    let open = || graph.relations().iter().filter(|r| !r.is_declared());
+    bencher.bench_local(|| {
+        let style = infer::HouseStyle::of(&schema, &graph);
+        open().map(|r| infer::advise_in_style(&schema, &graph, &style, r)).collect::<Vec<_>>()
+    });
+}
+
+/// The same, and each CASCADE tried on the network.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn advice_held_against_fate(bencher: divan::Bencher<'_, '_>) {
+    let (schema, graph) = undeclared(Engine::Postgres);
+    let open = || graph.relations().iter().filter(|r| !r.is_declared());
+    bencher.bench_local(|| {
+        let mut advisor = Advisor::new(&schema, &graph);
+        open().map(|r| advisor.advise(r)).collect::<Vec<_>>()
+    });
 }
 
 /// The whole fate of one root, with paths, reasons, conditions and the repair to the fixed point.

@@ -7,7 +7,7 @@
 use super::Verdict;
 use super::judge::{Judgement, judge};
 use super::net::{Act, Link, Net};
-use crate::relations::infer::{Advice, Inference, advise};
+use crate::relations::infer::{Advice, HouseStyle, Inference, advise_in_style};
 use crate::relations::{Graph, Relation};
 use crate::schema::{Action, Schema, Timing};
 
@@ -15,18 +15,19 @@ use crate::schema::{Action, Schema, Timing};
 pub struct Advisor<'s> {
     schema: &'s Schema,
     graph: &'s Graph,
+    style: HouseStyle,
     trial: Trial<'s>,
 }
 
 impl<'s> Advisor<'s> {
     /// Reads a schema and its relations.
     pub fn new(schema: &'s Schema, graph: &'s Graph) -> Self {
-        Self { schema, graph, trial: Trial::new(schema, graph) }
+        Self { schema, graph, style: HouseStyle::of(schema, graph), trial: Trial::new(schema, graph) }
     }
 
     /// Recommends the action for a relation of the graph that no key declares.
     pub fn advise(&mut self, relation: &Relation) -> Advice {
-        let advice = advise(self.schema, self.graph, relation);
+        let advice = advise_in_style(self.schema, self.graph, &self.style, relation);
         self.trial.hold(self.schema, relation, advice)
     }
 }

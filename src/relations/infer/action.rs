@@ -81,7 +81,12 @@ pub fn names_actor(column: &str) -> bool {
 /// the same situation. Only where neither says anything, nullability, names and ownership do. Where a CASCADE leads is not
 /// looked into: `fate::Advisor` does.
 pub fn advise(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
-    let advice = advised(schema, graph, relation);
+    advise_in_style(schema, graph, &HouseStyle::of(schema, graph), relation)
+}
+
+/// Recommends the action for one of many relations of a schema whose style was read before.
+pub fn advise_in_style(schema: &Schema, graph: &Graph, style: &HouseStyle, relation: &Relation) -> Advice {
+    let advice = advised(schema, graph, style, relation);
     if advice.action == Action::Cascade && closes_a_circle(graph, relation) {
         let why = format!("CASCADE would close a circle of cascades through `{}`", relation.parent);
         return Advice::instead_of_cascade(schema, relation, why);
@@ -135,7 +140,7 @@ fn is_nullable(schema: &Schema, relation: &Relation) -> bool {
     relation.columns.iter().all(|c| schema.table(&relation.child).is_some_and(|t| t.is_nullable(c)))
 }
 
-fn advised(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
+fn advised(schema: &Schema, graph: &Graph, style: &HouseStyle, relation: &Relation) -> Advice {
     let advice = |action, rationale: String| Advice { action, rationale, unanimous: false };
     let (child, parent) = (&relation.child, &relation.parent);
     let asked_for = matches!(relation.basis, Basis::Configured);
@@ -147,7 +152,7 @@ fn advised(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
         let rationale = format!("{times} of the {of} declared keys to `{parent}` do so");
         return Advice { action, rationale, unanimous: times == of };
     }
-    if let Some(advice) = house_style(schema, graph, relation, nullable) {
+    if let Some(advice) = house_style(schema, style, relation, nullable) {
         return advice;
     }
     let column = relation.columns.last().map(String::as_str).unwrap_or_default();
@@ -201,6 +206,18 @@ fn situation(schema: &Schema, relation: &Relation) -> Situation {
     (is_nullable(schema, relation), actor, table.is_some_and(|t| t.in_primary_key(column)), owned)
 }
 
+/// What a schema's declared keys do, each in its situation.
+#[derive(Clone, Debug)]
+pub struct HouseStyle(Vec<(Situation, Action)>);
+
+impl HouseStyle {
+    /// Reads the declared keys.
+    pub fn of(schema: &Schema, graph: &Graph) -> Self {
+        let declared = graph.relations().iter().filter_map(|r| Some((r, r.foreign_key()?.on_delete)));
+        Self(declared.map(|(r, action)| (situation(schema, r), action)).collect())
+    }
+}
+
 /// So many declared keys make a style.
 const STYLE: usize = 6;
 /// So many in the same situation outweigh the rest.
@@ -208,9 +225,8 @@ const ALIKE: usize = 3;
 
 /// Returns what this schema's declared keys do in the same situation: nullable or not, who did it or not, part of the key
 /// or not, owned or not; where too few are in just that situation, the last traits are dropped one by one.
-fn house_style(schema: &Schema, graph: &Graph, relation: &Relation, nullable: bool) -> Option<Advice> {
-    let declared: Vec<(Situation, Action)> =
-        graph.relations().iter().filter_map(|r| Some((situation(schema, r), r.foreign_key()?.on_delete))).collect();
+fn house_style(schema: &Schema, style: &HouseStyle, relation: &Relation, nullable: bool) -> Option<Advice> {
+    let declared = &style.0;
     if declared.len() < STYLE {
         return None;
     }

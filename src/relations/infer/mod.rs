@@ -25,7 +25,7 @@ use super::Relation;
 use crate::schema::{Column, Schema, Table, TableKind, TableName};
 use catalogue::Catalogue;
 
-pub use action::{Advice, advise, names_actor};
+pub use action::{Advice, HouseStyle, advise, advise_in_style, names_actor};
 pub use candidates::Candidate;
 pub use decide::{Class, Counts, Proposal, RunnerUp};
 pub use hint::{Hint, HintSource};
