@@ -573,6 +573,8 @@ pub(super) enum DocumentKind {
     Config,
     /// What `referee audit --format json` writes
     Findings,
+    /// What `referee lint PATH PATH --format json` writes
+    Reports,
     /// What `referee schema --format json` writes
     Schema,
     /// What `referee baseline write` writes

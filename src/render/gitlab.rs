@@ -29,11 +29,20 @@ struct Lines {
 
 /// Writes the report.
 pub fn render(report: &Report) -> String {
+    pretty(&issues(report, ""))
+}
+
+/// Writes one report of several: fingerprints, which must be unique in it, say which source they are of.
+pub fn render_all(reports: &[Report]) -> String {
+    pretty(&reports.iter().flat_map(|r| issues(r, &format!("{}: ", r.source))).collect::<Vec<_>>())
+}
+
+fn issues<'r>(report: &'r Report, of: &str) -> Vec<Issue<'r>> {
     let location = || Location { path: &report.source, lines: Lines { begin: 1 } };
     let findings = report.findings.iter().map(|f| Issue {
         description: format!("{}: {}", f.subject.place(), f.message),
         check_name: f.rule,
-        fingerprint: f.fingerprint.clone(),
+        fingerprint: format!("{of}{}", f.fingerprint),
         severity: match f.severity {
             Severity::Error => "critical",
             Severity::Warning => "major",
@@ -47,11 +56,11 @@ pub fn render(report: &Report) -> String {
     let failures = report.failures.iter().map(|f| Issue {
         description: format!("The audit is incomplete: {}: {}", f.what, f.message),
         check_name: "audit-incomplete",
-        fingerprint: format!("audit-incomplete: {}", f.what),
+        fingerprint: format!("{of}audit-incomplete: {}", f.what),
         severity: "blocker",
         location: location(),
     });
-    pretty(&findings.chain(failures).collect::<Vec<_>>())
+    findings.chain(failures).collect()
 }
 
 #[cfg(test)]

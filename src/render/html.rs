@@ -17,6 +17,12 @@ const PICTURE_LIMIT: usize = 60;
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
+    title: String,
+    reports: Vec<Part<'a>>,
+}
+
+/// What the page shows of one report.
+struct Part<'a> {
     source: &'a str,
     engine: String,
     summary: Summary,
@@ -46,10 +52,29 @@ struct Hidden<'a> {
 
 /// Writes the page.
 pub fn render(report: &Report) -> String {
+    page(vec![report])
+}
+
+/// Writes one page of several reports, one under the other.
+pub fn render_all(reports: &[Report]) -> String {
+    page(reports.iter().collect())
+}
+
+fn page(reports: Vec<&Report>) -> String {
+    let sources: Vec<&str> = reports.iter().map(|r| r.source.as_str()).collect();
+    let page = Page { title: sources.join(", "), reports: reports.iter().map(|r| part(r)).collect() };
+    // Writing into a String cannot fail, and the template calls nothing that can.
+    let mut text = page.render().unwrap_or_default();
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn part(report: &Report) -> Part<'_> {
     let summary = Summary::of(report);
     let picture = (summary.tables <= PICTURE_LIMIT && summary.relations.total() > 0)
         .then(|| svg::render(&View::new(&report.schema, &report.relations, &GraphOptions::default())));
-    let page = Page {
+    Part {
         source: &report.source,
         engine: engine(report),
         relations: summary.relations.sentence(),
@@ -85,12 +110,7 @@ pub fn render(report: &Report) -> String {
             .collect(),
         failures: &report.failures,
         no_statement: no_statement(report.schema.engine),
-    };
-    // Writing into a String cannot fail, and the template calls nothing that can.
-    let mut text = page.render().unwrap_or_default();
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
+    }
 }
 
 /// Escapes a message's text, and sets what stands in single backticks as code.

@@ -68,9 +68,29 @@ struct FailedPart<'a> {
     hint: Option<&'a str>,
 }
 
+/// The format's name and version for several reports.
+pub const FORMAT_OF_ALL: &str = "referee-reports/1";
+
+#[derive(Serialize, JsonSchema)]
+struct Documents<'a> {
+    /// The format's name and version.
+    format: &'a str,
+    /// One document of findings for each path, in the order in which they were given.
+    reports: Vec<Document<'a>>,
+}
+
 /// Writes the document.
 pub fn render(report: &Report) -> String {
-    let document = Document {
+    pretty(&document(report))
+}
+
+/// Writes the document of several reports.
+pub fn render_all(reports: &[Report]) -> String {
+    pretty(&Documents { format: FORMAT_OF_ALL, reports: reports.iter().map(document).collect() })
+}
+
+fn document(report: &Report) -> Document<'_> {
+    Document {
         format: FORMAT,
         source: &report.source,
         engine: report.schema.engine,
@@ -106,14 +126,20 @@ pub fn render(report: &Report) -> String {
             .iter()
             .map(|f| FailedPart { what: &f.what, message: &f.message, hint: f.hint.as_deref() })
             .collect(),
-    };
-    pretty(&document)
+    }
 }
 
 /// Returns the JSON Schema of the document.
 pub fn json_schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(Document);
     schema.insert("title".into(), "referee findings document".into());
+    schema.to_value()
+}
+
+/// Returns the JSON Schema of the document of several reports.
+pub fn json_schema_of_all() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Documents);
+    schema.insert("title".into(), "referee findings of several paths".into());
     schema.to_value()
 }
 
@@ -151,6 +177,18 @@ mod tests {
             assert!(errors.is_empty(), "{errors:#?}");
         }
         assert!(!validator.is_valid(&serde_json::json!({"format": FORMAT})), "the schema must demand something");
+    }
+
+    #[test]
+    fn documents_of_several_paths_are_valid_against_their_schema() {
+        let validator = jsonschema::validator_for(&json_schema_of_all()).expect("the schema is one");
+        let reports = [samples::report(), samples::clean()];
+        let document: serde_json::Value = serde_json::from_str(&render_all(&reports)).expect("JSON");
+        let errors: Vec<String> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let first: serde_json::Value = serde_json::from_str(&render(&reports[0])).expect("JSON");
+        assert_eq!((&document["format"], &document["reports"][0]), (&"referee-reports/1".into(), &first));
+        assert!(!validator.is_valid(&first));
     }
 
     #[test]

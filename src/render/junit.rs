@@ -7,6 +7,36 @@ use crate::findings::{Finding, Severity};
 /// Writes the document. Errors and warnings are failures, information is a passed case with output, suppressed findings
 /// are skipped, and what could not be done is an error.
 pub fn render(report: &Report) -> String {
+    document(&format!("referee {}", report.source), &[(report, suites(report, ""))])
+}
+
+/// Writes one document of several reports: the names of suites begin with the source they are of.
+pub fn render_all(reports: &[Report]) -> String {
+    let all: Vec<_> = reports.iter().map(|r| (r, suites(r, &format!("{}: ", r.source)))).collect();
+    document("referee", &all)
+}
+
+fn document(name: &str, parts: &[(&Report, Suites)]) -> String {
+    let sum = |count: fn(&Report) -> usize| parts.iter().map(|(r, _)| count(r)).sum::<usize>();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" \
+         skipped=\"{}\">\n{}</testsuites>\n",
+        escape(name),
+        parts.iter().map(|(_, s)| s.tests).sum::<usize>(),
+        sum(|r| r.findings.iter().filter(|f| f.severity >= Severity::Warning).count()),
+        sum(|r| r.failures.len()),
+        sum(|r| r.suppressed.len()),
+        parts.iter().map(|(_, s)| s.text.as_str()).collect::<String>(),
+    )
+}
+
+/// The suites of one report, and how many cases they hold.
+struct Suites {
+    text: String,
+    tests: usize,
+}
+
+fn suites(report: &Report, of: &str) -> Suites {
     let fails = |f: &&Finding| f.severity >= Severity::Warning;
     let mut suites = String::new();
     let mut tests = 0;
@@ -15,7 +45,7 @@ pub fn render(report: &Report) -> String {
         tests += cases.len();
         suites.push_str(&format!(
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">\n",
-            escape(name),
+            escape(&format!("{of}{name}")),
             cases.len()
         ));
         cases.iter().for_each(|c| suites.push_str(c));
@@ -65,14 +95,7 @@ pub fn render(report: &Report) -> String {
             .collect();
         suite("audit", &cases, 0, cases.len(), 0);
     }
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"referee {}\" tests=\"{tests}\" failures=\"{}\" \
-         errors=\"{}\" skipped=\"{}\">\n{suites}</testsuites>\n",
-        escape(&report.source),
-        report.findings.iter().filter(fails).count(),
-        report.failures.len(),
-        report.suppressed.len(),
-    )
+    Suites { text: suites, tests }
 }
 
 fn open(finding: &Finding) -> String {

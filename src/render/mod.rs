@@ -215,6 +215,26 @@ pub fn report(format: ReportFormat, report: &Report, style: &Style, quiet: bool)
     }
 }
 
+/// Writes one document of several reports, each of a path of its own. Of one report it is what [`report`] writes.
+pub fn reports(format: ReportFormat, reports: &[Report], style: &Style, quiet: bool) -> String {
+    if let [only] = reports {
+        return report(format, only, style, quiet);
+    }
+    let each = |between: &str| -> String {
+        let texts: Vec<String> = reports.iter().map(|r| report(format, r, style, quiet)).collect();
+        texts.join(between)
+    };
+    match format {
+        ReportFormat::Text | ReportFormat::Github => each(""),
+        ReportFormat::Markdown => each("\n"),
+        ReportFormat::Json => json::render_all(reports),
+        ReportFormat::Sarif => sarif::render_all(reports),
+        ReportFormat::Gitlab => gitlab::render_all(reports),
+        ReportFormat::Junit => junit::render_all(reports),
+        ReportFormat::Html => html::render_all(reports),
+    }
+}
+
 /// Writes a graph. `style` matters to [`GraphFormat::Tree`] only.
 pub fn graph(format: GraphFormat, schema: &Schema, relations: &Graph, options: &GraphOptions, style: &Style) -> String {
     let view = graph::View::new(schema, relations, options);
@@ -240,6 +260,32 @@ mod tests {
             assert_eq!(GraphFormat::parse(&format.name().to_uppercase()), Some(format));
         }
         assert_eq!(ReportFormat::parse("pdf"), None);
+    }
+
+    #[test]
+    fn one_document_holds_the_reports_of_several_paths() {
+        let style = Style::default();
+        let mut other = samples::report();
+        other.source = "other/migrations".into();
+        let both = [samples::report(), other];
+        for &format in ReportFormat::ALL {
+            let alone = report(format, &both[0], &style, false);
+            assert_eq!(reports(format, &both[..1], &style, false), alone, "{}", format.name());
+            let text = reports(format, &both, &style, false);
+            assert!(text.ends_with('\n') && text.len() > alone.len(), "{}", format.name());
+            if format != ReportFormat::Github {
+                assert!(text.contains("other/migrations"), "{}", format.name());
+            }
+        }
+        junit::tests::assert_well_formed(&reports(ReportFormat::Junit, &both, &style, false));
+        let issues = reports(ReportFormat::Gitlab, &both, &style, false);
+        let issues: Vec<serde_json::Value> = serde_json::from_str(&issues).expect("JSON");
+        let prints: std::collections::BTreeSet<&str> =
+            issues.iter().filter_map(|i| i["fingerprint"].as_str()).collect();
+        assert_eq!((issues.len(), prints.len()), (16, 16));
+        let html = reports(ReportFormat::Html, &both, &style, false);
+        let count = |what: &str| html.matches(what).count();
+        assert_eq!((count("<main>"), count("</main>"), count("<script>"), count("</html>")), (2, 2, 1, 1));
     }
 
     #[test]

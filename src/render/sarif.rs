@@ -22,19 +22,26 @@ struct Log<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
-    runs: [Run<'a>; 1],
+    runs: Vec<Run<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Run<'a> {
     tool: Tool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    automation_details: Option<AutomationDetails>,
     invocations: [Invocation; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     artifacts: Vec<Artifact>,
     results: Vec<ResultEntry<'a>>,
     column_kind: &'static str,
     properties: serde_json::Value,
+}
+
+#[derive(Serialize)]
+struct AutomationDetails {
+    id: String,
 }
 
 #[derive(Serialize)]
@@ -162,6 +169,20 @@ struct SuppressionEntry<'a> {
 
 /// Writes the log.
 pub fn render(report: &Report) -> String {
+    log(vec![run(report, None)])
+}
+
+/// Writes one log of several reports, a run for each. What tells runs of one tool apart is their category, which is what
+/// stands before the last slash of the id (§3.17.3).
+pub fn render_all(reports: &[Report]) -> String {
+    log(reports.iter().map(|r| run(r, Some(AutomationDetails { id: format!("referee/{}/", r.source) }))).collect())
+}
+
+fn log(runs: Vec<Run<'_>>) -> String {
+    pretty(&Log { schema: SCHEMA, version: "2.1.0", runs })
+}
+
+fn run(report: &Report, automation_details: Option<AutomationDetails>) -> Run<'_> {
     let all = || report.findings.iter().chain(report.suppressed.iter().map(|s| &s.finding));
     let mut codes: Vec<&'static str> = all().map(|f| f.code).collect();
     codes.sort_unstable();
@@ -192,27 +213,24 @@ pub fn render(report: &Report) -> String {
             text: format!("{}: {}{}", f.what, f.message, f.hint.as_ref().map(|h| format!("\n{h}")).unwrap_or_default()),
         },
     });
-    pretty(&Log {
-        schema: SCHEMA,
-        version: "2.1.0",
-        runs: [Run {
-            tool: Tool {
-                driver: Driver {
-                    name: "referee",
-                    version: env!("CARGO_PKG_VERSION"),
-                    rules: codes.iter().filter_map(|c| rules::find(c)).map(|r| rule(r.meta)).collect(),
-                },
+    Run {
+        tool: Tool {
+            driver: Driver {
+                name: "referee",
+                version: env!("CARGO_PKG_VERSION"),
+                rules: codes.iter().filter_map(|c| rules::find(c)).map(|r| rule(r.meta)).collect(),
             },
-            invocations: [Invocation {
-                execution_successful: report.failures.is_empty(),
-                tool_execution_notifications: notifications.collect(),
-            }],
-            artifacts: artifacts.iter().map(|a| Artifact { location: a.clone() }).collect(),
-            results,
-            column_kind: "unicodeCodePoints",
-            properties: json!({ "source": report.source, "engine": engine(report) }),
+        },
+        automation_details,
+        invocations: [Invocation {
+            execution_successful: report.failures.is_empty(),
+            tool_execution_notifications: notifications.collect(),
         }],
-    })
+        artifacts: artifacts.iter().map(|a| Artifact { location: a.clone() }).collect(),
+        results,
+        column_kind: "unicodeCodePoints",
+        properties: json!({ "source": report.source, "engine": engine(report) }),
+    }
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -370,6 +388,10 @@ mod tests {
                 validator.iter_errors(&value(&report)).map(|e| format!("{}: {e}", e.instance_path())).collect();
             assert!(errors.is_empty(), "{errors:#?}");
         }
+        let all = [samples::report(), samples::clean()];
+        let log: serde_json::Value = serde_json::from_str(&render_all(&all)).expect("JSON");
+        assert!(validator.is_valid(&log));
+        assert_eq!(log["runs"][1]["automationDetails"]["id"], "referee/shop.db/");
         let mut broken = value(&samples::report());
         broken["runs"][0]["results"][0]["level"] = "fatal".into();
         assert!(!validator.is_valid(&broken));

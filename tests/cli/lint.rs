@@ -186,3 +186,37 @@ fn a_policy_is_held_against_every_key_with_its_line() {
     let at = |file: &str, line| ("policy-violation".to_string(), file.to_string(), line);
     assert_eq!(rules_of(&run.out), [at("schema.sql", 5), at("migrations/0003_posts.sql", 3)], "{}", run.err);
 }
+
+#[test]
+fn several_paths_make_one_document() {
+    let sandbox = workspaces();
+    sandbox.write("other.sql", "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a_id int REFERENCES a (id));");
+    let lint = |format: &str| {
+        sandbox.run(&[
+            "lint",
+            "migrations",
+            "other.sql",
+            "--engine",
+            "postgres",
+            "--format",
+            format,
+            "--fail-on",
+            "error",
+        ])
+    };
+    let run = lint("json");
+    let document: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let sources: Vec<_> = document["reports"].as_array().unwrap().iter().map(|r| r["source"].clone()).collect();
+    assert_eq!((sources, run.code), (vec!["migrations".into(), "other.sql".into()], 1));
+    let schema: serde_json::Value = serde_json::from_str(&sandbox.run(&["json-schema", "reports"]).out).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&document));
+    let sarif: serde_json::Value = serde_json::from_str(&lint("sarif").out).unwrap();
+    assert_eq!(sarif["runs"][1]["automationDetails"]["id"], "referee/other.sql/");
+    for format in ["text", "github", "markdown", "junit", "html", "gitlab"] {
+        let run = lint(format);
+        assert!(run.code == 1 && run.out.contains("other.sql") && run.out.contains("migrations"), "{format}");
+    }
+    let written = sandbox.run(&["lint", "migrations", "other.sql", "--engine", "postgres", "-o", "report.txt"]);
+    assert_eq!((written.code, written.out.as_str()), (1, ""));
+    assert!(sandbox.read("report.txt").contains("other.sql"));
+}

@@ -113,7 +113,7 @@ fn every_rule_is_explained_and_an_unknown_one_is_not() {
 #[test]
 fn published_json_schemas_are_those_of_this_version() {
     let sandbox = Sandbox::new();
-    for name in ["config", "findings", "schema", "baseline", "plan"] {
+    for name in ["config", "findings", "reports", "schema", "baseline", "plan"] {
         let printed = sandbox.run(&["json-schema", name]).out;
         let path = format!("{}/docs/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
         if std::env::var_os("REFEREE_WRITE_SCHEMAS").is_some() {

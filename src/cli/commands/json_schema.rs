@@ -10,6 +10,7 @@ pub(super) fn run(args: &JsonSchemaArgs, ui: &Ui) -> Result<u8, CliError> {
     let schema = match args.document {
         DocumentKind::Config => config::json_schema(),
         DocumentKind::Findings => render::json::json_schema(),
+        DocumentKind::Reports => render::json::json_schema_of_all(),
         DocumentKind::Schema => schema::json_schema(),
         DocumentKind::Baseline => baseline::json_schema(),
         DocumentKind::Plan => render::plan::json::json_schema(),

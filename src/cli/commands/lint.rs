@@ -20,27 +20,21 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let config = super::configuration(global)?;
     let format =
         args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse)).unwrap_or_default();
-    let one_document = !matches!(format, ReportFormat::Text | ReportFormat::Github);
-    if args.paths.len() > 1 && (one_document || args.output.is_some()) {
-        return Err(CliError::new("only `text` and `github` on standard output can hold the reports of several paths")
-            .hint("lint one PATH at a time, or name the folder that holds the files"));
-    }
     output::check(args.output.as_deref())?;
     let fail_on = args.fail_on.or(config.audit.fail_on).unwrap_or(FailOn::Severity(Severity::Warning));
-    let mut worst = 0;
+    let mut reports = Vec::new();
     for path in &args.paths {
-        let report = lint(path, args, global, &config, ui)?;
-        let mut style = ui.style;
-        style.colour &= args.output.is_none();
-        let text = render::report(format, &report, &style, ui.quiet);
-        output::write(ui, args.output.as_deref(), &text)?;
-        if let Some(path) = &args.output {
-            ui.note(&format!("wrote {}", path.display()));
-        }
-        let code = code(&report, fail_on, ui);
-        worst = if worst == FAILED || code == FAILED { FAILED } else { worst.max(code) };
+        reports.push(lint(path, args, global, &config, ui)?);
     }
-    Ok(worst)
+    let mut style = ui.style;
+    style.colour &= args.output.is_none();
+    let text = render::reports(format, &reports, &style, ui.quiet);
+    output::write(ui, args.output.as_deref(), &text)?;
+    if let Some(path) = &args.output {
+        ui.note(&format!("wrote {}", path.display()));
+    }
+    let codes: Vec<u8> = reports.iter().map(|r| code(r, fail_on, ui)).collect();
+    Ok(if codes.contains(&FAILED) { FAILED } else { codes.into_iter().max().unwrap_or(0) })
 }
 
 fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui) -> Result<Report, CliError> {
