@@ -3,8 +3,12 @@
 use crate::engine;
 use crate::findings::Finding;
 use crate::relations::Graph;
+use crate::rules::Timeline;
 use crate::rules::{self, Context, Settings};
 use crate::schema::{Action, Column, DataType, Engine, ForeignKey, Index, Key, Schema, Table, TableName};
+use crate::source::history::{File, Migration, Place};
+use crate::source::replay;
+use crate::sql::Span;
 
 /// Makes a schema, one line a table: `orders: id int8 pk, customer_id int8 not-null >customers.id cascade index`.
 ///
@@ -88,4 +92,46 @@ pub(crate) fn findings_with(schema: &Schema, rule: &str, settings: &Settings) ->
         deletes: rules::Deletes::default(),
     };
     rules::check([rules::find(rule).expect("a rule of this name")], &context)
+}
+
+/// Runs one rule on migrations, each a text, and tells its findings: `warning orders.user_id 2:1`, the last of it the
+/// migration and the line.
+///
+/// A migration runs in a transaction, unless it begins with `-- alone`; one that begins with `-- base` is the base schema;
+/// what follows a line `-- down` in it leads back.
+pub(crate) fn lint(engine: Engine, rule: &str, migrations: &[&str]) -> Vec<String> {
+    lint_with(engine, rule, migrations, &Settings::default())
+}
+
+/// Does what [`lint`] does, with what the user has said.
+pub(crate) fn lint_with(engine: Engine, rule: &str, migrations: &[&str], settings: &Settings) -> Vec<String> {
+    let mut made = Vec::new();
+    for (file, text) in migrations.iter().enumerate() {
+        let place = |start, end| Place { file, span: Span::new(start, end) };
+        let down = text.find("-- down");
+        made.push(Migration {
+            name: format!("{}", file + 1),
+            up: place(0, down.unwrap_or(text.len())),
+            down: down.map(|start| place(start, text.len())),
+            reversible: true,
+            transaction: !text.starts_with("-- alone"),
+            base: text.starts_with("-- base"),
+        });
+    }
+    let file = |(number, text): (usize, &&str)| File { path: format!("{}", number + 1), text: text.to_string() };
+    let files = migrations.iter().enumerate().map(file).collect();
+    let (schema, history) = replay::replay(engine, files, made, &mut ());
+    let timeline = Timeline::new(engine, &history);
+    let context = Context {
+        schema: &schema,
+        relations: &graph(&schema),
+        dialect: engine::dialect(engine),
+        settings,
+        scan: None,
+        timeline: Some(&timeline),
+        plans: None,
+    };
+    let findings = rules::check([rules::find(rule).expect("a rule of this name")], &context);
+    let place = |f: &Finding| f.locations.first().map_or(String::new(), |l| format!("{}:{}", l.file, l.line));
+    findings.iter().map(|f| format!("{} {} {}", f.severity.name(), f.subject.place(), place(f))).collect()
 }

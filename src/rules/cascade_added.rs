@@ -41,3 +41,52 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::Settings;
+    use crate::rules::policy::Policy;
+    use crate::schema::{Action, Engine};
+    use crate::testing::{lint, lint_with};
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int CONSTRAINT k \
+                          REFERENCES p (id) ON DELETE SET NULL);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "cascade-added", migrations)
+    }
+
+    fn change(action: &str) -> String {
+        format!("ALTER TABLE c DROP CONSTRAINT k;\nALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id) {action};")
+    }
+
+    fn policy() -> Settings {
+        let policy = Policy {
+            parent: globset::Glob::new("p").unwrap(),
+            child: None,
+            on_delete: vec![Action::Cascade],
+            except: Vec::new(),
+            reason: None,
+            position: 0,
+        };
+        Settings { policies: vec![policy], ..Settings::default() }
+    }
+
+    #[test]
+    fn another_action_is_found() {
+        assert_eq!(said(&[TABLES, &change("ON DELETE CASCADE")]), ["warning c.p_id 2:2"]);
+    }
+
+    #[test]
+    fn the_same_action_is_none() {
+        assert_eq!(said(&[TABLES, &change("ON DELETE SET NULL")]), [""; 0]);
+        assert_eq!(said(&[&format!("{TABLES}{}", change("ON DELETE CASCADE"))]), [""; 0], "the table is new");
+    }
+
+    #[test]
+    fn what_is_taken_back_or_a_policy_is_none() {
+        assert_eq!(said(&[TABLES, &change("ON DELETE CASCADE"), &change("ON DELETE SET NULL")]), [""; 0]);
+        let change = change("ON DELETE CASCADE");
+        assert_eq!(lint_with(Engine::Postgres, "cascade-added", &[TABLES, &change], &policy()), [""; 0]);
+    }
+}

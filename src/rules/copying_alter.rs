@@ -57,3 +57,36 @@ fn checks_are_off(timeline: &Timeline<'_>, event: &Event<'_>) -> bool {
     }
     off
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Mysql, "copying-alter", migrations)
+    }
+
+    const KEY: &str = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id);";
+
+    #[test]
+    fn a_key_of_a_table_with_rows_is_found() {
+        assert_eq!(said(&[TABLES, KEY]), ["warning c.p_id 2:1"]);
+    }
+
+    #[test]
+    fn a_new_table_or_checks_switched_off_are_none() {
+        assert_eq!(said(&[&format!("{TABLES}{KEY}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("SET foreign_key_checks = 0; {KEY}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("-- base\n{KEY}")]), [""; 0]);
+    }
+
+    #[test]
+    fn checks_are_on_again_in_the_next_migration_or_when_it_is_said() {
+        assert_eq!(said(&[TABLES, "SET foreign_key_checks = 0;", KEY]), ["warning c.p_id 3:1"]);
+        let again = format!("SET foreign_key_checks = 0; SET SESSION foreign_key_checks = 1;\n{KEY}");
+        assert_eq!(said(&[TABLES, &again]), ["warning c.p_id 2:2"]);
+    }
+}

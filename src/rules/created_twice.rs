@@ -69,3 +69,37 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "created-twice", migrations)
+    }
+
+    const A: &str = "CREATE TABLE a (id int);";
+
+    #[test]
+    fn what_is_made_again_is_found() {
+        assert_eq!(said(&[A, A]), ["error a 2:1"]);
+        assert_eq!(said(&[A, "CREATE INDEX i ON a (id);", "\nCREATE INDEX i ON a (id);"]), ["error a 3:2"]);
+        assert_eq!(said(&[A, "ALTER TABLE a ADD COLUMN id int;"]), ["error a 2:1"]);
+    }
+
+    #[test]
+    fn what_is_gone_in_between_is_none() {
+        assert_eq!(said(&[A, "DROP TABLE a;", A]), [""; 0]);
+        assert_eq!(said(&[A, "ALTER TABLE a RENAME TO b;", A]), [""; 0]);
+    }
+
+    #[test]
+    fn the_same_definition_under_if_not_exists_is_told_softly() {
+        let again = "CREATE TABLE IF NOT EXISTS a (id int);";
+        assert_eq!(said(&[A, again]), ["info a 2:1"]);
+        assert_eq!(said(&[again, "DROP TABLE a;", again]), [""; 0]);
+        assert_eq!(said(&[A, &format!("DO $$ BEGIN {again} END $$;")]), [""; 0]);
+    }
+}

@@ -45,3 +45,39 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int CONSTRAINT k \
+                          REFERENCES p (id) ON DELETE CASCADE);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "foreign-key-dropped", migrations)
+    }
+
+    const DROP: &str = "ALTER TABLE c DROP CONSTRAINT k;\n";
+
+    #[test]
+    fn a_key_whose_column_stays_is_found() {
+        assert_eq!(said(&[TABLES, DROP]), ["warning c.p_id 2:1"]);
+    }
+
+    #[test]
+    fn what_leaves_nothing_behind_is_none() {
+        assert_eq!(said(&[TABLES, &format!("{DROP}ALTER TABLE c DROP COLUMN p_id;")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("{DROP}DROP TABLE p;")]), [""; 0]);
+        assert_eq!(said(&[TABLES, "DROP TABLE c;"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_key_that_comes_back_is_none() {
+        let again = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id);";
+        assert_eq!(said(&[TABLES, &format!("{DROP}{again}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, DROP, again]), [""; 0], "a later migration mends it");
+        let other = "CREATE TABLE o (id int PRIMARY KEY); ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES o (id);";
+        assert_eq!(said(&[TABLES, &format!("{DROP}{other}")]), [""; 0], "the column has another parent now");
+    }
+}

@@ -64,3 +64,40 @@ fn is_unchecked(event: &Event<'_>, key: &ForeignKey) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "foreign-key-scan-under-lock", migrations)
+    }
+
+    #[test]
+    fn a_key_of_a_table_with_rows_is_found() {
+        let key = "ALTER TABLE c\n  ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id);";
+        assert_eq!(said(&[TABLES, key]), ["warning c.p_id 2:2"]);
+        // A default fills the new column, so there is something to check.
+        let column = "ALTER TABLE c ADD COLUMN r int DEFAULT 1 REFERENCES p (id);";
+        assert_eq!(said(&[TABLES, column]), ["warning c.r 2:1"]);
+    }
+
+    #[test]
+    fn what_reads_no_rows_is_none() {
+        let key = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id)";
+        assert_eq!(said(&[TABLES, &format!("{key} NOT VALID;")]), [""; 0]);
+        assert_eq!(said(&[&format!("{TABLES} {key};")]), [""; 0], "nobody uses the table yet");
+        assert_eq!(said(&[TABLES, "ALTER TABLE c ADD COLUMN r int REFERENCES p (id);"]), [""; 0], "NULL everywhere");
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_none() {
+        let key = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id);";
+        assert_eq!(said(&[TABLES, &format!("-- base\n{key}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, key, "DROP TABLE c;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, &key.replace(';', " NOT ENFORCED;")]), [""; 0]);
+    }
+}

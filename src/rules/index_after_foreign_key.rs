@@ -65,3 +65,39 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "index-after-foreign-key", migrations)
+    }
+
+    const KEY: &str = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id) NOT VALID;";
+    const INDEX: &str = "CREATE INDEX i ON c (p_id);";
+
+    #[test]
+    fn an_index_that_follows_in_the_same_migration_is_found() {
+        assert_eq!(said(&[TABLES, &format!("{KEY}\n{INDEX}")]), ["warning c.p_id 2:1"]);
+        assert_eq!(said(&[TABLES, &format!("-- alone\n{KEY}\n{INDEX}")]), ["info c.p_id 2:2"], "no lock is held");
+    }
+
+    #[test]
+    fn the_index_first_or_in_another_migration_is_none() {
+        assert_eq!(said(&[TABLES, &format!("{INDEX}\n{KEY}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, KEY, INDEX]), [""; 0]);
+        assert_eq!(said(&[&format!("{TABLES}{KEY}{INDEX}")]), [""; 0]);
+    }
+
+    #[test]
+    fn an_index_that_would_not_serve_is_not_meant() {
+        let partial = "CREATE INDEX i ON c (p_id) WHERE q > 0;";
+        assert_eq!(said(&[TABLES, &format!("{KEY}{partial}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("{KEY}CREATE INDEX i ON c (q, p_id);")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("{KEY}CREATE INDEX i ON c (p_id, q);")]), ["warning c.p_id 2:1"]);
+    }
+}

@@ -54,3 +54,36 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "index-blocks-writes", migrations)
+    }
+
+    #[test]
+    fn an_index_of_a_table_with_rows_is_found() {
+        assert_eq!(said(&[TABLES, "\nCREATE INDEX i ON c (p_id);"]), ["warning c.p_id 2:2"]);
+    }
+
+    #[test]
+    fn what_blocks_nobody_is_none() {
+        assert_eq!(said(&[TABLES, "-- alone\nCREATE INDEX CONCURRENTLY i ON c (p_id);"]), [""; 0]);
+        assert_eq!(said(&[&format!("{TABLES}CREATE INDEX i ON c (p_id);")]), [""; 0]);
+        assert_eq!(said(&[TABLES, "CREATE INDEX i ON c (p_id);", "DROP TABLE c;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, "-- base\nCREATE INDEX i ON c (p_id);"]), [""; 0]);
+    }
+
+    #[test]
+    fn on_only_builds_nothing_and_a_key_is_no_index_of_its_own() {
+        let parts = "CREATE TABLE e (a int) PARTITION BY LIST (a);";
+        assert_eq!(said(&[parts, "CREATE INDEX i ON ONLY e (a);"]), [""; 0]);
+        assert_eq!(said(&[parts, "CREATE INDEX i ON e (a);"]), ["warning e.a 2:1"]);
+        assert_eq!(said(&[TABLES, "ALTER TABLE c ADD UNIQUE (q);"]), [""; 0]);
+    }
+}

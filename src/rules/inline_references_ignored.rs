@@ -72,3 +72,36 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); ";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Mysql, "inline-references-ignored", migrations)
+    }
+
+    #[test]
+    fn a_reference_in_a_column_is_found() {
+        let table = "CREATE TABLE c (id int PRIMARY KEY,\n p_id int REFERENCES p (id) ON DELETE CASCADE);";
+        assert_eq!(said(&[&format!("{TABLES}{table}")]), ["error c.p_id 1:2"]);
+        assert_eq!(said(&[TABLES, "CREATE TABLE c (id int);", "ALTER TABLE c ADD COLUMN a int REFERENCES p (id);"]), ["error c.a 3:1"]);
+    }
+
+    #[test]
+    fn a_clause_of_the_table_is_none() {
+        let table = "CREATE TABLE c (p_id int, FOREIGN KEY (p_id) REFERENCES p (id));";
+        assert_eq!(said(&[TABLES, table]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_gone_or_mended_is_none() {
+        let table = "CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p (id));";
+        assert_eq!(said(&[TABLES, table, "ALTER TABLE c DROP COLUMN p_id;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, table, "DROP TABLE c;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, table, "ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p (id);"]), [""; 0]);
+    }
+}

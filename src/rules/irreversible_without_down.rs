@@ -37,3 +37,33 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "irreversible-without-down", migrations)
+    }
+
+    #[test]
+    fn the_one_without_a_way_back_is_found() {
+        let with = "CREATE TABLE a (id int);\n-- down\nDROP TABLE a;";
+        assert_eq!(said(&[with, "\nCREATE TABLE b (id int);"]), ["info database 2:2"]);
+    }
+
+    #[test]
+    fn where_nobody_goes_back_is_none() {
+        assert_eq!(said(&["CREATE TABLE a (id int);", "CREATE TABLE b (id int);"]), [""; 0]);
+        let with = "CREATE TABLE a (id int);\n-- down\nDROP TABLE a;";
+        assert_eq!(said(&[with, with.replace('a', "b").as_str()]), [""; 0]);
+    }
+
+    #[test]
+    fn a_base_schema_and_what_changes_nothing_need_none() {
+        let with = "CREATE TABLE a (id int);\n-- down\nDROP TABLE a;";
+        assert_eq!(said(&["-- base\nCREATE TABLE b (id int);", with, "UPDATE a SET id = 1;"]), [""; 0]);
+    }
+}

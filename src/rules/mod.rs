@@ -11,7 +11,7 @@ pub mod timeline;
 mod wording;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Dialect, LookupPlan};
 use crate::fate::{Conflict, Fates, Options};
@@ -179,11 +179,13 @@ pub fn check<'r>(rules: impl IntoIterator<Item = &'r Rule>, context: &Context<'_
         }
     }
     // A rule about migrations tells the same at the line that did it.
-    let told: Vec<(&str, crate::findings::Subject)> = findings
+    let told: BTreeSet<(&str, crate::findings::Subject)> = findings
         .iter()
         .filter_map(|f| SAID_BETTER.iter().find(|(m, _)| *m == f.rule).map(|(_, s)| (*s, f.subject.clone())))
         .collect();
-    findings.retain(|f| !told.iter().any(|(rule, subject)| f.rule == *rule && f.subject == *subject));
+    if !told.is_empty() {
+        findings.retain(|f| !told.contains(&(f.rule, f.subject.clone())));
+    }
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.subject.table.clone(), f.subject.columns.clone(), f.code, f.subject.name.clone());
         key(a).cmp(&key(b)).then_with(|| a.fingerprint.cmp(&b.fingerprint))

@@ -56,3 +56,36 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "never-validated", migrations)
+    }
+
+    const ADD: &str = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id) NOT VALID;";
+
+    #[test]
+    fn a_key_left_not_valid_is_found() {
+        assert_eq!(said(&[TABLES, ADD]), ["warning c.p_id 2:1"]);
+    }
+
+    #[test]
+    fn a_key_that_is_validated_or_dropped_later_is_none() {
+        assert_eq!(said(&[TABLES, ADD, "ALTER TABLE c VALIDATE CONSTRAINT k;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, ADD, "ALTER TABLE c DROP CONSTRAINT k;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, ADD, "DROP TABLE p CASCADE;"]), [""; 0]);
+    }
+
+    #[test]
+    fn of_a_key_added_twice_the_last_time_counts() {
+        let drop = "ALTER TABLE c DROP CONSTRAINT k;";
+        assert_eq!(said(&[TABLES, ADD, drop, ADD]), ["warning c.p_id 4:1"]);
+        assert_eq!(said(&[TABLES, ADD, drop, &ADD.replace(" NOT VALID", "")]), [""; 0]);
+    }
+}

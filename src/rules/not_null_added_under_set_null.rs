@@ -68,3 +68,35 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int CONSTRAINT k \
+                          REFERENCES p (id) ON DELETE SET NULL);";
+    const REQUIRE: &str = "\nALTER TABLE c ALTER COLUMN p_id SET NOT NULL;";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "not-null-added-under-set-null", migrations)
+    }
+
+    #[test]
+    fn not_null_after_the_key_is_found_at_its_line() {
+        assert_eq!(said(&[TABLES, REQUIRE]), ["error c.p_id 2:2"]);
+    }
+
+    #[test]
+    fn what_was_there_before_the_key_is_another_rules() {
+        let before = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p_id int NOT NULL REFERENCES p (id) ON DELETE SET NULL);";
+        assert_eq!(said(&[before]), [""; 0]);
+        assert_eq!(said(&[&TABLES.replace("SET NULL", "CASCADE"), REQUIRE]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_none() {
+        assert_eq!(said(&[TABLES, REQUIRE, "ALTER TABLE c ALTER COLUMN p_id DROP NOT NULL;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, REQUIRE, "ALTER TABLE c DROP CONSTRAINT k;"]), [""; 0]);
+    }
+}

@@ -137,3 +137,41 @@ fn why(pragma: &Option<Pragma>) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::Settings;
+    use crate::schema::Engine;
+    use crate::testing::{lint, lint_with};
+
+    const TABLES: &str = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER \
+                          REFERENCES p (id) ON DELETE CASCADE);";
+    const REBUILD: &str = "CREATE TABLE n (id INTEGER PRIMARY KEY, x TEXT);\nINSERT INTO n SELECT id, '' FROM p;\n\
+                           DROP TABLE p;\nALTER TABLE n RENAME TO p;\n";
+    const OFF: &str = "PRAGMA foreign_keys=OFF;\n";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Sqlite, "rebuild-deletes-children", migrations)
+    }
+
+    #[test]
+    fn a_pragma_within_the_transaction_does_nothing() {
+        assert_eq!(said(&[TABLES, &format!("{OFF}{REBUILD}")]), ["error p 2:4"]);
+        assert_eq!(said(&[TABLES, REBUILD]), ["warning p 2:3"], "whether the migrator enforces is not known");
+    }
+
+    #[test]
+    fn a_pragma_before_the_transaction_is_right() {
+        assert_eq!(said(&[TABLES, &format!("-- alone\n{OFF}BEGIN;\n{REBUILD}COMMIT;")]), [""; 0]);
+        let off = Settings { foreign_keys: Some(false), ..Settings::default() };
+        assert_eq!(lint_with(Engine::Sqlite, "rebuild-deletes-children", &[TABLES, REBUILD], &off), [""; 0]);
+    }
+
+    #[test]
+    fn a_drop_that_takes_nothing_along_is_none() {
+        let kept = TABLES.replace(" ON DELETE CASCADE", "");
+        assert_eq!(said(&[&kept, &format!("{OFF}{REBUILD}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("{OFF}DROP TABLE p;")]), [""; 0], "not made again");
+        assert_eq!(said(&[&format!("{TABLES}{OFF}{REBUILD}")]), [""; 0], "the same migration made it");
+    }
+}

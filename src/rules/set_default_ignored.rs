@@ -85,3 +85,38 @@ fn finding(table: &Table, columns: &[String], event: &str) -> Option<Finding> {
         .help("Say what MariaDB can do: SET NULL, CASCADE, or RESTRICT; or set the default in the program before the delete."),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); ";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Mariadb, "set-default-ignored", migrations)
+    }
+
+    #[test]
+    fn set_default_is_found_once_for_each_event() {
+        let table = "CREATE TABLE c (p_id int DEFAULT 1, FOREIGN KEY (p_id) REFERENCES p (id)\nON DELETE SET DEFAULT\nON UPDATE SET DEFAULT);";
+        let mut found = said(&[TABLES, table]);
+        found.sort();
+        assert_eq!(found, ["error c.p_id 2:2", "error c.p_id 2:3"]);
+        let column = "ALTER TABLE c ADD COLUMN a int DEFAULT 1 REFERENCES p (id) ON DELETE SET DEFAULT;";
+        assert_eq!(said(&[TABLES, "CREATE TABLE c (id int);", column]), ["error c.a 3:1"]);
+    }
+
+    #[test]
+    fn other_actions_are_none() {
+        let table = "CREATE TABLE c (p_id int DEFAULT 1, FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE SET NULL);";
+        assert_eq!(said(&[TABLES, table]), [""; 0]);
+    }
+
+    #[test]
+    fn a_key_that_is_gone_is_none() {
+        let table = "CREATE TABLE c (p_id int, CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE SET DEFAULT);";
+        assert_eq!(said(&[TABLES, table]).len(), 1);
+        assert_eq!(said(&[TABLES, table, "ALTER TABLE c DROP FOREIGN KEY k;"]), [""; 0]);
+    }
+}

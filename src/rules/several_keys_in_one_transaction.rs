@@ -65,3 +65,38 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int); CREATE TABLE d \
+                          (id int PRIMARY KEY, p_id int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "several-keys-in-one-transaction", migrations)
+    }
+
+    const FIRST: &str = "ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p (id);\n";
+    const SECOND: &str = "ALTER TABLE d ADD FOREIGN KEY (p_id) REFERENCES p (id);";
+
+    #[test]
+    fn two_keys_that_lock_three_tables_are_found() {
+        assert_eq!(said(&[TABLES, &format!("{FIRST}{SECOND}")]), ["info c 2:2"]);
+    }
+
+    #[test]
+    fn a_transaction_for_each_is_none() {
+        assert_eq!(said(&[TABLES, FIRST, SECOND]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("-- alone\n{FIRST}{SECOND}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("{FIRST}COMMIT; BEGIN;{SECOND}")]), [""; 0]);
+    }
+
+    #[test]
+    fn what_one_key_locks_as_well_is_none() {
+        let both = format!("{FIRST}ALTER TABLE c ADD FOREIGN KEY (id) REFERENCES p (id);");
+        assert_eq!(said(&[TABLES, &both]), [""; 0], "the same two tables");
+        assert_eq!(said(&[&format!("{TABLES}{FIRST}{SECOND}")]), [""; 0], "new tables");
+    }
+}

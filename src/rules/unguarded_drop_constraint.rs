@@ -94,3 +94,35 @@ fn finding(table: &TableName, name: &str, missing: bool) -> Finding {
         .why(why)
         .help("Write DROP CONSTRAINT IF EXISTS where the engine has it, or look the name up in the catalog; give new constraints a name.")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "unguarded-drop-constraint", migrations)
+    }
+
+    #[test]
+    fn a_name_that_the_engine_made_up_is_found() {
+        let unnamed = "ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p (id);";
+        assert_eq!(said(&[TABLES, unnamed, "ALTER TABLE c DROP CONSTRAINT c_p_id_fkey;"]), ["info c 3:1"]);
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_worse() {
+        assert_eq!(said(&[TABLES, "ALTER TABLE c\nDROP CONSTRAINT k;"]), ["warning c 2:2"]);
+    }
+
+    #[test]
+    fn a_name_given_or_a_guard_is_none() {
+        let named = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id);";
+        assert_eq!(said(&[TABLES, named, "ALTER TABLE c DROP CONSTRAINT k;"]), [""; 0]);
+        assert_eq!(said(&[TABLES, "ALTER TABLE c DROP CONSTRAINT IF EXISTS c_p_id_fkey;"]), [""; 0]);
+        let renamed = "ALTER TABLE c RENAME CONSTRAINT k TO l;";
+        assert_eq!(said(&[TABLES, named, renamed, "ALTER TABLE c DROP CONSTRAINT l;"]), [""; 0]);
+    }
+}

@@ -48,3 +48,37 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Engine;
+    use crate::testing::lint;
+
+    const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int, q int);";
+
+    fn said(migrations: &[&str]) -> Vec<String> {
+        lint(Engine::Postgres, "validated-in-same-transaction", migrations)
+    }
+
+    const ADD: &str = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id) NOT VALID;\n";
+    const VALIDATE: &str = "ALTER TABLE c VALIDATE CONSTRAINT k;";
+
+    #[test]
+    fn both_in_one_transaction_are_found() {
+        assert_eq!(said(&[TABLES, &format!("{ADD}{VALIDATE}")]), ["warning c.p_id 2:2"]);
+        let own = format!("-- alone\nBEGIN;\n{ADD}{VALIDATE}\nCOMMIT;");
+        assert_eq!(said(&[TABLES, &own]), ["warning c.p_id 2:4"]);
+    }
+
+    #[test]
+    fn two_transactions_are_none() {
+        assert_eq!(said(&[TABLES, ADD, VALIDATE]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("-- alone\n{ADD}{VALIDATE}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, &format!("{ADD}COMMIT; BEGIN;\n{VALIDATE}")]), [""; 0]);
+    }
+
+    #[test]
+    fn a_table_of_the_same_migration_locks_nobody_out() {
+        assert_eq!(said(&[&format!("{TABLES}{ADD}{VALIDATE}")]), [""; 0]);
+    }
+}
