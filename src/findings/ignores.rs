@@ -47,15 +47,20 @@ impl Scope {
 /// Finds the ignores in the files of a history and in the comments of a schema.
 pub fn find(history: &History, schema: &Schema) -> Vec<Suppression> {
     let mut found = Vec::new();
-    for (number, file) in history.files.iter().enumerate() {
-        let steps: Vec<Span> = history.steps.iter().filter(|s| s.file == number).map(|s| s.statement.span).collect();
+    let mut steps: Vec<Vec<Span>> = vec![Vec::new(); history.files.len()];
+    for step in &history.steps {
+        if let Some(of_file) = steps.get_mut(step.file) {
+            of_file.push(step.statement.span);
+        }
+    }
+    for (file, steps) in history.files.iter().zip(&steps) {
         let mut at = 0;
         for (line, text) in file.text.split_inclusive('\n').enumerate() {
             let (start, end) = (at, at + text.len());
             at = end;
             let Some(comment) = comment_in(text) else { continue };
             let Some((whole_file, rule, reason)) = directive(comment) else { continue };
-            let span = if whole_file { Span::new(0, file.text.len()) } else { reach(&file.text, &steps, start, end) };
+            let span = if whole_file { Span::new(0, file.text.len()) } else { reach(&file.text, steps, start, end) };
             let origin = format!("{}:{}", file.path, line + 1);
             found.push(suppression(rule, reason, origin, Scope::Bytes { file: file.path.clone(), span }));
         }

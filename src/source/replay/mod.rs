@@ -47,17 +47,26 @@ pub fn replay(
     watch: &mut dyn Watch,
 ) -> (Schema, History) {
     let mut replay = Replay::new(engine);
+    let mut parts: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
+    for migration in &migrations {
+        parts.entry(migration.up.file).or_default().push(migration.up.span);
+    }
     let mut statements: BTreeMap<usize, Vec<crate::sql::Statement>> = BTreeMap::new();
     for (number, migration) in migrations.iter().enumerate() {
         let file = migration.up.file;
         let Some(text) = files.get(file).map(|f| f.text.as_str()) else { continue };
-        // A file that holds several parts is read once for each: up to the end of the part, so that spans are the file's.
-        let all = statements.entry(file).or_insert_with(|| read_parts(engine, text, &migrations, file));
-        let inside =
-            all.iter().filter(|s| s.span.start >= migration.up.span.start && s.span.end <= migration.up.span.end);
+        let up = migration.up.span;
+        let inside: Vec<crate::sql::Statement> = match parts.remove(&file) {
+            Some(only) if only.len() == 1 => read_parts(engine, text, only),
+            // A file that holds several parts is read once, so that spans are the file's.
+            more => {
+                let all = statements.entry(file).or_insert_with(|| read_parts(engine, text, more.unwrap_or_default()));
+                all.iter().filter(|s| s.span.start >= up.start && s.span.end <= up.end).cloned().collect()
+            }
+        };
         replay.in_transaction = migration.transaction;
         replay.new_session();
-        for statement in inside.cloned().collect::<Vec<_>>() {
+        for statement in inside {
             replay.statement(file, number, statement, watch);
         }
         replay.in_transaction = false;
@@ -69,8 +78,7 @@ pub fn replay(
 }
 
 /// Reads a file's up parts; the space between them is left out.
-fn read_parts(engine: Engine, text: &str, migrations: &[Migration], file: usize) -> Vec<crate::sql::Statement> {
-    let mut parts: Vec<Span> = migrations.iter().filter(|m| m.up.file == file).map(|m| m.up.span).collect();
+fn read_parts(engine: Engine, text: &str, mut parts: Vec<Span>) -> Vec<crate::sql::Statement> {
     parts.sort();
     parts.dedup();
     let mut found = Vec::new();
