@@ -21,6 +21,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use mysql::prelude::Queryable;
 use referee::engine::SessionOptions;
 use referee::schema::{Engine, Schema};
 use referee::source::history::{History, Migration};
@@ -60,7 +61,8 @@ fn main() {
     let (schema, history) = replay::replay(engine, loaded.files, loaded.migrations, &mut ());
     let before = args.before.as_ref().map(|path| fs::read_to_string(path).expect("--before"));
     let (inspected, errors) = run(engine, &history, before.as_deref(), &args);
-    let (left, right) = (support::compare::comparable(schema), support::compare::comparable(inspected));
+    let (mut left, mut right) = (support::compare::comparable(schema), support::compare::comparable(inspected));
+    support::compare::rank_common(&mut left, &mut right);
     let same = support::compare::agreement(&left, &right);
     let show = |(same, all): (usize, usize)| format!("{same}/{all}");
     println!(
@@ -168,7 +170,16 @@ fn run(engine: Engine, history: &History, before: Option<&str>, args: &Args) -> 
             for migration in &history.migrations {
                 told(&mut errors, migration, shell(history.text(migration.up)));
             }
-            let mut schema = support::mariadb_inspect::inspect(&mut server.connect().unwrap(), &database);
+            let mut connection = server.connect().unwrap();
+            let mut schema = support::mariadb_inspect::inspect(&mut connection, &database);
+            if schema.tables.is_empty() {
+                // The files may make a database of their own, and use it.
+                let others: Vec<String> = connection.query("SHOW DATABASES").unwrap();
+                let kept = ["information_schema", "performance_schema", "mysql", "sys"];
+                if let Some(other) = others.iter().find(|d| !kept.contains(&d.as_str()) && **d != database) {
+                    schema = support::mariadb_inspect::inspect(&mut connection, other);
+                }
+            }
             schema.engine = engine;
             (schema, errors)
         }

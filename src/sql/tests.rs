@@ -129,6 +129,38 @@ fn do_blocks_are_conditional() {
     assert_eq!(commands[0].span.of(sql), "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES p");
 }
 
+#[test]
+fn what_mysql_prepares_is_conditional() {
+    let sql = "SET @sql = IF((SELECT true FROM x WHERE NAME = 'k') = true, 'ALTER TABLE c DROP FOREIGN KEY k', 'SELECT 1');\n\
+               PREPARE s FROM @sql; EXECUTE s; PREPARE u FROM 'DROP TABLE d';\n\
+               SET @more = CONCAT('ALTER TABLE ', @name, ' DROP COLUMN c');";
+    let statements = read(Engine::Mysql, sql);
+    let found: Vec<_> = statements.iter().flat_map(|s| &s.commands).filter(|c| c.conditional).collect();
+    let texts: Vec<&str> = found.iter().map(|c| c.span.of(sql)).collect();
+    assert_eq!(texts, ["ALTER TABLE c DROP FOREIGN KEY k", "DROP TABLE d"]);
+    assert!(matches!(&found[0].command, Command::AlterTable { .. }));
+    let skipped: Vec<&str> = statements.iter().flat_map(|s| &s.skipped).map(|s| s.span.of(sql)).collect();
+    assert_eq!(skipped, ["ALTER TABLE"]);
+}
+
+#[test]
+fn what_is_put_together_at_run_time_is_told() {
+    let sql =
+        "DO $$ BEGIN EXECUTE format('ALTER TABLE %I DROP CONSTRAINT k', name); EXECUTE 'ANALYZE ' || name; END $$";
+    let statements = read(Engine::Postgres, sql);
+    let skipped: Vec<&str> = statements.iter().flat_map(|s| &s.skipped).map(|s| s.span.of(sql)).collect();
+    assert_eq!((statements[0].commands.len(), skipped), (0, vec!["'ALTER TABLE %I DROP CONSTRAINT k'"]));
+}
+
+#[test]
+fn libsql_writes_a_column_anew() {
+    let (command, skipped) = one(Engine::Sqlite, "ALTER TABLE t ALTER COLUMN a TO b text NOT NULL REFERENCES p (id)");
+    let Command::AlterTable { actions, .. } = command else { panic!() };
+    let AlterKind::ReplaceColumn { old, column, .. } = &actions[0].kind else { panic!() };
+    assert_eq!((old.text.as_str(), column.name.text.as_str(), column.constraints.len()), ("a", "b", 2));
+    assert!(skipped.is_empty());
+}
+
 fn soup() -> impl Strategy<Value = String> {
     let words = "CREATE TABLE ALTER DROP INDEX ADD COLUMN CONSTRAINT FOREIGN KEY REFERENCES ON DELETE SET NULL DEFAULT NOT UNIQUE \
                  PRIMARY CHECK ( ) , ; . a b t int 'x' \"q\" `m` $$ -- /* */ /*!1 IF EXISTS DO BEGIN END SCHEMA PARTITION OF LIKE \

@@ -173,6 +173,29 @@ fn mysql(table: &mut Table) {
     }
 }
 
+/// Numbers the keys that are in both anew, so that one key that is in one only does not shift all others.
+pub fn rank_common(left: &mut Schema, right: &mut Schema) {
+    let id =
+        |table: &Table, key: &ForeignKey| format!("{} {:?} {:?} {}", table.name, key.name, key.columns, key.parent);
+    let all = |schema: &Schema| -> Vec<(u32, String)> {
+        let mut all: Vec<_> = schema.foreign_keys().map(|(t, k)| (k.firing_order, id(t, k))).collect();
+        all.sort();
+        all
+    };
+    let (of_left, of_right) = (all(left), all(right));
+    for (schema, own, other) in [(left, &of_left, &of_right), (right, &of_right, &of_left)] {
+        let common: Vec<&String> =
+            own.iter().map(|(_, id)| id).filter(|i| other.iter().any(|(_, o)| o == *i)).collect();
+        for table in &mut schema.tables {
+            let ids: Vec<String> = table.foreign_keys.iter().map(|k| id(table, k)).collect();
+            for (key, id) in table.foreign_keys.iter_mut().zip(ids) {
+                let at = common.iter().position(|c| **c == id);
+                key.firing_order = at.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX);
+            }
+        }
+    }
+}
+
 /// Tells where two schemas differ, table by table.
 pub fn difference(left: &Schema, right: &Schema) -> String {
     let mut text = String::new();

@@ -12,5 +12,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
         let transaction = !head.into_iter().any(|l| l.trim() == "-- atlas:txmode none");
         Unit { transaction, ..Unit::file(*file, *file) }
     };
-    Some(Found { engine: None, migrations: folder.sql_files().iter().map(unit).collect() })
+    Some(Found { migrations: folder.sql_files().iter().map(unit).collect(), ..Found::default() })
 }

@@ -20,5 +20,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
             ..Unit::file(*name, format!("{name}/up.sql"))
         }
     };
-    Some(Found { engine: None, migrations: folders.iter().map(unit).collect() })
+    Some(Found { migrations: folders.iter().map(unit).collect(), ..Found::default() })
 }

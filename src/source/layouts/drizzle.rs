@@ -42,7 +42,7 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
         journal.entries.sort_by_key(|e| e.idx);
         let files = journal.entries.into_iter().map(|e| (format!("{}.sql", e.tag), e.tag));
         let migrations = files.filter(|(f, _)| folder.has(f)).map(|(file, tag)| Unit::file(tag, file)).collect();
-        return Some(Found { engine: engine(&journal.dialect), migrations });
+        return Some(Found { engine: engine(&journal.dialect), migrations, ..Found::default() });
     }
     let folders: Vec<&str> = folder
         .folders_with("migration.sql")
@@ -52,5 +52,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
     let last = folders.last()?;
     let snapshot: Option<Snapshot> = serde_json::from_str(&folder.text(&format!("{last}/snapshot.json"))).ok();
     let migrations = folders.iter().map(|f| Unit::file(*f, format!("{f}/migration.sql"))).collect();
-    Some(Found { engine: snapshot.and_then(|s| engine(&s.dialect)), migrations })
+    Some(Found { engine: snapshot.and_then(|s| engine(&s.dialect)), migrations, ..Found::default() })
 }

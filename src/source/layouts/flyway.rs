@@ -51,5 +51,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
             ..Unit::file(f.file, f.file)
         }
     });
-    Some(Found { engine: None, migrations: migrations.collect() })
+    Some(Found { migrations: migrations.collect(), ..Found::default() })
 }

@@ -15,5 +15,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
             ..Unit::file(name, file)
         }
     });
-    Some(Found { engine: None, migrations: migrations.collect() })
+    Some(Found { migrations: migrations.collect(), ..Found::default() })
 }

@@ -29,5 +29,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
             ..Unit::file(file, file)
         });
     }
-    Some(Found { engine: None, migrations })
+    Some(Found { migrations, ..Found::default() })
 }

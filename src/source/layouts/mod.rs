@@ -12,6 +12,7 @@ mod golang_migrate;
 mod goose;
 mod guess;
 mod plain;
+mod pop;
 mod prisma;
 mod refinery;
 mod sqlx;
@@ -71,6 +72,7 @@ pub const LAYOUTS: &[Layout] = &[
     Layout { name: "flyway", known_by: "V1__NAME.sql", read: flyway::read },
     Layout { name: "refinery", known_by: "V1__NAME.sql and U2__NAME.sql", read: refinery::read },
     Layout { name: "sqlx", known_by: "NUMBER_NAME.sql that begin with `-- no-transaction`", read: sqlx::read },
+    Layout { name: "pop", known_by: "NUMBER_NAME.DIALECT.up.sql", read: pop::read },
     Layout { name: "golang-migrate", known_by: "NUMBER_NAME.up.sql", read: golang_migrate::read },
     Layout { name: "plain", known_by: "files ending in .sql, in order of number and name", read: plain::read },
 ];
@@ -79,6 +81,8 @@ pub const LAYOUTS: &[Layout] = &[
 #[derive(Default)]
 struct Found {
     engine: Option<Engine>,
+    /// The engines of which the user has to say one, where the files are for several.
+    choice: Vec<Engine>,
     migrations: Vec<Unit>,
 }
 
@@ -100,16 +104,18 @@ impl Unit {
 /// A folder's files, two levels deep, and their texts.
 struct Folder {
     root: PathBuf,
+    /// Whose SQL the user wants, where the folder has several engines'.
+    engine: Option<Engine>,
     /// Paths under the root with `/` between their parts, sorted.
     files: Vec<String>,
 }
 
 impl Folder {
-    fn list(root: &Path) -> Result<Self, SourceError> {
+    fn list(root: &Path, engine: Option<Engine>) -> Result<Self, SourceError> {
         let mut files = Vec::new();
         collect(root, "", 2, &mut files)?;
         files.sort();
-        Ok(Self { root: root.to_path_buf(), files })
+        Ok(Self { root: root.to_path_buf(), engine, files })
     }
 
     fn has(&self, file: &str) -> bool {
@@ -179,7 +185,7 @@ pub fn load(source: &SqlFiles) -> Result<Loaded, SourceError> {
         let name = source.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let mut unit = Unit::file(name, source.path.clone());
         unit.transaction = false;
-        ("file", Found { engine: None, migrations: vec![unit] }, PathBuf::new())
+        ("file", Found { migrations: vec![unit], ..Found::default() }, PathBuf::new())
     };
     let mut files: Vec<File> = Vec::new();
     let mut migrations = Vec::new();
@@ -231,9 +237,17 @@ fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceErr
     let mut places = vec![source.path.clone()];
     places.extend(USUAL.iter().map(|u| source.path.join(u)).filter(|p| p.is_dir()));
     for place in places {
-        let folder = Folder::list(&place)?;
+        let folder = Folder::list(&place, source.engine)?;
         for layout in &wanted {
-            if let Some(found) = (layout.read)(&folder).filter(|f| !f.migrations.is_empty()) {
+            let Some(found) = (layout.read)(&folder) else { continue };
+            if !found.choice.is_empty() {
+                let names: Vec<&str> = found.choice.iter().map(|e| e.title()).collect();
+                return Err(unknown(
+                    format!("{shown} holds migrations for several engines: {}", names.join(", ")),
+                    "say which: --engine postgres, for example",
+                ));
+            }
+            if !found.migrations.is_empty() {
                 return Ok((layout.name, found, place));
             }
         }
@@ -244,7 +258,7 @@ fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceErr
         if path.is_file() {
             let mut unit = Unit::file(name, path);
             unit.transaction = false;
-            return Ok(("file", Found { engine: None, migrations: vec![unit] }, PathBuf::new()));
+            return Ok(("file", Found { migrations: vec![unit], ..Found::default() }, PathBuf::new()));
         }
     }
     let looked_for: Vec<String> = wanted.iter().map(|l| format!("{} ({})", l.known_by, l.name)).collect();

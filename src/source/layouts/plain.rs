@@ -26,5 +26,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
             ..Unit::file(*file, *file)
         }
     });
-    Some(Found { engine: None, migrations: migrations.collect() })
+    Some(Found { migrations: migrations.collect(), ..Found::default() })
 }

@@ -22,5 +22,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
     // MySQL and SQLite run statement after statement.
     let transaction = !matches!(engine, Some(Engine::Mysql | Engine::Sqlite));
     let unit = |f: &&str| Unit { transaction, ..Unit::file(*f, format!("{f}/migration.sql")) };
-    Some(Found { engine, migrations: folders.iter().map(unit).collect() })
+    Some(Found { engine, migrations: folders.iter().map(unit).collect(), ..Found::default() })
 }

@@ -15,5 +15,5 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
     files.retain(|f| matches!(f.letter, 'V' | 'U'));
     files.sort_by(|a, b| (&a.version, a.file).cmp(&(&b.version, b.file)));
     let migrations = files.iter().map(|f| Unit::file(f.file, f.file)).collect();
-    Some(Found { engine: None, migrations })
+    Some(Found { migrations, ..Found::default() })
 }

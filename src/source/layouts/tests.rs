@@ -131,3 +131,33 @@ fn engines_are_told_by_their_words() {
     assert_eq!(guess("CREATE TABLE t (id INT DEFAULT unique_rowid(), n STRING)"), Some(Engine::Cockroach));
     assert_eq!(guess(SQL), None);
 }
+
+#[test]
+fn pop_has_a_file_for_each_engine_or_one_for_all() {
+    let dir = folder(&[
+        ("20200102000000_b.up.sql", SQL),
+        ("20200102000000_b.down.sql", "DROP TABLE t;"),
+        ("20200102000000_b.sqlite3.up.sql", SQL),
+        ("20200101000000_a.postgres.up.sql", SQL),
+        ("20200101000000_a.mysql.up.sql", SQL),
+        ("20200103000000_c.postgres.autocommit.up.sql", SQL),
+    ]);
+    let found = |engine| load(&SqlFiles { path: dir.path().to_path_buf(), engine, ..SqlFiles::default() });
+    let files = |engine| {
+        let loaded: Loaded = found(Some(engine)).unwrap();
+        let ups = loaded.migrations.iter().map(|m| (m.up.file, m.transaction, m.down.is_some()));
+        let name = |file: usize| loaded.files[file].path.rsplit('/').next().unwrap().to_string();
+        assert_eq!((loaded.layout, loaded.engine), ("pop", engine));
+        ups.map(|(file, transaction, down)| (name(file), transaction, down)).collect::<Vec<_>>()
+    };
+    let expected = [
+        ("20200101000000_a.postgres.up.sql".to_string(), true, false),
+        ("20200102000000_b.up.sql".to_string(), true, true),
+        ("20200103000000_c.postgres.autocommit.up.sql".to_string(), false, false),
+    ];
+    assert_eq!(files(Engine::Postgres), expected);
+    assert_eq!(files(Engine::Sqlite), [("20200102000000_b.sqlite3.up.sql".to_string(), true, true)]);
+    assert_eq!(files(Engine::Mariadb)[0].0, "20200101000000_a.mysql.up.sql");
+    let error = found(None).unwrap_err().to_string();
+    assert!(error.ends_with("holds migrations for several engines: MySQL, PostgreSQL, SQLite"), "{error}");
+}

@@ -603,6 +603,14 @@ impl Replay {
             let to = if from < position { position - 1 } else { position };
             of.columns.insert(to.min(of.columns.len()), moved);
         }
+        if self.engine == Engine::Sqlite {
+            // libSQL: what stood in the old definition is gone; MySQL keeps keys.
+            let keys = self.schema.table(table).map(|t| t.foreign_keys.clone()).unwrap_or_default();
+            let inline = |k: &ForeignKey| k.columns == [column.clone()] && !self.of_table.contains(&k.firing_order);
+            for foreign_key in keys.into_iter().filter(inline).collect::<Vec<_>>() {
+                self.make(Change::DropForeignKey { table: table.clone(), foreign_key }, span, watch);
+            }
+        }
         self.column_constraints(table, definition, watch);
     }
 }

@@ -180,3 +180,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn libsql_replaces_what_a_column_refers_to() {
+    let sql = "CREATE TABLE p (id INTEGER PRIMARY KEY);\n\
+               CREATE TABLE c (a INTEGER REFERENCES p (id), b INTEGER, FOREIGN KEY (b) REFERENCES p (id));\n\
+               ALTER TABLE c ALTER COLUMN a TO a INTEGER NOT NULL REFERENCES p (id) ON DELETE CASCADE;\n\
+               ALTER TABLE c ALTER COLUMN b TO b TEXT;";
+    let (schema, history) = run(Engine::Sqlite, &[sql]);
+    let table = schema.table(&"c".into()).unwrap();
+    let keys: Vec<_> = table.foreign_keys.iter().map(|k| (k.columns[0].as_str(), k.on_delete)).collect();
+    assert_eq!(keys, [("a", Action::Cascade), ("b", Action::NoAction)]);
+    assert_eq!((table.is_nullable("a"), table.columns[1].data_type.raw.as_str()), (false, "TEXT"));
+    assert!(history.skipped.is_empty() && history.conflicts.is_empty());
+}

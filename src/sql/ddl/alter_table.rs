@@ -243,6 +243,11 @@ fn alter(cursor: &mut Cursor<'_>) -> Option<AlterKind> {
     }
     cursor.eat("COLUMN");
     let column = cursor.ident()?;
+    if cursor.engine == crate::schema::Engine::Sqlite && cursor.eat("TO") {
+        // libSQL: the whole definition anew (docs, "Altering a column").
+        let new = self::column(cursor, false)?;
+        return Some(AlterKind::ReplaceColumn { old: column, column: new, place: None });
+    }
     let kind = if cursor.eat_all("SET DATA TYPE") || cursor.eat("TYPE") {
         let data_type = data_type(cursor);
         let collation = if cursor.eat("COLLATE") { cursor.name().map(|n| n.name) } else { None };

@@ -1,14 +1,23 @@
-//! PostgreSQL's `DO` blocks: the DDL that stands in them word for word.
+//! DDL inside of strings: PostgreSQL's `DO` blocks, and what MySQL prepares (`SET @sql = IF(…, 'ALTER TABLE …', 'DO 0')`).
 //!
-//! Whether it runs is for the block's code to decide, so everything found is conditional. What is put together at run time
-//! (`EXECUTE format(…)`) cannot be read; a literal `EXECUTE '…'` can.
+//! Whether it runs is for the code around it to decide, so everything found is conditional. What is put together at run time
+//! (`EXECUTE format(…)`) cannot be read, and is noted as skipped; a literal `EXECUTE '…'` can.
 
 use super::cursor::Cursor;
 use super::{command, moved};
 use crate::sql::ast::{Command, Located, Skipped, Span};
 use crate::sql::lexer::{Kind, Token, significant};
 
-/// Reads a `DO` block: its literal DDL.
+/// What a table can come out of differently.
+const ABOUT_TABLES: [&str; 3] = ["ALTER TABLE", "CREATE TABLE", "DROP TABLE"];
+
+/// Tells whether MySQL's `SET @variable = …`, `PREPARE` or `EXECUTE IMMEDIATE` begins here.
+pub(super) fn is_prepared(cursor: &Cursor<'_>) -> bool {
+    let variable = cursor.is("SET") && cursor.peek_at(1).is_some_and(|t| t.is_punctuation(cursor.text, '@'));
+    cursor.mysql() && (variable || cursor.is("PREPARE") || cursor.is_all("EXECUTE IMMEDIATE"))
+}
+
+/// Reads the literal DDL of a statement's strings.
 pub(super) fn read(cursor: &mut Cursor<'_>) -> (Vec<Located>, Vec<Skipped>) {
     let (mut found, mut skipped) = (Vec::new(), Vec::new());
     while let Some(token) = cursor.next() {
@@ -57,10 +66,20 @@ fn statement(
     let begins =
         (0..tokens.len()).find(|i| ddl.iter().any(|w| tokens[*i].is_word(text, w)) && boundary(text, tokens, *i));
     let Some(begins) = begins else {
-        let execute = tokens.windows(2).find(|w| w[0].is_word(text, "EXECUTE") && w[1].kind == Kind::String);
-        if let Some([_, string]) = execute {
+        let execute = tokens.iter().position(|t| t.is_word(text, "EXECUTE"));
+        let Some(rest) = execute.and_then(|e| tokens.get(e + 1..)) else { return };
+        if let Some(string) = rest.first().filter(|t| t.kind == Kind::String) {
             let (inner, offset) = body(string.text(text));
             block(outer, inner, at + string.start + offset, found, skipped);
+            return;
+        }
+        let about_tables = |t: &&Token| {
+            let words = body(t.text(text)).0.trim_start().to_ascii_uppercase();
+            t.kind == Kind::String && ABOUT_TABLES.iter().any(|a| words.starts_with(a))
+        };
+        if let Some(string) = rest.iter().find(about_tables) {
+            let span = moved(Span::new(string.start, string.end), at);
+            skipped.push(Skipped { span, within: "EXECUTE" });
         }
         return;
     };
@@ -72,8 +91,13 @@ fn statement(
     let mut cursor = Cursor::new(outer.engine, outer.text, &shifted);
     let span = moved(Span::new(start.start, end.end), at);
     for command in command(&mut cursor) {
-        if !matches!(command, Command::Other(_) | Command::Transaction(_)) {
-            found.push(Located { command, span, conditional: true });
+        match command {
+            // The rest of it is put together at run time.
+            Command::Other(words) if ABOUT_TABLES.iter().any(|a| words.starts_with(a)) => {
+                skipped.push(Skipped { span, within: "EXECUTE" });
+            }
+            Command::Other(_) | Command::Transaction(_) => {}
+            command => found.push(Located { command, span, conditional: true }),
         }
     }
     skipped.extend(cursor.skipped);

@@ -29,8 +29,15 @@ pub(super) fn statement(engine: Engine, text: &str, tokens: &[Token], piece: &Pi
     } else if cursor.is_all("CREATE SCHEMA") && cursor.postgres() {
         commands = schema::read(&mut cursor, piece.span);
     } else {
+        let prepared = do_block::is_prepared(&cursor);
         for command in command(&mut cursor) {
             commands.push(Located { command, span: piece.span, conditional: false });
+        }
+        if prepared {
+            cursor.seek(0);
+            let (found, skipped) = do_block::read(&mut cursor);
+            commands.extend(found);
+            cursor.skipped.extend(skipped);
         }
     }
     Statement { span: piece.span, commands, skipped: cursor.skipped, comments_from: piece.comments_from }
