@@ -113,6 +113,8 @@ fn run(engine: Engine, history: &History, before: Option<&str>, args: &Args) -> 
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("t.db");
             let connection = rusqlite::Connection::open(&path).unwrap();
+            // As most tools do while they migrate.
+            connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
             if let Some(before) = before {
                 connection.execute_batch(before).unwrap();
             }

@@ -81,6 +81,10 @@ impl DataType {
         let mut words: Vec<&str> = plain.split_whitespace().collect();
         let unsigned = words.contains(&"unsigned");
         words.retain(|w| !matches!(*w, "unsigned" | "zerofill" | "signed"));
+        if matches!(engine, Engine::Mysql | Engine::Mariadb) && words.len() > 1 {
+            // `VARCHAR(9) BINARY` is a text that is compared by its bytes (MySQL manual, 12.3.5).
+            words.retain(|w| !matches!(*w, "binary" | "ascii" | "unicode"));
+        }
         let plain = words.join(" ");
         let (base, family) = if plain.ends_with("[]") || plain.ends_with(" array") {
             (plain.clone(), Family::Array)
@@ -184,6 +188,8 @@ mod tests {
         assert_eq!(parsed(pg, "uuid[]").1, Family::Array);
         assert_eq!(parsed(Engine::Cockroach, "INT").0, "int8");
         assert!(DataType::parse(Engine::Mysql, "bigint(20) unsigned").unsigned);
+        assert_eq!(parsed(Engine::Mariadb, "VARCHAR(40) BINARY"), parsed(Engine::Mariadb, "varchar(40)"));
+        assert_eq!(parsed(Engine::Mysql, "binary(16)").0, "binary");
     }
 
     #[test]

@@ -130,7 +130,8 @@ fn mysql(table: &mut Table) {
         let data_type = &mut column.data_type;
         data_type.raw.clear();
         data_type.labels.clear();
-        if data_type.base.starts_with("int") || matches!(data_type.base.as_str(), "enum" | "set" | "float4" | "float8")
+        if data_type.base.starts_with("int")
+            || matches!(data_type.base.as_str(), "enum" | "set" | "float4" | "float8" | "year")
         {
             data_type.arguments.clear();
         }
@@ -143,6 +144,11 @@ fn mysql(table: &mut Table) {
         }
         data_type.raw.clear();
         column.collation = None;
+        if let Some(text) = &mut column.default
+            && text.starts_with('"')
+        {
+            *text = text.replace('"', "'");
+        }
         column.default.iter_mut().for_each(quoted);
         // A column without default has the default NULL.
         column.default.take_if(|d| d == "null");

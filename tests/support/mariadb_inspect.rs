@@ -54,9 +54,8 @@ pub fn inspect(connection: &mut Conn, database: &str) -> Schema {
         let (name, expression) = (text(&row, 1), text(&row, 2));
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
         // MariaDB's JSON is a long text with such a check (manual, JSON Data Type).
-        if expression == format!("json_valid(`{name}`)")
-            && let Some(column) = table.columns.iter_mut().find(|c| c.name == name)
-        {
+        let valid = |c: &&mut Column| expression == format!("json_valid(`{}`)", c.name);
+        if let Some(column) = table.columns.iter_mut().find(valid) {
             column.data_type = DataType::parse(Engine::Mariadb, "json");
             continue;
         }

@@ -77,7 +77,7 @@ impl Replay {
             return;
         }
         let Some(mut table) = self.target(name, if_exists, span) else { return };
-        for action in actions {
+        for action in super::order::carried_out(self.engine, actions) {
             if self.schema.table(&table).is_none() {
                 return;
             }

@@ -1,7 +1,45 @@
-//! What moves a foreign key in the order in which the engine acts on keys, after it was made.
+//! Orders that are not the text's: that of the actions of one `ALTER TABLE`, and what moves a foreign key in the order in
+//! which the engine acts on keys after it was made.
 
 use super::Replay;
 use crate::schema::{Engine, ForeignKey, TableName};
+use crate::sql::ast::{AlterAction, AlterKind, ConstraintKind};
+
+/// Returns the actions of an `ALTER TABLE` in the order in which the engine carries them out.
+///
+/// PostgreSQL has passes, in which drops come first and keys last (tablecmds.c, `AT_PASS_DROP` and so on); MySQL takes away
+/// what is dropped before it looks at what is added (`mysql_prepare_alter_table`).
+pub(super) fn carried_out(engine: Engine, actions: &[AlterAction]) -> Vec<&AlterAction> {
+    let mut ordered: Vec<&AlterAction> = actions.iter().collect();
+    match engine {
+        Engine::Postgres => ordered.sort_by_key(|a| pass(&a.kind)),
+        Engine::Mysql | Engine::Mariadb => {
+            ordered.sort_by_key(|a| !matches!(a.kind, AlterKind::DropConstraint { .. }));
+        }
+        Engine::Cockroach | Engine::Sqlite => {}
+    }
+    ordered
+}
+
+fn pass(kind: &AlterKind) -> u8 {
+    match kind {
+        AlterKind::DropColumn { .. }
+        | AlterKind::DropConstraint { .. }
+        | AlterKind::DropExpression { .. }
+        | AlterKind::SetNullable { nullable: true, .. }
+        | AlterKind::SetDefault { default: None, .. }
+        | AlterKind::SetAutoNumber { auto_number: false, .. } => 0,
+        AlterKind::SetType { .. } => 1,
+        AlterKind::AddColumn { .. } => 2,
+        AlterKind::SetNullable { nullable: false, .. } => 3,
+        AlterKind::AddConstraint(constraint) => match constraint.kind {
+            ConstraintKind::PrimaryKey(_) | ConstraintKind::Unique(_) | ConstraintKind::Exclude(_) => 4,
+            _ => 5,
+        },
+        AlterKind::SetDefault { .. } | AlterKind::SetAutoNumber { .. } => 5,
+        _ => 6,
+    }
+}
 
 impl Replay {
     /// SQLite puts an added column behind the last column, before the constraints of the table (alter.c,
