@@ -130,6 +130,7 @@ pub(crate) fn lint_with(engine: Engine, rule: &str, migrations: &[&str], setting
         scan: None,
         timeline: Some(&timeline),
         plans: None,
+        deletes: rules::Deletes::default(),
     };
     let findings = rules::check([rules::find(rule).expect("a rule of this name")], &context);
     let place = |f: &Finding| f.locations.first().map_or(String::new(), |l| format!("{}:{}", l.file, l.line));

@@ -76,6 +76,7 @@ fn check(input: &Input<'_>, schema: &Schema, relations: &Graph) -> Vec<Finding> 
         scan: None,
         timeline: None,
         plans: None,
+        deletes: rules::Deletes::default(),
     };
     rules::check(rules::ALL.iter().filter(|r| !r.meta.needs_data && !r.is_about_migrations()), &context)
 }

@@ -94,6 +94,7 @@ impl Case {
             scan: None,
             timeline: None,
             plans: None,
+            deletes: rules::Deletes::default(),
         };
         rules::check(rules::ALL, &context)
     }
@@ -209,7 +210,11 @@ fn examples() -> Vec<(String, Case)> {
                             let configured = config.resolve(&schema).relations;
                             let case = Case {
                                 relations: Graph::new(&schema, &configured, 0.5),
-                                settings: Settings { policies: config.policies(), foreign_keys: None },
+                                settings: Settings {
+                                    policies: config.policies(),
+                                    foreign_keys: None,
+                                    deletes: config.deletes(),
+                                },
                                 schema,
                                 threshold: 0.5,
                                 configured,
@@ -484,6 +489,7 @@ mod orphans {
             scan: Some(&scan),
             timeline: None,
             plans: None,
+            deletes: rules::Deletes::default(),
         };
         let findings = rules::check(rules::ALL, &context);
         let options = Options { orphans, ..Options::default() };

@@ -25,7 +25,7 @@ impl Planner {
         let mut input =
             Source::parse(source).unwrap().with_sql(engine, None, None).open(&SessionOptions::default()).unwrap();
         let config = config::parse("referee.toml", config).unwrap();
-        let settings = Settings { policies: config.policies(), foreign_keys: None };
+        let settings = Settings { policies: config.policies(), foreign_keys: None, deletes: config.deletes() };
         let definitions = match (&mut input.session, input.schema.engine) {
             (Some(session), Engine::Sqlite) => Some(Definitions::from_session(session.as_mut()).unwrap()),
             _ => None,

@@ -8,7 +8,7 @@ use super::super::{interrupt, output};
 use super::audit::{Hidden, code};
 use crate::audit::{Report, audit};
 use crate::config::{Config, FailOn};
-use crate::fate::{Fates, Options as FateOptions, RepairOptions};
+use crate::fate::{Fates, Options as FateOptions};
 use crate::orphans::ScanOptions;
 use crate::plan::{self, Definitions, Options, Plan};
 use crate::render;
@@ -75,7 +75,8 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
             report.findings.clear();
         }
         let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
-        let how = FateOptions { foreign_keys: on, repair: RepairOptions::default() };
+        let demands = config.deletes().in_schema(&report.schema);
+        let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
         let Some(fate) = Fates::new(&report.schema, &report.relations, how).of(&root) else {
             return Err(CliError::new(format!("`{root}` is a partition; rows are deleted from its parent table"))
                 .hint("name the partitioned table"));
