@@ -77,12 +77,22 @@ struct Case {
     settings: Settings,
     threshold: f64,
     configured: Vec<crate::relations::ConfiguredRelation>,
+    definitions: Option<Definitions>,
+    recipes: fn(&Workshop<'_>, &[Wanted]) -> Made,
 }
 
 impl Case {
     fn of(schema: Schema) -> Self {
         let relations = graph(&schema);
-        Self { schema, relations, settings: Settings::default(), threshold: 0.5, configured: Vec::new() }
+        Self {
+            schema,
+            relations,
+            settings: Settings::default(),
+            threshold: 0.5,
+            configured: Vec::new(),
+            definitions: None,
+            recipes: simulator,
+        }
     }
 
     fn findings(&self, schema: &Schema, relations: &Graph) -> Vec<Finding> {
@@ -112,10 +122,10 @@ impl Case {
             settings: &self.settings,
             findings,
             scan: None,
-            definitions: None,
+            definitions: self.definitions.as_ref(),
             options,
         };
-        plan_by(&input, simulator)
+        plan_by(&input, self.recipes)
     }
 
     /// What every plan must be, whatever the schema.
@@ -195,6 +205,8 @@ fn examples() -> Vec<(String, Case)> {
                                 other => panic!("{other}"),
                             };
                             let text = body.join("\n");
+                            let made = Definitions::from_sql([text.as_str()]);
+                            let definitions = made.ok().filter(|_| engine == Engine::Sqlite);
                             let span = Span::new(0, text.len());
                             let files = vec![File { path: "example.sql".into(), text }];
                             let migrations = vec![Migration {
@@ -218,6 +230,8 @@ fn examples() -> Vec<(String, Case)> {
                                 schema,
                                 threshold: 0.5,
                                 configured,
+                                definitions,
+                                recipes: simulator,
                             };
                             cases.push((format!("{} {info}", rule.meta.name), case));
                         }
@@ -231,13 +245,14 @@ fn examples() -> Vec<(String, Case)> {
     cases
 }
 
-#[test]
-fn every_example_is_mended_and_nothing_new_comes_of_it() {
-    let cases = examples();
+/// Plans every example with and without `--manual`, and returns the rules whose findings were mended.
+fn mended(recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> BTreeSet<&'static str> {
+    let mut cases = examples();
     assert!(cases.len() > 40, "{}", cases.len());
     let mut wrong = Vec::new();
     let mut mended: BTreeSet<&str> = BTreeSet::new();
-    for (name, case) in &cases {
+    for (name, case) in &mut cases {
+        case.recipes = recipes;
         for manual in [false, true] {
             match case.holds(&Options { manual, ..Options::default() }) {
                 Ok(plan) => mended.extend(plan.steps.iter().flat_map(|s| s.findings.iter().map(|r| r.rule))),
@@ -246,27 +261,38 @@ fn every_example_is_mended_and_nothing_new_comes_of_it() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for rule in [
-        "conflicting-foreign-keys",
-        "dangling-default",
-        "duplicate-foreign-key",
-        "foreign-key-type-mismatch",
-        "implicit-on-delete",
-        "inconsistent-on-delete",
-        "missing-parent",
-        "no-foreign-keys",
-        "parent-not-unique",
-        "partial-composite-foreign-key",
-        "policy-violation",
-        "restrict-never-defers",
-        "set-default-without-parent",
-        "set-null-on-not-null",
-        "undeclared-foreign-key",
-        "unindexed-foreign-key",
-        "unvalidated-foreign-key",
-    ] {
-        assert!(mended.contains(rule), "no example of {rule} is mended: {mended:?}");
+    mended
+}
+
+const MENDED: &[&str] = &[
+    "conflicting-foreign-keys",
+    "dangling-default",
+    "duplicate-foreign-key",
+    "implicit-on-delete",
+    "inconsistent-on-delete",
+    "missing-parent",
+    "no-foreign-keys",
+    "parent-not-unique",
+    "partial-composite-foreign-key",
+    "policy-violation",
+    "restrict-never-defers",
+    "set-default-without-parent",
+    "set-null-on-not-null",
+    "undeclared-foreign-key",
+    "unindexed-foreign-key",
+    "unvalidated-foreign-key",
+];
+
+#[test]
+fn every_example_is_mended_and_nothing_new_comes_of_it() {
+    let by_simulator = mended(simulator);
+    let by_recipes = mended(recipes);
+    for rule in MENDED {
+        assert!(by_simulator.contains(rule), "no example of {rule} is mended: {by_simulator:?}");
+        assert!(by_recipes.contains(rule), "no example of {rule} is mended by the recipes: {by_recipes:?}");
     }
+    // No recipe converts a column yet: the table would be locked while it is written anew.
+    assert!(by_simulator.contains("foreign-key-type-mismatch"));
 }
 
 /// One column of a random table: parent, action, what is odd about the key.
@@ -375,8 +401,11 @@ proptest! {
         if !demanded.is_empty() {
             case.settings.policies = policy(&format!("[[policy]]\nparent = \"users\"\non_delete = \"{demanded}\"\n"));
         }
-        let result = case.holds(&Options { manual, ..Options::default() });
-        prop_assert!(result.is_ok(), "{}", result.unwrap_err());
+        for recipes in [simulator, recipes] {
+            case.recipes = recipes;
+            let result = case.holds(&Options { manual, ..Options::default() });
+            prop_assert!(result.is_ok(), "{}", result.unwrap_err());
+        }
     }
 }
 

@@ -8,11 +8,13 @@ use referee::change::Change;
 use referee::config;
 use referee::engine::SessionOptions;
 use referee::fate::{Fates, Options as FateOptions, Verdict};
-use referee::plan::{self, Definitions, Options, Phase, Plan};
+use referee::plan::{self, Definitions, Options, OrphanPolicy, Phase, Plan};
 use referee::relations::{Graph, side};
 use referee::rules::{self, Settings};
 use referee::schema::{Action, Engine, Schema};
 use referee::source::Source;
+
+use crate::support::audit::sqlite;
 
 struct Planner {
     report: Report,
@@ -89,6 +91,37 @@ fn keys(schema: &Schema) -> BTreeSet<String> {
 fn findings_of(plan: &Plan, rule: &str) -> usize {
     let all = plan.steps.iter().flat_map(|s| &s.findings).filter(|r| r.rule == rule);
     all.map(|r| r.fingerprint.as_str()).collect::<BTreeSet<_>>().len()
+}
+
+#[test]
+fn r1_the_keys_that_nothing_declares_and_their_indexes() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = sqlite(&folder.path().join("pipeline.db"), include_str!("../fixtures/deploy-pipeline.sqlite.sql"));
+    let planner = Planner::of(&source, None, "");
+    let plan = planner.plan(&Options { orphans: Some(OrphanPolicy::Quarantine), ..Options::default() });
+    let keys = keys(&plan.after);
+    for expected in [
+        "projects.user_id users.id CASCADE",
+        "analysis_runs.project_id projects.id CASCADE",
+        "analysis_activity_logs.analysis_run_id analysis_runs.id CASCADE",
+        "config_sets.project_id projects.id CASCADE",
+        "config_activity_logs.config_set_id config_sets.id CASCADE",
+        "config_files.config_set_id config_sets.id CASCADE",
+        "config_optimizations.config_set_id config_sets.id CASCADE",
+        "build_runs.project_id projects.id CASCADE",
+        "deployments.project_id projects.id CASCADE",
+    ] {
+        assert!(keys.contains(expected), "{expected} in {keys:?}; refused: {:?}", plan.refused);
+    }
+    let after = Graph::new(&plan.after, &[], config::THRESHOLD);
+    let fate = Fates::new(&plan.after, &after, FateOptions::default()).of(&"projects".into()).unwrap();
+    assert!(fate.verdict.always_succeeds(), "{:?}", fate.verdict);
+    for table in &plan.after.tables {
+        for key in &table.foreign_keys {
+            let grade = referee::relations::lookup::grade(&plan.after, table, &key.columns).0;
+            assert_eq!(grade, referee::relations::lookup::Grade::Covers, "{} {key:?}", table.name);
+        }
+    }
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use anstyle::AnsiColor;
 
-use super::super::style::{Style, tame, width, wrap, wrap_sql};
-use super::{heading, lock, promise, rules, safety, statements, summary};
+use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
+use super::{heading, lock, rules, safety, statements, summary};
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Refused, Step};
+
+/// The table that statements which check the others write to.
+const GUARD: &str = "_referee_guard";
 
 /// Writes the plan.
 pub fn render(source: &str, plan: &Plan, style: &Style) -> String {
@@ -51,11 +54,18 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
     for guard in &step.guards {
         hanging(&guard.message, &format!("{indent}stops "), &format!("{indent}      "), style, lines);
     }
-    for sql in statements(step) {
+    // What only makes sure that the others do right is for the script, not for a reader.
+    let (shown, checks): (Vec<_>, Vec<_>) = statements(step).partition(|s| !s.contains(GUARD));
+    for sql in shown {
         let end = if sql.trim_end().ends_with(';') { "" } else { ";" };
         for line in wrap_sql(&format!("{sql}{end}"), style.width.saturating_sub(indent.len() + 2)) {
             lines.push(style.dim(&format!("{indent}  {line}")));
         }
+    }
+    if !checks.is_empty() {
+        let text =
+            format!("and {} around them that make sure (--format sql shows all)", count(checks.len(), "statement"));
+        hanging(&text, &format!("{indent}  "), &format!("{indent}  "), style, lines);
     }
     if let Down::Impossible(why) = &step.down {
         hanging(&format!("Cannot be undone: {why}"), &indent, &indent, style, lines);
@@ -117,10 +127,4 @@ fn hanging(text: &str, first: &str, rest: &str, style: &Style, lines: &mut Vec<S
     for (i, line) in wrap(text, room).into_iter().enumerate() {
         lines.push(format!("{}{line}", if i == 0 { first } else { rest }));
     }
-}
-
-/// Says what the words about safety mean.
-pub fn legend() -> String {
-    let all = [Safety::Safe, Safety::Unsafe, Safety::Manual];
-    all.iter().map(|s| format!("{}: {}\n", safety(*s), promise(*s))).collect()
 }
