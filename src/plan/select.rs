@@ -602,7 +602,9 @@ impl Trial {
             let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
             let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
             let rows = finding.rule == "orphan-rows" && input.options.orphans.is_some();
-            let by = self.wanted.iter_mut().find(|w| (gone || rows && w.orphans.is_some()) && is_about(w, finding));
+            let mends = |w: &&mut Wanted| gone || rows && w.orphans.is_some();
+            let near = self.wanted.iter_mut().filter(mends).filter_map(|w| Some((nearness(w, finding)?, w)));
+            let by = near.min_by_key(|(distance, _)| *distance).map(|(_, w)| w);
             match by {
                 Some(wanted) => {
                     wanted.findings.push(reason(finding));
@@ -620,26 +622,34 @@ impl Trial {
     }
 }
 
-/// Tells whether something wanted is about a finding's key or, where it is about no key, its table or the database.
-fn is_about(wanted: &Wanted, finding: &Finding) -> bool {
+/// Tells how near something wanted is to what a finding is about: 0 for its key, 1 for its columns, 2 for its table; `None`
+/// if it is about something else.
+fn nearness(wanted: &Wanted, finding: &Finding) -> Option<u8> {
     let subject = &finding.subject;
-    wanted.changes.iter().any(|change| {
-        let columns = match change {
+    let one = |change: &Change| {
+        let Some(table) = &subject.table else {
+            return matches!(change, Change::AddForeignKey { .. }).then_some(0);
+        };
+        let distance = match change {
             Change::AddForeignKey { foreign_key: key, .. }
             | Change::ReplaceForeignKey { new: key, .. }
             | Change::AlterForeignKey { new: key, .. }
             | Change::ValidateForeignKey { foreign_key: key, .. }
-            | Change::DropForeignKey { foreign_key: key, .. } => Some(&key.columns),
-            _ => None,
-        };
-        match (&subject.table, columns) {
-            (None, Some(_)) => matches!(change, Change::AddForeignKey { .. }),
-            (Some(table), Some(columns)) => {
-                change.table() == table
-                    && (subject.columns.is_empty() || subject.columns.iter().any(|c| columns.contains(c)))
+            | Change::DropForeignKey { foreign_key: key, .. } => match () {
+                () if key.columns == subject.columns => 0,
+                () if subject.columns.iter().any(|c| key.columns.contains(c)) => 1,
+                () => 2,
+            },
+            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
+                if subject.columns.contains(column) {
+                    1
+                } else {
+                    2
+                }
             }
-            (Some(table), None) => change.table() == table,
-            (None, None) => false,
-        }
-    })
+            _ => 2,
+        };
+        (change.table() == table).then_some(distance)
+    };
+    wanted.changes.iter().filter_map(one).min()
 }
