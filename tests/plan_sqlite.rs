@@ -55,6 +55,7 @@ const FORMS: &[(&str, &str)] = &[
         INSERT INTO t VALUES (1, 1), (2, 7)"),
     ("views", "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE TABLE log (what TEXT);
         CREATE VIEW v AS SELECT t.id, p.u FROM t LEFT JOIN p ON p.id = t.a; CREATE VIEW vv AS SELECT * FROM v WHERE id > 1;
+        CREATE TRIGGER p_bad AFTER INSERT ON p BEGIN INSERT INTO gone SELECT * FROM t; END;
         CREATE VIEW broken AS SELECT missing_column FROM t, gone;
         CREATE TRIGGER vv_ins INSTEAD OF INSERT ON vv BEGIN INSERT INTO t (id) VALUES (new.id); END;
         INSERT INTO t VALUES (1, 1, 'x'), (4, 7, 'y')"),
@@ -85,6 +86,72 @@ fn a_key_is_added_to_every_form_of_table() {
         wanted.name = Some("t_a_fkey".into());
         fixture.round_trip(form, &[add("t", wanted)]);
     }
+}
+
+#[test]
+fn odd_names() {
+    for name in ["select", "a \"b\" c", "t(1", "it's", "Größe", "x WHERE y", "[", "temp.t", "_referee_old_", "a%_", "`"]
+    {
+        let (quoted, literal) = (name.replace('"', "\"\""), name.replace('\'', "''"));
+        let fixture = Fixture::new(&format!(
+            "CREATE TABLE \"{quoted}\" (\"{quoted}\" INTEGER PRIMARY KEY AUTOINCREMENT, \"o {quoted}\" INT, UNIQUE (\"o {quoted}\"));
+             CREATE INDEX \"i{quoted}\" ON \"{quoted}\" (\"o {quoted}\") WHERE \"{quoted}\" <> '{literal}';
+             CREATE TABLE c (x INT REFERENCES \"{quoted}\" (\"o {quoted}\") ON DELETE CASCADE);
+             CREATE TRIGGER \"r{quoted}\" AFTER UPDATE ON \"{quoted}\" BEGIN DELETE FROM c WHERE x = '{literal}'; END;
+             CREATE VIEW \"v{quoted}\" AS SELECT * FROM \"{quoted}\";
+             INSERT INTO \"{quoted}\" VALUES (2, 2), (5, NULL); INSERT INTO c VALUES (2);"
+        ));
+        let mut own = ForeignKey::new([format!("o {name}")], referee::schema::TableName::new(name), [name]);
+        own.name = Some(format!("k{name}"));
+        own.on_delete_written = Some(false);
+        let change = Change::AddForeignKey { table: referee::schema::TableName::new(name), foreign_key: own };
+        fixture.round_trip(name, &[change]);
+        let key = fixture.table("c").foreign_keys[0].clone();
+        fixture.round_trip(name, &[replace("c", &key, ForeignKey { on_delete: Action::Restrict, ..key.clone() })]);
+        fixture.round_trip(name, &[replace("c", &key, deferred(key.clone()))]);
+    }
+}
+
+#[test]
+fn a_unique_index_of_the_parent_comes_before_the_key() {
+    let fixture = Fixture::new(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, code TEXT, b_id INT); CREATE TABLE b (id INTEGER PRIMARY KEY, a_code TEXT);
+         INSERT INTO a VALUES (1, 'x', 1), (2, NULL, NULL), (3, NULL, 2); INSERT INTO b VALUES (1, 'x'), (2, NULL);",
+    );
+    let mut unique = Index::on("a_code", ["code"]);
+    unique.unique = true;
+    // Both tables are rebuilt, and the index is there for both.
+    let steps = fixture.round_trip(
+        "unique",
+        &[
+            add("b", key("a_code", "a", "code", Action::SetNull)),
+            Change::AddIndex { table: "a".into(), index: unique },
+            add("a", key("b_id", "b", "id", Action::NoAction)),
+            Change::AddIndex { table: "a".into(), index: Index::on("a_b", ["b_id"]) },
+        ],
+    );
+    assert_eq!(steps, 3);
+}
+
+#[test]
+fn a_file_of_sql_says_as_much_as_the_database_that_it_makes() {
+    for (form, sql) in FORMS {
+        let mut fixture = Fixture::new(&format!("{PARENTS} {sql}"));
+        let text = format!("{PARENTS} {sql};");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("schema.sql");
+        std::fs::write(&path, &text).unwrap();
+        let source = referee::source::Source::parse(path.to_str().unwrap()).unwrap();
+        let source = source.with_sql(Some(referee::schema::Engine::Sqlite), None, None);
+        let input = source.open(&referee::engine::SessionOptions::default()).unwrap();
+        let definitions = referee::plan::Definitions::from_sql([text.as_str()]).unwrap();
+        assert_eq!(definitions, fixture.definitions, "{form}");
+        fixture.schema = input.schema;
+        let changes = [add("t", key(&column(&fixture), "p", "id", Action::SetNull))];
+        fixture.round_trip(form, &changes);
+    }
+    let error = referee::plan::Definitions::from_sql(["CREATE TABLE a (b); CREATE TABLE a (c)"]).unwrap_err();
+    assert!(error.to_string().contains("already exists"), "{error}");
 }
 
 #[test]

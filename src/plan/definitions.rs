@@ -3,6 +3,7 @@
 use super::{Definition, Definitions};
 use crate::engine::sqlite::Memory;
 use crate::engine::{EngineError, Rows, Session, Value};
+use crate::schema::TableName;
 
 const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema ORDER BY rowid";
 
@@ -37,5 +38,34 @@ impl Definitions {
             sql: text(row, 3),
         };
         Self { objects: rows.rows.iter().map(one).collect() }
+    }
+
+    /// Finds an object, by type and name.
+    pub(super) fn find(&self, kind: &str, name: &str) -> Option<&Definition> {
+        self.objects.iter().find(|d| d.kind == kind && d.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Iterates over a table's objects of a type that have a text.
+    pub(super) fn of<'a>(&'a self, kind: &'a str, table: &'a TableName) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let ours = move |d: &&Definition| d.kind == kind && d.table.eq_ignore_ascii_case(&table.name);
+        self.objects.iter().filter(ours).filter_map(|d| Some((d.name.as_str(), d.sql.as_deref()?)))
+    }
+
+    /// Returns a name for a table that is in no definition.
+    pub(super) fn free_name(&self, wanted: &str) -> String {
+        let taken = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            self.objects.iter().any(|d| {
+                d.name.to_ascii_lowercase().contains(&name)
+                    || d.sql.as_ref().is_some_and(|s| s.to_ascii_lowercase().contains(&name))
+            })
+        };
+        let mut name = wanted.to_string();
+        let mut number = 1;
+        while taken(&name) {
+            number += 1;
+            name = format!("{wanted}_{number}");
+        }
+        name
     }
 }

@@ -70,8 +70,35 @@ pub fn inspect(path: &Path) -> Schema {
     sqlite::open(path, &SessionOptions::default()).unwrap().inspect().unwrap()
 }
 
-/// Runs a script as a runner does: the first error rolls back, and what comes after is run all the same.
-pub fn run(connection: &Connection, script: &Script) -> rusqlite::Result<()> {
+/// Runs a script as a runner does: the first error rolls back, and what comes after is run all the same. With
+/// `PLAN_SQLITE_SHELL=sqlite3` that program runs it, as one file.
+pub fn run(connection: &Connection, script: &Script) -> Result<(), String> {
+    match std::env::var("PLAN_SQLITE_SHELL") {
+        Ok(shell) => run_in_shell(&shell, connection, script),
+        Err(_) => run_here(connection, script).map_err(|e| e.to_string()),
+    }
+}
+
+fn run_in_shell(shell: &str, connection: &Connection, script: &Script) -> Result<(), String> {
+    let own = script.transaction == Transaction::Own;
+    let (begin, commit) = if own { (Some("BEGIN IMMEDIATE"), Some("COMMIT")) } else { (None, None) };
+    let of = |list: &[String]| list.iter().map(|s| format!("{s};\n")).collect::<String>();
+    let mut text = String::from("PRAGMA foreign_keys = ON;\n");
+    text += &of(&script.before);
+    text += &begin.map(|b| format!("{b};\n")).unwrap_or_default();
+    text += &of(&script.statements);
+    text += &commit.map(|c| format!("{c};\n")).unwrap_or_default();
+    text += &of(&script.after);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let input = std::fs::File::open(file.path()).unwrap();
+    let output =
+        std::process::Command::new(shell).args(["-bail", connection.path().unwrap()]).stdin(input).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Ok(()) } else { Err(said) }
+}
+
+fn run_here(connection: &Connection, script: &Script) -> rusqlite::Result<()> {
     for sql in &script.before {
         connection.execute_batch(sql)?;
     }
@@ -261,7 +288,10 @@ impl Fixture {
         for (wanted, found) in after.tables.iter().zip(&inspected.tables) {
             let mut wanted = wanted.clone();
             for (key, other) in wanted.foreign_keys.iter_mut().zip(&found.foreign_keys) {
-                key.on_delete_written = other.on_delete_written;
+                if key.on_delete != Action::NoAction {
+                    key.on_delete_written = other.on_delete_written;
+                }
+                key.on_delete_written = key.on_delete_written.or(other.on_delete_written);
             }
             assert_eq!(wanted, *found, "{what}");
         }

@@ -95,10 +95,11 @@ fn comparable(wanted: &Table, found: &Table) -> (Table, Table) {
         table.sort();
     }
     for (key, other) in wanted.foreign_keys.iter_mut().zip(&mut found.foreign_keys) {
-        key.on_delete_written = None;
-        other.on_delete_written = None;
+        // An action other than NO ACTION has to be written, whatever the change says of that.
+        if key.on_delete_written.is_none() || key.on_delete != crate::schema::Action::NoAction {
+            key.on_delete_written = other.on_delete_written;
+        }
     }
-    // An index made later in the plan, or earlier and dropped again, is not this table's definition.
     (wanted, found)
 }
 

@@ -37,7 +37,10 @@ pub(super) fn edit(text: &str, table: &Table, change: &Change) -> Result<String,
         Change::SetDefault { column, default, .. } => {
             Ok(set_default(text, column_of(&made, column)?, default.as_deref()))
         }
-        _ => Err("SQLite cannot make this change in a table that exists, and a rebuild of it is not known".to_string()),
+        _ => {
+            Err("SQLite cannot make this change in a table that exists, and referee does not make it by rebuilding one"
+                .to_string())
+        }
     }
 }
 

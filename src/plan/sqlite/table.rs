@@ -1,0 +1,293 @@
+//! The step that rebuilds a table: all that is wanted of it at once.
+
+use super::rebuild::{self, Rebuild};
+use super::rehearsal::Stage;
+use super::{Part, Plan, Refusal, findings, lock, safety, sql, statement, step_id, text, told};
+use crate::change::Change;
+use crate::engine::{Dialect, sqlite::DIALECT};
+use crate::plan::{Down, Guard, Held, Phase, Step, Wanted};
+use crate::schema::{ForeignKey, Schema, Table, TableName};
+
+/// Makes the step that rebuilds a table.
+///
+/// # Errors
+/// Whose change it is that cannot be made, and why.
+pub(super) fn step(plan: &Plan<'_>, table: &TableName, parts: &[Part<'_>], wanted: &[Wanted]) -> Result<Step, Refusal> {
+    plan.blamed_rebuild(table, parts, wanted)
+}
+
+impl Plan<'_> {
+    /// Makes the step that rebuilds a table; if it cannot be made, finds whose change it is that cannot.
+    fn blamed_rebuild(&self, table: &TableName, parts: &[Part<'_>], wanted: &[Wanted]) -> Result<Step, Refusal> {
+        let error = match self.rebuild_step(table, parts, wanted) {
+            Ok(step) => return Ok(step),
+            Err(error) => error,
+        };
+        let mut places: Vec<usize> = parts.iter().map(|(at, _)| *at).collect();
+        places.dedup();
+        for count in 1..places.len() {
+            let some: Vec<Part<'_>> = parts.iter().filter(|(at, _)| places[..count].contains(at)).copied().collect();
+            if let Err(error) = self.rebuild_step(table, &some, wanted) {
+                return Err((places[count - 1], error));
+            }
+        }
+        Err((places.last().copied().unwrap_or(0), error))
+    }
+
+    fn rebuild_step(&self, name: &TableName, parts: &[Part<'_>], wanted: &[Wanted]) -> Result<Step, String> {
+        let before = self.workshop.schema;
+        let table = before.table(name).ok_or_else(|| format!("there is no table {name}"))?;
+        let original = self.definitions.find("table", &name.name).and_then(|d| d.sql.as_deref());
+        let original = original.ok_or_else(|| format!("there is no definition of the table {name}"))?;
+        let mut changes: Vec<Change> = Vec::new();
+        for (_, change) in parts {
+            if !changes.contains(change) {
+                changes.push((*change).clone());
+            }
+        }
+        let (edited, after) = self.edited(name, original, &changes)?;
+        let after_table = after.table(name).ok_or_else(|| format!("there is no table {name}"))?;
+
+        let (added, dropped) = keys_added_and_dropped(&changes);
+        for key in &added {
+            self.parent_is_fit(&after, key)?;
+        }
+        let aside = self.definitions.free_name(&format!("_referee_old_{}", name.name));
+        let known = [original, edited.as_str()];
+        let earlier = self.earlier.iter().filter(|(t, _)| t == name).map(|(_, sql)| sql.clone());
+        let stay: Vec<(String, String)> =
+            self.definitions.of("index", name).map(|(n, s)| (n.to_string(), s.to_string())).collect();
+        let (mut up_indexes, mut names): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+        for (index, sql) in &stay {
+            names.push(index.clone());
+            let dropped =
+                |c: &Change| matches!(c, Change::DropIndex { index: i, .. } if i.name.eq_ignore_ascii_case(index));
+            if !changes.iter().any(dropped) {
+                up_indexes.push(sql.clone());
+            }
+        }
+        let earlier: Vec<String> = earlier.collect();
+        up_indexes.extend(earlier.iter().cloned());
+        for change in &changes {
+            if let Change::AddIndex { .. } = change {
+                up_indexes.push(statement(change, before));
+            }
+        }
+        let planned = after_table.indexes.iter().chain(self.after.table(name).into_iter().flat_map(|t| &t.indexes));
+        names.extend(planned.map(|i| i.name.clone()));
+        let triggers: Vec<String> = self.definitions.of("trigger", name).map(|(_, sql)| sql.to_string()).collect();
+        names.extend(self.definitions.of("trigger", name).map(|(n, _)| n.to_string()));
+        names.sort();
+        names.dedup();
+
+        let down_indexes: Vec<String> = stay.into_iter().map(|(_, sql)| sql).chain(earlier).collect();
+        let way = |text, indexes, keys: &[ForeignKey], of: &Table, schema: &Schema| Rebuild {
+            table,
+            aside: &aside,
+            text,
+            known: &known,
+            indexes,
+            triggers: triggers.clone(),
+            names: names.clone(),
+            violations: violations(schema, of, text, keys),
+        };
+        let up = way(&edited, up_indexes, &added, after_table, &after);
+        let down = way(original, down_indexes, &dropped, table, before);
+        let guards = self.guards(table, &changes, &up, &after, &added);
+        let down_guards = self.down_guards(table, &changes, &down, &dropped);
+        let titles = told(parts, wanted, |w| &w.title);
+        let title = match titles.as_slice() {
+            [one] => one.clone(),
+            several => format!("Rebuild {name}: {}", several.join("; ")),
+        };
+        let step = Step {
+            id: step_id(&["rebuild", &name.name], &changes),
+            phase: Phase::Constrain,
+            title,
+            why: told(parts, wanted, |w| &w.why).join(" "),
+            findings: findings(parts, wanted),
+            safety: safety(parts, wanted),
+            done: Some(done(&changes, before, after_table, &edited)),
+            changes,
+            touches_rows: false,
+            up: up.script(),
+            down: Down::Script { script: down.script(), guards: down_guards },
+            locks: lock(name, Held::Rewrite),
+            guards,
+        };
+        let mut staged_before = before.clone();
+        let mut staged_after = after;
+        self.add_earlier(name, &mut staged_before, &mut staged_after);
+        let stage = Stage {
+            definitions: self.definitions,
+            earlier: &self.earlier,
+            before: &staged_before,
+            after: &staged_after,
+            table: name,
+        };
+        stage.rehearse(&step)?;
+        Ok(step)
+    }
+
+    /// Puts the unique indexes that are made before into the schemas that a rehearsal is compared with.
+    fn add_earlier(&self, name: &TableName, before: &mut Schema, after: &mut Schema) {
+        let Some(planned) = self.after.table(name) else { return };
+        for schema in [before, after] {
+            if let Some(table) = schema.table_mut(name) {
+                for index in &planned.indexes {
+                    let earlier = self.earlier.iter().any(|(t, sql)| {
+                        let add = Change::AddIndex { table: name.clone(), index: index.clone() };
+                        t == name && *sql == statement(&add, self.workshop.schema)
+                    });
+                    if earlier && !table.indexes.iter().any(|i| i.name == index.name) {
+                        table.indexes.push(index.clone());
+                    }
+                }
+                table.sort();
+            }
+        }
+    }
+
+    /// Edits a table's text change by change, and makes the same changes in the schema.
+    fn edited(&self, name: &TableName, original: &str, changes: &[Change]) -> Result<(String, Schema), String> {
+        let mut schema = self.workshop.schema.clone();
+        let mut text = original.to_string();
+        for change in changes {
+            let table = schema.table(name).ok_or_else(|| format!("there is no table {name}"))?;
+            if !matches!(change, Change::AddIndex { .. } | Change::DropIndex { .. }) {
+                text = text::edit(&text, table, change)?;
+            }
+            change.apply(&mut schema).map_err(|e| e.to_string())?;
+        }
+        Ok((text, schema))
+    }
+
+    /// A key to columns that are not unique, or to a table that is not there, makes every write to both tables fail.
+    fn parent_is_fit(&self, after: &Schema, key: &ForeignKey) -> Result<(), String> {
+        let parent = self.after.table(&key.parent).or_else(|| after.table(&key.parent));
+        let parent = parent.ok_or_else(|| format!("the parent {} is missing", key.parent))?;
+        if parent.is_unique(&key.parent_columns) {
+            return Ok(());
+        }
+        let columns = crate::relations::side(&key.parent, &key.parent_columns);
+        Err(format!("{columns} is not unique, which a foreign key needs; add a unique index on it first"))
+    }
+
+    fn guards(
+        &self,
+        table: &Table,
+        changes: &[Change],
+        way: &Rebuild<'_>,
+        after: &Schema,
+        added: &[ForeignKey],
+    ) -> Vec<Guard> {
+        let mut guards = vec![as_planned(table, way)];
+        guards.extend(added.iter().map(|key| sql::no_orphans(after, table, key)));
+        for change in changes {
+            if let Change::SetNullable { column, nullable: false, .. } = change {
+                guards.push(no_null(table, column));
+            }
+        }
+        guards
+    }
+
+    fn down_guards(&self, table: &Table, changes: &[Change], way: &Rebuild<'_>, dropped: &[ForeignKey]) -> Vec<Guard> {
+        let mut guards = vec![as_planned(table, way)];
+        guards.extend(dropped.iter().map(|key| sql::no_orphans(self.workshop.schema, table, key)));
+        for change in changes {
+            if let Change::SetNullable { column, nullable: true, .. } = change {
+                guards.push(no_null(table, column));
+            }
+        }
+        guards
+    }
+}
+
+fn as_planned(table: &Table, way: &Rebuild<'_>) -> Guard {
+    Guard {
+        sql: format!("SELECT 1 WHERE NOT ({})", way.as_planned()),
+        message: format!(
+            "{} is not defined as it was when this was planned (another definition, another index or trigger); plan anew",
+            table.name
+        ),
+    }
+}
+
+fn no_null(table: &Table, column: &str) -> Guard {
+    let name = DIALECT.identifier(column);
+    Guard {
+        sql: format!("SELECT 1 FROM {} WHERE {name} IS NULL LIMIT 1", DIALECT.table(&table.name)),
+        message: format!("{}.{column} holds NULL, which NOT NULL forbids; give these rows a value first", table.name),
+    }
+}
+
+/// Returns the keys whose rows have not been checked before, on the way up and on the way down.
+fn keys_added_and_dropped(changes: &[Change]) -> (Vec<ForeignKey>, Vec<ForeignKey>) {
+    let (mut added, mut dropped) = (Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            Change::AddForeignKey { foreign_key, .. } => added.push(foreign_key.clone()),
+            Change::DropForeignKey { foreign_key, .. } => dropped.push(foreign_key.clone()),
+            Change::ReplaceForeignKey { old, new, .. } | Change::AlterForeignKey { old, new, .. } => {
+                let side = |k: &ForeignKey| (k.columns.clone(), k.parent.clone(), k.parent_columns.clone());
+                if side(old) != side(new) {
+                    added.push(new.clone());
+                    dropped.push(old.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    (added, dropped)
+}
+
+/// Writes the queries that count the rows without parent of these keys. The engine's own check is asked where it can
+/// answer: a key that refers to no unique columns makes it fail for the whole table ("Foreign Key Support", 3).
+fn violations(schema: &Schema, table: &Table, text: &str, keys: &[ForeignKey]) -> Vec<String> {
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    let fit = |k: &ForeignKey| schema.table(&k.parent).is_none_or(|p| p.is_unique(&k.parent_columns));
+    if table.foreign_keys.iter().all(fit) {
+        let ids: Vec<String> = text::key_ids(text, keys).iter().map(ToString::to_string).collect();
+        return vec![format!(
+            "SELECT count(*) FROM pragma_foreign_key_check({}) WHERE fkid IN ({})",
+            sql::literal(&table.name.name),
+            ids.join(", ")
+        )];
+    }
+    keys.iter().map(|key| format!("SELECT count(*) {}", sql::orphan_rows(schema, table, key))).collect()
+}
+
+/// Writes the query that tells whether a rebuild has been done.
+fn done(changes: &[Change], before: &Schema, after: &Table, edited: &str) -> String {
+    let mut conditions: Vec<String> = Vec::new();
+    let mut push = |condition: String| {
+        if !conditions.contains(&condition) {
+            conditions.push(condition);
+        }
+    };
+    for change in changes {
+        match change {
+            Change::AddForeignKey { foreign_key: key, .. } | Change::DropForeignKey { foreign_key: key, .. } => {
+                push(sql::keys_like(after, before, key));
+            }
+            Change::ReplaceForeignKey { old, new, .. } | Change::AlterForeignKey { old, new, .. } => {
+                push(sql::keys_like(after, before, old));
+                push(sql::keys_like(after, before, new));
+                // The pragma does not tell these.
+                if (old.timing, old.matching, &old.name, old.on_delete_written)
+                    != (new.timing, new.matching, &new.name, new.on_delete_written)
+                {
+                    push(rebuild::has_definition(&after.name.name, &[edited]));
+                }
+            }
+            Change::SetNullable { column, nullable, .. } => push(sql::nullable(after, column, *nullable)),
+            Change::SetDefault { column, default, .. } => push(sql::default(after, column, default.as_deref())),
+            Change::AddIndex { index, .. } => push(sql::has_index(after, index, &statement(change, before))),
+            Change::DropIndex { index, .. } => push(sql::no_index(index)),
+            _ => {}
+        }
+    }
+    format!("SELECT 1 WHERE {}", conditions.join(" AND "))
+}
