@@ -83,7 +83,8 @@ fn run_in_shell(shell: &str, connection: &Connection, script: &Script) -> Result
     let own = script.transaction == Transaction::Own;
     let (begin, commit) = if own { (Some("BEGIN IMMEDIATE"), Some("COMMIT")) } else { (None, None) };
     let of = |list: &[String]| list.iter().map(|s| format!("{s};\n")).collect::<String>();
-    let mut text = String::from("PRAGMA foreign_keys = ON;\n");
+    let enforced: i64 = connection.query_row("PRAGMA foreign_keys", [], |r| r.get(0)).unwrap();
+    let mut text = format!("PRAGMA foreign_keys = {enforced};\n");
     text += &of(&script.before);
     text += &begin.map(|b| format!("{b};\n")).unwrap_or_default();
     text += &of(&script.statements);
