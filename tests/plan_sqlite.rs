@@ -14,6 +14,9 @@ mod harness;
 mod killed;
 #[path = "plan_sqlite/random.rs"]
 mod random;
+#[path = "plan_sqlite/repairs.rs"]
+mod repairs;
+mod support;
 
 use harness::{Fixture, add, deferred, drop_key, key, nullable, replace};
 use referee::change::Change;

@@ -48,7 +48,9 @@ impl Plan<'_> {
         let (edited, after) = self.edited(name, original, &changes)?;
         let after_table = after.table(name).ok_or_else(|| format!("there is no table {name}"))?;
 
-        let (added, dropped) = keys_added_and_dropped(&changes);
+        let (added, mut dropped) = keys_added_and_dropped(&changes);
+        // A key that never worked comes back as it was: there is nothing to check.
+        dropped.retain(|key| is_fit(before, key));
         for key in &added {
             self.parent_is_fit(&after, key)?;
         }
@@ -241,14 +243,19 @@ fn keys_added_and_dropped(changes: &[Change]) -> (Vec<ForeignKey>, Vec<ForeignKe
     (added, dropped)
 }
 
+/// Tells whether a key refers to unique columns of a table that is there.
+fn is_fit(schema: &Schema, key: &ForeignKey) -> bool {
+    schema.table(&key.parent).is_some_and(|p| p.is_unique(&key.parent_columns))
+}
+
 /// Writes the queries that count the rows without parent of these keys. The engine's own check is asked where it can
 /// answer: a key that refers to no unique columns makes it fail for the whole table ("Foreign Key Support", 3).
 fn violations(schema: &Schema, table: &Table, text: &str, keys: &[ForeignKey]) -> Vec<String> {
     if keys.is_empty() {
         return Vec::new();
     }
-    let fit = |k: &ForeignKey| schema.table(&k.parent).is_none_or(|p| p.is_unique(&k.parent_columns));
-    if table.foreign_keys.iter().all(fit) {
+    let missing = |k: &ForeignKey| schema.table(&k.parent).is_none();
+    if table.foreign_keys.iter().all(|k| missing(k) || is_fit(schema, k)) {
         let ids: Vec<String> = text::key_ids(text, keys).iter().map(ToString::to_string).collect();
         return vec![format!(
             "SELECT count(*) FROM pragma_foreign_key_check({}) WHERE fkid IN ({})",
