@@ -366,6 +366,45 @@ mod orphans {
     }
 
     #[test]
+    fn orphans_of_a_declared_key_are_repaired_without_a_rebuild() {
+        for (policy, back) in
+            [(OrphanPolicy::Delete, false), (OrphanPolicy::SetNull, false), (OrphanPolicy::Quarantine, true)]
+        {
+            let fixture = Fixture::new(&format!(
+                "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p ON DELETE RESTRICT, s INT REFERENCES t);
+                 INSERT INTO t VALUES (1, 1, 2), (2, 2, NULL), (3, 99, 3);"
+            ));
+            let foreign_key = fixture.table("t").foreign_keys.iter().find(|k| k.columns == ["a"]).unwrap().clone();
+            let check = Change::ValidateForeignKey { table: "t".into(), foreign_key: foreign_key.clone() };
+            assert!(steps(&fixture, std::slice::from_ref(&check), None, Some(1)).is_err());
+            let steps = steps(&fixture, &[check], Some(policy), Some(1));
+            if policy == OrphanPolicy::Quarantine {
+                // The row refers to itself by another key: it would not be alone.
+                let connection = fixture.connect();
+                let steps = steps.as_ref().unwrap();
+                assert!(steps[0].guards.iter().any(|g| !column(&connection, &g.sql).is_empty()));
+                connection.execute_batch("UPDATE t SET s = NULL WHERE id = 3").unwrap();
+            }
+            let steps = steps.unwrap();
+            assert_eq!(steps.len(), 1);
+            let connection = fixture.connect();
+            let before = contents(&connection);
+            up(&connection, &steps);
+            match &steps[0].down {
+                Down::Script { script, .. } => {
+                    run(&connection, script).unwrap();
+                    assert_eq!(contents(&connection), before);
+                    assert!(back);
+                }
+                Down::Impossible(_) => assert!(!back),
+            }
+            let new = ForeignKey { on_delete: Action::Cascade, ..foreign_key.clone() };
+            let made = self::steps(&fixture, &[replace("t", &foreign_key, new)], Some(policy), Some(1)).unwrap();
+            assert_eq!(made.iter().map(|s| s.phase).collect::<Vec<_>>(), [Phase::Orphans, Phase::Constrain]);
+        }
+    }
+
+    #[test]
     fn a_row_that_goes_leaves_no_orphan_of_another_key() {
         let fixture = Fixture::new(&format!(
             "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 1), (2, 99);
@@ -575,7 +614,7 @@ mod failures {
             (add("f", key("a", "p", "id", Action::Cascade)), "cannot be read"),
             (
                 Change::ValidateForeignKey { table: "k".into(), foreign_key: key("b", "p", "id", Action::Cascade) },
-                "fit",
+                "checks the rows",
             ),
             (add("nowhere", key("a", "p", "id", Action::Cascade)), "nowhere"),
         ] {

@@ -80,6 +80,9 @@ fn attempt(
     let standing: Vec<(usize, &Wanted)> =
         wanted.iter().enumerate().filter(|(at, _)| !refusals.contains_key(at)).collect();
     for (at, one) in &standing {
+        if one.changes.iter().all(is_check) && one.orphans.is_none_or(|n| n == 0) {
+            return Err((*at, "SQLite checks the rows of every key; none is known to break this one".to_string()));
+        }
         for change in &one.changes {
             parts.push((*at, change));
         }
@@ -115,7 +118,10 @@ fn attempt(
     }
     let mut steps = orphans::steps(workshop.schema, definitions, &standing, workshop.options.orphans)?;
     for (table, list) in by_table {
-        let rebuilt = list.iter().any(|(_, c)| !matches!(c, Change::AddIndex { .. } | Change::DropIndex { .. }));
+        let in_place = |c: &Change| is_check(c) || matches!(c, Change::AddIndex { .. } | Change::DropIndex { .. });
+        let rebuilt = list.iter().any(|(_, c)| !in_place(c));
+        // Its rows are checked where its orphans are repaired.
+        let list: Vec<Part<'_>> = list.into_iter().filter(|(_, c)| !is_check(c)).collect();
         let alone = |c: &Change| {
             !rebuilt || matches!(c, Change::AddIndex { index, .. } | Change::DropIndex { index, .. } if index.unique)
         };
@@ -133,6 +139,10 @@ fn attempt(
         }
     }
     Ok(steps)
+}
+
+fn is_check(change: &Change) -> bool {
+    matches!(change, Change::ValidateForeignKey { .. })
 }
 
 /// Writes a change that is one statement.

@@ -17,14 +17,16 @@ use crate::orphans::OrphanRows;
 use crate::relations::side;
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 
-/// A key to be added, and who wants it.
+/// A key that shall hold, and who wants it.
 struct Wish<'a> {
     wanted: &'a Wanted,
     table: &'a Table,
     key: &'a ForeignKey,
+    /// Whether the table declares it already: rows came in while keys were not enforced.
+    is_declared: bool,
 }
 
-/// Makes the steps for all keys that are to be added and have orphans, parents first: a row that goes may leave orphans.
+/// Makes the steps for all keys that shall hold and have orphans, parents first: a row that goes may leave orphans.
 ///
 /// # Errors
 /// The place of the wanted key whose orphans cannot be repaired, and why.
@@ -38,14 +40,20 @@ pub(super) fn steps(
     let mut wishes: Vec<(usize, Wish<'_>)> = Vec::new();
     for (at, one) in wanted {
         let key = one.changes.iter().find_map(|c| match c {
-            Change::AddForeignKey { table, foreign_key } => Some((table, foreign_key)),
+            Change::AddForeignKey { table, foreign_key } => Some((table, foreign_key, false)),
+            Change::ValidateForeignKey { table, foreign_key } => Some((table, foreign_key, true)),
+            Change::ReplaceForeignKey { table, old, new } | Change::AlterForeignKey { table, old, new } => {
+                Some((table, new, old.columns == new.columns && old.parent == new.parent))
+            }
             _ => None,
         });
-        if let Some((table, key)) = key
+        // A key that is there already is only looked at where rows were counted.
+        let key = key.filter(|(_, _, is_declared)| !is_declared || one.orphans.is_some_and(|n| n > 0));
+        if let Some((table, key, is_declared)) = key
             && let Some(table) = schema.table(table)
             && schema.table(&key.parent).is_some()
         {
-            wishes.push((*at, Wish { wanted: one, table, key }));
+            wishes.push((*at, Wish { wanted: one, table, key, is_declared }));
         }
     }
     let mut losing: BTreeSet<&TableName> = BTreeSet::new();
@@ -115,12 +123,21 @@ fn step(schema: &Schema, definitions: &Definitions, wish: &Wish<'_>, policy: Orp
         }
         OrphanPolicy::Quarantine => {
             guards.extend(self_guard(table, key, &condition));
-            for (child, other) in schema.foreign_keys().filter(|(_, k)| k.parent == table.name) {
+            for (child, other) in schema.foreign_keys().filter(|(c, k)| k.parent == table.name && c.name != table.name)
+            {
                 guards.extend(still_referred_to(child, other, table, &condition));
+            }
+            for other in table.foreign_keys.iter().filter(|k| k.parent == table.name && k.columns != key.columns) {
+                guards.extend(still_referred_to(table, other, table, &condition));
             }
             let columns = key.columns.join("_");
             let aside = definitions.free_name(&format!("_referee_quarantine_{}_{columns}", table.name.name));
-            let (statements, script) = quarantine(table, &aside, &from, &condition);
+            let (statements, mut script) = quarantine(table, &aside, &from, &condition);
+            if wish.is_declared {
+                // The key is there then, too; the rows come back as they were: past it.
+                script.before = vec!["PRAGMA foreign_keys = OFF".to_string()];
+                script.after = vec!["PRAGMA foreign_keys = ON".to_string()];
+            }
             let definition = Box::new(made(definitions, table, &aside, &from)?);
             changes.push(Change::CreateTable { definition });
             let there = sql::literal(&aside);
@@ -139,7 +156,7 @@ fn step(schema: &Schema, definitions: &Definitions, wish: &Wish<'_>, policy: Orp
         id: super::step_id(&[word, "orphans", &table.name.name, &key.columns.join("-")], &wish.wanted.changes),
         phase: Phase::Orphans,
         title,
-        why: format!("A foreign key on {of} cannot be added while rows of it have no parent in {}.", key.parent),
+        why: format!("A foreign key on {of} does not hold while rows have no parent in {}.", key.parent),
         findings: wish.wanted.findings.clone(),
         safety: crate::findings::Safety::Unsafe,
         changes,
