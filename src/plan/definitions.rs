@@ -51,18 +51,28 @@ impl Definitions {
         self.objects.iter().filter(ours).filter_map(|d| Some((d.name.as_str(), d.sql.as_deref()?)))
     }
 
+    /// Collects every name and text.
+    pub(super) fn names(&self) -> Names {
+        let mut all = String::new();
+        for object in &self.objects {
+            for text in [Some(&object.name), object.sql.as_ref()].into_iter().flatten() {
+                all.push_str(&text.to_ascii_lowercase());
+                all.push('\n');
+            }
+        }
+        Names(all)
+    }
+}
+
+/// Every name and text of a database's definitions, in lower case.
+pub(super) struct Names(String);
+
+impl Names {
     /// Returns a name for a table that is in no definition.
-    pub(super) fn free_name(&self, wanted: &str) -> String {
-        let taken = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            self.objects.iter().any(|d| {
-                d.name.to_ascii_lowercase().contains(&name)
-                    || d.sql.as_ref().is_some_and(|s| s.to_ascii_lowercase().contains(&name))
-            })
-        };
+    pub(super) fn free(&self, wanted: &str) -> String {
         let mut name = wanted.to_string();
         let mut number = 1;
-        while taken(&name) {
+        while self.0.contains(&name.to_ascii_lowercase()) {
             number += 1;
             name = format!("{wanted}_{number}");
         }

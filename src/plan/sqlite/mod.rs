@@ -14,6 +14,7 @@ mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::definitions::Names;
 use super::{Blocks, Definitions, Held, Lock, Made, Reason, Refused, Script, Step, Transaction, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
@@ -27,8 +28,9 @@ type Refusal = (usize, String);
 /// Makes SQLite's steps.
 pub fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
     let mut refusals: BTreeMap<usize, String> = BTreeMap::new();
+    let mut rebuilt = Rebuilt::new();
     let steps = loop {
-        match attempt(workshop, wanted, &refusals) {
+        match attempt(workshop, wanted, &refusals, &mut rebuilt) {
             Ok(steps) => break steps,
             // What is wanted is done as a whole or not at all: everything is planned anew without it.
             Err((at, why)) => drop(refusals.insert(at, why)),
@@ -62,11 +64,17 @@ fn subject(change: &Change) -> String {
 struct Plan<'a> {
     workshop: &'a Workshop<'a>,
     definitions: &'a Definitions,
+    /// Every name and text of the definitions.
+    names: Names,
     /// The schema after all steps.
     after: Schema,
     /// Unique indexes that are made before any table is rebuilt.
     earlier: Vec<(TableName, String)>,
 }
+
+/// The rebuilds that an attempt before has made: by table, by whose wishes, and by how many unique indexes come before. The
+/// next attempt, which leaves out what was refused, wants most of them again.
+type Rebuilt = BTreeMap<(TableName, Vec<usize>, usize), Step>;
 
 /// A change, and the place of the wanted thing it belongs to.
 type Part<'a> = (usize, &'a Change);
@@ -75,6 +83,7 @@ fn attempt(
     workshop: &Workshop<'_>,
     wanted: &[Wanted],
     refusals: &BTreeMap<usize, String>,
+    rebuilt_before: &mut Rebuilt,
 ) -> Result<Vec<Step>, Refusal> {
     let mut parts: Vec<Part<'_>> = Vec::new();
     let standing: Vec<(usize, &Wanted)> =
@@ -93,20 +102,19 @@ fn attempt(
         return Err((first, why.to_string()));
     };
     let mut after = workshop.schema.clone();
-    let mut made: Vec<&Change> = Vec::new();
     let mut by_table: BTreeMap<&TableName, Vec<Part<'_>>> = BTreeMap::new();
     for (at, change) in parts {
         let list = by_table.entry(change.table()).or_default();
-        list.push((at, change));
         // Two findings may want the same.
-        if !made.contains(&change) {
+        let is_new = !list.iter().any(|(_, made)| *made == change);
+        list.push((at, change));
+        if is_new {
             change
                 .apply(&mut after)
                 .map_err(|e| (at, format!("it does not fit the other changes of this plan: {e}")))?;
-            made.push(change);
         }
     }
-    let mut plan = Plan { workshop, definitions, after, earlier: Vec::new() };
+    let mut plan = Plan { workshop, definitions, names: definitions.names(), after, earlier: Vec::new() };
     for (table, list) in &by_table {
         for (_, change) in list {
             if let Change::AddIndex { index, .. } = change
@@ -116,7 +124,7 @@ fn attempt(
             }
         }
     }
-    let mut steps = orphans::steps(workshop.schema, definitions, &standing, workshop.options.orphans)?;
+    let mut steps = orphans::steps(workshop.schema, (definitions, &plan.names), &standing, workshop.options.orphans)?;
     for (table, list) in by_table {
         let in_place = |c: &Change| is_check(c) || matches!(c, Change::AddIndex { .. } | Change::DropIndex { .. });
         let rebuilt = list.iter().any(|(_, c)| !in_place(c));
@@ -135,7 +143,13 @@ fn attempt(
         }
         let rest: Vec<Part<'_>> = list.iter().filter(|(_, c)| !alone(c)).copied().collect();
         if !rest.is_empty() {
-            steps.push(table::step(&plan, table, &rest, wanted)?);
+            let whose = (table.clone(), rest.iter().map(|(at, _)| *at).collect(), plan.earlier.len());
+            let step = match rebuilt_before.get(&whose) {
+                Some(step) => step.clone(),
+                None => table::step(&plan, table, &rest, wanted)?,
+            };
+            rebuilt_before.insert(whose, step.clone());
+            steps.push(step);
         }
     }
     Ok(steps)

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::definitions::Names;
 use super::super::{Definitions, Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use super::rebuild::copied_columns;
 use super::{lock, sql};
@@ -32,7 +33,7 @@ struct Wish<'a> {
 /// The place of the wanted key whose orphans cannot be repaired, and why.
 pub(super) fn steps(
     schema: &Schema,
-    definitions: &Definitions,
+    definitions: (&Definitions, &Names),
     wanted: &[(usize, &Wanted)],
     policy: Option<OrphanPolicy>,
 ) -> Result<Vec<Step>, (usize, String)> {
@@ -90,7 +91,12 @@ fn no_policy(wish: &Wish<'_>) -> String {
     )
 }
 
-fn step(schema: &Schema, definitions: &Definitions, wish: &Wish<'_>, policy: OrphanPolicy) -> Result<Step, String> {
+fn step(
+    schema: &Schema,
+    (definitions, names): (&Definitions, &Names),
+    wish: &Wish<'_>,
+    policy: OrphanPolicy,
+) -> Result<Step, String> {
     let (table, key) = (wish.table, wish.key);
     let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
@@ -131,7 +137,7 @@ fn step(schema: &Schema, definitions: &Definitions, wish: &Wish<'_>, policy: Orp
                 guards.extend(still_referred_to(table, other, table, &condition));
             }
             let columns = key.columns.join("_");
-            let aside = definitions.free_name(&format!("_referee_quarantine_{}_{columns}", table.name.name));
+            let aside = names.free(&format!("_referee_quarantine_{}_{columns}", table.name.name));
             let (statements, mut script) = quarantine(table, &aside, &from, &condition);
             if wish.is_declared {
                 // The key is there then, too; the rows come back as they were: past it.

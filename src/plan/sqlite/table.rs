@@ -1,5 +1,7 @@
 //! The step that rebuilds a table: all that is wanted of it at once.
 
+use std::collections::BTreeSet;
+
 use super::rebuild::{self, Rebuild};
 use super::rehearsal::Stage;
 use super::{Part, Plan, Refusal, findings, lock, safety, sql, statement, step_id, text, told};
@@ -45,7 +47,8 @@ impl Plan<'_> {
                 changes.push((*change).clone());
             }
         }
-        let (edited, after) = self.edited(name, original, &changes)?;
+        let near = self.neighbourhood(table, &changes);
+        let (edited, after) = edited(&near, name, original, &changes)?;
         let after_table = after.table(name).ok_or_else(|| format!("there is no table {name}"))?;
 
         let (added, mut dropped) = keys_added_and_dropped(&changes);
@@ -54,7 +57,7 @@ impl Plan<'_> {
         for key in &added {
             self.parent_is_fit(&after, key)?;
         }
-        let aside = self.definitions.free_name(&format!("_referee_old_{}", name.name));
+        let aside = self.names.free(&format!("_referee_old_{}", name.name));
         let known = [original, edited.as_str()];
         let earlier = self.earlier.iter().filter(|(t, _)| t == name).map(|(_, sql)| sql.clone());
         let stay: Vec<(String, String)> =
@@ -117,7 +120,7 @@ impl Plan<'_> {
             locks: lock(name, Held::Rewrite),
             guards,
         };
-        let mut staged_before = before.clone();
+        let mut staged_before = near;
         let mut staged_after = after;
         self.add_earlier(name, &mut staged_before, &mut staged_after);
         let stage = Stage {
@@ -150,18 +153,23 @@ impl Plan<'_> {
         }
     }
 
-    /// Edits a table's text change by change, and makes the same changes in the schema.
-    fn edited(&self, name: &TableName, original: &str, changes: &[Change]) -> Result<(String, Schema), String> {
-        let mut schema = self.workshop.schema.clone();
-        let mut text = original.to_string();
+    /// Returns the part of the schema that a rebuild has to do with: the table, and its parents as they are and will be.
+    fn neighbourhood(&self, table: &Table, changes: &[Change]) -> Schema {
+        let schema = self.workshop.schema;
+        let mut names: BTreeSet<&TableName> = table.foreign_keys.iter().map(|k| &k.parent).collect();
+        names.insert(&table.name);
         for change in changes {
-            let table = schema.table(name).ok_or_else(|| format!("there is no table {name}"))?;
-            if !matches!(change, Change::AddIndex { .. } | Change::DropIndex { .. }) {
-                text = text::edit(&text, table, change)?;
+            if let Change::AddForeignKey { foreign_key: key, .. }
+            | Change::ReplaceForeignKey { new: key, .. }
+            | Change::AlterForeignKey { new: key, .. } = change
+            {
+                names.insert(&key.parent);
             }
-            change.apply(&mut schema).map_err(|e| e.to_string())?;
         }
-        Ok((text, schema))
+        let mut near = Schema::new(schema.engine);
+        near.tables = names.into_iter().filter_map(|name| schema.table(name).cloned()).collect();
+        near.sort();
+        near
     }
 
     /// A key to columns that are not unique, or to a table that is not there, makes every write to both tables fail.
@@ -203,6 +211,20 @@ impl Plan<'_> {
         }
         guards
     }
+}
+
+/// Edits a table's text change by change, and makes the same changes in a schema.
+fn edited(before: &Schema, name: &TableName, original: &str, changes: &[Change]) -> Result<(String, Schema), String> {
+    let mut schema = before.clone();
+    let mut text = original.to_string();
+    for change in changes {
+        let table = schema.table(name).ok_or_else(|| format!("there is no table {name}"))?;
+        if !matches!(change, Change::AddIndex { .. } | Change::DropIndex { .. }) {
+            text = text::edit(&text, table, change)?;
+        }
+        change.apply(&mut schema).map_err(|e| e.to_string())?;
+    }
+    Ok((text, schema))
 }
 
 fn as_planned(table: &Table, way: &Rebuild<'_>) -> Guard {
