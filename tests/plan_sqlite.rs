@@ -601,6 +601,43 @@ mod failures {
     }
 
     #[test]
+    fn an_edit_that_says_something_else_is_refused() {
+        // SQLite takes the DEFERRABLE for the last key before it, wherever it stands; with the NOT NULL it would go.
+        let fixture = Fixture::new(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY);
+             CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p (id), b INT NOT NULL DEFERRABLE INITIALLY DEFERRED);",
+        );
+        assert_eq!(fixture.table("t").foreign_keys[0].timing, referee::schema::Timing::Deferred);
+        let made = fixture.made(&[nullable("t", "b", true)]);
+        assert!(made.steps.is_empty());
+        assert!(made.refused[0].why.contains("foreign keys differ"), "{}", made.refused[0].why);
+        // Definitions of another database.
+        let mut fixture = Fixture::new("CREATE TABLE t (id INTEGER PRIMARY KEY, a INT NOT NULL)");
+        fixture.definitions =
+            referee::plan::Definitions::from_sql(["CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL)"]).unwrap();
+        let made = fixture.made(&[nullable("t", "a", true)]);
+        assert!(made.refused[0].why.contains("what was inspected: columns differ"), "{}", made.refused[0].why);
+    }
+
+    #[test]
+    fn an_index_needs_a_name_that_is_free() {
+        let fixture = Fixture::new(
+            "CREATE TABLE t (a INT); CREATE TABLE o (a INT); CREATE INDEX Taken ON o (a); CREATE VIEW v AS SELECT 1;",
+        );
+        let index = |table: &str, name: &str| Change::AddIndex { table: table.into(), index: Index::on(name, ["a"]) };
+        for changes in [
+            vec![index("t", "taken")],
+            vec![index("t", "O")],
+            vec![index("t", "V")],
+            vec![index("o", "n"), index("t", "N")],
+        ] {
+            let made = fixture.made(&changes);
+            assert_eq!((made.steps.len(), made.refused.len()), (changes.len() - 1, 1));
+            assert!(made.refused[0].why.contains("already"));
+        }
+    }
+
+    #[test]
     fn what_cannot_be_done_is_refused_with_the_reason() {
         let fixture = Fixture::new(
             "CREATE TABLE p (id INTEGER PRIMARY KEY, x INT); CREATE TABLE k (a TEXT PRIMARY KEY, b INT) WITHOUT ROWID;
@@ -647,5 +684,5 @@ fn a_large_schema_is_planned_in_reasonable_time() {
     let started = std::time::Instant::now();
     let made = fixture.made(&changes);
     assert_eq!((made.steps.len(), made.refused.len()), (270, 30));
-    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
 }

@@ -115,11 +115,19 @@ fn attempt(
         }
     }
     let mut plan = Plan { workshop, definitions, names: definitions.names(), after, earlier: Vec::new() };
+    let mut index_names: BTreeMap<String, &TableName> = BTreeMap::new();
     for (table, list) in &by_table {
-        for (_, change) in list {
-            if let Change::AddIndex { index, .. } = change
-                && index.unique
-            {
+        for (at, change) in list {
+            let Change::AddIndex { index, .. } = change else { continue };
+            // Tables and indexes of a database share their names.
+            let other = index_names.insert(index.name.to_ascii_lowercase(), table);
+            let taken = ["table", "index", "view"].iter().find(|kind| definitions.find(kind, &index.name).is_some());
+            let replaced =
+                list.iter().any(|(_, c)| matches!(c, Change::DropIndex { index: i, .. } if i.name == index.name));
+            if other.is_some_and(|o| o != *table) || taken.is_some() && !replaced {
+                return Err((*at, format!("there is something called {} already", index.name)));
+            }
+            if index.unique {
                 plan.earlier.push(((*table).clone(), statement(change, workshop.schema)));
             }
         }
