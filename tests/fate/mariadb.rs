@@ -49,8 +49,17 @@ impl Engine for Mariadb {
         self.connection.query_drop(sql).unwrap();
     }
 
-    fn integers(&mut self, sql: &str) -> Vec<i64> {
-        self.connection.query(sql).unwrap_or_else(|e| panic!("{e}: {sql}"))
+    fn integers(&mut self, queries: &[String]) -> Vec<Vec<i64>> {
+        if queries.is_empty() {
+            return Vec::new();
+        }
+        let sql = queries.join(";");
+        let mut result = self.connection.query_iter(&sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
+        let mut all = Vec::new();
+        while let Some(set) = result.iter() {
+            all.push(set.map(|row| mysql::from_row(row.unwrap_or_else(|e| panic!("{e}: {sql}")))).collect());
+        }
+        all
     }
 
     fn delete(&mut self, schema: &Schema, table: &str, id: i64) -> Result<Rows, String> {

@@ -47,13 +47,17 @@ impl<'s> Postgres<'s> {
     }
 
     fn texts(&mut self, sql: &str) -> Vec<String> {
-        let messages = self.client.simple_query(sql).unwrap_or_else(|e| panic!("{e:?}: {sql}"));
-        let row = |m: SimpleQueryMessage| match m {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_string),
-            _ => None,
-        };
-        messages.into_iter().filter_map(row).collect()
+        texts(self.client.simple_query(sql).unwrap_or_else(|e| panic!("{e:?}: {sql}")))
     }
+}
+
+/// The first column of all rows.
+fn texts(messages: Vec<SimpleQueryMessage>) -> Vec<String> {
+    let row = |m: SimpleQueryMessage| match m {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_string),
+        _ => None,
+    };
+    messages.into_iter().filter_map(row).collect()
 }
 
 /// One query for the rows of all tables: the table's number, then its values.
@@ -96,27 +100,35 @@ impl Engine for Postgres<'_> {
         self.client.batch_execute(&sql).unwrap_or_else(|e| panic!("{e:?}: {sql}"));
     }
 
-    fn integers(&mut self, sql: &str) -> Vec<i64> {
-        self.texts(sql).iter().map(|t| t.parse().unwrap()).collect()
+    fn integers(&mut self, queries: &[String]) -> Vec<Vec<i64>> {
+        let sql = queries.join(";");
+        let messages = self.client.simple_query(&sql).unwrap_or_else(|e| panic!("{e:?}: {sql}"));
+        let mut all = vec![Vec::new()];
+        for message in messages {
+            match message {
+                SimpleQueryMessage::Row(row) => all.last_mut().unwrap().push(row.get(0).unwrap().parse().unwrap()),
+                SimpleQueryMessage::CommandComplete(_) => all.push(Vec::new()),
+                _ => {}
+            }
+        }
+        all.truncate(queries.len());
+        all
     }
 
     fn delete(&mut self, schema: &Schema, table: &str, id: i64) -> Result<Rows, String> {
-        let sql = format!("BEGIN; DELETE FROM {table} WHERE id = {id}; SET CONSTRAINTS ALL IMMEDIATE");
-        let done = self.client.batch_execute(&sql);
-        let result = match done {
-            Ok(()) => {
-                let list = |columns: &[String]| {
-                    let texts: Vec<String> = columns.iter().map(|c| format!("coalesce({c}::text, '-')")).collect();
-                    format!("concat_ws(',', {})", texts.join(", "))
-                };
-                let lines = self.texts(&read_all(schema, list));
-                Ok(parse_all(schema, &lines))
-            }
+        let list = |columns: &[String]| {
+            let texts: Vec<String> = columns.iter().map(|c| format!("coalesce({c}::text, '-')")).collect();
+            format!("concat_ws(',', {})", texts.join(", "))
+        };
+        let rows = read_all(schema, list);
+        let sql =
+            format!("BEGIN; DELETE FROM {table} WHERE id = {id}; SET CONSTRAINTS ALL IMMEDIATE; {rows}; ROLLBACK");
+        match self.client.simple_query(&sql) {
+            Ok(messages) => Ok(parse_all(schema, &texts(messages))),
             Err(e) => {
+                self.client.batch_execute("ROLLBACK").unwrap();
                 Err(e.as_db_error().map_or_else(|| e.to_string(), |e| format!("{}: {}", e.code().code(), e.message())))
             }
-        };
-        self.client.batch_execute("ROLLBACK").unwrap();
-        result
+        }
     }
 }

@@ -9,7 +9,7 @@ use referee::source::Source;
 use super::mariadb_engine::Mariadb;
 use super::rows::Rows;
 use super::sqlite::Sqlite;
-use super::truth::{Engine, Tally, compare};
+use super::truth::{Decided, Engine, Tally};
 
 fn sqlite(ddl: &str) -> (Schema, Sqlite) {
     let file = tempfile::Builder::new().suffix(".db").tempfile().unwrap();
@@ -22,6 +22,10 @@ fn sqlite(ddl: &str) -> (Schema, Sqlite) {
 fn rows(tables: &[(&str, &[&[i64]])]) -> Rows {
     let row = |r: &&[i64]| (r[0], r.iter().map(|v| Some(*v)).collect());
     tables.iter().map(|(t, rows)| (t.to_string(), rows.iter().map(row).collect())).collect()
+}
+
+fn compare(schema: &Schema, rows: &Rows, engine: &mut dyn Engine) -> Result<(), String> {
+    super::truth::compare(schema, &Decided::new(schema), rows, engine, &mut Tally::default())
 }
 
 fn fate(schema: &Schema, root: &str) -> Fate {
@@ -41,7 +45,7 @@ fn default_that_is_the_key_that_goes() {
          CREATE TABLE c (id INTEGER PRIMARY KEY, b_id int REFERENCES b (id) ON DELETE CASCADE, a_id int REFERENCES a (id));",
     );
     let rows = rows(&[("a", &[&[1]]), ("b", &[&[1, 1]]), ("c", &[&[1, 1, 1]])]);
-    compare(&schema, &rows, &mut engine, &mut Tally::default()).unwrap();
+    compare(&schema, &rows, &mut engine).unwrap();
     let judged = fate(&schema, "a");
     assert!(judged.conditions.iter().all(|c| !c.exact), "nothing can be counted beforehand");
 }
@@ -56,7 +60,7 @@ fn siblings_are_deleted_one_after_the_other() {
            UNIQUE (t, id), FOREIGN KEY (t, up) REFERENCES nodes (t, id) ON DELETE RESTRICT);",
     );
     let rows = rows(&[("tenants", &[&[1]]), ("nodes", &[&[1, 1, 1], &[2, 1, 1]])]);
-    compare(&schema, &rows, &mut engine, &mut Tally::default()).unwrap();
+    compare(&schema, &rows, &mut engine).unwrap();
     assert_eq!((fate(&schema, "tenants").verdict, fate(&schema, "tenants").today), (Verdict::DependsOnOrder, None));
 }
 
@@ -93,7 +97,7 @@ fn row_under_deletion_is_passed_over_and_then_found() {
             .to_string(),
     ]);
     for data in [rows(&[("t", &[&[1, 1]])]), rows(&[("t", &[&[1, 1], &[2, 1]])])] {
-        compare(&schema, &data, &mut engine, &mut Tally::default()).unwrap();
+        compare(&schema, &data, &mut engine).unwrap();
     }
     assert_eq!((fate(&schema, "t").verdict, fate(&schema, "t").today), (Verdict::DependsOnOrder, None));
 }
@@ -118,7 +122,7 @@ fn innodb_gives_up_at_the_fifteenth_cascade() {
         engine.make(&ddl);
         assert_eq!(fate(&schema, "t00").verdict, verdict);
         let data: Rows = names.iter().map(|n| (n.clone(), [(1, vec![Some(1), Some(1)])].into())).collect();
-        compare(&schema, &data, &mut engine, &mut Tally::default()).unwrap();
+        compare(&schema, &data, &mut engine).unwrap();
         let deleted = engine.delete(&schema, "t00", 1);
         assert_eq!(deleted.is_ok(), verdict == Verdict::Complete, "{tables} tables: {deleted:?}");
     }
@@ -166,7 +170,7 @@ fn innodb_gives_up_in_a_chain_of_rows_too() {
     for (length, succeeds) in [(15, true), (16, false)] {
         let chain = (1..=length).map(|i| (i, vec![Some(i), (i > 1).then_some(i - 1)])).collect();
         let data: Rows = [("t".to_string(), chain)].into();
-        compare(&schema, &data, &mut engine, &mut Tally::default()).unwrap();
+        compare(&schema, &data, &mut engine).unwrap();
         let deleted = engine.delete(&schema, "t", 1);
         assert_eq!(deleted.is_ok(), succeeds, "{length} rows: {:?}", deleted.err());
     }
@@ -183,5 +187,5 @@ fn reference_that_goes_with_its_parents_key() {
          CREATE TABLE c (id INTEGER PRIMARY KEY, u int REFERENCES p (u) ON UPDATE CASCADE);",
     );
     let rows = rows(&[("r", &[&[1]]), ("p", &[&[1, 1, 1]]), ("c", &[&[1, 1]])]);
-    compare(&schema, &rows, &mut engine, &mut Tally::default()).unwrap();
+    compare(&schema, &rows, &mut engine).unwrap();
 }

@@ -36,9 +36,12 @@ impl Engine for Sqlite {
         assert_eq!(bad, 0, "the rows satisfy every key");
     }
 
-    fn integers(&mut self, sql: &str) -> Vec<i64> {
-        let mut statement = self.connection.prepare(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
-        statement.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
+    fn integers(&mut self, queries: &[String]) -> Vec<Vec<i64>> {
+        let one = |sql: &String| {
+            let mut statement = self.connection.prepare(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
+            statement.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        queries.iter().map(one).collect()
     }
 
     fn delete(&mut self, schema: &Schema, table: &str, id: i64) -> Result<Rows, String> {

@@ -12,8 +12,8 @@ use super::rows::{self, Random, Rows, witness};
 pub trait Engine {
     /// Puts these rows in the place of all others, and commits.
     fn fill(&mut self, schema: &Schema, rows: &Rows);
-    /// Runs a query that returns integers.
-    fn integers(&mut self, sql: &str) -> Vec<i64>;
+    /// Runs queries that return integers: where a server is asked, in as few requests as it takes.
+    fn integers(&mut self, queries: &[String]) -> Vec<Vec<i64>>;
     /// Deletes a row, returns what the engine says or the rows as they are then, and takes the delete back.
     fn delete(&mut self, schema: &Schema, table: &str, id: i64) -> Result<Rows, String>;
 }
@@ -47,24 +47,62 @@ impl Tally {
     }
 }
 
+/// What was decided about every table of a schema.
+pub struct Decided {
+    fates: Vec<(Fate, Option<Impact>)>,
+    graph: Graph,
+}
+
+impl Decided {
+    pub fn new(schema: &Schema) -> Self {
+        let graph = Graph::from_relations(schema, relations(schema));
+        let all = Fates::new(schema, &graph, Options::default());
+        let fates = schema.tables.iter().map(|t| (all.of(&t.name).unwrap(), all.impact(&t.name, None))).collect();
+        Self { fates, graph }
+    }
+}
+
 /// Compares what was decided about the delete of every row with what the engine does.
-pub fn compare(schema: &Schema, rows: &Rows, engine: &mut dyn Engine, tally: &mut Tally) -> Result<(), String> {
-    let graph = Graph::from_relations(schema, relations(schema));
-    let fates = Fates::new(schema, &graph, Options::default());
+pub fn compare(
+    schema: &Schema,
+    decided: &Decided,
+    rows: &Rows,
+    engine: &mut dyn Engine,
+    tally: &mut Tally,
+) -> Result<(), String> {
     engine.fill(schema, rows);
-    for table in &schema.tables {
-        let fate = fates.of(&table.name).unwrap();
-        let impact = fates.impact(&table.name, None);
+    // Asked before any delete, and all at once: the queries are about the data as they are.
+    let mut queries = Vec::new();
+    for (fate, impact) in &decided.fates {
+        for id in rows[&fate.root.name].keys() {
+            queries.extend(questions(fate, impact.as_ref()).iter().map(|sql| bound(sql, *id)));
+        }
+    }
+    let mut answers = engine.integers(&queries).into_iter();
+    for (fate, impact) in &decided.fates {
         *tally.verdicts.entry(fate.verdict.name()).or_default() += 1;
         tally.today_unknown += usize::from(fate.verdict == Verdict::DependsOnOrder && fate.today.is_none());
-        for id in rows[&table.name.name].keys() {
-            one(schema, rows, &fate, impact.as_ref(), *id, engine, tally).map_err(|e| {
-                format!("{e}\ndelete of {} {id}: {} ({:?}), {}", table.name, fate.verdict, fate.today, describe(&fate))
+        for id in rows[&fate.root.name].keys() {
+            one(schema, rows, (fate, impact.as_ref()), *id, &mut answers, engine, tally).map_err(|e| {
+                format!(
+                    "{e}\ndelete of {} {id}: {} ({:?}), {}",
+                    fate.root.name,
+                    fate.verdict,
+                    fate.today,
+                    describe(fate)
+                )
             })?;
         }
     }
     tally.fillings += 1;
     Ok(())
+}
+
+/// The queries about one delete: each condition's, then those about the rows of each table.
+fn questions(fate: &Fate, impact: Option<&Impact>) -> Vec<String> {
+    let conditions = fate.conditions.iter().filter_map(|c| c.sql.clone());
+    let rows = impact.iter().flat_map(|i| &i.tables).flat_map(|t| [&t.deleted, &t.updated]).flatten();
+    conditions.chain(rows.map(|r| r.select("x.id"))).collect()
 }
 
 pub fn relations(schema: &Schema) -> Vec<referee::relations::Relation> {
@@ -101,16 +139,15 @@ fn bound(sql: &str, id: i64) -> String {
 fn one(
     schema: &Schema,
     rows: &Rows,
-    fate: &Fate,
-    impact: Option<&Impact>,
+    (fate, impact): (&Fate, Option<&Impact>),
     id: i64,
+    answers: &mut impl Iterator<Item = Vec<i64>>,
     engine: &mut dyn Engine,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    // Asked before the delete: the queries are about the data as they are.
     let counts: Vec<Option<i64>> =
-        fate.conditions.iter().map(|c| c.sql.as_ref().map(|sql| engine.integers(&bound(sql, id))[0])).collect();
-    let predicted = impact.map(|i| predict(rows, i, id, engine));
+        fate.conditions.iter().map(|c| c.sql.as_ref().map(|_| answers.next().unwrap()[0])).collect();
+    let predicted = impact.map(|i| predict(rows, i, answers));
     let result = engine.delete(schema, &fate.root.name, id);
     tally.deletes += 1;
     tally.refused += usize::from(result.is_err());
@@ -149,12 +186,12 @@ fn one(
 
 type Ids = BTreeMap<String, Vec<i64>>;
 
-fn predict(rows: &Rows, impact: &Impact, id: i64, engine: &mut dyn Engine) -> (Ids, Ids) {
+fn predict(rows: &Rows, impact: &Impact, answers: &mut impl Iterator<Item = Vec<i64>>) -> (Ids, Ids) {
     let mut deleted: Ids = rows.keys().map(|t| (t.clone(), Vec::new())).collect();
     let mut updated = deleted.clone();
     for table in &impact.tables {
         let mut ids = |rows: &Option<referee::fate::Rows>| -> Vec<i64> {
-            let mut ids = rows.as_ref().map_or_else(Vec::new, |r| engine.integers(&bound(&r.select("x.id"), id)));
+            let mut ids = rows.as_ref().map_or_else(Vec::new, |_| answers.next().unwrap());
             ids.sort();
             ids
         };
@@ -188,11 +225,9 @@ fn defaults(_before: &Rows, after: &Rows) -> bool {
 }
 
 /// For every root that rows are said to stop: makes such rows, and has the engine try.
-pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) -> Result<(), String> {
-    let graph = Graph::from_relations(schema, relations(schema));
-    let fates = Fates::new(schema, &graph, Options::default());
-    for table in &schema.tables {
-        let fate = fates.of(&table.name).unwrap();
+pub fn witnesses(schema: &Schema, decided: &Decided, engine: &mut dyn Engine, tally: &mut Tally) -> Result<(), String> {
+    let graph = &decided.graph;
+    for (table, (fate, _)) in schema.tables.iter().zip(&decided.fates) {
         let verdict = fate.today.unwrap_or(fate.verdict);
         let wanted: &[Effect] = match verdict {
             Verdict::Refused => &[Effect::Refuses],
@@ -204,9 +239,9 @@ pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) ->
         let mut seen = false;
         'found: for relation in fate.relations.iter().filter(|r| wanted.contains(&r.effect)) {
             let deep = relation.reason.contains(" deep");
-            let chains = if deep { long_chains(&fate, &graph) } else { vec![relation.chain.clone()] };
+            let chains = if deep { long_chains(fate, graph) } else { vec![relation.chain.clone()] };
             for chain in chains {
-                let found = witness(schema, &graph, &table.name, &chain);
+                let found = witness(schema, graph, &table.name, &chain);
                 if found.iter().any(|(rows, id)| stops(schema, engine, &table.name, rows, *id)) {
                     seen = true;
                     break 'found;
@@ -225,18 +260,13 @@ pub fn witnesses(schema: &Schema, engine: &mut dyn Engine, tally: &mut Tally) ->
         if !seen {
             *tally.unwitnessed.entry(verdict.name()).or_default() += 1;
             if tally.first_unwitnessed.len() < 5 {
-                tally.first_unwitnessed.push(format!(
-                    "{} {verdict}\n{}\n{}",
-                    table.name,
-                    describe(&fate),
-                    keys(schema)
-                ));
+                tally.first_unwitnessed.push(format!("{} {verdict}\n{}\n{}", table.name, describe(fate), keys(schema)));
             }
             if verdict != Verdict::DependsOnData {
                 return Err(format!(
                     "no rows found that stop the delete from {}: {verdict}\n{}",
                     table.name,
-                    describe(&fate)
+                    describe(fate)
                 ));
             }
         }
