@@ -4,7 +4,7 @@
 //! `cargo bench --bench fate`; `benches/results/fate.md` is one such run.
 
 use divan::black_box;
-use referee::fate::{Advisor, Fates, Options};
+use referee::fate::{Advisor, Fates, Options, heed};
 use referee::relations::{Basis, Graph, Relation, infer};
 use referee::schema::{Action, Column, DataType, Engine, ForeignKey, Key, Schema, Table, TableName};
 
@@ -170,6 +170,31 @@ fn advice_held_against_fate(bencher: divan::Bencher<'_, '_>) {
         let mut advisor = Advisor::new(&schema, &graph);
         open().map(|r| advisor.advise(r)).collect::<Vec<_>>()
     });
+}
+
+/// Nothing declared among 1,000 tables with up to three references each, none of which can be NULL: what inference proposes for
+/// them, mostly CASCADE, and all of it held against fate together.
+#[divan::bench(args = ENGINES, sample_count = 10, sample_size = 1)]
+fn proposals_held_against_fate(bencher: divan::Bencher<'_, '_>, engine: Engine) {
+    let mut schema = Schema::new(engine);
+    for t in 0..1_000_usize {
+        let mut keys: Vec<_> = (1..=3_usize)
+            .filter(|k| t >= *k)
+            .map(|k| (t * 7 + k * 131) % t)
+            .map(|parent| (format!("item{parent}_id"), false, format!("item{parent}"), Action::Cascade))
+            .collect();
+        keys.dedup();
+        table(&mut schema, &format!("item{t}"), &keys, &mut 0);
+    }
+    for table in &mut schema.tables {
+        table.foreign_keys.clear();
+        let mut seen = std::collections::BTreeSet::new();
+        table.columns.retain(|c| seen.insert(c.name.clone()));
+    }
+    schema.sort();
+    let inference = infer::Survey::of(&schema, &[], &[]).report(infer::Model::published(), 0.5, false);
+    assert!(inference.proposals.len() > 2_500);
+    bencher.with_inputs(|| inference.clone()).bench_local_refs(|inference| heed(&schema, &[], inference));
 }
 
 /// The whole fate of one root, with paths, reasons, conditions and the repair to the fixed point.

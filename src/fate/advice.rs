@@ -11,6 +11,9 @@ use crate::relations::infer::{Advice, HouseStyle, Inference, advise_in_style};
 use crate::relations::{Graph, Relation};
 use crate::schema::{Action, Schema, Timing};
 
+/// Of the tables whose deletes come through a relation, at most this many are judged, besides its own parent.
+const MOST_ROOTS: usize = 32;
+
 /// Recommends ON DELETE actions, each as if it were the only key to be added.
 pub struct Advisor<'s> {
     schema: &'s Schema,
@@ -82,18 +85,34 @@ impl<'s> Trial<'s> {
 
     /// Says what a CASCADE on this link would stop that nothing stops now.
     fn opens(&mut self, link: usize) -> Option<(Verdict, String)> {
-        if !self.can_matter(link) {
+        let (child, parent) = (self.net.links[link].child, self.net.links[link].parent);
+        let below = self.taken(child);
+        let counts_levels = self.net.semantics.cascade_limit.is_some();
+        if !counts_levels && self.only_deletes(&below, link) {
             return None;
         }
-        let roots = self.reaching(self.net.links[link].parent);
-        let free: Vec<usize> = roots.into_iter().filter(|&root| self.verdict(root).always_succeeds()).collect();
-        let old = self.set(link, Action::Cascade);
-        let stopped = free.into_iter().find_map(|root| {
-            let judged = judge(&self.net, root);
+        if self.verdict(parent).always_succeeds() {
+            let judged = self.with_cascade(link, parent);
+            if !judged.verdict.always_succeeds() {
+                return Some((judged.verdict, self.words(parent, &judged)));
+            }
+            if !counts_levels && !self.meets(&below, &judged) {
+                return None;
+            }
+        }
+        let mut roots = self.reaching(parent);
+        roots.remove(0);
+        if roots.len() > MOST_ROOTS {
+            // The nearest, and the farthest, from where chains are longest.
+            roots.drain(MOST_ROOTS / 2..roots.len() - MOST_ROOTS / 2);
+        }
+        roots.into_iter().find_map(|root| {
+            if !self.verdict(root).always_succeeds() {
+                return None;
+            }
+            let judged = self.with_cascade(link, root);
             (!judged.verdict.always_succeeds()).then(|| (judged.verdict, self.words(root, &judged)))
-        });
-        self.net.links[link] = old;
-        stopped
+        })
     }
 
     fn verdict(&mut self, root: usize) -> Verdict {
@@ -101,27 +120,57 @@ impl<'s> Trial<'s> {
         *self.verdicts[root].get_or_insert_with(|| judge(net, root).verdict)
     }
 
-    /// Tells whether a cascade into the child can set off anything but the deletion of its rows: something hangs below it, its
-    /// other keys change columns, or the engine counts levels.
-    fn can_matter(&self, link: usize) -> bool {
-        let child = self.net.links[link].child;
-        let changes = |&i: &usize| i != link && matches!(self.net.links[i].act, Act::Null | Act::Default);
-        !self.net.below[child].is_empty()
-            || self.net.above[child].iter().any(changes)
-            || self.net.semantics.cascade_limit.is_some()
+    fn with_cascade(&mut self, link: usize, root: usize) -> Judgement {
+        let old = self.set(link, Action::Cascade);
+        let judged = judge(&self.net, root);
+        self.net.links[link] = old;
+        judged
+    }
+
+    /// Tells whether all that happens below these tables is that more rows go, and no other key changes those rows first.
+    fn only_deletes(&self, tables: &[usize], but: usize) -> bool {
+        let deletes = |&i: &usize| matches!(self.net.links[i].act, Act::Delete | Act::Orphan);
+        let changes = |&i: &usize| i != but && self.changes(i);
+        tables.iter().all(|&t| self.net.below[t].iter().all(deletes) && !self.net.above[t].iter().any(changes))
+    }
+
+    fn changes(&self, link: usize) -> bool {
+        matches!(self.net.links[link].act, Act::Null | Act::Default)
+    }
+
+    /// Tells whether a delete that starts further up can also come to these tables' rows, or to those that refer to them, by
+    /// keys that change columns, so that it has to be judged by itself.
+    fn meets(&self, tables: &[usize], judged: &Judgement) -> bool {
+        let referring = tables.iter().flat_map(|&t| &self.net.below[t]).map(|&i| self.net.links[i].child);
+        let from_elsewhere = |&i: &usize| self.changes(i) && !judged.walk.loses_rows(self.net.links[i].parent);
+        tables.iter().copied().chain(referring).any(|t| self.net.above[t].iter().any(from_elsewhere))
+    }
+
+    /// Returns a table and those that its deletes cascade into.
+    fn taken(&self, table: usize) -> Vec<usize> {
+        self.follow(table, |table| self.net.below[table].iter().map(|&i| (&self.net.links[i], self.net.links[i].child)))
     }
 
     /// Returns the tables whose deletes cascade into this one, itself first, nearest first.
     fn reaching(&self, table: usize) -> Vec<usize> {
+        self.follow(table, |table| {
+            self.net.above[table].iter().map(|&i| (&self.net.links[i], self.net.links[i].parent))
+        })
+    }
+
+    fn follow<'a, I>(&'a self, table: usize, next_to: impl Fn(usize) -> I) -> Vec<usize>
+    where
+        I: Iterator<Item = (&'a Link, usize)>,
+    {
         let mut seen = vec![false; self.net.tables.len()];
         seen[table] = true;
         let mut all = vec![table];
         let mut next = 0;
         while let Some(&at) = all.get(next) {
             next += 1;
-            for link in self.net.above[at].iter().map(|&i| &self.net.links[i]) {
-                if link.act == Act::Delete && !std::mem::replace(&mut seen[link.parent], true) {
-                    all.push(link.parent);
+            for (link, other) in next_to(at) {
+                if link.act == Act::Delete && !std::mem::replace(&mut seen[other], true) {
+                    all.push(other);
                 }
             }
         }
