@@ -401,11 +401,19 @@ fn called(text: &str) -> Option<String> {
 
 pub(super) fn attach(schema: &mut Schema, table: &TableName, parent: &TableName) -> Result<(), ChangeError> {
     let of = schema.table(parent).ok_or_else(|| ChangeError::NoTable(parent.clone()))?.clone();
+    let mut keys = of.foreign_keys.clone();
+    let mut seen = vec![&of.name];
+    while let Some(above) = seen.last().and_then(|name| schema.table(name)?.partition_of.as_ref())
+        && !seen.contains(&above)
+    {
+        keys.extend(schema.table(above).into_iter().flat_map(|t| t.foreign_keys.iter().cloned()));
+        seen.push(above);
+    }
     let below = found(schema, table)?;
     below.partition_of = Some(parent.clone());
-    // A key like the parent's becomes a part of that one (manual, ALTER TABLE, ATTACH PARTITION).
+    // A key like one of those above becomes a part of that one (manual, ALTER TABLE, ATTACH PARTITION).
     below.foreign_keys.retain(|k| {
-        !of.foreign_keys.iter().any(|p| {
+        !keys.iter().any(|p| {
             p.columns == k.columns
                 && p.parent == k.parent
                 && p.parent_columns == k.parent_columns
@@ -413,6 +421,12 @@ pub(super) fn attach(schema: &mut Schema, table: &TableName, parent: &TableName)
         })
     });
     copy_indexes(&of, below);
+    // What is below of it is a partition of the whole from now on.
+    for name in descendants(schema, table) {
+        if let Some(lower) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
+            copy_indexes(&of, lower);
+        }
+    }
     Ok(())
 }
 

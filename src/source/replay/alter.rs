@@ -1,5 +1,7 @@
 //! `ALTER TABLE`, `DROP TABLE`, `DROP INDEX`.
 
+use std::collections::BTreeSet;
+
 use super::super::history::ConflictKind;
 use super::create::numbers;
 use super::{Replay, Watch, types};
@@ -250,7 +252,14 @@ impl Replay {
 
     /// A partition that is detached keeps its part of the table's foreign keys as keys of its own.
     fn detach(&mut self, table: &TableName, partition: TableName, span: Span, watch: &mut dyn Watch) {
-        let keys = self.schema.table(table).map(|t| t.foreign_keys.clone()).unwrap_or_default();
+        // What it is a part of in turn has keys that are the partition's, too.
+        let (mut keys, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut above = self.schema.table(table);
+        while let Some(of) = above.filter(|t| seen.insert(&t.name)) {
+            keys.extend(of.foreign_keys.iter().cloned());
+            above = of.partition_of.as_ref().and_then(|p| self.schema.table(p));
+        }
+        keys.sort_by_key(|k| k.firing_order);
         if !self.make(Change::DetachPartition { table: partition.clone() }, span, watch) {
             return;
         }

@@ -36,7 +36,11 @@ impl Replay {
         key.on_delete = references.on_delete.map_or(key.on_delete, |(action, _)| action);
         key.on_update = references.on_update.map_or(key.on_update, |(action, _)| action);
         key.on_delete_written = Some(references.on_delete.is_some());
-        key.set_columns.clone_from(&references.set_columns);
+        for column in &references.set_columns {
+            if !key.set_columns.contains(column) {
+                key.set_columns.push(column.clone());
+            }
+        }
         key.matching = references.matching;
         key.timing = constraint.timing.unwrap_or_default();
         key.enforced = !constraint.not_enforced;

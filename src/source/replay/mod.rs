@@ -175,7 +175,14 @@ impl Replay {
             .extend(skipped.map(|s| SkippedClause { at: Place { file, span: s.span }, within: s.within }));
         let commands = statement.commands.clone();
         self.step = Step { file, migration, statement, changes: Vec::new(), in_transaction: self.in_transaction };
+        let path = self.path.clone();
         for located in &commands {
+            if let Command::CreateSchema { name } = &located.command {
+                // What stands inside is made there, and looks for names there first (schemacmds.c, CreateSchemaCommand).
+                let inside = self.in_schema(name, "").schema;
+                self.path.insert(0, inside);
+                continue;
+            }
             if let Command::Transaction(transaction) = &located.command {
                 match transaction {
                     Transaction::Begin => self.in_transaction = true,
@@ -186,6 +193,9 @@ impl Replay {
             }
             self.conditional = located.conditional;
             self.command(located, watch);
+        }
+        if matches!(commands.first(), Some(Located { command: Command::CreateSchema { .. }, .. })) {
+            self.path = path;
         }
         watch.step(&self.schema, &self.step);
         let step = std::mem::replace(&mut self.step, Self::new(self.engine).step);

@@ -57,6 +57,7 @@ impl Replay {
                 self.drop_trigger(name, table.as_ref(), *if_exists, span, watch);
             }
             Command::OwnSequence { .. }
+            | Command::CreateSchema { .. }
             | Command::Truncate { .. }
             | Command::Rows { .. }
             | Command::Transaction(_)

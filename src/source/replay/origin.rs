@@ -113,7 +113,7 @@ impl Replay {
     /// Remembers the names of indexes that a change may have brought, on partitions, too.
     fn remember_indexes(&mut self, change: &Change) {
         match change {
-            Change::AddIndex { table, .. } | Change::AddKey { table, .. } => {
+            Change::AddIndex { table, .. } | Change::AddKey { table, .. } | Change::AttachPartition { table, .. } => {
                 self.note_indexes(table);
                 if self.schema.table(table).is_some_and(|t| t.kind == TableKind::Partitioned) {
                     for below in change::descendants(&self.schema, table) {
@@ -124,8 +124,7 @@ impl Replay {
             Change::CreateTable { definition } => self.note_indexes(&definition.name),
             Change::RenameTable { to: table, .. }
             | Change::RenameIndex { table, .. }
-            | Change::RenameConstraint { table, .. }
-            | Change::AttachPartition { table, .. } => self.note_indexes(table),
+            | Change::RenameConstraint { table, .. } => self.note_indexes(table),
             _ => {}
         }
     }

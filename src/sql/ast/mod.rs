@@ -236,6 +236,11 @@ pub enum Command {
         /// The column.
         column: String,
     },
+    /// `CREATE SCHEMA`. What stands inside it comes as further commands of the statement.
+    CreateSchema {
+        /// The schema.
+        name: String,
+    },
     /// `DROP SCHEMA`.
     DropSchema {
         /// The schemas.
