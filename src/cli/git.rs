@@ -67,6 +67,11 @@ impl Repository {
         Ok(String::from_utf8_lossy(&base).trim_end().to_string())
     }
 
+    /// Tells whether there is a commit at all: before the first one there is no older state.
+    pub(super) fn has_commits(&self) -> bool {
+        git(&self.top, &["rev-parse", "--quiet", "--verify", "HEAD"], None, None).is_ok()
+    }
+
     /// Writes the `.sql` files and what layouts go by: of a commit, or of the index. Nothing in the repository changes.
     pub(super) fn tree(&self, commit: Option<&str>) -> Result<Tree, CliError> {
         let name = format!("referee-{}-{}", std::process::id(), commit.unwrap_or("index"));

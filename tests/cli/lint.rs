@@ -220,3 +220,15 @@ fn several_paths_make_one_document() {
     assert_eq!((written.code, written.out.as_str()), (1, ""));
     assert!(sandbox.read("report.txt").contains("other.sql"));
 }
+
+#[test]
+fn before_the_first_commit_everything_is_new() {
+    let sandbox = workspaces();
+    git(&sandbox, &["init", "-q", "-b", "main"]);
+    git(&sandbox, &["add", "."]);
+    let only = ["--only", "not-null-added-under-set-null", "--format", "json"];
+    for state in ["--staged", "--changed"] {
+        let run = lint(&sandbox, &[&only[..], &[state]].concat());
+        assert_eq!((run.code, rules_of(&run.out).len()), (1, 1), "{state}: {}", run.err);
+    }
+}

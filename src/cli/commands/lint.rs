@@ -46,15 +46,20 @@ fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui)
     // The states are replayed and compared, not the lines: a finding is new if the old state does not have it.
     let repository = Repository::of(path)?;
     let old = match &args.since {
-        Some(since) => repository.tree(Some(&repository.fork_point(since)?))?,
-        None => repository.tree(Some("HEAD"))?,
+        Some(since) => Some(repository.tree(Some(&repository.fork_point(since)?))?),
+        None if repository.has_commits() => Some(repository.tree(Some("HEAD"))?),
+        None => None,
     };
     let new = if args.staged { Some(repository.tree(None)?) } else { None };
     let Some(new) = open_at(new.as_ref(), path, global, ui)? else {
         return Err(CliError::new(format!("{} is not among the staged files", path.display()))
             .hint("stage it with `git add`, or lint it without --staged"));
     };
-    let known = match open_at(Some(&old), path, global, ui)? {
+    let old = match &old {
+        Some(tree) => open_at(Some(tree), path, global, ui)?,
+        None => None,
+    };
+    let known = match old {
         Some(old) => judge(old, args, config, false, ui)?.findings,
         None => Vec::new(),
     };
