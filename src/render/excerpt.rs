@@ -1,5 +1,7 @@
 //! The lines of a file that a finding is about, with what is there under them.
 
+use std::collections::BTreeMap;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -10,8 +12,16 @@ use crate::source::History;
 /// How many characters of a place are marked.
 const MARKED: usize = 36;
 
+/// The texts of a history's files, by path.
+pub(super) type Texts<'r> = BTreeMap<&'r str, &'r str>;
+
+/// Returns the texts of a history's files; of two that are named alike, the first's.
+pub(super) fn texts(history: &History) -> Texts<'_> {
+    history.files.iter().rev().map(|f| (f.path.as_str(), f.text.as_str())).collect()
+}
+
 /// Draws the places of a finding, the one that causes it first; nothing if their text is not at hand.
-pub(super) fn excerpts(finding: &Finding, history: &History, style: &Style, indent: usize) -> Vec<String> {
+pub(super) fn excerpts(finding: &Finding, texts: &Texts<'_>, style: &Style, indent: usize) -> Vec<String> {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -26,7 +36,7 @@ pub(super) fn excerpts(finding: &Finding, history: &History, style: &Style, inde
     let mut group = Group::with_level(level);
     let mut drawn = false;
     for file in files {
-        let Some(text) = history.files.iter().find(|f| f.path == file).map(|f| f.text.as_str()) else { continue };
+        let Some(text) = texts.get(file).copied() else { continue };
         let here = || finding.locations.iter().enumerate().filter(|(_, l)| l.file == file);
         // Only the lines from the first to the last place are handed over: a dump can be large.
         let first = here().map(|(_, l)| l.start).min().unwrap_or_default();

@@ -9,6 +9,7 @@ use std::collections::btree_map::Entry;
 use anstyle::AnsiColor;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
+use super::excerpt::{self, Texts};
 use super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
 use super::summary::{Summary, by_table, engine, rule_rows};
 use crate::audit::Report;
@@ -19,10 +20,11 @@ use crate::schema::{Engine, TableName};
 pub fn render(report: &Report, style: &Style) -> String {
     let mut page = Page { style, lines: Vec::new() };
     let mut first = First::new();
+    let texts = excerpt::texts(&report.history);
     for (table, findings) in by_table(&report.findings) {
         page.heading(report, table);
         for finding in findings {
-            page.finding(report, finding, &mut first);
+            page.finding(report, finding, &texts, &mut first);
         }
     }
     page.rest(report);
@@ -106,7 +108,7 @@ impl Page<'_> {
         self.blank();
     }
 
-    fn finding<'r>(&mut self, report: &'r Report, finding: &'r Finding, first: &mut First<'r>) {
+    fn finding<'r>(&mut self, report: &'r Report, finding: &'r Finding, texts: &Texts<'r>, first: &mut First<'r>) {
         let style = self.style;
         let columns = tame(&finding.subject.columns.join(", "));
         let mark = style.mark(finding.severity);
@@ -129,7 +131,7 @@ impl Page<'_> {
         for part in wrap(&finding.message, self.room(INDENT)) {
             self.line(format!("{:INDENT$}{part}", ""));
         }
-        let excerpts = super::excerpt::excerpts(finding, &report.history, style, INDENT);
+        let excerpts = excerpt::excerpts(finding, texts, style, INDENT);
         let shown = |label: &Label| finding.locations.iter().any(|l| l.label == label.text);
         let labels: Vec<&Label> = finding.labels.iter().filter(|l| excerpts.is_empty() || !shown(l)).collect();
         self.labels(&labels);
