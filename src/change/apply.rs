@@ -51,6 +51,11 @@ impl Change {
                 consequences::index_on_partitions(schema, table, index, None);
                 return Ok(());
             }
+            Self::AddForeignKey { table, foreign_key } => {
+                self.apply_to(found(schema, table)?)?;
+                consequences::take_over_keys(schema, table, foreign_key);
+                return Ok(());
+            }
             Self::AttachPartition { table, parent } => return consequences::attach(schema, table, parent),
             Self::SetNullable { table, .. }
             | Self::SetType { table, .. }

@@ -2,7 +2,7 @@
 
 use super::apply::{drops_keys, found, no_such};
 use super::{ChangeError, names};
-use crate::schema::{Engine, Index, IndexOrigin, Key, Schema, Table, TableName};
+use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Schema, Table, TableName};
 use crate::sql::lexer;
 
 /// Returns a table's partitions and heirs, theirs too, in order of name.
@@ -399,6 +399,25 @@ fn called(text: &str) -> Option<String> {
     (end > 0 && text[end..].trim_start().starts_with('(')).then(|| text[..end].to_ascii_lowercase())
 }
 
+fn says_the_same(a: &ForeignKey, b: &ForeignKey) -> bool {
+    a.columns == b.columns
+        && a.parent == b.parent
+        && a.parent_columns == b.parent_columns
+        && (a.on_delete, a.on_update, a.matching, a.timing) == (b.on_delete, b.on_update, b.matching, b.timing)
+}
+
+/// A partition's key like one that its table is given becomes a part of that one (tablecmds.c, addFkRecurseReferencing).
+pub(super) fn take_over_keys(schema: &mut Schema, table: &TableName, key: &ForeignKey) {
+    if schema.table(table).is_none_or(|t| t.kind != crate::schema::TableKind::Partitioned) {
+        return;
+    }
+    for name in descendants(schema, table) {
+        if let Some(below) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
+            below.foreign_keys.retain(|k| !says_the_same(key, k));
+        }
+    }
+}
+
 pub(super) fn attach(schema: &mut Schema, table: &TableName, parent: &TableName) -> Result<(), ChangeError> {
     let of = schema.table(parent).ok_or_else(|| ChangeError::NoTable(parent.clone()))?.clone();
     let mut keys = of.foreign_keys.clone();
@@ -412,14 +431,7 @@ pub(super) fn attach(schema: &mut Schema, table: &TableName, parent: &TableName)
     let below = found(schema, table)?;
     below.partition_of = Some(parent.clone());
     // A key like one of those above becomes a part of that one (manual, ALTER TABLE, ATTACH PARTITION).
-    below.foreign_keys.retain(|k| {
-        !keys.iter().any(|p| {
-            p.columns == k.columns
-                && p.parent == k.parent
-                && p.parent_columns == k.parent_columns
-                && (p.on_delete, p.on_update, p.matching, p.timing) == (k.on_delete, k.on_update, k.matching, k.timing)
-        })
-    });
+    below.foreign_keys.retain(|k| !keys.iter().any(|p| says_the_same(p, k)));
     copy_indexes(&of, below);
     // What is below of it is a partition of the whole from now on.
     for name in descendants(schema, table) {

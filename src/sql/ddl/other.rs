@@ -30,6 +30,11 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Command> {
             || cursor.eat_punctuation(':') && cursor.eat_punctuation('=');
         return Some(Command::Set { name, values: values(cursor), pragma: false });
     }
+    if cursor.postgres() && cursor.eat("RESET") {
+        // `ALL` means each of them; the search path is the one that bears on names.
+        let name = if cursor.is("ALL") { "search_path".to_string() } else { cursor.name()?.name.to_ascii_lowercase() };
+        return Some(Command::Set { name, values: vec!["default".to_string()], pragma: false });
+    }
     if cursor.mysql() && cursor.eat("USE") {
         let name = cursor.ident()?;
         return Some(Command::Set { name: "database".to_string(), values: vec![name.text], pragma: false });
