@@ -196,8 +196,9 @@ fn available(url: &str, text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let words: Vec<&str> = line.split([' ', ';', '"', '\n', '\r']).filter(|w| !w.is_empty()).collect();
-        let extension = words.iter().any(|w| w.eq_ignore_ascii_case("EXTENSION"))
-            && words.first().is_some_and(|w| w.eq_ignore_ascii_case("CREATE") || w.eq_ignore_ascii_case("COMMENT"));
+        let begins =
+            |start: &[&str]| start.iter().zip(&words).filter(|(a, b)| a.eq_ignore_ascii_case(b)).count() == start.len();
+        let extension = begins(&["CREATE", "EXTENSION"]) || begins(&["COMMENT", "ON", "EXTENSION"]);
         if !extension || words.iter().any(|w| names.iter().any(|n| n == w)) {
             kept.push_str(line);
         }

@@ -53,11 +53,8 @@ fn mariadb(sql: &str) -> Schema {
     let server = support::mariadb::server();
     let database = server.fresh_database();
     let mut connection = server.connect().unwrap();
-    let mut results = connection.query_iter(format!("USE {database}; {sql}")).unwrap_or_else(|e| panic!("{e}\n{sql}"));
-    while let Some(result) = results.iter() {
-        result.for_each(|row| drop(row.unwrap_or_else(|e| panic!("{e}\n{sql}"))));
-    }
-    drop(results);
+    connection.query_drop(format!("USE {database}")).unwrap();
+    support::mariadb::execute(&mut connection, sql).unwrap_or_else(|e| panic!("{e}\n{sql}"));
     support::mariadb_inspect::inspect(&mut connection, &database)
 }
 

@@ -50,6 +50,17 @@ impl Server {
     }
 }
 
+/// Runs statements; returns the first that the server refuses. `query_drop` looks at the first one only.
+pub fn execute(connection: &mut Conn, sql: &str) -> Result<(), mysql::Error> {
+    let mut results = connection.query_iter(sql)?;
+    loop {
+        let Some(result) = results.iter() else { return Ok(()) };
+        for row in result {
+            row?;
+        }
+    }
+}
+
 /// Returns the server, started at the first call.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();

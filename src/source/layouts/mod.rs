@@ -219,7 +219,8 @@ pub fn load(source: &SqlFiles) -> Result<Loaded, SourceError> {
 /// Tells whose folder it is, if there is a migration in it; the folder itself, not one below it.
 pub fn recognise(folder: &Path) -> Option<&'static str> {
     let folder = Folder::list(folder, None).ok()?;
-    let of = |layout: &&Layout| (layout.read)(&folder).is_some_and(|f| !f.migrations.is_empty());
+    let of =
+        |layout: &&Layout| (layout.read)(&folder).is_some_and(|f| !f.migrations.is_empty() || !f.choice.is_empty());
     LAYOUTS.iter().find(of).map(|l| l.name)
 }
 

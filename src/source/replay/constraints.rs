@@ -92,7 +92,7 @@ impl Replay {
                 continue;
             }
             let (key, origin) = self.foreign_key(constraint, references, column.as_deref(), table);
-            if let Some(index) = self.innodb_index(table, &key, references.index_name.as_deref()) {
+            if let Some(index) = self.innodb_index(table, &key, constraint, references) {
                 table.indexes.retain(|i| !names::replaces(&index, i));
                 table.indexes.push(index);
             }

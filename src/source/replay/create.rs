@@ -1,6 +1,6 @@
 //! Tables and their columns from their definitions.
 
-use super::super::history::{ColumnOrigins, ConflictKind, TableOrigins};
+use super::super::history::{ColumnOrigins, ConflictKind, SkippedClause, TableOrigins};
 use super::constraints::Placed;
 use super::{Replay, Watch, differences, mysql, types};
 use crate::change::{self, Change, names};
@@ -37,6 +37,13 @@ impl Replay {
             self.check_parent(&name, Some(&table), key, &origins);
         }
         if self.make(Change::CreateTable { definition: Box::new(table) }, span, watch) {
+            if create.as_query {
+                let at = self.place(span);
+                self.history.skipped.push(SkippedClause { at, within: "the query of a table" });
+                self.of_query.insert(name.clone());
+            } else {
+                self.of_query.remove(&name);
+            }
             self.history.origins.insert(name, origins);
         }
     }

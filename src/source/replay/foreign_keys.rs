@@ -129,7 +129,7 @@ impl Replay {
             return;
         }
         self.parent_conflict(name, Some(&table), &key, constraint.span);
-        if let Some(index) = self.innodb_index(&table, &key, references.index_name.as_deref()) {
+        if let Some(index) = self.innodb_index(&table, &key, constraint, references) {
             self.make(Change::AddIndex { table: name.clone(), index }, constraint.span, watch);
         }
         let change = Change::AddForeignKey { table: name.clone(), foreign_key: key };

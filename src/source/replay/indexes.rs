@@ -4,7 +4,7 @@ use super::super::history::ConflictKind;
 use super::{Replay, Watch, differences, mysql};
 use crate::change::{self, Change, names};
 use crate::schema::{Column, Engine, ForeignKey, Index, IndexOrigin, IndexPart, Table, TableKind, TableName};
-use crate::sql::ast::{CreateIndex, Span};
+use crate::sql::ast::{Constraint, CreateIndex, References, Span};
 
 impl Replay {
     pub(super) fn create_index(&mut self, create: &CreateIndex, span: Span, watch: &mut dyn Watch) {
@@ -94,7 +94,13 @@ impl Replay {
     }
 
     /// Makes the index that InnoDB makes for a key whose columns no index begins with (MySQL manual, 15.1.20.5).
-    pub(super) fn innodb_index(&self, table: &Table, key: &ForeignKey, given: Option<&str>) -> Option<Index> {
+    pub(super) fn innodb_index(
+        &self,
+        table: &Table,
+        key: &ForeignKey,
+        constraint: &Constraint,
+        references: &References,
+    ) -> Option<Index> {
         if !mysql(self.engine) {
             return None;
         }
@@ -104,8 +110,7 @@ impl Replay {
         if table.indexes.iter().any(|i| stays(i) && names::begins_with(i, &made.parts)) {
             return None;
         }
-        let named = key.name.clone().filter(|n| !n.starts_with(&format!("{}_ibfk_", table.name.name)));
-        let name = named.or_else(|| given.map(str::to_string));
+        let name = constraint.name.as_ref().map(|n| n.text.clone()).or_else(|| references.index_name.clone());
         made.name = name.unwrap_or_else(|| names::mysql_index(table, &made));
         Some(made)
     }

@@ -116,6 +116,8 @@ pub(super) struct Replay {
     folded: BTreeMap<String, TableName>,
     /// Tables that have or had an index of a name, by the name in lower case.
     index_names: BTreeMap<String, BTreeSet<TableName>>,
+    /// Tables that were made of a query.
+    of_query: BTreeSet<TableName>,
     /// SQLite: the keys that are declared after all columns.
     of_table: BTreeSet<u32>,
     /// When each table was made.
@@ -153,6 +155,7 @@ impl Replay {
             database: None,
             folded: BTreeMap::new(),
             index_names: BTreeMap::new(),
+            of_query: BTreeSet::new(),
             of_table: BTreeSet::new(),
             made: BTreeMap::new(),
             next: 0,
@@ -215,9 +218,9 @@ impl Replay {
                 self.alter_table(table, *if_exists, actions, span, watch)
             }
             Command::CreateIndex(create) => self.create_index(create, span, watch),
-            Command::DropIndex { indexes, if_exists, .. } => {
+            Command::DropIndex { indexes, if_exists, cascade, .. } => {
                 for (table, index) in indexes {
-                    self.drop_index(table.as_ref(), index, *if_exists, span, watch);
+                    self.drop_index(table.as_ref(), index, *if_exists, *cascade, span, watch);
                 }
             }
             other => self.object(other, span, watch),
@@ -261,8 +264,13 @@ impl Replay {
     }
 
     fn conflict(&mut self, kind: ConflictKind, span: Span, earlier: Option<Place>) {
+        // A query's columns are not known.
+        let unknown = match &kind {
+            ConflictKind::Missing { what, table } => what.starts_with("column ") && self.of_query.contains(table),
+            _ => false,
+        };
         // A DO block looks before it leaps, or catches the error.
-        if !self.conditional {
+        if !self.conditional && !unknown {
             let (at, step) = (self.place(span), self.history.steps.len());
             self.history.conflicts.push(Conflict { at, step, kind, earlier });
         }

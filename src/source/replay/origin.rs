@@ -26,6 +26,9 @@ impl Replay {
                 if let Some(number) = self.made.remove(table) {
                     self.made.insert(to.clone(), number);
                 }
+                if self.of_query.remove(table) {
+                    self.of_query.insert(to.clone());
+                }
                 if names::ignores_case(self.engine) {
                     self.folded.remove(&self.fold(table));
                 }

@@ -194,3 +194,15 @@ fn libsql_replaces_what_a_column_refers_to() {
     assert_eq!((table.is_nullable("a"), table.columns[1].data_type.raw.as_str()), (false, "TEXT"));
     assert!(history.skipped.is_empty() && history.conflicts.is_empty());
 }
+
+#[test]
+fn a_table_made_of_a_query_is_noted_and_not_contradicted() {
+    let sql = "CREATE TABLE p (id int PRIMARY KEY);\nCREATE TABLE c AS SELECT id AS p_id FROM p;\n\
+               ALTER TABLE c ALTER COLUMN p_id SET NOT NULL, ADD FOREIGN KEY (p_id) REFERENCES p (id);\n\
+               ALTER TABLE c RENAME TO d;\nALTER TABLE d RENAME COLUMN p_id TO q_id;\n\
+               ALTER TABLE p ALTER COLUMN nothing SET NOT NULL;";
+    let (schema, history) = run(Engine::Postgres, &[sql]);
+    assert_eq!(schema.table(&"d".into()).unwrap().foreign_keys.len(), 1);
+    let conflicts: Vec<&str> = history.conflicts.iter().map(|c| history.text(c.at)).collect();
+    assert_eq!((conflicts, history.skipped.len()), (vec!["ALTER COLUMN nothing SET NOT NULL"], 1));
+}
