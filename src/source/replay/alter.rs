@@ -475,7 +475,11 @@ impl Replay {
     }
 
     fn key_exists(&self, table: &Table, key: &Key, constraint: &Constraint) -> bool {
-        constraint.name.is_some() && key.name.as_deref().is_some_and(|n| names::is_taken(table, n))
+        let taken = |name: &str| match self.engine {
+            Engine::Mysql | Engine::Mariadb => table.indexes.iter().any(|i| i.name.eq_ignore_ascii_case(name)),
+            _ => names::is_taken(table, name),
+        };
+        constraint.name.is_some() && key.name.as_deref().is_some_and(taken)
             // Taking an index over under its own name is no clash.
             && !matches!(&constraint.kind, ConstraintKind::Unique(c) | ConstraintKind::PrimaryKey(c) if c.using_index.is_some())
     }

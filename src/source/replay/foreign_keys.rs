@@ -119,7 +119,12 @@ impl Replay {
     ) {
         let Some(table) = self.schema.table(name).cloned() else { return };
         let (key, origins) = self.foreign_key(constraint, references, column, &table);
-        if key.name.as_deref().is_some_and(|n| constraint.name.is_some() && names::is_taken(&table, n)) {
+        // To MySQL, keys and indexes have names of their own.
+        let taken = |name: &str| match self.engine {
+            Engine::Mysql | Engine::Mariadb => table.foreign_keys.iter().any(|k| k.name.as_deref() == Some(name)),
+            _ => names::is_taken(&table, name),
+        };
+        if key.name.as_deref().is_some_and(|n| constraint.name.is_some() && taken(n)) {
             let what = format!("constraint `{}`", key.name.clone().unwrap_or_default());
             let there = table.foreign_keys.iter().find(|k| k.name == key.name);
             let earlier = there.and_then(|k| self.history.origins.foreign_key(name, k)).map(|o| o.declared);
