@@ -134,7 +134,7 @@ fn mismatch(engine: Engine, child: &DataType, parent: &DataType) -> Option<Strin
         ));
     }
     if child.family == Family::Text && parent.family == Family::Text {
-        return text(child, parent);
+        return text(engine, child, parent);
     }
     if child.family == Family::Decimal && parent.family == Family::Decimal {
         return decimal(child, parent);
@@ -190,9 +190,11 @@ fn is_converted(child: &DataType, parent: &DataType) -> bool {
     child.family != parent.family && matches!(child.family, Family::Integer | Family::Decimal)
 }
 
-fn text(child: &DataType, parent: &DataType) -> Option<String> {
+fn text(engine: Engine, child: &DataType, parent: &DataType) -> Option<String> {
     let is_padded = |t: &DataType| t.base == "char";
-    if is_padded(child) != is_padded(parent) {
+    // MySQL takes a CHAR's blanks off when it reads it, and compares the two without a conversion (manual, 13.3.2, 10.3.1).
+    let alike = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    if !alike && is_padded(child) != is_padded(parent) {
         return Some(
             "`char` is padded with blanks and compared without them, the other type is not: values that differ in trailing \
              blanks are taken for each other or not, depending on the side, and an index may not serve the comparison."
@@ -333,6 +335,8 @@ mod tests {
         assert!(found(Engine::Cockroach, "INT4", "INT"));
         assert!(found(Engine::Mysql, "bigint", "bigint unsigned"));
         assert!(!found(Engine::Mysql, "bigint unsigned", "bigint(20) unsigned"));
+        assert!(!found(Engine::Mariadb, "varchar(36)", "char(36)"));
+        assert!(found(Engine::Mysql, "char(36)", "varchar(40)"));
     }
 
     #[test]

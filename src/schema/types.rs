@@ -82,7 +82,7 @@ impl DataType {
         let unsigned = words.contains(&"unsigned");
         words.retain(|w| !matches!(*w, "unsigned" | "zerofill" | "signed"));
         if matches!(engine, Engine::Mysql | Engine::Mariadb) && words.len() > 1 {
-            // `VARCHAR(9) BINARY` is a text that is compared by its bytes (MySQL manual, 12.3.5).
+            // `VARCHAR(9) BINARY` is a text that is compared by its bytes (MySQL manual, 13.3.1).
             words.retain(|w| !matches!(*w, "binary" | "ascii" | "unicode"));
         }
         let plain = words.join(" ");
