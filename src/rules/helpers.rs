@@ -1,6 +1,6 @@
 //! What several rules need: building fixes, naming constraints, wording lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
 use crate::change::Change;
@@ -23,13 +23,23 @@ pub(super) fn by_own_name(schema: &Schema) -> BTreeMap<&str, &Table> {
     found
 }
 
+/// The names that a schema's tables and indexes have: what a new index cannot be called.
+pub(super) struct Names(BTreeSet<String>);
+
+impl Names {
+    /// Collects them once, for all findings of a rule.
+    pub fn of(schema: &Schema) -> Self {
+        let of = |t: &Table| {
+            let own = std::iter::once(t.name.name.to_ascii_lowercase());
+            own.chain(t.indexes.iter().map(|i| i.name.to_ascii_lowercase())).collect::<Vec<_>>()
+        };
+        Self(schema.tables.iter().flat_map(of).collect())
+    }
+}
+
 /// Names a new index `<table>_<columns>_<suffix>`, within PostgreSQL's 63 bytes and unlike every name the schema has.
-pub(super) fn index_name(schema: &Schema, table: &Table, columns: &[String], suffix: &str) -> String {
+pub(super) fn index_name(names: &Names, table: &Table, columns: &[String], suffix: &str) -> String {
     let base = format!("{}_{}", table.name.name, columns.join("_"));
-    let taken = |name: &str| {
-        let same = |other: &str| other.eq_ignore_ascii_case(name);
-        schema.tables.iter().any(|t| same(&t.name.name) || t.indexes.iter().any(|i| same(&i.name)))
-    };
     let mut n = 1;
     loop {
         let end = if n == 1 { format!("_{suffix}") } else { format!("_{suffix}{n}") };
@@ -38,7 +48,7 @@ pub(super) fn index_name(schema: &Schema, table: &Table, columns: &[String], suf
             room -= 1;
         }
         let name = format!("{}{end}", &base[..room]);
-        if !taken(&name) {
+        if !names.0.contains(&name.to_ascii_lowercase()) {
             return name;
         }
         n += 1;
@@ -56,7 +66,7 @@ mod tests {
         let s = schema(Engine::Postgres, &["t: a int8 index, b int8"]);
         let name = |columns: &[&str]| {
             let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-            index_name(&s, &s.tables[0], &columns, "idx")
+            index_name(&Names::of(&s), &s.tables[0], &columns, "idx")
         };
         assert_eq!(name(&["b"]), "t_b_idx");
         assert_eq!(name(&["a"]), "t_a_idx2");

@@ -1,6 +1,6 @@
 //! `parent-not-unique`: no full unique key on the parent's columns.
 
-use super::helpers::{fix, index_name};
+use super::helpers::{Names, fix, index_name};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, Subject};
@@ -18,6 +18,7 @@ pub(super) static META: Meta = Meta {
 };
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let names = Names::of(context.schema);
     for relation in context.relations.relations() {
         let Some(parent) = context.schema.table(&relation.parent) else { continue };
         // A missing column is missing-parent's.
@@ -25,7 +26,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         if let Some(reason) = reason(context.schema.engine, parent, relation) {
-            findings.push(finding(context, parent, relation, reason));
+            findings.push(finding(context, &names, parent, relation, reason));
         }
     }
 }
@@ -82,7 +83,7 @@ fn reason(engine: Engine, parent: &Table, relation: &Relation) -> Option<String>
     })
 }
 
-fn finding(context: &Context<'_>, parent: &Table, relation: &Relation, reason: String) -> Finding {
+fn finding(context: &Context<'_>, names: &Names, parent: &Table, relation: &Relation, reason: String) -> Finding {
     let engine = context.schema.engine;
     let (child, name) = (&relation.child, &parent.name);
     let innodb = matches!(engine, Engine::Mysql | Engine::Mariadb);
@@ -111,7 +112,7 @@ fn finding(context: &Context<'_>, parent: &Table, relation: &Relation, reason: S
     if columns.is_empty() || columns.len() != relation.columns.len() {
         return finding.help(format!("Name as many columns of `{name}` in the key as it has itself, all of one unique key."));
     }
-    let mut index = Index::on(index_name(context.schema, parent, columns, "key"), columns);
+    let mut index = Index::on(index_name(names, parent, columns, "key"), columns);
     index.unique = true;
     let add = Change::AddIndex { table: name.clone(), index };
     finding

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::helpers::{fix, index_name};
+use super::helpers::{Names, fix, index_name};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::engine::LookupPlan;
@@ -25,6 +25,7 @@ pub(super) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
+    let names = Names::of(context.schema);
     let (declared, others): (Vec<_>, Vec<_>) = context.relations.relations().iter().partition(|r| r.is_declared());
     for relation in declared.into_iter().chain(others) {
         let Some(table) = context.schema.table(&relation.child) else { continue };
@@ -34,7 +35,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let mut set = relation.columns.clone();
         set.sort();
         if seen.insert((relation.child.clone(), set)) {
-            findings.extend(judge(context, table, relation));
+            findings.extend(judge(context, &names, table, relation));
         }
     }
 }
@@ -51,7 +52,7 @@ fn is_out_of_scope(context: &Context<'_>, table: &Table, relation: &Relation) ->
     kind || unknown || innodb || inherited
 }
 
-fn judge(context: &Context<'_>, table: &Table, relation: &Relation) -> Option<Finding> {
+fn judge(context: &Context<'_>, names: &Names, table: &Table, relation: &Relation) -> Option<Finding> {
     let columns = &relation.columns;
     let (graded, index) = grade(context.schema, table, columns);
     let plan = context.plans.and_then(|p| p.get(&(table.name.clone(), columns.clone())));
@@ -112,7 +113,7 @@ fn judge(context: &Context<'_>, table: &Table, relation: &Relation) -> Option<Fi
     if let Some(plan) = plan {
         finding = finding.evidence(plan.sql.clone(), plan.plan.clone());
     }
-    Some(match proposed(context, table, relation) {
+    Some(match proposed(context, names, table, relation) {
         Some(index) => {
             let fix = add_index(context, table, index);
             let help = format!("Add an index on `{child}` whose leading columns are `{list}`.");
@@ -136,8 +137,8 @@ fn judge(context: &Context<'_>, table: &Table, relation: &Relation) -> Option<Fi
 }
 
 /// Returns an index that would cover the look-up, tried by the same grading; `None` if none can.
-fn proposed(context: &Context<'_>, table: &Table, relation: &Relation) -> Option<Index> {
-    let name = index_name(context.schema, table, &relation.columns, "idx");
+fn proposed(context: &Context<'_>, names: &Names, table: &Table, relation: &Relation) -> Option<Index> {
+    let name = index_name(names, table, &relation.columns, "idx");
     let plain = Index::on(name, &relation.columns);
     let mut collated = plain.clone();
     let parent = context.schema.table(&relation.parent);
