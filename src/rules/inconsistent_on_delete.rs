@@ -6,7 +6,8 @@ use super::helpers::fix;
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Safety, Severity, Subject};
-use crate::relations::infer::names_actor;
+use crate::relations::infer::{Advice, advise, names_actor};
+use crate::relations::{Basis, Relation};
 use crate::schema::{Action, ForeignKey, Table, TableName};
 
 pub(super) static META: Meta = Meta {
@@ -44,6 +45,12 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         for (table, key) in keys.iter().filter(|(_, k)| class(k.on_delete) != class(majority)) {
+            let advice = advice(context, table, key);
+            // Where what is advised is what the key does, the majority is no reason to change it.
+            if class(advice.action) == class(key.on_delete) {
+                continue;
+            }
+            let wanted = if class(advice.action) == class(majority) { majority } else { advice.action };
             let most = format!("{count} of {} keys to `{parent}` from {} columns", keys.len(), words(*nullable));
             let message = format!(
                 "Foreign key {} is ON DELETE {}, but {most} are {majority}",
@@ -59,20 +66,33 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 ))
                 .help(format!(
                     "If the difference is meant, write it down: a [[policy]] about `{parent}` in referee.toml, or an ignore \
-                     with a reason. If not, make it {majority}."
+                     with a reason. If not, make it {wanted}."
                 ))
-                .label(key_place(&table.name, key), format!("ON DELETE {}", key.on_delete));
+                .label(key_place(&table.name, key), format!("ON DELETE {}", key.on_delete))
+                .label(key_place(&table.name, key), format!("ON DELETE {wanted} is advised: {}", advice.rationale));
             for (other, same) in keys.iter().filter(|(_, k)| class(k.on_delete) == class(majority)).take(3) {
                 finding = finding.label(key_place(&other.name, same), format!("ON DELETE {}", same.on_delete));
             }
-            if fits(table, &key.columns, majority) {
-                let title = format!("Do as the others: ON DELETE {majority}");
-                let change = with_on_delete(&table.name, key, majority);
+            if fits(table, &key.columns, wanted) {
+                let title = if wanted == majority {
+                    format!("Do as the others: ON DELETE {wanted}")
+                } else {
+                    format!("Do as is advised: ON DELETE {wanted}")
+                };
+                let change = with_on_delete(&table.name, key, wanted);
                 finding = finding.fix(fix(context, title, Safety::Manual, vec![change]));
             }
             findings.push(finding);
         }
     }
+}
+
+/// Asks for the action of a key as if it were not declared.
+fn advice(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Advice {
+    let mut undeclared = Relation::declared(context.schema, &table.name, key);
+    undeclared.on_delete = None;
+    undeclared.basis = Basis::Configured;
+    advise(context.schema, context.relations, &undeclared)
 }
 
 /// Tells whether the odd key is likely to be meant.
