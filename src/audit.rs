@@ -1,6 +1,7 @@
 //! The main job: schema, relations, rows, rules, suppression; a [`Report`] comes out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan};
 use crate::findings::places::Places;
@@ -28,6 +29,8 @@ pub struct Options {
     pub tables: Vec<globset::Glob>,
     /// Whether rows are read; how, if so.
     pub data: Option<ScanOptions>,
+    /// How long rows may be read to tell inferred relations from chance, where rows are read at all.
+    pub budget: Duration,
     /// Whether the planner is asked about every look-up of child rows.
     pub verify_indexes: bool,
     /// Whether what migrations do is judged, too, not only the schema they lead to. Needs a source of files.
@@ -115,7 +118,7 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         (Some(_), Some(session)) => {
             progress.stage("Reading rows", 1);
             progress.step("samples");
-            let read = ReadOptions::default();
+            let read = ReadOptions { budget: Some(options.budget), ..ReadOptions::default() };
             Graph::with_rows(&input.schema, &options.relations, options.threshold, session.as_mut(), &read)
         }
         _ => Graph::new(&input.schema, &options.relations, options.threshold),

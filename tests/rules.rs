@@ -159,6 +159,7 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
         rules: rules::ALL.iter().collect(),
         tables: Vec::new(),
         data: has("data").then_some(ScanOptions { samples: 5 }),
+        budget: std::time::Duration::from_secs(30),
         verify_indexes: false,
         migrations: has("migration"),
         suppressions: Vec::new(),

@@ -219,6 +219,9 @@ pub(super) struct WhatArgs {
     /// Read rows too, to count orphans
     #[arg(long)]
     pub data: bool,
+    /// With rows: how long to read them to tell guessed relations from chance: 30s, 2m, 500ms
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub budget: Duration,
     /// Run these rules only, by name or code
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     pub only: Vec<&'static Rule>,
@@ -253,6 +256,9 @@ pub(super) struct GraphArgs {
     /// Read rows too, to tell guessed relations from chance
     #[arg(long)]
     pub data: bool,
+    /// With rows: how long to read them: 30s, 2m, 500ms; what is not read by then is told by names
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub budget: Duration,
     /// Draw only what hangs on TABLE: the rows that go, or stay behind, with its rows
     #[arg(long, value_name = "TABLE")]
     pub root: Option<String>,

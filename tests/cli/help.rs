@@ -115,6 +115,9 @@ fn the_page_of_audit() {
           -o, --output <FILE>         Write the report to FILE instead of standard
                                       output
               --data                  Read rows too, to count orphans
+              --budget <TIME>         With rows: how long to read them to tell guessed
+                                      relations from chance: 30s, 2m, 500ms [default:
+                                      30s]
               --only <RULE>           Run these rules only, by name or code
               --skip <RULE>           Do not run these rules
               --table <GLOB>          Report on tables that match GLOB only; can be

@@ -40,6 +40,7 @@ pub fn audit(source: &str, ask: Ask<'_>) -> Report {
         rules: rules::ALL.iter().collect(),
         tables: Vec::new(),
         data: ask.data.then_some(ScanOptions { samples: 5 }),
+        budget: std::time::Duration::from_secs(30),
         verify_indexes: ask.verify_indexes,
         migrations: false,
         suppressions: Vec::new(),

@@ -56,6 +56,7 @@ pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
         rules: ALL.iter().collect(),
         tables: Vec::new(),
         data: Some(ScanOptions { samples: super::SAMPLES }),
+        budget: super::BUDGET,
         verify_indexes: false,
         migrations: false,
         suppressions: Vec::new(),

@@ -21,7 +21,8 @@ pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     let graph = match input.session.as_mut().filter(|_| args.data) {
         Some(session) => {
             let _spinner = Spinner::start(ui, "Reading rows".to_string());
-            Graph::with_rows(&input.schema, &declared, threshold, session.as_mut(), &ReadOptions::default())
+            let read = ReadOptions { budget: Some(args.budget), ..ReadOptions::default() };
+            Graph::with_rows(&input.schema, &declared, threshold, session.as_mut(), &read)
         }
         None if args.data => {
             return Err(CliError::new(format!("{} holds no rows, so --data has nothing to read", input.label))

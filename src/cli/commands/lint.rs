@@ -125,6 +125,7 @@ fn open(path: &Path, base: Option<&Path>, global: &Global, ui: &Ui) -> Result<In
 fn judge(input: Input, args: &LintArgs, config: &Config, loud: bool, ui: &Ui) -> Result<Report, CliError> {
     let what = WhatArgs {
         data: false,
+        budget: super::BUDGET,
         only: args.only.clone(),
         skip: args.skip.clone(),
         tables: args.tables.clone(),

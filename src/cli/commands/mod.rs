@@ -22,6 +22,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::{Cli, Command, Global, OnOff, WhatArgs};
 use super::error::CliError;
@@ -38,6 +39,8 @@ use crate::source::{Input, Source};
 
 /// How many keys of orphans a report shows.
 const SAMPLES: u32 = 5;
+/// How long rows are read to tell guessed relations from chance, where nobody says.
+const BUDGET: Duration = Duration::from_secs(30);
 
 /// Runs a verb and returns the exit code.
 pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
@@ -139,6 +142,7 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
         rules,
         tables,
         data: data.then_some(ScanOptions { samples: SAMPLES }),
+        budget: what.budget,
         verify_indexes: false,
         migrations: false,
         suppressions: Vec::new(),
