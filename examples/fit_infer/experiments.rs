@@ -1,6 +1,6 @@
 //! Experiments beside the plain score: half-declared schemas, meaningless names, actions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -10,7 +10,7 @@ use referee::relations::infer::{Model, advise};
 use referee::relations::{Graph, Relation};
 use referee::schema::{Action, ForeignKey, Schema};
 
-use crate::gold::{self, Database, GoldKey, matched};
+use crate::gold::{self, Database, GoldKey, Match, matched};
 use crate::score::{Tally, print, share, tally};
 use crate::{Args, Result};
 
@@ -39,6 +39,14 @@ fn relations(database: &Database, keep: impl Fn(&GoldKey) -> bool) -> Vec<Relati
     found.map(|(t, k)| Relation::declared(&database.schema, &database.schema.tables[t].name, &k)).collect()
 }
 
+/// Returns half of the declared keys, drawn by a seed.
+pub(crate) fn half_of(d: &Database, seed: u64) -> (Vec<Relation>, BTreeSet<Match>) {
+    let name = |k: &GoldKey| format!("{}.{}.{}", d.name, k.table, k.columns.join(","));
+    let known = relations(d, |k| drawn(seed, &name(k)).is_multiple_of(2));
+    let told = known.iter().map(|r| matched(&r.child.name, &r.columns, &r.parent.name, &r.parent_columns)).collect();
+    (known, told)
+}
+
 /// Half of the declared keys are known; the other half is to be found.
 pub(crate) fn half(args: &Args) -> Result<()> {
     for dir in &args.dirs {
@@ -48,13 +56,7 @@ pub(crate) fn half(args: &Args) -> Result<()> {
             let mut sum = Tally::default();
             for i in members {
                 let d = &all[i];
-                let name = |k: &GoldKey| format!("{}.{}.{}", d.name, k.table, k.columns.join(","));
-                let kept = |k: &GoldKey| drawn(args.seed, &name(k)).is_multiple_of(2);
-                let known = relations(d, kept);
-                let told = known
-                    .iter()
-                    .map(|r| matched(&r.child.name, &r.columns, &r.parent.name, &r.parent_columns))
-                    .collect();
+                let (known, told) = half_of(d, args.seed);
                 let survey = d.survey(&known, args.data)?;
                 let list = args.list.as_deref() == Some(set);
                 sum.add(&tally(&survey, Model::published(), d, &told, list));

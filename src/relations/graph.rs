@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
-use super::{ConfiguredRelation, Relation, infer};
+use super::{Basis, ConfiguredRelation, Relation, infer};
 use crate::engine::Session;
-use crate::schema::{Schema, TableName};
+use crate::schema::{Action, Schema, TableName};
 
 /// All relations of a schema, indexed from both sides.
 ///
@@ -96,6 +96,15 @@ impl Graph {
         }
         graph.relations = relations;
         graph
+    }
+
+    /// Gives the inferred relation of some columns an action.
+    pub(super) fn set_action(&mut self, child: &TableName, columns: &[String], action: Action) {
+        let of = self.by_child.get(child).map(Vec::as_slice).unwrap_or_default();
+        let is_it = |r: &Relation| r.columns == columns && matches!(r.basis, Basis::Inferred { .. });
+        if let Some(i) = of.iter().copied().find(|i| is_it(&self.relations[*i])) {
+            self.relations[i].on_delete = Some(action);
+        }
     }
 
     /// Returns all relations.

@@ -169,3 +169,150 @@ fn tables_without_use_give_no_nonsense() {
     assert_eq!(lines(&found), ["nulls.one_id -> one.id names only unknown"]);
     assert_eq!(found.proposals[0].action.action, Action::SetNull);
 }
+
+const SERIES: &str = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 300)";
+
+#[test]
+fn parent_with_two_keys_is_referred_to_by_the_one_that_holds_the_values() {
+    let found = in_sqlite(&format!(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, name TEXT);
+         CREATE TABLE posts (ID INTEGER PRIMARY KEY, user_id INTEGER, user_uuid TEXT);
+         CREATE TABLE likes (_id INTEGER PRIMARY KEY, user_id INTEGER);
+         {SERIES} INSERT INTO users SELECT i, 'u-' || (i * 7919 % 1000003), 'n' FROM s;
+         {SERIES} INSERT INTO posts SELECT i, i * 31 % 300 + 1, 'u-' || ((i * 31 % 300 + 1) * 7919 % 1000003) FROM s;
+         INSERT INTO likes SELECT ID, user_id FROM posts;"
+    ));
+    assert_eq!(
+        lines(&found),
+        [
+            "likes.user_id -> users.id verified by data 0",
+            "posts.user_id -> users.id verified by data 0",
+            "posts.user_uuid -> users.uuid verified by data 0",
+        ]
+    );
+}
+
+#[test]
+fn ten_thousand_columns_with_rows_are_read_in_time() {
+    let mut sql = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);".to_string();
+    for t in 0..10 {
+        let columns: Vec<String> = (0..999).map(|c| format!("c{c}x INTEGER")).collect();
+        sql += &format!("CREATE TABLE wide{t}x (user_id INTEGER, {});", columns.join(", "));
+        sql += &format!("INSERT INTO wide{t}x (user_id, c1x) VALUES (1, 5), (2, 6), (2, 7);");
+    }
+    sql += "INSERT INTO users VALUES (1, 'a'), (2, 'b'), (3, 'c');";
+    let start = Instant::now();
+    let found = in_sqlite(&sql);
+    // Unoptimised, on a machine that does other things too.
+    assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
+    let of_users = lines(&found).iter().filter(|l| l.contains(".user_id -> users.id verified by data 0")).count();
+    assert_eq!((of_users, found.proposals.len()), (10, 10), "{:?}", lines(&found));
+}
+
+#[test]
+fn empty_partitions_refer_to_what_the_filled_one_does() {
+    let columns = "wqx INTEGER NOT NULL, kzp INTEGER NOT NULL, rrt NUMERIC, ooo TEXT, plm TEXT";
+    let found = in_sqlite(&format!(
+        "CREATE TABLE bvc (mnb INTEGER PRIMARY KEY, lkj TEXT);
+         CREATE TABLE fgh ({columns}, PRIMARY KEY (wqx));
+         CREATE TABLE tyu ({columns});
+         {SERIES} INSERT INTO bvc SELECT i * 7919 % 1000003, 'x' FROM s;
+         {SERIES} INSERT INTO fgh SELECT i, (i / 3 + 1) * 7919 % 1000003, i % 7 / 3.0, 'y', 'z' FROM s;"
+    ));
+    assert_eq!(lines(&found), ["fgh.kzp -> bvc.mnb verified by data 0", "tyu.kzp -> bvc.mnb names only unknown"]);
+}
+
+#[test]
+fn every_type_of_postgres_can_be_read() {
+    let url = server::fresh_database();
+    server::execute(
+        &url,
+        "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN code AS varchar(9); CREATE DOMAIN raw AS bytea;
+         CREATE TABLE things (id uuid PRIMARY KEY, code code UNIQUE, tag name, raw raw, body bytea, at timestamptz, m mood,
+            doc jsonb, list text[], ip inet, big numeric(40, 3), small int2, f float8, b boolean, ch character(12), x xml);
+         INSERT INTO things (id, code, tag, raw, body, list, ip, ch)
+            VALUES (gen_random_uuid(), 'c', 't', 'r', 'b', '{a}', '::1', 'ch');
+         CREATE TABLE uses (id bigint PRIMARY KEY, thing_id uuid, long text);
+         INSERT INTO uses SELECT i, t.id, repeat('x', 100000) FROM things t, generate_series(1, 40) AS s(i);
+         CREATE VIEW seen AS SELECT * FROM uses;",
+    );
+    let mut input = Source::parse(&url).unwrap().open(&SessionOptions::default()).unwrap();
+    let session = input.session.as_mut().unwrap();
+    for options in [ReadOptions::default(), ReadOptions { whole: 0, sample: 10, ..ReadOptions::default() }] {
+        let found = infer(session.as_mut(), &input.schema, &options);
+        assert_eq!(lines(&found), ["uses.thing_id -> things.id verified by data 0"]);
+        assert_eq!(found.rows.unwrap().failures, [""; 0]);
+    }
+}
+
+mod odd {
+    //! Whatever the rows, nothing panics and what is said of them is so.
+
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn rows_give_no_nonsense(
+            tables in prop::collection::vec(
+                (0_usize..6, prop::collection::vec(prop::array::uniform4(prop::option::of(0_i8..5)), 0..9)), 1..6,
+            )
+        ) {
+            let names = ["users", "user", "größe", "x", "user_history", "posts"];
+            let columns = ["id_", "user_id", "_id", "parent_id", "größe_id", "posts_id", "ID", "x"];
+            let mut sql = String::new();
+            let mut made: Vec<&str> = Vec::new();
+            for (i, (name, rows)) in tables.iter().enumerate() {
+                if made.contains(&names[*name]) {
+                    continue;
+                }
+                let of: [&str; 4] = std::array::from_fn(|c| columns[(i + name + 2 * c) % columns.len()]);
+                let listed: Vec<String> = of.iter().map(|c| format!("\"{c}\" INTEGER")).collect();
+                let (first, key) = if i % 2 == 1 || of.contains(&"ID") {
+                    ("", String::new())
+                } else {
+                    ("id INTEGER PRIMARY KEY, ", format!(", UNIQUE (\"{}\")", of[0]))
+                };
+                let _ = writeln!(sql, "CREATE TABLE \"{}\" ({first}{}{key});", names[*name], listed.join(", "));
+                let named: Vec<String> = of.iter().map(|c| format!("\"{c}\"")).collect();
+                for row in rows {
+                    let values: Vec<String> =
+                        row.iter().map(|v| v.map_or("NULL".to_string(), |v| v.to_string())).collect();
+                    let _ = writeln!(
+                        sql,
+                        "INSERT OR IGNORE INTO \"{}\" ({}) VALUES ({});",
+                        names[*name], named.join(", "), values.join(", ")
+                    );
+                }
+                made.push(names[*name]);
+            }
+            let folder = tempfile::TempDir::new().unwrap();
+            let path = folder.path().join("a.db");
+            let direct = Connection::open(&path).unwrap();
+            direct.execute_batch(&sql).unwrap();
+            let mut session = sqlite::open(&path, &SessionOptions::default()).unwrap();
+            let schema = session.inspect().unwrap();
+            let mut survey = Survey::of(&schema, &[], &[]);
+            survey.read(session.as_mut(), &ReadOptions::default());
+            prop_assert!(survey.rows.failures.is_empty(), "{:?}", survey.rows.failures);
+            for advised in survey.report(Model::published(), 0.0, true).proposals {
+                let p = advised.proposal;
+                prop_assert!((0.0..=1.0).contains(&p.confidence));
+                let Some(counts) = p.counts.filter(|c| c.exact && p.columns.len() == 1) else { continue };
+                let (child, parent, column, key) = (&p.child, &p.parent, &p.columns[0], &p.parent_columns[0]);
+                let sql = format!(
+                    "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS
+                        (SELECT 1 FROM \"{parent}\" AS p WHERE p.\"{key}\" = c.\"{column}\"))
+                     FROM \"{child}\" AS c WHERE c.\"{column}\" IS NOT NULL"
+                );
+                let (rows, orphans): (u32, u32) = direct.query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+                prop_assert_eq!((counts.rows, counts.orphans), (rows.into(), orphans.into()), "{}", sql);
+            }
+        }
+    }
+}

@@ -45,6 +45,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
 pub(super) fn what(args: &FixArgs) -> WhatArgs {
     WhatArgs {
         data: false,
+        budget: super::BUDGET,
         only: args.only.clone(),
         skip: args.skip.clone(),
         tables: args.tables.clone(),

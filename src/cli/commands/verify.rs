@@ -26,6 +26,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
     })?;
     let what = WhatArgs {
         data: false,
+        budget: super::BUDGET,
         only: Vec::new(),
         skip: Vec::new(),
         tables: Vec::new(),

@@ -97,18 +97,12 @@ pub fn advise_in_style(schema: &Schema, graph: &Graph, style: &HouseStyle, relat
 /// Recommends the actions of all proposals, each in sight of what was advised for those before it, so that together they
 /// close no circle of cascades.
 pub(super) fn for_all(schema: &Schema, graph: &Graph, proposals: &[Proposal]) -> Vec<Advice> {
-    let mut relations = graph.relations().to_vec();
+    let mut sight = graph.clone();
+    let style = HouseStyle::of(schema, graph);
     let mut all = Vec::new();
     for proposal in proposals {
-        let at = relations.iter().position(|r| {
-            r.child == proposal.child && r.columns == proposal.columns && matches!(r.basis, Basis::Inferred { .. })
-        });
-        let sight = Graph::from_relations(schema, relations.clone());
-        let relation = proposal.relation(schema);
-        let advice = advise(schema, &sight, &relation);
-        if let Some(at) = at {
-            relations[at].on_delete = Some(advice.action);
-        }
+        let advice = advise_in_style(schema, &sight, &style, &proposal.relation(schema));
+        sight.set_action(&proposal.child, &proposal.columns, advice.action);
         all.push(advice);
     }
     all
@@ -207,14 +201,17 @@ fn situation(schema: &Schema, relation: &Relation) -> Situation {
 }
 
 /// What a schema's declared keys do, each in its situation.
-#[derive(Clone, Debug)]
-pub struct HouseStyle(Vec<(Situation, Action)>);
+#[derive(Clone, Debug, Default)]
+pub struct HouseStyle(BTreeMap<Situation, BTreeMap<Action, usize>>);
 
 impl HouseStyle {
     /// Reads the declared keys.
     pub fn of(schema: &Schema, graph: &Graph) -> Self {
-        let declared = graph.relations().iter().filter_map(|r| Some((r, r.foreign_key()?.on_delete)));
-        Self(declared.map(|(r, action)| (situation(schema, r), action)).collect())
+        let mut style = Self::default();
+        for (relation, key) in graph.relations().iter().filter_map(|r| Some((r, r.foreign_key()?))) {
+            *style.0.entry(situation(schema, relation)).or_default().entry(key.on_delete).or_default() += 1;
+        }
+        style
     }
 }
 
@@ -227,7 +224,7 @@ const ALIKE: usize = 3;
 /// or not, owned or not; where too few are in just that situation, the last traits are dropped one by one.
 fn house_style(schema: &Schema, style: &HouseStyle, relation: &Relation, nullable: bool) -> Option<Advice> {
     let declared = &style.0;
-    if declared.len() < STYLE {
+    if declared.values().flat_map(BTreeMap::values).sum::<usize>() < STYLE {
         return None;
     }
     let own = situation(schema, relation);
@@ -235,8 +232,8 @@ fn house_style(schema: &Schema, style: &HouseStyle, relation: &Relation, nullabl
         [|a, b| a == b, |a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2), |a, b| (a.0, a.1) == (b.0, b.1), |a, b| a.0 == b.0];
     for alike in same {
         let mut counts: BTreeMap<Action, usize> = BTreeMap::new();
-        for (_, action) in declared.iter().filter(|(s, _)| alike(s, &own)) {
-            *counts.entry(*action).or_default() += 1;
+        for (action, times) in declared.iter().filter(|(s, _)| alike(s, &own)).flat_map(|(_, actions)| actions) {
+            *counts.entry(*action).or_default() += times;
         }
         let of: usize = counts.values().sum();
         // NO ACTION and RESTRICT both refuse; schemas mix them without meaning a difference.

@@ -359,6 +359,18 @@ impl Search<'_, '_> {
             _ if said => Some(Feature::new("role.without_id", "")),
             _ => Some(Feature::new("role.may_be_a_flag", "")),
         };
+        // `ship_via`, `supplied_by`: those who do it may have a table of their own.
+        if let [.., verb, "by" | "via" | "through"] =
+            reading.stem.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+            && let Some(thing) = self.catalogue.agents_of(verb, &self.child.name)
+            && thing.table.name != self.child.name
+        {
+            let how = format!("`{}` says who does it, and `{}` are those", self.column.name, thing.table.name);
+            let mut features = vec![Feature::new("name.verb_of_agent", how)];
+            features.extend(bare.map(|_| Feature::new("role.without_id", "")));
+            self.add(thing, &Ending::Id, features, all);
+            return;
+        }
         if is_self || is_people_self {
             if let Some((key, _)) = scoring::key_of(self.child, &self.column.name)
                 && key.name != self.column.name

@@ -37,6 +37,8 @@ pub(super) struct Catalogue<'s> {
     pub things: Vec<Thing<'s>>,
     by_noun: BTreeMap<String, Vec<(usize, Naming)>>,
     by_key_name: BTreeMap<String, Vec<usize>>,
+    /// Tables of those who do something, by the root of the verb.
+    by_root: BTreeMap<String, Vec<usize>>,
     column_prefixes: BTreeMap<&'s TableName, String>,
     wide: Vec<usize>,
 }
@@ -50,6 +52,7 @@ impl<'s> Catalogue<'s> {
             things: Vec::new(),
             by_noun: BTreeMap::new(),
             by_key_name: BTreeMap::new(),
+            by_root: BTreeMap::new(),
             wide: Vec::new(),
             column_prefixes: tables.iter().filter_map(|t| Some((&t.name, column_prefix(t)?))).collect(),
         };
@@ -81,6 +84,13 @@ impl<'s> Catalogue<'s> {
             if table.unique_column_sets().any(|set| set.len() > 1) {
                 catalogue.wide.push(i);
             }
+            if let [one] = words.as_slice()
+                && let agent = singular(one)
+                && (agent.ends_with("er") || agent.ends_with("or"))
+                && let Some(root) = words::root(&agent)
+            {
+                catalogue.by_root.entry(root.to_string()).or_default().push(i);
+            }
             let is_copy = words.len() > 1 && words.iter().any(|w| words::COPIES.contains(&singular(w).as_str()));
             catalogue.things.push(Thing { table, noun: noun(&words), words, is_copy });
         }
@@ -107,6 +117,13 @@ impl<'s> Catalogue<'s> {
     pub fn with_key_named(&self, name: &str, from: &TableName) -> Vec<&Thing<'s>> {
         let all = self.by_key_name.get(name).map(|all| all.iter().map(|i| &self.things[*i]).collect());
         self.nearest(all.unwrap_or_default(), from, |t| t)
+    }
+
+    /// Returns the one table of those who do what a verb says: shippers, for `ship`.
+    pub fn agents_of(&self, verb: &str, from: &TableName) -> Option<&Thing<'s>> {
+        let all = self.by_root.get(words::root(verb)?)?;
+        let mut all = self.nearest(all.iter().map(|i| &self.things[*i]).collect(), from, |t| t);
+        if all.len() == 1 { all.pop() } else { None }
     }
 
     fn nearest<T>(&self, all: Vec<T>, from: &TableName, thing: impl Fn(&T) -> &Thing<'s>) -> Vec<T> {

@@ -110,8 +110,38 @@ impl<'s> Survey<'s> {
             }
             survey.subjects.extend(composite::of(&catalogue, child, &free));
         }
+        survey.note_what_is_never_declared();
         hint::add(&mut survey, hints);
         survey
+    }
+
+    /// In a schema that declares keys, columns of a name that it never declares one for are less likely to refer: says how
+    /// unlikely that is (a logarithm), were they declared as often as others.
+    fn note_what_is_never_declared(&mut self) {
+        let declared: BTreeSet<&str> =
+            self.known.iter().filter(|k| k.columns.len() == 1).map(|k| k.columns[0].as_str()).collect();
+        let (known, open) = (self.known.len(), self.subjects.len());
+        if known == 0 {
+            return;
+        }
+        #[allow(clippy::cast_precision_loss)] // a share needs no more digits than a float has
+        let each = ((known + open) as f64 / open.max(1) as f64).ln();
+        let mut times: BTreeMap<String, u32> = BTreeMap::new();
+        for subject in self.subjects.iter().filter(|s| s.columns.len() == 1) {
+            *times.entry(subject.columns[0].clone()).or_default() += 1;
+        }
+        for subject in self.subjects.iter_mut().filter(|s| s.columns.len() == 1) {
+            let column = subject.columns[0].as_str();
+            if declared.contains(column) {
+                continue;
+            }
+            let times = times.get(column).copied().unwrap_or(1);
+            let value = (f64::from(times) * each).min(4.0);
+            let says = format!("no declared key is on a column `{column}`, and {known} are on others");
+            for candidate in &mut subject.candidates {
+                candidate.features.push(Feature::measured("habit.never", value, says.clone()));
+            }
+        }
     }
 }
 

@@ -502,6 +502,17 @@ pub(super) fn abbreviates(key: &str, noun: &str) -> bool {
         && stem.chars().all(|c| rest.any(|r| r == c))
 }
 
+/// Returns what a verb and its agent have in common: `ship` of `shipper`, `suppl` of `supplied` and `supplier`.
+pub(super) fn root(word: &str) -> Option<&str> {
+    let cut = ["ied", "ier", "ed", "er", "or", "e", "y"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+    let mut last = cut.chars().rev();
+    let cut = match (last.next(), last.next()) {
+        (Some(a), Some(b)) if a == b => &cut[..cut.len() - a.len_utf8()],
+        _ => cut,
+    };
+    (cut.chars().count() > 2).then_some(cut)
+}
+
 /// Tells whether a word is somebody who does something: `granter`, `subscriber`, `auditor`.
 pub(super) fn is_agent(word: &str) -> bool {
     let ends = word.len() > 5 && ["er", "or"].iter().any(|e| word.ends_with(e));
@@ -599,6 +610,16 @@ mod tests {
         ] {
             assert_eq!(split(name).join(" "), words, "{name}");
         }
+    }
+
+    #[test]
+    fn verb_and_agent_have_one_root() {
+        for (verb, agent) in
+            [("ship", "shipper"), ("supplied", "supplier"), ("published", "publisher"), ("carry", "carrier")]
+        {
+            assert_eq!(root(verb), root(agent), "{verb}");
+        }
+        assert_eq!(root("by"), None);
     }
 
     #[test]

@@ -208,17 +208,27 @@ fn restate(candidate: &mut Candidate, rows: u64, orphans: u64) {
 fn compare(subject: &mut Subject, profiles: &Profiles) {
     let rows = holders(subject, profiles);
     let (Some(least), true) = (rows.values().min().copied(), rows.len() > 1) else { return };
+    let is_named = |c: &Candidate| c.value("name.table") + c.value("name.role_and_table") > 0.0;
+    let some_are_named = subject.candidates.iter().any(|c| is_named(c) && rows.contains_key(&c.parent));
+    let values =
+        subject.columns.first().and_then(|c| profiles.column(&subject.child, c)).map_or(0, |c| c.distinct.len());
     for candidate in &mut subject.candidates {
         let Some(n) = rows.get(&candidate.parent) else { continue };
         if candidate.is_nameless() {
             // `shape.tighter_parents` says it, of all parents and not of those kept.
         } else if *n == least {
             let says = format!("of {} parents that hold all its values it has the fewest rows", rows.len());
-            candidate.features.push(Feature::new("rows.tightest", says));
+            let name =
+                if some_are_named && !is_named(candidate) { "rows.tightest_but_unnamed" } else { "rows.tightest" };
+            candidate.features.push(Feature::new(name, says));
         } else {
-            let more = 1.0 + profile::digits(*n) - profile::digits(least);
+            // How much less likely it is that all values were drawn from the smaller parent by chance.
+            let unlikely = profile::ratio(values as u64, 1) * profile::ratio(*n, least).ln();
+            let more = unlikely.min(6.0) / 3.0;
             let says = "another parent holds all its values with fewer rows";
-            candidate.features.push(Feature::measured("rows.looser", more, says));
+            // An extension is tighter than what it extends; a name that says the table outright is no accident.
+            let name = if is_named(candidate) { "rows.looser_but_named" } else { "rows.looser" };
+            candidate.features.push(Feature::measured(name, more, says));
         }
     }
 }
@@ -229,63 +239,56 @@ fn holders(subject: &Subject, profiles: &Profiles) -> BTreeMap<TableName, u64> {
     including.filter_map(|c| Some((c.parent.clone(), profiles.rows(&c.parent)?))).collect()
 }
 
-/// A parent that holds a column's values: the candidate's position, the table, and how unlikely a coincidence is (a logarithm).
-type Rival = (usize, TableName, f64);
-
 /// From so many distinct values on, more of them do not make a small parent any likelier.
 const TELLING: f64 = 12.0;
-/// How often the shares are estimated anew.
-const ROUNDS: usize = 40;
+/// How many parents that no name speaks for are kept for a column.
+const KEPT: usize = 6;
+/// A chance of less than this, as a logarithm, is no worse.
+const LEAST_CHANCE: f64 = -6.0;
 
 /// Of the parents that hold a column's values, says how likely each is: values drawn from a parent with few keys are less of
-/// a coincidence than from one with many, and a parent that other columns refer to is likelier than one that none does.
-/// Both depend on each other, so they are estimated in turns (expectation and maximisation).
+/// a coincidence than from one with many.
 fn weigh_against_each_other(subjects: &mut [Subject], profiles: &Profiles) {
-    let mut columns: Vec<(usize, f64, Vec<Rival>)> = Vec::new();
-    for (i, subject) in subjects.iter().enumerate().filter(|(_, s)| s.candidates.iter().any(Candidate::is_nameless)) {
-        let Some(read) = subject.columns.first().and_then(|c| profiles.column(&subject.child, c)) else { continue };
-        let telling = profile::ratio(read.distinct.len() as u64, 1).min(TELLING);
-        let of = subject.candidates.iter().enumerate().filter(|(_, c)| c.value("rows.contradicted") == 0.0);
-        let of = of.filter_map(|(j, c)| {
-            let rows = profiles.rows(&c.parent).filter(|n| *n > 0)?;
-            Some((j, c.parent.clone(), (-telling * profile::ratio(rows, 1).ln()).max(-600.0)))
-        });
-        // A part of a key, or what is indexed, refers more often than any other column.
-        let shaped = |c: &Candidate| c.value("shape.in_key") + c.value("shape.indexed") + c.value("shape.text") > 0.0;
-        let counts = if subject.candidates.iter().any(shaped) { 1.0 } else { 0.1 };
-        columns.push((i, counts, of.collect()));
-    }
-    let mut refer: BTreeMap<TableName, f64> = BTreeMap::new();
-    let mut posteriors: Vec<Vec<f64>> = Vec::new();
-    for _ in 0..ROUNDS {
-        posteriors.clear();
-        let mut next: BTreeMap<TableName, f64> = BTreeMap::new();
-        for (_, counts, of) in &columns {
-            let best = of.iter().map(|(.., l)| *l).fold(f64::NEG_INFINITY, f64::max);
-            let raw: Vec<f64> =
-                of.iter().map(|(_, p, l)| (l - best).exp() * (0.5 + refer.get(p).copied().unwrap_or(0.0))).collect();
-            let sum: f64 = raw.iter().sum();
-            let posterior: Vec<f64> = raw.iter().map(|r| if sum > 0.0 { r / sum } else { 0.0 }).collect();
-            for ((_, parent, _), p) in of.iter().zip(&posterior) {
-                *next.entry(parent.clone()).or_default() += counts * p;
+    for subject in subjects.iter_mut().filter(|s| s.candidates.iter().any(Candidate::is_nameless)) {
+        let Some(column) = subject.columns.first() else { continue };
+        let Some(told) = profiles.told(&subject.child, column) else { continue };
+        let telling = profile::ratio(told.values.distinct.len() as u64, 1).min(TELLING);
+        let likely = |c: &Candidate| {
+            let rows = profiles.rows(&c.parent).filter(|n| *n > 0 && c.value("rows.contradicted") == 0.0)?;
+            let own = c.value("rows.same_end") + c.value("alone.same_end")
+                - c.value("shape.itself")
+                - c.value("shape.other_key")
+                - c.value("shape.other_type");
+            Some(own - telling * profile::ratio(rows, 1).ln())
+        };
+        let all: Vec<Option<f64>> = subject.candidates.iter().map(likely).collect();
+        let best = all.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = all.iter().flatten().map(|l| (l - best).exp()).sum();
+        let of = all.iter().flatten().count();
+        for (candidate, likely) in subject.candidates.iter_mut().zip(&all) {
+            if let Some(chance) = likely.map(|l| l - best - sum.ln()).filter(|_| candidate.is_nameless()) {
+                let percent = chance.exp() * 100.0;
+                let says = format!("of {of} parents that hold its values, a chance of {percent:.0} %");
+                candidate.features.push(Feature::measured("rows.likeliest", chance.exp(), says));
+                candidate.features.push(Feature::measured("rows.chance", chance.max(LEAST_CHANCE), ""));
             }
-            posteriors.push(posterior);
         }
-        refer = next;
+        keep_the_likeliest(subject);
     }
-    for ((i, counts, of), posterior) in columns.iter().zip(&posteriors) {
-        for ((j, parent, _), p) in of.iter().zip(posterior) {
-            let candidate = &mut subjects[*i].candidates[*j];
-            if !candidate.is_nameless() {
-                continue;
-            }
-            let says = format!("of {} parents that hold its values, a chance of {:.0} %", of.len(), p * 100.0);
-            candidate.features.push(Feature::measured("rows.likeliest", *p, says));
-            let others = (refer.get(parent).copied().unwrap_or(0.0) - counts * p).max(0.0);
-            let says = format!("about {others:.0} other columns seem to refer to it");
-            candidate.features.push(Feature::measured("shape.favourite", (1.0 + others).log10(), says));
-        }
-    }
+}
+
+/// Keeps the parents that names speak for, and the likeliest of the others.
+fn keep_the_likeliest(subject: &mut Subject) {
+    let mut chances: Vec<f64> =
+        subject.candidates.iter().filter(|c| c.is_nameless()).map(|c| c.value("rows.likeliest")).collect();
+    chances.sort_by(|a, b| b.total_cmp(a));
+    let least = chances.get(KEPT - 1).copied().unwrap_or(0.0);
+    let mut kept = 0;
+    subject.candidates.retain(|c| {
+        let keep = !c.is_nameless() || (c.value("rows.likeliest") >= least && kept < KEPT);
+        kept += usize::from(keep && c.is_nameless());
+        keep
+    });
 }
 
 /// A child's values against a parent's key.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::profile::{Column as Read, Profiles, digits};
+use super::profile::{By, Column as Read, Profiles, Told, digits};
 use super::{Reader, Subject};
 use crate::relations::infer::candidates::{Candidate, is_sole_key};
 use crate::relations::infer::model::{Feature, Model};
@@ -31,11 +31,16 @@ pub(super) fn add(survey: &mut Survey<'_>, profiles: &Profiles, reader: &mut Rea
             break;
         }
         let Some(child) = schema.table(table) else { continue };
-        let (Some(column), Some(read)) = (child.column(name), profiles.column(table, name)) else { continue };
-        if read.distinct.len() < 2 {
+        let (Some(column), Some(told)) = (child.column(name), profiles.told(table, name)) else { continue };
+        if told.values.distinct.len() < 2 {
             continue;
         }
-        let found = search(survey, child, column, read, &parents, profiles, reader, speaking);
+        let mut found = search(survey, child, column, told.values, &parents, profiles, reader, speaking);
+        if let By::Lender(lender) = told.by {
+            // A table built like another repeats its keys, and does not refer to them.
+            found.retain(|c| c.parent != *lender);
+        }
+        own_counts(&mut found, &told, profiles.column(table, name), profiles, reader);
         if found.is_empty() {
             continue;
         }
@@ -48,6 +53,37 @@ pub(super) fn add(survey: &mut Survey<'_>, profiles: &Profiles, reader: &mut Rea
         }
     }
     survey.unnamed = todo;
+}
+
+/// Where other columns' values were compared, says so, and counts the column's own.
+fn own_counts(
+    found: &mut [Candidate],
+    told: &Told<'_>,
+    own: Option<&Read>,
+    profiles: &Profiles,
+    reader: &mut Reader<'_>,
+) {
+    let feature = match told.by {
+        By::Itself => return,
+        By::Lender(lender) => Feature::new(
+            "rows.lent",
+            format!("its table is empty, and `{lender}` is built alike: its values were compared"),
+        ),
+        By::Alike(columns) => Feature::measured(
+            "rows.pooled",
+            digits(columns as u64),
+            format!(
+                "{columns} tables are built alike, and this column has the same values in all: they were put together"
+            ),
+        ),
+    };
+    for candidate in found {
+        candidate.features.push(feature.clone());
+        let own = own.filter(|c| c.filled > 0);
+        let fit =
+            own.and_then(|c| Some((c, profiles.fit(c, &candidate.parent, candidate.parent_columns.first()?, reader)?)));
+        candidate.counts = fit.map(|(c, fit)| fit.counts(c));
+    }
 }
 
 /// Tells whether the schema's names say what refers to what, so that a column they say nothing of hardly refers.
@@ -132,7 +168,7 @@ fn search(
             features.push(Feature::new("name.none_though_others_speak", "other columns' names do"));
         }
         features.push(Feature::new("type.same", format!("`{}.{}`: {types}", parent.name, key.name)));
-        features.extend(fit.features());
+        features.extend(fit.features().into_iter().map(alone));
         if is_key {
             features
                 .push(Feature::new("child.is_key", format!("`{}` is the key of `{}` too", column.name, child.name)));
@@ -146,6 +182,21 @@ fn search(
             child.indexes.iter().any(|i| i.parts.first().is_some_and(|p| p.column.as_deref() == Some(&column.name)));
         if indexed && !is_key && !child.in_primary_key(&column.name) {
             features.push(Feature::new("shape.indexed", "an index begins with it"));
+        }
+        if !is_key {
+            let rising = read.rising();
+            let says = format!("{:.0} % of its values are not less than the row before", rising * 100.0);
+            features.push(Feature::measured("shape.rising", rising, says));
+            if read.has_gaps() {
+                features.push(Feature::new("shape.gaps", "its numbers have gaps"));
+            }
+        }
+        if parent.columns.iter().any(|c| c.name != key.name && c.data_type.family == Family::Text) {
+            features.push(Feature::new("shape.parent_text", "the parent's rows say something beside their key"));
+        }
+        if fit.outside == 0 && profiles.rows(&parent.name) == Some(read.distinct.len() as u64) {
+            let says = "its values are all of the parent's keys";
+            features.push(Feature::measured("rows.all_keys", digits(read.distinct.len() as u64).min(2.0), says));
         }
         if parent.name == child.name {
             features.push(Feature::new("shape.itself", "the parent is the table itself"));
@@ -189,6 +240,18 @@ fn search(
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.parent.cmp(&b.1.parent)));
     found.truncate(KEPT);
     found.into_iter().map(|(_, c)| c).collect()
+}
+
+/// Renames what weighs otherwise where no name speaks for a parent.
+fn alone(mut feature: Feature) -> Feature {
+    feature.name = match feature.name {
+        "rows.coverage" => "alone.coverage",
+        "rows.reach" => "alone.reach",
+        "rows.same_end" => "alone.same_end",
+        "rows.dense_parent" => "alone.dense_parent",
+        other => other,
+    };
+    feature
 }
 
 /// Returns how much of their length the likest words of two names share: `ship_via` and `shippers`.

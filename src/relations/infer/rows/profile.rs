@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::{Fit, ReadOptions, Reader, sql};
 use crate::engine::Value;
 use crate::relations::infer::{Survey, scoring};
-use crate::schema::{Table, TableName};
+use crate::schema::{self, Family, Table, TableName};
 
 /// How many hashes are kept in all: 16 bytes each with their table's slack.
 const HASHES: usize = 8_000_000;
@@ -14,6 +14,12 @@ const HASHES: usize = 8_000_000;
 const LOOK_UPS: usize = 60;
 /// How many look-ups are made in all.
 const ALL_LOOK_UPS: usize = 4_000;
+/// Tables of so many columns, all of the same types in the same order, are built alike on purpose.
+const TWINS: usize = 5;
+/// From so many tables built alike on, columns at one place of them are compared together.
+const POOL: usize = 4;
+/// So many values of them are put together at most.
+const POOLED: usize = 200_000;
 
 /// One column's values.
 #[derive(Debug, Default)]
@@ -29,6 +35,10 @@ pub(super) struct Column {
     /// Whether all rows were read.
     pub whole: bool,
     numbers: bool,
+    /// The value before, in how many rows one was before, and in how many of those it was not greater.
+    before: Option<Value>,
+    steps: u64,
+    rises: u64,
 }
 
 impl Column {
@@ -38,6 +48,10 @@ impl Column {
         }
         self.filled += 1;
         let number = value.integer();
+        if let Some(before) = self.before.replace(value.clone()) {
+            self.steps += 1;
+            self.rises += u64::from(rises(&before, &value));
+        }
         if !self.distinct.insert(hash(&value)) {
             return;
         }
@@ -57,9 +71,53 @@ impl Column {
         }
     }
 
+    /// Adds the values of another column.
+    fn merge(&mut self, other: &Self) {
+        let is_first = self.distinct.is_empty();
+        self.range = match (self.range, other.range) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (None, b) if is_first => b,
+            _ => None,
+        };
+        self.filled += other.filled;
+        self.steps += other.steps;
+        self.rises += other.rises;
+        self.distinct.extend(&other.distinct);
+        self.some.extend(other.some.iter().take(LOOK_UPS.saturating_sub(self.some.len())).cloned());
+    }
+
+    /// Returns in which share of rows the value is not less than in the row before: rows that belong together are often
+    /// written together, measures go up and down.
+    pub fn rising(&self) -> f64 {
+        ratio(self.rises, self.steps)
+    }
+
+    /// Tells whether the values are the numbers from 0 or 1 to the greatest, as the keys of a table of its own are.
+    fn is_run(&self) -> bool {
+        self.range.is_some_and(|(low, high)| {
+            (0..=1).contains(&low) && high.abs_diff(low).saturating_add(1) == self.distinct.len() as u64
+        })
+    }
+
+    /// Tells whether numbers are missing between the least and the greatest.
+    pub fn has_gaps(&self) -> bool {
+        let distinct = self.distinct.len() as u64;
+        self.range.is_some_and(|(low, high)| high.abs_diff(low) > distinct.saturating_mul(2))
+    }
+
     /// Tells whether no two rows that were read share a value.
     pub fn is_unique(&self) -> bool {
         self.filled == self.distinct.len() as u64
+    }
+}
+
+fn rises(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Text(a), Value::Text(b)) => match (before.integer(), after.integer()) {
+            (Some(a), Some(b)) => a <= b,
+            _ => a <= b,
+        },
+        _ => before.integer() <= after.integer(),
     }
 }
 
@@ -74,12 +132,41 @@ fn hash(value: &Value) -> u64 {
     hasher.finish()
 }
 
+/// The values that a column is compared by.
+pub(super) struct Told<'p> {
+    pub values: &'p Column,
+    pub by: By<'p>,
+}
+
+/// Whose values they are.
+pub(super) enum By<'p> {
+    Itself,
+    /// Those of a table that is built alike; the column's own table is empty.
+    Lender(&'p TableName),
+    /// Those of so many columns together.
+    Alike(usize),
+}
+
+/// Groups tables by their form; those of fewer columns are left out.
+fn alike<'s, F: Ord>(survey: &Survey<'s>, columns: usize, form: impl Fn(&Table) -> F) -> BTreeMap<F, Vec<&'s Table>> {
+    let mut alike: BTreeMap<F, Vec<&Table>> = BTreeMap::new();
+    for table in survey.schema.tables.iter().filter(|t| t.columns.len() >= columns) {
+        alike.entry(form(table)).or_default().push(table);
+    }
+    alike
+}
+
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Profiles {
     columns: BTreeMap<(TableName, String), Column>,
     rows: BTreeMap<TableName, u64>,
     ranges: BTreeMap<(TableName, String), (i64, i64)>,
+    /// Whose values stand for those of an empty column.
+    lent: BTreeMap<(TableName, String), (TableName, String)>,
+    /// The values of several columns together, of how many they are, and which columns' they are.
+    pools: Vec<(Column, usize)>,
+    pooled: BTreeMap<(TableName, String), usize>,
     look_ups: std::cell::Cell<usize>,
 }
 
@@ -92,21 +179,22 @@ impl Profiles {
             if reader.late() {
                 break;
             }
-            let columns: Vec<String> =
-                table.columns.iter().filter(|c| scoring::can_refer(c)).map(|c| c.name.clone()).collect();
+            let columns: Vec<&schema::Column> = table.columns.iter().filter(|c| scoring::can_refer(c)).collect();
             if columns.is_empty() {
                 continue;
             }
             profiles.read_table(table, &columns, reader, options, &mut kept);
             reader.read.tables += 1;
         }
+        profiles.lend(survey);
+        profiles.pool(survey);
         profiles
     }
 
     fn read_table(
         &mut self,
         table: &Table,
-        columns: &[String],
+        columns: &[&schema::Column],
         reader: &mut Reader<'_>,
         options: &ReadOptions,
         kept: &mut usize,
@@ -140,13 +228,16 @@ impl Profiles {
                     column.add(value);
                 }
             }
-            for (name, mut column) in part.iter().zip(made) {
+            for (of, mut column) in part.iter().zip(made) {
                 column.distinct.shrink_to_fit();
                 *kept += column.distinct.len();
-                self.columns.insert((table.name.clone(), name.clone()), column);
+                column.before = None;
+                self.columns.insert((table.name.clone(), of.name.clone()), column);
             }
         }
-        if !is_small && let Some(key) = scoring::sole_key(table) {
+        // PostgreSQL 15 has no min(uuid), and only the range of numbers is used.
+        let is_number = |key: &&schema::Column| matches!(key.data_type.family, Family::Integer | Family::Any);
+        if !is_small && let Some(key) = scoring::sole_key(table).filter(is_number) {
             let range = reader.ask(&table.name, &sql::range(dialect, &table.name, &key.name));
             let range =
                 range.and_then(|r| Some((r.rows.first()?.first()?.integer()?, r.rows.first()?.get(1)?.integer()?)));
@@ -167,6 +258,68 @@ impl Profiles {
             return rows.and_then(|n| u64::try_from(n).ok()).unwrap_or(least).max(least);
         }
         least
+    }
+
+    /// Gives each column of an empty table what was read of the same column of the tables that are built alike: a partition
+    /// or an archive that is still empty refers to what the filled ones refer to.
+    fn lend(&mut self, survey: &Survey<'_>) {
+        let form = |t: &Table| t.columns.iter().map(|c| (c.data_type.raw.clone(), c.nullable)).collect::<Vec<_>>();
+        for tables in alike(survey, TWINS, form).values().filter(|t| t.len() > 1) {
+            for at in 0..tables[0].columns.len() {
+                let name = |t: &Table| (t.name.clone(), t.columns[at].name.clone());
+                let filled = |t: &Table| self.columns.get(&name(t)).map_or(0, |c| c.filled);
+                let Some(fullest) = tables.iter().filter(|t| filled(t) > 0).max_by_key(|t| filled(t)) else { continue };
+                let lender = name(fullest);
+                let empty: Vec<&&Table> = tables.iter().filter(|t| self.rows(&t.name) == Some(0)).collect();
+                self.lent.extend(empty.into_iter().map(|t| (name(t), lender.clone())));
+            }
+        }
+    }
+
+    /// Puts together what was read of columns at one place of many tables that are built alike, where they share their
+    /// values: each may hold a few of a parent's keys only, and all together tell which parent it is.
+    fn pool(&mut self, survey: &Survey<'_>) {
+        let form = |t: &Table| {
+            t.columns
+                .iter()
+                .map(|c| (c.data_type.raw.clone(), c.nullable, t.in_primary_key(&c.name)))
+                .collect::<Vec<_>>()
+        };
+        for tables in alike(survey, 2, form).values().filter(|t| t.len() >= POOL) {
+            for at in 0..tables[0].columns.len() {
+                let names: Vec<_> = tables.iter().map(|t| (t.name.clone(), t.columns[at].name.clone())).collect();
+                let own: Vec<&Column> =
+                    names.iter().filter_map(|n| self.columns.get(n)).filter(|c| c.filled > 0).collect();
+                let held: usize = own.iter().map(|c| c.distinct.len()).sum();
+                if own.len() < POOL || held > POOLED {
+                    continue;
+                }
+                let mut all = Column { whole: own.iter().all(|c| c.whole), ..Column::default() };
+                for column in &own {
+                    all.merge(column);
+                }
+                // Where each column has values of its own, they are keys of different tables.
+                let runs = own.iter().filter(|c| c.is_run()).count();
+                if held * 10 >= all.distinct.len() * own.len() * 3 && runs * 2 <= own.len() && all.whole {
+                    let at = self.pools.len();
+                    self.pools.push((all, own.len()));
+                    self.pooled.extend(names.into_iter().map(|n| (n, at)));
+                }
+            }
+        }
+    }
+
+    /// Returns the values to compare a column by: its own, or those of columns of tables that are built alike.
+    pub fn told(&self, table: &TableName, column: &str) -> Option<Told<'_>> {
+        let key = (table.clone(), column.to_string());
+        if let Some((all, columns)) = self.pooled.get(&key).and_then(|i| self.pools.get(*i)) {
+            return Some(Told { values: all, by: By::Alike(*columns) });
+        }
+        if let Some(own) = self.columns.get(&key).filter(|c| c.filled > 0) {
+            return Some(Told { values: own, by: By::Itself });
+        }
+        let lender = self.lent.get(&key)?;
+        Some(Told { values: self.columns.get(lender)?, by: By::Lender(&lender.0) })
     }
 
     /// Returns what was read of a column.

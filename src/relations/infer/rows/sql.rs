@@ -1,26 +1,40 @@
 //! The statements that read rows.
 
 use crate::engine::{Dialect, Value};
-use crate::schema::{Engine, Table, TableName};
+use crate::schema::{Column, Engine, Family, Table, TableName};
 
 /// Tells whether a table has more than so many rows, and how many it has if not.
 pub(super) fn count_up_to(dialect: &dyn Dialect, table: &TableName, most: usize) -> String {
     format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {}) AS some_rows", dialect.table(table), most + 1)
 }
 
+/// Longer texts are no keys, and are not read.
+const LONGEST: usize = 200;
+
+/// Lists columns to read, each behind a prefix, without what is too long for a key.
+fn list(dialect: &dyn Dialect, columns: &[&Column], prefix: &str) -> String {
+    let one = |c: &&Column| {
+        let name = format!("{prefix}{}", dialect.identifier(&c.name));
+        match c.data_type.family {
+            Family::Text | Family::Bytes => format!("CASE WHEN length({name}) <= {LONGEST} THEN {name} END"),
+            _ => name,
+        }
+    };
+    columns.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Reads columns of all rows.
-pub(super) fn whole(dialect: &dyn Dialect, table: &TableName, columns: &[String]) -> String {
-    format!("SELECT {} FROM {}", dialect.columns(columns), dialect.table(table))
+pub(super) fn whole(dialect: &dyn Dialect, table: &TableName, columns: &[&Column]) -> String {
+    format!("SELECT {} FROM {}", list(dialect, columns, ""), dialect.table(table))
 }
 
 /// Reads columns of some rows from all over the table, without reading the rest.
-pub(super) fn sample(dialect: &dyn Dialect, table: &Table, columns: &[String], rows: u64, sample: usize) -> String {
-    let (list, name) = (dialect.columns(columns), dialect.table(&table.name));
+pub(super) fn sample(dialect: &dyn Dialect, table: &Table, columns: &[&Column], rows: u64, sample: usize) -> String {
+    let (listed, name) = (list(dialect, columns, ""), dialect.table(&table.name));
     let rowid = table.columns.iter().all(|c| !c.name.eq_ignore_ascii_case("rowid")) && !table.without_rowid;
     match dialect.engine() {
         Engine::Sqlite if rowid => {
-            let of: Vec<String> = columns.iter().map(|c| format!("t.{}", dialect.identifier(c))).collect();
-            let of = of.join(", ");
+            let of = list(dialect, columns, "t.");
             // Every look-up is one descent of the table's own tree; rowids that are not there give no row.
             format!(
                 "WITH RECURSIVE step(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM step WHERE i < {last}), \
@@ -33,15 +47,15 @@ pub(super) fn sample(dialect: &dyn Dialect, table: &Table, columns: &[String], r
         Engine::Postgres if rows > 0 => {
             // Whole pages, chosen at random with a fixed seed (SELECT, "TABLESAMPLE"); twice as many as needed.
             let percent = (sample as u64 * 200).checked_div(rows).unwrap_or(100).clamp(1, 100);
-            format!("SELECT {list} FROM {name} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) LIMIT {sample}")
+            format!("SELECT {listed} FROM {name} TABLESAMPLE SYSTEM ({percent}) REPEATABLE (1) LIMIT {sample}")
         }
-        _ => format!("SELECT {list} FROM {name} LIMIT {sample}"),
+        _ => format!("SELECT {listed} FROM {name} LIMIT {sample}"),
     }
 }
 
 /// Reads the first rows, where a sample gave too few.
-pub(super) fn first(dialect: &dyn Dialect, table: &TableName, columns: &[String], sample: usize) -> String {
-    format!("SELECT {} FROM {} LIMIT {sample}", dialect.columns(columns), dialect.table(table))
+pub(super) fn first(dialect: &dyn Dialect, table: &TableName, columns: &[&Column], sample: usize) -> String {
+    format!("SELECT {} FROM {} LIMIT {sample}", list(dialect, columns, ""), dialect.table(table))
 }
 
 /// Reads a key's least and greatest value: two look-ups in its index.
