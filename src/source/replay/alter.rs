@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::history::ConflictKind;
 use super::create::numbers;
 use super::{Replay, Watch, types};
-use crate::change::{Change, Commented, names};
+use crate::change::{self, Change, Commented, names};
 use crate::schema::{Column, DataType, DisabledSide, Engine, ForeignKey, Index, IndexOrigin, Key, Table, TableName};
 use crate::sql::ast::{
     AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, CreateTable, DropKind, Ident, Name,
@@ -215,7 +215,7 @@ impl Replay {
                 }
             }
             AlterKind::AttachPartition { partition } => {
-                if let Some(partition) = self.target(partition, false, span) {
+                if let Some(partition) = self.target(partition, false, span).filter(|p| !self.is_below(table, p)) {
                     self.make(Change::AttachPartition { table: partition, parent: name() }, span, watch);
                 }
             }
@@ -228,7 +228,7 @@ impl Replay {
                 let parent = self.target(parent, false, span)?;
                 let mut all = self.schema.table(table).map(|t| t.inherits.clone()).unwrap_or_default();
                 all.retain(|p| *p != parent);
-                if *inherits {
+                if *inherits && !self.is_below(&parent, table) {
                     all.push(parent);
                 }
                 self.make(Change::SetInherits { table: name(), inherits: all }, span, watch);
@@ -263,6 +263,12 @@ impl Replay {
             AlterKind::Nothing => {}
         }
         None
+    }
+
+    /// Tells whether a table is another or below it: making that one its parent in turn would be a circle, which the engine
+    /// refuses (tablecmds.c: "circular inheritance not allowed").
+    fn is_below(&self, table: &TableName, other: &TableName) -> bool {
+        table == other || change::descendants(&self.schema, other).contains(table)
     }
 
     /// The sequences of a table's serial columns go where the table goes (manual, ALTER TABLE, SET SCHEMA).
