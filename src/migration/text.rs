@@ -1,6 +1,6 @@
 //! The SQL of a file: heads that say what and why, guards that stop it, statements that do nothing the second time.
 
-use super::unit::{Part, Unit, down};
+use super::unit::{Hand, Part, Unit, down};
 use crate::plan::{Blocks, Guard, Held, Plan, Script, Step, Transaction};
 use crate::schema::Engine;
 
@@ -70,11 +70,17 @@ fn head(out: &mut String, step: &Step) {
 /// Writes what leads up.
 pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separator) -> String {
     let mut out = Text::new(plan, around, separator);
-    for Part { step, fallback } in &unit.steps {
+    for Part { step, hand } in &unit.steps {
         out.gap();
         head(&mut out.text, step);
-        if *fallback {
-            comment(&mut out.text, "Does nothing where the script to run by hand has been run.");
+        match hand {
+            Hand::Apart => {}
+            Hand::Fallback => comment(&mut out.text, "Does nothing where the script to run by hand has been run."),
+            Hand::Needed => comment(
+                &mut out.text,
+                "Done by the script to run by hand, because a table that others refer to cannot be rebuilt inside of a \
+                 transaction; this only makes sure that it has been run.",
+            ),
         }
         out.script(&step.up, &step.guards, step.done.as_deref());
     }

@@ -5,10 +5,12 @@
 //! (one folder for each migration), refinery (every file in a transaction), Atlas (`sql/migrate/dir.go`), Drizzle
 //! (`migrator.ts`).
 
+use std::borrow::Cow;
+
 use super::text::{Around, Separator, back, up};
-use super::unit::{Unit, down, units};
+use super::unit::{Hand, Part, Unit, down, units};
 use super::{Folder, MigrationError, Options, Output, OutputFile, atlas, drizzle};
-use crate::plan::{Plan, Transaction};
+use crate::plan::{Plan, Step, Transaction};
 use crate::schema::Engine;
 
 /// A migration tool.
@@ -196,30 +198,42 @@ pub(super) fn write(
 ) -> Result<Output, MigrationError> {
     let units = units(plan, tool)?;
     let mut output = Output::default();
-    let mut by_hand = false;
+    let is = |hand: Hand| units.iter().flat_map(|u| &u.steps).any(|p| p.hand == hand);
     if tool.shape == Shape::Drizzle {
         drizzle::write(plan, &units, folder, options, &mut output)?;
-        by_hand = true;
     } else {
         let versions = versions(tool, folder, options, units.len());
         for (unit, version) in units.iter().zip(&versions) {
             let name =
                 if unit.slug.is_empty() { options.name.clone() } else { format!("{}_{}", options.name, unit.slug) };
             one(plan, tool, unit, version, &name, &mut output);
-            by_hand |= unit.steps.iter().any(|p| p.fallback);
         }
     }
     if tool.shape == Shape::Atlas {
         let sum = atlas::sum(folder, &output.files);
         output.files.push(OutputFile { replaces: true, ..OutputFile::new("atlas.sum", sum) });
     }
-    by_hand &= plan.engine == Engine::Postgres;
-    if by_hand {
+    // Drizzle checks rows while it holds the locks of all changes, whether or not an index is built.
+    if plan.engine == Engine::Postgres && (is(Hand::Fallback) || tool.shape == Shape::Drizzle) {
         let name = format!("{}.by_hand.psql", options.name);
-        output.files.push(OutputFile::new(name.clone(), hand(plan)));
+        output.files.push(OutputFile::new(name.clone(), hand(plan, plan.steps.iter().collect(), up)));
         output.notes.push(format!(
-            "{} runs files in a transaction, in which locks are held while rows are checked: run `psql -f {name}` before; the \
-             migration then finds everything done",
+            "{} runs files in a transaction, in which locks are held while rows are checked: run `psql -X -f {name} URL` \
+             before; the migration then finds everything done",
+            tool.name
+        ));
+    }
+    if is(Hand::Needed) {
+        let needed = |p: &&Part<'_>| p.hand == Hand::Needed;
+        let ids: Vec<&str> = units.iter().flat_map(|u| &u.steps).filter(needed).map(|p| p.step.id.as_str()).collect();
+        let steps = || plan.steps.iter().filter(|s| ids.contains(&s.id.as_str())).collect::<Vec<_>>();
+        let (there, back_again) =
+            (format!("{}.by_hand.sqlite", options.name), format!("{}.by_hand.down.sqlite", options.name));
+        output.files.push(OutputFile::new(there.clone(), hand(plan, steps(), up)));
+        output.files.push(OutputFile::new(back_again.clone(), hand(plan, steps(), back)));
+        output.notes.push(format!(
+            "{} runs files in a transaction, in which a table that others refer to cannot be rebuilt: run `sqlite3 -bail \
+             DATABASE < {there}` before; the migration stops if it was not ({back_again} undoes it)",
             tool.name
         ));
     }
@@ -305,15 +319,11 @@ fn client(engine: Engine) -> &'static str {
     }
 }
 
-/// Writes the whole plan as a script for psql.
-fn hand(plan: &Plan) -> String {
-    let steps = plan
-        .steps
-        .iter()
-        .map(|step| super::unit::Part { step: std::borrow::Cow::Borrowed(step), fallback: false })
-        .collect();
+/// Writes steps as a script for psql or sqlite3.
+fn hand(plan: &Plan, steps: Vec<&Step>, write: fn(&Plan, &Unit<'_>, Around, Separator) -> String) -> String {
+    let steps = steps.into_iter().map(|step| Part { step: Cow::Borrowed(step), hand: Hand::Apart }).collect();
     let unit = Unit { slug: String::new(), steps, transaction: false };
-    format!("{}{}", client(plan.engine), up(plan, &unit, Around::Explicit, Separator::Semicolon))
+    format!("{}{}", client(plan.engine), write(plan, &unit, Around::Explicit, Separator::Semicolon))
 }
 
 /// Numbers the migrations as the folder does, after its last one.

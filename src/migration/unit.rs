@@ -21,8 +21,19 @@ pub(super) struct Unit<'p> {
 /// A step and the script that does it here.
 pub(super) struct Part<'p> {
     pub step: Cow<'p, Step>,
-    /// Whether it does what `by hand` has done before, if that was run.
-    pub fallback: bool,
+    /// What it has to do with the script that is run by hand before.
+    pub hand: Hand,
+}
+
+/// What a step of a file has to do with the script that is run by hand before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hand {
+    /// Nothing.
+    Apart,
+    /// It does the same at the price of locks, and nothing where the script has been run.
+    Fallback,
+    /// It only looks whether the script has been run.
+    Needed,
 }
 
 /// Divides a plan into files: what runs in a transaction apart from what may not, what locks apart from what scans. A tool
@@ -32,12 +43,15 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
     let mut last: Option<(Phase, bool)> = None;
     for step in &plan.steps {
         let outside = needs_none(plan.engine, &step.up);
-        let (here, transaction, fallback) = match (outside, tool.outside(plan.engine)) {
-            (false, _) => (Cow::Borrowed(step), true, false),
-            (true, Outside::Never) => (Cow::Owned(inside(plan, step, tool)?), true, true),
-            (true, _) => (Cow::Borrowed(step), false, false),
+        let (here, transaction, hand) = match (outside, tool.outside(plan.engine)) {
+            (false, _) => (Cow::Borrowed(step), true, Hand::Apart),
+            (true, Outside::Never) => {
+                let (step, hand) = inside(plan, step, tool)?;
+                (Cow::Owned(step), true, hand)
+            }
+            (true, _) => (Cow::Borrowed(step), false, Hand::Apart),
         };
-        let part = Part { step: here, fallback };
+        let part = Part { step: here, hand };
         let alone = !transaction && tool.outside(plan.engine) == Outside::OneStatement;
         // In one transaction a lock that was taken for an instant is held while rows are checked.
         let same = last == Some((step.phase, transaction)) && !alone;
@@ -69,11 +83,15 @@ fn needs_none(engine: Engine, script: &Script) -> bool {
 }
 
 /// Returns a script that does the same inside of a transaction, at the price of locks.
-fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<Step, MigrationError> {
-    let refused =
-        |why: String| MigrationError::InTransaction { tool: tool.name, why: format!("{}: {why}", step.title) };
+fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<(Step, Hand), MigrationError> {
     match plan.engine {
-        Engine::Sqlite => sqlite::inside_transaction(plan, step).map_err(refused),
+        Engine::Sqlite => match (sqlite::inside_transaction(plan, step), &step.done) {
+            (Ok(step), _) => Ok((step, Hand::Apart)),
+            (Err(_), Some(done)) => Ok((looked_for(step, done), Hand::Needed)),
+            (Err(why), None) => {
+                Err(MigrationError::InTransaction { tool: tool.name, why: format!("{}: {why}", step.title) })
+            }
+        },
         _ => {
             let plain = |sql: &String| {
                 [
@@ -86,8 +104,25 @@ fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<Step, MigrationError>
                 .unwrap_or_else(|| sql.clone())
             };
             let statements = step.up.statements.iter().map(plain).collect();
-            Ok(Step { up: Script { statements, transaction: Transaction::Own, ..Script::default() }, ..step.clone() })
+            let up = Script { statements, transaction: Transaction::Own, ..Script::default() };
+            Ok((Step { up, ..step.clone() }, Hand::Fallback))
         }
+    }
+}
+
+/// Returns a step that stops the file unless the script has been run by hand.
+fn looked_for(step: &Step, done: &str) -> Step {
+    let statements = vec![
+        "CREATE TEMP TABLE _referee_by_hand (was_run INTEGER CONSTRAINT run_the_script_by_hand_first CHECK (was_run))"
+            .to_string(),
+        format!("INSERT INTO temp._referee_by_hand SELECT EXISTS ({done})"),
+        "DROP TABLE temp._referee_by_hand".to_string(),
+    ];
+    Step {
+        up: Script { statements, ..Script::default() },
+        down: Down::Impossible("it is undone by the script that leads back by hand, outside of a transaction".into()),
+        guards: Vec::new(),
+        ..step.clone()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Steps that make or drop one index by itself.
 
-use super::{Part, Plan, Refusal, findings, lock, own, safety, sql, statement, step_id, subject, told};
+use super::{Part, Plan, Refusal, findings, lock, own, safety, sentences, sql, statement, step_id, subject, told};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::plan::{Down, Guard, Held, Phase, Step, Wanted};
@@ -58,7 +58,7 @@ pub(super) fn step(
         id: step_id(&[verb, "index", &index.name], &changes),
         phase,
         title: told(parts, wanted, |w| &w.title).join("; "),
-        why: told(parts, wanted, |w| &w.why).join(" "),
+        why: sentences(&told(parts, wanted, |w| &w.why)),
         findings: findings(parts, wanted),
         safety: safety(parts, wanted),
         changes,

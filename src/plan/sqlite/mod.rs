@@ -220,6 +220,12 @@ fn safety(parts: &[Part<'_>], wanted: &[Wanted]) -> Safety {
     parts.iter().map(|(at, _)| wanted[*at].safety).max_by_key(|s| rank(*s)).unwrap_or(Safety::Manual)
 }
 
+/// Joins reasons to a text: each ends like a sentence.
+fn sentences(reasons: &[String]) -> String {
+    let ended = |r: &String| if r.ends_with('.') || r.is_empty() { r.clone() } else { format!("{r}.") };
+    reasons.iter().map(ended).filter(|r| !r.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// Returns the titles or reasons of the wanted things, each once, in order.
 fn told(parts: &[Part<'_>], wanted: &[Wanted], tell: impl Fn(&Wanted) -> &String) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::rebuild::{self, Rebuild};
 use super::rehearsal::Stage;
-use super::{Part, Plan, Refusal, findings, lock, safety, sql, statement, step_id, text, told};
+use super::{Part, Plan, Refusal, findings, lock, safety, sentences, sql, statement, step_id, text, told};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::plan::{Down, Guard, Held, Phase, Step, Wanted};
@@ -109,7 +109,7 @@ impl Plan<'_> {
             id: step_id(&["rebuild", &name.name], &changes),
             phase: Phase::Constrain,
             title,
-            why: told(parts, wanted, |w| &w.why).join(" "),
+            why: sentences(&told(parts, wanted, |w| &w.why)),
             findings: findings(parts, wanted),
             safety: safety(parts, wanted),
             done: Some(done(&changes, before, after_table, &edited)),
