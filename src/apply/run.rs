@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::journal::Journal;
 use super::{ApplyError, LONGEST_PAUSE, Options, Outcome, Watch};
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
-use crate::plan::{Blocks, Down, Guard, Plan, Script, Step, Transaction};
+use crate::plan::{Down, Guard, Plan, Script, Step, Transaction};
 
 /// How many rows of a guard's answer an error shows.
 const SHOWN: usize = 5;
@@ -138,7 +138,9 @@ fn attempt(
     watch: &mut dyn Watch,
 ) -> Result<(), ApplyError> {
     // Who waits for a lock makes everyone wait behind him who comes later. That hurts only if the lock shuts somebody out.
-    let limit = step.locks.iter().any(|l| l.blocks > Blocks::Nothing).then_some(options.lock_timeout);
+    let back = !std::ptr::eq(script, &step.up);
+    let limit =
+        if back { step.undo_lock_timeout(options.lock_timeout) } else { step.lock_timeout(options.lock_timeout) };
     let mut pause = options.pause;
     let mut attempts = 0;
     loop {

@@ -23,8 +23,6 @@ pub(super) struct Bench<'w> {
 
 /// A step without what every step takes from what is wanted.
 pub(super) struct Draft {
-    /// The readable part of the id.
-    pub slug: String,
     pub phase: Phase,
     pub title: String,
     /// Why, where it is not simply what is wanted.
@@ -143,10 +141,9 @@ impl Bench<'_> {
         for change in &draft.changes {
             self.apply(change)?;
         }
-        let mut hash = Hash::new();
-        draft.up.statements.iter().for_each(|s| hash.feed(s));
         Ok(Step {
-            id: format!("{}-{}", slug(&draft.slug), &hash.digits()[..6]),
+            // The planner names the steps of all recipes alike.
+            id: String::new(),
             phase: draft.phase,
             title: draft.title,
             why: draft.why.unwrap_or_else(|| want.why.clone()),
@@ -206,42 +203,10 @@ pub(super) fn arrow(child: &TableName, key: &ForeignKey) -> String {
     format!("{} -> {}", side(child, &key.columns), side(&key.parent, &key.parent_columns))
 }
 
-/// Writes lower-case words joined by hyphens, at most 48 bytes.
-fn slug(text: &str) -> String {
-    let mut slug = String::new();
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c.to_ascii_lowercase());
-        } else if !slug.ends_with('-') && !slug.is_empty() {
-            slug.push('-');
-        }
-    }
-    slug.truncate(48);
-    slug.trim_end_matches('-').to_string()
-}
-
-/// 64-bit FNV-1a over texts, each ended by a byte that none holds.
-pub(super) struct Hash(u64);
-
-impl Hash {
-    pub fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    pub fn feed(&mut self, text: &str) {
-        for byte in text.bytes().chain([0]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    pub fn digits(&self) -> String {
-        format!("{:016x}", self.0)
-    }
-}
-
-/// Returns a few hexadecimal digits of a text.
+/// Returns a few hexadecimal digits of a text (64-bit FNV-1a).
 pub(super) fn short_hash(text: &str) -> String {
-    let mut hash = Hash::new();
-    hash.feed(text);
-    hash.digits()[..8].to_string()
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")[..8].to_string()
 }

@@ -19,6 +19,7 @@ mod tests;
 mod words;
 
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,40 @@ fn plan_by(input: &Input<'_>, recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> 
     choices.retain(|c| planned(&c.reason));
     choices.sort_by(|a, b| (&a.subject, &a.reason).cmp(&(&b.subject, &b.reason)));
     Plan { engine: input.schema.engine, before: input.schema.clone(), after, steps, choices, refused }
+}
+
+impl Step {
+    /// Returns how long each lock of the step may be waited for, so that whoever it shuts out waits no longer than `longest` in
+    /// all; `None` if it shuts nobody out and may wait as long as it takes.
+    ///
+    /// `lock_timeout` counts for each lock by itself (manual, 20.11), and those that are held already shut out others while the
+    /// next is waited for: so it is shared between the tables. It stays below `deadlock_timeout`, which is a second: in a circle
+    /// of waits the step gives way before the server ends whoever it pleases.
+    pub fn lock_timeout(&self, longest: Duration) -> Option<Duration> {
+        let blocking = |lock: &&Lock| lock.blocks > Blocks::Nothing;
+        self.locks.iter().any(|l| blocking(&l)).then(|| self.share(longest, blocking))
+    }
+
+    /// Returns the same for the way back, which may shut somebody out where the step does not: a validation is taken back with
+    /// its key.
+    pub fn undo_lock_timeout(&self, longest: Duration) -> Option<Duration> {
+        self.lock_timeout(longest).or_else(|| match &self.down {
+            Down::Script { script, .. } if script.transaction == Transaction::Own && !script.statements.is_empty() => {
+                Some(self.share(longest, |_| true))
+            }
+            _ => None,
+        })
+    }
+
+    fn share(&self, longest: Duration, counts: impl Fn(&&Lock) -> bool) -> Duration {
+        let mut tables: Vec<&TableName> = self.locks.iter().filter(|l| counts(l)).map(|l| &l.table).collect();
+        tables.sort();
+        tables.dedup();
+        let count = u32::try_from(tables.len()).unwrap_or(u32::MAX).max(1);
+        let longest = if count > 1 { longest.min(Duration::from_millis(900)) } else { longest };
+        // The server counts in milliseconds, and 0 would be for ever.
+        (longest / count).max(Duration::from_millis(10))
+    }
 }
 
 impl Plan {

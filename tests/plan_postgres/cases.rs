@@ -2,8 +2,8 @@
 
 use postgres::Client;
 use referee::change::Change;
-use referee::plan::{Options, Phase, Step, Wanted};
-use referee::schema::{Action, ForeignKey, Index, Match, Schema, TableName, Timing};
+use referee::plan::{Held, Options, Phase, Step, Transaction, Wanted};
+use referee::schema::{Action, Collation, DataType, Engine, ForeignKey, Index, Match, Schema, TableName, Timing};
 
 use crate::support::plan::{self, down, inspect, is_done, same, stopped_by, wanted};
 use crate::support::postgres as server;
@@ -41,10 +41,6 @@ fn exercise(server: &server::Server, sql: &str, want: impl Fn(&Schema) -> Vec<Wa
     let made = plan::plan(&before, &want(&before), &Options::default());
     assert!(made.refused.is_empty(), "{:?}", made.refused);
     assert!(!made.steps.is_empty());
-    let mut ids: Vec<&String> = made.steps.iter().map(|s| &s.id).collect();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), made.steps.len(), "ids are unique");
     let mut client = server::connect(&url);
     let rows = plan::rows(&mut client, &before);
 
@@ -93,7 +89,13 @@ fn up(url: &str, client: &mut Client, before: &Schema, steps: &[Step]) -> Schema
             assert!(!is_done(client, step), "{}: not done before", step.title);
         }
         assert_eq!(stopped_by(client, &step.guards), Vec::<String>::new(), "{}", step.title);
-        plan::run(client, &step.up, None)
+        let result = match step.up.transaction {
+            Transaction::None => plan::run(client, &step.up, None).map(|_| ()),
+            Transaction::Own => plan::run_seeing_locks(client, &step.up).map(|held| {
+                assert_eq!(held, plan::declared_locks(step), "the locks of: {}", step.title);
+            }),
+        };
+        result
             .unwrap_or_else(|e| panic!("{}: {}\n{}", step.title, server::explain(&e), step.up.statements.join(";\n")));
         if step.done.is_some() {
             assert!(is_done(client, step), "{}: done\n{}", step.title, step.done.as_deref().unwrap_or_default());
@@ -315,6 +317,43 @@ fn columns_lose_and_get_not_null_and_defaults() {
                 wanted(vec![Change::SetNullable { table: table("p"), column: "a".into(), nullable: true }]),
             ]
         });
+    }
+}
+
+#[test]
+fn types_are_changed_with_their_keys() {
+    for server in server::servers() {
+        let sql = format!(
+            "{} CREATE COLLATION other (provider = icu, locale = 'de'); ALTER TABLE orders ADD code varchar(5) DEFAULT 'a', ADD name text;
+             CREATE INDEX ON orders (code); CREATE INDEX ON orders (name);",
+            with_key("ON DELETE CASCADE")
+        );
+        let to = |column: &str, raw: &str, collation: Option<&str>| Change::SetType {
+            table: table("orders"),
+            column: column.into(),
+            data_type: DataType::parse(Engine::Postgres, raw),
+            collation: collation.map(|name| Collation { name: name.into(), deterministic: true }),
+        };
+        let steps = exercise(server, &sql, |_| {
+            vec![
+                wanted(vec![to("customer_id", "bigint", None)]),
+                wanted(vec![to("code", "character varying(9)", None)]),
+                wanted(vec![to("name", "text", Some("other"))]),
+            ]
+        });
+        assert_eq!(
+            steps.iter().map(|s| s.locks[0].held).collect::<Vec<_>>(),
+            [Held::Rewrite, Held::Instant, Held::Rewrite]
+        );
+        // What is too long by now does not go back.
+        let url = server.fresh_database();
+        server::execute(&url, &sql);
+        let made = plan::plan(&inspect(&url), &[wanted(vec![to("code", "varchar(9)", None)])], &Options::default());
+        let mut client = server::connect(&url);
+        plan::run(&mut client, &made.steps[0].up, None).unwrap();
+        assert!(is_done(&mut client, &made.steps[0]), "in other words, too");
+        client.batch_execute("UPDATE orders SET code = 'too long' WHERE id = 1").unwrap();
+        assert_eq!(stopped_by(&mut client, down(&made.steps[0]).1).len(), 1);
     }
 }
 

@@ -127,6 +127,12 @@ pub fn stopped_by(client: &mut Client, guards: &[Guard]) -> Vec<String> {
     stopping
 }
 
+/// Runs what a step does, waiting for its locks no longer than the plan says; returns how often it was tried.
+pub fn run_up(client: &mut Client, step: &Step, longest: Duration) -> u32 {
+    run(client, &step.up, step.lock_timeout(longest))
+        .unwrap_or_else(|e| panic!("{}: {}", step.title, server::explain(&e)))
+}
+
 /// Runs a script: before, statements, after; again from the first statement while it does not get its lock in time.
 pub fn run(client: &mut Client, script: &Script, lock_timeout: Option<Duration>) -> Result<u32, postgres::Error> {
     client.batch_execute(&format!("SET lock_timeout = {}", lock_timeout.map_or(0, |t| t.as_millis()))).unwrap();
@@ -143,6 +149,53 @@ pub fn run(client: &mut Client, script: &Script, lock_timeout: Option<Duration>)
             Err(e) => return Err(e),
         }
     }
+}
+
+/// Runs a script that is one transaction, and returns the strongest lock that it holds of each table at its end.
+pub fn run_seeing_locks(client: &mut Client, script: &Script) -> Result<Vec<(String, String)>, postgres::Error> {
+    assert_eq!(script.transaction, Transaction::Own);
+    client.batch_execute("BEGIN")?;
+    script.statements.iter().try_for_each(|sql| client.batch_execute(sql))?;
+    let sql = "SELECT CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname,
+                      (array_agg(l.mode ORDER BY m.place DESC))[1]
+               FROM pg_locks l JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p') JOIN pg_namespace n ON n.oid = c.relnamespace
+               JOIN unnest(ARRAY['RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock',
+                                 'ExclusiveLock', 'AccessExclusiveLock']) WITH ORDINALITY AS m (mode, place) ON m.mode = l.mode
+               WHERE l.pid = pg_backend_pid() AND l.granted AND n.nspname !~ '^(pg_|information_schema)' GROUP BY 1 ORDER BY 1";
+    let rows = client.query(sql, &[])?;
+    client.batch_execute("COMMIT")?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
+}
+
+/// Returns the strongest lock that a step declares for each table, in the catalog's words.
+pub fn declared_locks(step: &Step) -> Vec<(String, String)> {
+    let order = [
+        "ROW SHARE",
+        "ROW EXCLUSIVE",
+        "SHARE UPDATE EXCLUSIVE",
+        "SHARE",
+        "SHARE ROW EXCLUSIVE",
+        "EXCLUSIVE",
+        "ACCESS EXCLUSIVE",
+    ];
+    let rank = |mode: &str| order.iter().position(|m| *m == mode).unwrap_or_else(|| panic!("no such lock: {mode}"));
+    let mut all: Vec<(String, usize)> = Vec::new();
+    for lock in step.locks.iter().filter(|l| !l.mode.ends_with("on the index")) {
+        let table = match &lock.table.schema {
+            Some(schema) => format!("{schema}.{}", lock.table.name),
+            None => lock.table.name.clone(),
+        };
+        match all.iter_mut().find(|(t, _)| *t == table) {
+            Some((_, most)) => *most = (*most).max(rank(&lock.mode)),
+            None => all.push((table, rank(&lock.mode))),
+        }
+    }
+    all.sort();
+    let words = |mode: &str| {
+        let words = mode.split(' ').map(|w| format!("{}{}", &w[..1], w[1..].to_lowercase()));
+        words.collect::<String>() + "Lock"
+    };
+    all.into_iter().map(|(table, rank)| (table, words(order[rank]))).collect()
 }
 
 fn once(client: &mut Client, script: &Script) -> Result<(), postgres::Error> {

@@ -2,7 +2,7 @@
 //! up to a second (issue 173076).
 
 use super::super::bench::Bench;
-use crate::schema::{Action, ForeignKey, Index, Match, TableName};
+use crate::schema::{Action, DataType, ForeignKey, Index, Match, TableName};
 
 fn table(bench: &Bench<'_>, name: &TableName) -> String {
     format!("to_regclass({})", bench.dialect.literal(&bench.name(name)))
@@ -98,6 +98,19 @@ pub(super) fn no_default(bench: &Bench<'_>, of: &TableName, column: &str) -> Str
         bench.dialect.literal(of.schema.as_deref().or(bench.now.default_schema.as_deref()).unwrap_or("public")),
         bench.dialect.literal(&of.name),
         bench.dialect.literal(column)
+    )
+}
+
+/// Asks for a column of this type.
+pub(super) fn has_type(bench: &Bench<'_>, of: &TableName, column: &str, to: &DataType) -> String {
+    format!(
+        "SELECT 1 FROM information_schema.columns WHERE table_schema = {} AND table_name = {} AND column_name = {} \
+         AND lower(crdb_sql_type) IN ({}, {})",
+        bench.dialect.literal(of.schema.as_deref().or(bench.now.default_schema.as_deref()).unwrap_or("public")),
+        bench.dialect.literal(&of.name),
+        bench.dialect.literal(column),
+        bench.dialect.literal(&to.raw.to_lowercase()),
+        bench.dialect.literal(&to.base)
     )
 }
 

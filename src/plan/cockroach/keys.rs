@@ -47,7 +47,7 @@ fn added(
     let done = Some(catalog::key(bench, table, key, &[name, in_the_end], false));
     let title = format!("Add the foreign key {}; rows that are there are not checked yet", arrow(table, key));
     let change = Change::AddForeignKey { table: table.clone(), foreign_key: unchecked.clone() };
-    let draft = plain(format!("add {} {name}", table.name), Phase::Constrain, title, change, up, down, done);
+    let draft = plain(Phase::Constrain, title, change, up, down, done);
     let mut steps = vec![bench.step(want, Draft { guards, ..draft })?];
     if key.validated {
         steps.push(checked(bench, want, table, &unchecked, name, in_the_end)?);
@@ -69,7 +69,7 @@ fn checked(
     let done = Some(catalog::key(bench, table, key, &[name, in_the_end], true));
     let title = format!("Check the rows of the foreign key {}", arrow(table, key));
     let change = Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() };
-    let draft = plain(format!("validate {} {name}", table.name), Phase::Validate, title, change, up, down, done);
+    let draft = plain(Phase::Validate, title, change, up, down, done);
     bench.step(want, draft)
 }
 
@@ -152,8 +152,7 @@ fn rename(
     let done = Some(catalog::key(bench, table, key, &[to], false));
     let change = Change::RenameConstraint { table: table.clone(), name: from.to_string(), to: to.to_string() };
     let title = format!("Give the foreign key {} its name {to}", arrow(table, key));
-    let slug = format!("rename {} {to}", table.name);
-    let draft = plain(slug, Phase::CleanUp, title, change, statement(from, to), down, done);
+    let draft = plain(Phase::CleanUp, title, change, statement(from, to), down, done);
     bench.step(want, Draft { guards, ..draft })
 }
 
@@ -179,7 +178,7 @@ pub(super) fn drop(
     let title = format!("Drop the foreign key {name} of {table}");
     let change = Change::DropForeignKey { table: table.clone(), foreign_key: key.clone() };
     let up = drop_sql(bench, table, &name);
-    bench.step(want, plain(format!("drop {} {name}", table.name), phase, title, change, up, down, done))
+    bench.step(want, plain(phase, title, change, up, down, done))
 }
 
 fn add_sql(bench: &Bench<'_>, table: &TableName, key: &ForeignKey, name: &str) -> String {

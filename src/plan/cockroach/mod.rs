@@ -21,7 +21,7 @@ use super::postgres::sql;
 use super::{Down, Guard, Made, Phase, Script, Step, Transaction, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::cockroach::DIALECT;
-use crate::schema::{Index, IndexOrigin, TableName};
+use crate::schema::{DataType, Index, IndexOrigin, TableName};
 
 /// Makes steps of what is wanted.
 pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
@@ -48,6 +48,9 @@ fn recipe(bench: &mut Bench<'_>, want: &Wanted) -> Result<Vec<Step>, String> {
             Change::SetDefault { table, column, default } => {
                 steps.push(set_default(bench, want, table, column, default.as_deref())?);
             }
+            Change::SetType { table, column, data_type, collation: None } => {
+                steps.push(set_type(bench, want, table, column, data_type)?);
+            }
             other => {
                 return Err(format!(
                     "referee plans no such change of `{}` on CockroachDB: write the migration by hand",
@@ -68,17 +71,8 @@ fn undone_by(statement: String, guards: Vec<Guard>) -> Down {
     Down::Script { script: one(statement), guards }
 }
 
-fn plain(
-    slug: String,
-    phase: Phase,
-    title: String,
-    change: Change,
-    up: String,
-    down: Down,
-    done: Option<String>,
-) -> Draft {
+fn plain(phase: Phase, title: String, change: Change, up: String, down: Down, done: Option<String>) -> Draft {
     Draft {
-        slug,
         phase,
         title,
         why: None,
@@ -113,9 +107,8 @@ fn add_index(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, index: &In
         format!("Build the {}index {} on {table} ({list})", if index.unique { "unique " } else { "" }, index.name);
     let change = Change::AddIndex { table: table.clone(), index: index.clone() };
     let done = Some(catalog::index(bench, table, index));
-    let slug = format!("index {} {}", table.name, index.name);
     let down = undone_by(drop_index_sql(bench, table, &index.name), Vec::new());
-    let mut draft = plain(slug, Phase::Index, title, change, create_index(bench, table, index), down, done);
+    let mut draft = plain(Phase::Index, title, change, create_index(bench, table, index), down, done);
     draft.guards.push(Guard {
         sql: format!(
             "SELECT DISTINCT index_name FROM [SHOW INDEXES FROM {}] WHERE index_name = {}",
@@ -177,8 +170,7 @@ fn drop_index(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, index: &I
     let down = undone_by(create_index(bench, table, index), Vec::new());
     let up = drop_index_sql(bench, table, &index.name);
     let title = format!("Drop the index {} of {table}", index.name);
-    let slug = format!("drop index {} {}", table.name, index.name);
-    bench.step(want, plain(slug, Phase::Drop, title, change, up, down, done))
+    bench.step(want, plain(Phase::Drop, title, change, up, down, done))
 }
 
 fn set_nullable(
@@ -209,12 +201,10 @@ fn set_nullable(
     let change = Change::SetNullable { table: table.clone(), column: column.to_string(), nullable };
     let draft = if nullable {
         let title = format!("Drop NOT NULL from {table}.{column}");
-        let slug = format!("drop not null {} {column}", table.name);
-        plain(slug, Phase::Prepare, title, change, loosen, undone_by(tighten, vec![nulls]), done)
+        plain(Phase::Prepare, title, change, loosen, undone_by(tighten, vec![nulls]), done)
     } else {
         let title = format!("Set NOT NULL on {table}.{column}");
-        let slug = format!("set not null {} {column}", table.name);
-        let draft = plain(slug, Phase::Validate, title, change, tighten, undone_by(loosen, Vec::new()), done);
+        let draft = plain(Phase::Validate, title, change, tighten, undone_by(loosen, Vec::new()), done);
         Draft { guards: vec![nulls], ..draft }
     };
     bench.step(want, draft)
@@ -244,7 +234,40 @@ fn set_default(
     let done = default.is_none().then(|| catalog::no_default(bench, table, column));
     let down = undone_by(statement(found.default.as_deref()), Vec::new());
     let title = format!("{verb} the default of {table}.{column}");
-    let slug = format!("{verb} default {} {column}", table.name);
-    let draft = plain(slug, Phase::Prepare, title, change, statement(default), down, done);
+    let draft = plain(Phase::Prepare, title, change, statement(default), down, done);
     bench.step(want, draft)
 }
+
+/// Gives a column another type. Docs, ALTER COLUMN: a wider integer and a longer text change the catalog only.
+fn set_type(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    column: &str,
+    to: &DataType,
+) -> Result<Step, String> {
+    let Some(found) = bench.table(table)?.column(column) else {
+        return Err(format!("`{table}` has no column `{column}`"));
+    };
+    if found.generated.is_some() || found.collation.is_some() {
+        return Err(format!("`{table}.{column}` is computed or has a collation: change its type by hand"));
+    }
+    let statement = |to: &DataType| {
+        format!(
+            "{} ALTER COLUMN {} SET DATA TYPE {}",
+            sql::alter(bench, table),
+            bench.dialect.identifier(column),
+            to.raw
+        )
+    };
+    let change =
+        Change::SetType { table: table.clone(), column: column.to_string(), data_type: to.clone(), collation: None };
+    let down = undone_by(statement(&found.data_type), Vec::new());
+    let title = format!("Give {table}.{column} the type {}", to.raw);
+    let done = Some(catalog::has_type(bench, table, column, to));
+    let draft = plain(Phase::Prepare, title, change, statement(to), down, done);
+    bench.step(want, draft)
+}
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ pub(super) fn before_key(
         }
         (Some(n), Some(_)) => n,
     };
-    let (verb, statement, title) = match bench.workshop.options.orphans {
+    let (statement, title) = match bench.workshop.options.orphans {
         Some(OrphanPolicy::SetNull) => {
             let of = bench.table(table)?;
             let can = |c: &&String| of.is_nullable(c) && !of.in_primary_key(c);
@@ -67,16 +67,15 @@ pub(super) fn before_key(
             }
             let set: Vec<String> = columns.iter().map(|c| format!("{} = NULL", bench.dialect.identifier(c))).collect();
             let statement = format!("UPDATE {source} AS child SET {} WHERE {condition} LIMIT {BATCH}", set.join(", "));
-            ("clear", statement, format!("Set {child} to NULL where it names no row of {parent} ({count} rows)"))
+            (statement, format!("Set {child} to NULL where it names no row of {parent} ({count} rows)"))
         }
         Some(OrphanPolicy::Delete) => {
             let statement = format!("DELETE FROM {source} AS child WHERE {condition} LIMIT {BATCH}");
-            ("delete", statement, format!("Delete the rows of {child} without a parent in {parent} ({count} rows)"))
+            (statement, format!("Delete the rows of {child} without a parent in {parent} ({count} rows)"))
         }
         Some(OrphanPolicy::Quarantine) | None => return quarantine(bench, want, table, key, existing, (count, guard)),
     };
     let draft = Draft {
-        slug: format!("{verb} orphans {} {}", table.name, key.columns.join(" ")),
         phase: Phase::Orphans,
         title,
         why: Some(format!("Rows whose parent is missing cannot satisfy the key to `{parent}`.")),
@@ -154,7 +153,6 @@ fn quarantine(
         })
         .collect();
     let draft = Draft {
-        slug: format!("quarantine orphans {} {}", table.name, key.columns.join(" ")),
         phase: Phase::Orphans,
         title: format!(
             "Move the rows of {} without a parent in {} to {name} ({count} rows)",

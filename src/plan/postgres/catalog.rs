@@ -4,7 +4,7 @@
 //! (`to_regclass`), because a question is asked before it is known whether the step still fits.
 
 use super::super::bench::Bench;
-use crate::schema::{Action, ForeignKey, Index, Match, TableName, Timing};
+use crate::schema::{Action, DataType, ForeignKey, Index, Match, TableName, Timing};
 
 /// Writes the oid of a table or an index.
 pub(super) fn relation(bench: &Bench<'_>, name: &str) -> String {
@@ -177,5 +177,38 @@ pub(super) fn default(bench: &Bench<'_>, table: &TableName, column: &str, defaul
          WHERE a.attrelid = {} AND a.attname = {} AND {is}",
         relation(bench, &bench.name(table)),
         bench.dialect.literal(column)
+    )
+}
+
+/// Asks for a column of this type and collation.
+pub(super) fn has_type(
+    bench: &Bench<'_>,
+    table: &TableName,
+    column: &str,
+    to: &DataType,
+    collation: Option<&str>,
+) -> String {
+    let written = to.domain.as_deref().unwrap_or(&to.raw);
+    let (name, arguments) = written.split_once('(').map_or((written, String::new()), |(n, a)| (n, format!("({a}")));
+    // A type from a file may be written in other words than the catalog's.
+    let canonical = format!(
+        "pg_catalog.concat(pg_catalog.format_type(pg_catalog.to_regtype({}), NULL), {})",
+        bench.dialect.literal(name.trim()),
+        bench.dialect.literal(&arguments)
+    );
+    let collated = match collation {
+        None => "l.collname IS NULL OR l.collname = 'default'".to_string(),
+        Some(name) => {
+            let name = bench.dialect.literal(name);
+            format!("{name} IN (l.collname::pg_catalog.text, pg_catalog.concat(n.nspname, '.', l.collname))")
+        }
+    };
+    format!(
+        "SELECT 1 FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation \
+         LEFT JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE a.attrelid = {} AND a.attname = {} \
+         AND pg_catalog.format_type(a.atttypid, a.atttypmod) IN ({}, {canonical}) AND ({collated})",
+        relation(bench, &bench.name(table)),
+        bench.dialect.literal(column),
+        bench.dialect.literal(written)
     )
 }

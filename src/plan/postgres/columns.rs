@@ -5,9 +5,9 @@
 
 use super::super::bench::{Bench, Draft, short_hash};
 use super::super::{Blocks, Down, Guard, Held, Phase, Script, Step, Wanted};
-use super::{catalog, each, exclusive, locks, short, sql, whole};
+use super::{catalog, each, exclusive, locks, sql, whole};
 use crate::change::{Change, names};
-use crate::schema::{TableKind, TableName};
+use crate::schema::{Collation, Column, DataType, Family, TableKind, TableName};
 
 /// Takes `NOT NULL` off a column or puts it on.
 pub(super) fn set_nullable(
@@ -53,11 +53,9 @@ pub(super) fn set_nullable(
     };
     let tighten = each(tighten(bench, table, column));
     let loosen = whole(vec![format!("{} DROP NOT NULL", alter_column(bench, table, column))]);
-    let slug = |verb: &str| format!("{verb} not null {} {column}", short(table));
     let family = bench.family(table);
     let draft = if nullable {
         Draft {
-            slug: slug("drop"),
             phase: Phase::Prepare,
             title: format!("Drop NOT NULL from {table}.{column}"),
             why: None,
@@ -74,7 +72,6 @@ pub(super) fn set_nullable(
         let mut held = exclusive(family.iter().cloned());
         held.extend(locks(family, "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan));
         Draft {
-            slug: slug("set"),
             // After the keys: one that still says SET NULL would fail from here on.
             phase: Phase::Validate,
             title: format!("Set NOT NULL on {table}.{column}"),
@@ -164,7 +161,6 @@ pub(super) fn set_default(
         default: default.map(str::to_string),
     };
     let draft = Draft {
-        slug: format!("{verb} default {} {column}", short(table)),
         phase: Phase::Prepare,
         title: format!("{verb} the default of {table}.{column}"),
         why: None,
@@ -181,4 +177,91 @@ pub(super) fn set_default(
         }),
     };
     bench.step(want, draft)
+}
+
+/// Gives a column another type. There is no way of doing it beside the writers: the statement says what it locks.
+pub(super) fn set_type(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    column: &str,
+    (to, collation): (&DataType, Option<&Collation>),
+) -> Result<Step, String> {
+    let of = bench.table(table)?;
+    let Some(found) = of.column(column).cloned() else { return Err(format!("`{table}` has no column `{column}`")) };
+    if found.generated.is_some() {
+        return Err(format!("`{table}.{column}` is a generated column: change its type by hand"));
+    }
+    if of.partition_of.is_some() || !of.inherits.is_empty() {
+        return Err(format!("`{table}` has `{column}` from the table that it is part of: change the type there"));
+    }
+    // Manual, ALTER TABLE, Notes: neither table nor indexes are written anew where the old value is the new one, as in a longer
+    // varchar.
+    let text = |t: &DataType| t.family == Family::Text && t.base != "char" && t.domain.is_none();
+    let longer =
+        to.arguments.is_empty() || !found.data_type.arguments.is_empty() && found.data_type.arguments <= to.arguments;
+    let instant = text(&found.data_type) && text(to) && longer && found.collation.as_ref() == collation;
+    let held = if instant { Held::Instant } else { Held::Rewrite };
+    let mut touched = bench.family(table);
+    // The keys on the column are made anew with it.
+    let keys = of.foreign_keys.iter().filter(|k| k.columns.iter().any(|c| c == column));
+    let parents: Vec<TableName> = keys.map(|k| k.parent.clone()).collect();
+    let children =
+        bench.now.foreign_keys().filter(|(_, k)| k.parent == *table && k.parent_columns.iter().any(|c| c == column));
+    let others: Vec<TableName> = parents.into_iter().chain(children.map(|(t, _)| t.name.clone())).collect();
+    touched.extend(others.iter().flat_map(|t| bench.family(t)));
+    touched.sort();
+    touched.dedup();
+    let statement = |to: &DataType, collation: Option<&Collation>| {
+        let name = to.domain.as_deref().unwrap_or(&to.raw);
+        let collate = collation.map(|c| format!(" COLLATE {}", sql::collation(bench, &c.name))).unwrap_or_default();
+        let column = bench.dialect.identifier(column);
+        whole(vec![format!(
+            "{} ALTER COLUMN {column} TYPE {name}{collate} USING {column}::{name}",
+            sql::alter(bench, table)
+        )])
+    };
+    let draft = Draft {
+        phase: Phase::Prepare,
+        title: format!("Give {table}.{column} the type {}", to.domain.as_deref().unwrap_or(&to.raw)),
+        why: (!instant).then(|| {
+            format!("{} The table or its indexes are written anew, and nobody reads or writes it meanwhile.", want.why)
+        }),
+        changes: vec![Change::SetType {
+            table: table.clone(),
+            column: column.to_string(),
+            data_type: to.clone(),
+            collation: collation.cloned(),
+        }],
+        touches_rows: false,
+        up: statement(to, collation),
+        down: Down::Script {
+            script: statement(&found.data_type, found.collation.as_ref()),
+            guards: too_large(bench, table, &found).into_iter().collect(),
+        },
+        locks: locks(touched, "ACCESS EXCLUSIVE", Blocks::Everything, held),
+        guards: Vec::new(),
+        done: Some(catalog::has_type(bench, table, column, to, collation.map(|c| c.name.as_str()))),
+    };
+    bench.step(want, draft)
+}
+
+/// Asks for a value that the column's old type cannot hold.
+fn too_large(bench: &Bench<'_>, table: &TableName, old: &Column) -> Option<Guard> {
+    let column = bench.dialect.identifier(&old.name);
+    let beyond = match (old.data_type.integer_bytes(), old.data_type.family, old.data_type.arguments.as_slice()) {
+        (Some(bytes @ 1..=4), _, _) => {
+            let most = (1_i64 << (bytes * 8 - 1)) - 1;
+            format!("{column} NOT BETWEEN {} AND {most}", -most - 1)
+        }
+        (_, Family::Text, [length]) => format!("pg_catalog.length({column}::pg_catalog.text) > {length}"),
+        _ => return None,
+    };
+    Some(Guard {
+        sql: format!("SELECT {column} FROM {} WHERE {beyond} LIMIT 5", bench.name(table)),
+        message: format!(
+            "`{table}.{}` holds values that {} cannot hold: shorten or remove them first",
+            old.name, old.data_type.raw
+        ),
+    })
 }

@@ -8,7 +8,7 @@
 use super::super::bench::{Bench, Draft};
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Step, Wanted};
 use super::sql::Build;
-use super::{catalog, each, exclusive, locks, short, sql, whole};
+use super::{catalog, each, exclusive, locks, sql, whole};
 use crate::change::Change;
 use crate::schema::{Index, IndexOrigin, Key, Table, TableKind, TableName};
 
@@ -54,7 +54,6 @@ fn build(
     guards.extend(duplicates(bench, table, index));
     let unique = if index.unique { "unique " } else { "" };
     let draft = Draft {
-        slug: format!("index {} {name}", short(table)),
         phase: Phase::Index,
         title: format!("Build the {unique}index {name} on {}", parts(table, index)),
         why: None,
@@ -171,8 +170,12 @@ fn add_to_partitioned(
             down.push(sql::create_index(bench, &leaf.name, kept, Build::Concurrently));
         }
     }
-    let mut held = locks([table.clone()], "SHARE", Blocks::Writers, Held::Instant);
-    held.extend(exclusive(bench.partitions(table).iter().map(|t| t.name.clone())));
+    // ATTACH PARTITION locks the index that is attached, which nobody can plan a query of that table without.
+    let is_inner = |t: &&Table| t.kind == TableKind::Partitioned;
+    let whole_tables = [table.clone()].into_iter().chain(partitions.iter().filter(is_inner).map(|t| t.name.clone()));
+    let mut held = locks(whole_tables, "SHARE", Blocks::Writers, Held::Instant);
+    let attached = partitions.iter().map(|t| t.name.clone());
+    held.extend(locks(attached, "ACCESS EXCLUSIVE on the index", Blocks::Everything, Held::Instant));
     let inner = partitions.iter().find(|t| t.kind == TableKind::Partitioned && like(t).is_some());
     let down = match inner {
         Some(t) => Down::Impossible(format!(
@@ -182,7 +185,6 @@ fn add_to_partitioned(
         None => Down::Script { script: each(down), guards: Vec::new() },
     };
     let draft = Draft {
-        slug: format!("index {} {}", short(table), index.name),
         phase: Phase::Index,
         title: format!("Make the index {} of the partitions' indexes on {}", index.name, parts(table, index)),
         why: None,
@@ -265,7 +267,6 @@ pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, inde
         });
     }
     let draft = Draft {
-        slug: format!("drop index {} {}", short(table), index.name),
         phase: Phase::Drop,
         title: format!("Drop the index {} of {table}{not_valid}", index.name),
         why: None,
@@ -364,7 +365,6 @@ pub(super) fn add_key(
         key.columns.iter().map(|c| bench.dialect.literal(c)).collect::<Vec<_>>().join(", "),
     );
     let draft = Draft {
-        slug: format!("key {} {name}", short(table)),
         phase: Phase::Prepare,
         title: format!("Make the unique index {from} of {table} the constraint {name}"),
         why: None,

@@ -7,7 +7,7 @@
 
 use super::super::bench::{Bench, Draft, arrow, short_hash};
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Script, Step, Wanted};
-use super::{catalog, columns, each, exclusive, locks, orphans, short, sql, whole};
+use super::{catalog, columns, each, exclusive, locks, orphans, sql, whole};
 use crate::change::{Change, names};
 use crate::schema::{Action, ForeignKey, TableKind, TableName};
 
@@ -31,7 +31,6 @@ pub(super) fn add(
         ),
     });
     let done = Some(catalog::key(bench, table, &key, &name, false));
-    let slug = format!("add {} {name}", short(table));
     if key.validated && takes_no_unchecked_key(bench, table) {
         let up = each(by_partitions(bench, table, None, &key, &name)?);
         let down = Down::Script { script: each(vec![drop_sql(bench, table, &[&name])]), guards: Vec::new() };
@@ -41,7 +40,6 @@ pub(super) fn add(
         steps.push(bench.step(
             want,
             Draft {
-                slug,
                 phase: Phase::Constrain,
                 title,
                 why: None,
@@ -61,7 +59,6 @@ pub(super) fn add(
     statements.extend(sql::key_comment(bench, table, &key, &name));
     let not_yet = if key.enforced { "; rows that are there are not checked yet" } else { ", not enforced" };
     let draft = Draft {
-        slug,
         phase: Phase::Constrain,
         title: format!("Add the foreign key {}{not_yet}", arrow(table, &key)),
         why: None,
@@ -93,7 +90,11 @@ pub(super) fn validate(
     }
     let name = sql::key_name(bench.table(table)?, key);
     let (mut steps, guards) = orphans::before_key(bench, want, table, key, Some(key))?;
-    steps.push(validate_step(bench, want, table, key, &name, guards)?);
+    // No statement takes a validation back: the key is made anew, unchecked.
+    let again = replace_sql(bench, table, &[&name], key, &name);
+    let mut step = validate_step(bench, want, table, key, &name, guards)?;
+    step.down = Down::Script { script: whole(again), guards: Vec::new() };
+    steps.push(step);
     Ok(steps)
 }
 
@@ -105,21 +106,19 @@ fn validate_step(
     name: &str,
     guards: Vec<Guard>,
 ) -> Result<Step, String> {
-    let again = replace_sql(bench, table, &[name], &ForeignKey { validated: false, ..key.clone() }, name);
     let mut held = locks(bench.family(table), "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan);
     if key.parent != *table {
-        held.extend(locks(bench.family(&key.parent), "ROW SHARE", Blocks::Nothing, Held::Scan));
+        held.extend(locks([key.parent.clone()], "ROW SHARE", Blocks::Nothing, Held::Scan));
     }
     let draft = Draft {
-        slug: format!("validate {} {name}", short(table)),
         phase: Phase::Validate,
         title: format!("Check the rows of the foreign key {}", arrow(table, key)),
         why: Some("Readers and writers go on while the rows are read; afterwards the engine knows that every row has its parent.".into()),
         changes: vec![Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() }],
         touches_rows: false,
         up: whole(vec![format!("{} VALIDATE CONSTRAINT {}", sql::alter(bench, table), bench.dialect.identifier(name))]),
-        // No statement takes a validation back: the key is made anew, unchecked.
-        down: Down::Script { script: whole(again), guards: Vec::new() },
+        // Nothing to do: the way back of the step that added the key takes the key itself away.
+        down: Down::Script { script: whole(Vec::new()), guards: Vec::new() },
         locks: held,
         guards,
         done: Some(catalog::key(bench, table, key, name, true)),
@@ -185,10 +184,8 @@ pub(super) fn replace(
     } else {
         Down::Script { script: again(bench, table, &[&name, &old_name], old, &old_name), guards: Vec::new() }
     };
-    let slug = format!("replace {} {name}", short(table));
     let done = Some(catalog::key(bench, table, &new, &name, false));
     let mut draft = Draft {
-        slug,
         phase: Phase::Constrain,
         title: title(table, old, &new),
         why: None,
@@ -209,9 +206,10 @@ pub(super) fn replace(
     }
     let unchecked = ForeignKey { validated: false, ..new.clone() };
     draft.up = whole(replace_sql(bench, table, &[&old_name], &unchecked, &name));
-    draft.locks = both(bench, table, &new.parent, "ACCESS EXCLUSIVE", Blocks::Everything);
+    draft.locks = both(bench, table, &old.parent, "ACCESS EXCLUSIVE", Blocks::Everything);
     if old.parent != new.parent {
-        draft.locks.extend(exclusive(bench.family(&old.parent)));
+        let added = locks(bench.family(&new.parent), "SHARE ROW EXCLUSIVE", Blocks::Writers, Held::Instant);
+        draft.locks.extend(added.into_iter().filter(|l| l.table != *table));
     }
     draft.changes = vec![Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new: unchecked.clone() }];
     steps.push(bench.step(want, draft)?);
@@ -236,7 +234,6 @@ fn retime(
         vec![format!("{} ALTER CONSTRAINT {}{timing}", sql::alter(bench, table), bench.dialect.identifier(name))]
     };
     let draft = Draft {
-        slug: format!("alter {} {name}", short(table)),
         phase: Phase::Constrain,
         title: format!("Change when the foreign key {} is checked", arrow(table, old)),
         why: None,
@@ -244,7 +241,7 @@ fn retime(
         touches_rows: false,
         up: whole(statement(new)),
         down: Down::Script { script: whole(statement(old)), guards: Vec::new() },
-        locks: both(bench, table, &old.parent, "ACCESS EXCLUSIVE", Blocks::Everything),
+        locks: exclusive(bench.family(table)),
         guards: Vec::new(),
         done: Some(catalog::key(bench, table, new, name, false)),
     };
@@ -263,7 +260,6 @@ pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, key:
     };
     let gone = format!("SELECT 1 WHERE NOT EXISTS ({})", catalog::key(bench, table, key, &name, false));
     let draft = Draft {
-        slug: format!("drop {} {name}", short(table)),
         phase: Phase::Drop,
         title: format!("Drop the foreign key {name} of {table}"),
         why: None,
@@ -435,6 +431,6 @@ fn partition_locks(bench: &Bench<'_>, table: &TableName, key: &ForeignKey, repla
         both(bench, table, &key.parent, "SHARE ROW EXCLUSIVE", Blocks::Writers)
     };
     all.extend(locks(leaves, "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan));
-    all.extend(locks(bench.family(&key.parent), "ROW SHARE", Blocks::Nothing, Held::Scan));
+    all.extend(locks([key.parent.clone()], "ROW SHARE", Blocks::Nothing, Held::Scan));
     all
 }

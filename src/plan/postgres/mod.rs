@@ -56,6 +56,10 @@ fn recipe(bench: &mut Bench<'_>, want: &Wanted) -> Result<Vec<Step>, String> {
             Change::SetDefault { table, column, default } => {
                 steps.push(columns::set_default(bench, want, table, column, default.as_deref())?);
             }
+            Change::SetType { table, column, data_type, collation } => {
+                let to = (data_type, collation.as_ref());
+                steps.push(columns::set_type(bench, want, table, column, to)?);
+            }
             other => {
                 return Err(format!(
                     "referee plans no such change of `{}` on PostgreSQL ({}): write the migration by hand",
@@ -93,7 +97,5 @@ fn locks(tables: impl IntoIterator<Item = TableName>, mode: &str, blocks: Blocks
     tables.into_iter().map(|table| Lock { table, mode: mode.to_string(), blocks, held }).collect()
 }
 
-/// Names a table in a step's id.
-fn short(table: &TableName) -> &str {
-    &table.name
-}
+#[cfg(test)]
+mod tests;

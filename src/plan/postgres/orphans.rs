@@ -6,7 +6,7 @@
 
 use super::super::bench::{Bench, Draft, short_hash};
 use super::super::{Blocks, Down, Guard, Held, OrphanPolicy, Phase, Step, Wanted};
-use super::{catalog, each, locks, short, sql, whole};
+use super::{catalog, each, locks, sql, whole};
 use crate::change::Change;
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
@@ -77,9 +77,8 @@ impl Work<'_> {
         side(self.table, &self.key.columns)
     }
 
-    fn draft(&self, verb: &str, title: String, statements: Vec<String>, down: Down, done: String) -> Draft {
+    fn draft(&self, title: String, statements: Vec<String>, down: Down, done: String) -> Draft {
         Draft {
-            slug: format!("{verb} orphans {} {}", short(self.table), self.key.columns.join(" ")),
             phase: Phase::Orphans,
             title,
             why: Some(format!("Rows whose parent is missing cannot satisfy the key to `{}`.", self.key.parent)),
@@ -141,7 +140,7 @@ impl Work<'_> {
             title.push_str(&format!("; what refers to them follows: {}", follow.join(", ")));
         }
         let down = Down::Impossible(format!("the rows of `{}` that were deleted are not kept", self.table));
-        let mut draft = self.draft("delete", title, vec![self.in_batches(&change)], down, self.none_left());
+        let mut draft = self.draft(title, vec![self.in_batches(&change)], down, self.none_left());
         draft.guards = self.referrers(bench, true);
         draft
     }
@@ -166,7 +165,7 @@ impl Work<'_> {
         let title =
             format!("Set {} to NULL where it names no row of {} ({})", self.side(), self.key.parent, self.count);
         let down = Down::Impossible(format!("what {} held in rows without parent is not kept", self.side()));
-        Ok(self.draft("clear", title, vec![self.in_batches(&change)], down, self.none_left()))
+        Ok(self.draft(title, vec![self.in_batches(&change)], down, self.none_left()))
     }
 
     fn quarantine(&self, bench: &Bench<'_>) -> Result<Draft, String> {
@@ -201,7 +200,7 @@ impl Work<'_> {
             self.key.parent,
             self.count
         );
-        let mut draft = self.draft("quarantine", title, statements, self.bring_back(bench, table, &place), done);
+        let mut draft = self.draft(title, statements, self.bring_back(bench, table, &place), done);
         draft.changes = vec![Change::CreateTable { definition: Box::new(copy(table, name, comment)) }];
         // Whoever refers to a row would be deleted or emptied with it, and not be brought back.
         draft.guards = self.referrers(bench, false);

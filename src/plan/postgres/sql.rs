@@ -99,11 +99,8 @@ fn part(bench: &Bench<'_>, part: &crate::schema::IndexPart) -> String {
         (Some(column), _) => bench.dialect.identifier(column),
         (None, expression) => format!("({})", expression.as_deref().unwrap_or_default()),
     };
-    if let Some(collation) = &part.collation {
-        // A collation of another schema is told with it.
-        let quoted =
-            split_dotted(collation).map(|parts| parts.iter().map(|p| bench.dialect.quote(p)).collect::<Vec<_>>());
-        sql.push_str(&format!(" COLLATE {}", quoted.map_or_else(|_| bench.dialect.quote(collation), |p| p.join("."))));
+    if let Some(name) = &part.collation {
+        sql.push_str(&format!(" COLLATE {}", collation(bench, name)));
     }
     if let Some(class) = &part.operator_class {
         sql.push_str(&format!(" {}", bench.dialect.identifier(class)));
@@ -112,4 +109,10 @@ fn part(bench: &Bench<'_>, part: &crate::schema::IndexPart) -> String {
         sql.push_str(" DESC");
     }
     sql
+}
+
+/// Writes a collation's name; one of another schema is told with it.
+pub(super) fn collation(bench: &Bench<'_>, name: &str) -> String {
+    let quoted = split_dotted(name).map(|parts| parts.iter().map(|p| bench.dialect.quote(p)).collect::<Vec<_>>());
+    quoted.map_or_else(|_| bench.dialect.quote(name), |parts| parts.join("."))
 }

@@ -1,0 +1,226 @@
+//! Rows without parent: deleted, emptied, put aside and brought back, on tables of every sort.
+
+use postgres::Client;
+use referee::change::Change;
+use referee::plan::{Down, Made, Options, OrphanPolicy, Wanted};
+use referee::schema::{Action, ForeignKey, Match, Schema};
+
+use crate::support::plan::{self, down, inspect, is_done, same, stopped_by, wanted};
+use crate::support::postgres as server;
+
+/// 12,345 of 30,000 rows have no parent, on a table with everything that makes copying hard.
+const SHOP: &str = "
+    CREATE TABLE customers (id int PRIMARY KEY);
+    INSERT INTO customers SELECT generate_series(1, 1000);
+    CREATE DOMAIN amount AS numeric(10,2) CHECK (VALUE >= 0);
+    CREATE TABLE orders (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id int, note text COLLATE \"C\" DEFAULT 'n',
+        price amount NOT NULL, twice numeric GENERATED ALWAYS AS (price * 2) STORED, \"Sel\"\"ect\" jsonb);
+    INSERT INTO orders (customer_id, price, \"Sel\"\"ect\")
+    SELECT CASE WHEN n <= 12345 THEN 5000 + n WHEN n % 7 = 0 THEN NULL ELSE n % 1000 + 1 END, n, '{\"a\": [1, null]}' FROM generate_series(1, 30000) n;";
+
+fn options(orphans: OrphanPolicy) -> Options {
+    Options { orphans: Some(orphans), ..Options::default() }
+}
+
+fn add(count: Option<u64>) -> Wanted {
+    let key = ForeignKey { on_delete: Action::Cascade, ..ForeignKey::new(["customer_id"], "customers".into(), ["id"]) };
+    Wanted { orphans: count, ..wanted(vec![Change::AddForeignKey { table: "orders".into(), foreign_key: key }]) }
+}
+
+fn number(client: &mut Client, sql: &str) -> i64 {
+    client.query_one(&format!("SELECT ({sql})::bigint"), &[]).unwrap().get(0)
+}
+
+fn orphans(client: &mut Client) -> i64 {
+    number(
+        client,
+        "SELECT count(*) FROM orders o WHERE customer_id IS NOT NULL AND NOT EXISTS (SELECT FROM customers c WHERE c.id = o.customer_id)",
+    )
+}
+
+/// Runs all steps, holding the catalog against the plan after each.
+fn up(url: &str, client: &mut Client, before: &Schema, made: &Made) {
+    let mut expected = before.clone();
+    for step in &made.steps {
+        assert!(!is_done(client, step), "{}", step.title);
+        assert_eq!(stopped_by(client, &step.guards), Vec::<String>::new());
+        plan::run(client, &step.up, None).unwrap_or_else(|e| panic!("{}: {}", step.title, server::explain(&e)));
+        assert!(is_done(client, step), "{}", step.title);
+        step.changes.iter().for_each(|c| c.apply(&mut expected).unwrap());
+        same(&inspect(url), &expected, &step.title);
+    }
+    assert!(made.steps.iter().all(|s| is_done(client, s)));
+}
+
+fn undo(client: &mut Client, made: &Made) {
+    for step in made.steps.iter().rev() {
+        let (script, guards) = down(step);
+        assert_eq!(stopped_by(client, guards), Vec::<String>::new());
+        plan::run(client, script, None).unwrap_or_else(|e| panic!("{}: {}", step.title, server::explain(&e)));
+    }
+}
+
+fn prepared(server: &server::Server, sql: &str) -> (String, Schema, Client) {
+    let url = server.fresh_database();
+    server::execute(&url, sql);
+    (url.clone(), inspect(&url), server::connect(&url))
+}
+
+#[test]
+fn rows_are_deleted_or_emptied_in_batches_and_no_others() {
+    for server in server::servers() {
+        for (policy, left) in [(OrphanPolicy::Delete, 30_000 - 12_345), (OrphanPolicy::SetNull, 30_000)] {
+            let (url, before, mut client) = prepared(server, SHOP);
+            let made = plan::plan(&before, &[add(Some(12_345))], &options(policy));
+            assert_eq!(made.steps.len(), 3, "{:?}", made.refused);
+            assert!(
+                made.steps[0].touches_rows && made.steps[0].title.contains("12345 rows"),
+                "{}",
+                made.steps[0].title
+            );
+            let (rest, parents) = (
+                "SELECT sum(hashtext(o::text)::bigint) FROM orders o WHERE id > 12345",
+                "SELECT count(*) FROM customers",
+            );
+            let (others, known) = (number(&mut client, rest), number(&mut client, parents));
+            up(&url, &mut client, &before, &made);
+            assert_eq!((number(&mut client, "SELECT count(*) FROM orders"), orphans(&mut client)), (left, 0));
+            assert_eq!((number(&mut client, rest), number(&mut client, parents)), (others, known));
+            assert!(matches!(&made.steps[0].down, Down::Impossible(why) if why.contains("not kept")));
+        }
+    }
+}
+
+#[test]
+fn rows_put_aside_are_brought_back_as_they_were() {
+    for server in server::servers() {
+        let (url, before, mut client) = prepared(server, SHOP);
+        let made = plan::plan(&before, &[add(None)], &options(OrphanPolicy::Quarantine));
+        let rows = plan::rows(&mut client, &before);
+        for _ in 0..2 {
+            up(&url, &mut client, &before, &made);
+            let kept: Vec<String> = inspect(&url)
+                .tables
+                .iter()
+                .map(|t| t.name.name.clone())
+                .filter(|n| n.starts_with("_referee_quarantine_orders_"))
+                .collect();
+            assert_eq!(kept.len(), 1);
+            assert_eq!(number(&mut client, &format!("SELECT count(*) FROM {}", kept[0])), 12_345);
+            // Each batch is a transaction of its own.
+            let batches = format!("SELECT count(DISTINCT xmin::text) FROM {}", kept[0]);
+            assert_eq!(number(&mut client, &batches), 2);
+            assert_eq!(number(&mut client, "SELECT count(*) FROM orders"), 30_000 - 12_345);
+            undo(&mut client, &made);
+            same(&inspect(&url), &before, "undone");
+            assert_eq!(plan::rows(&mut client, &before), rows);
+        }
+    }
+}
+
+#[test]
+fn rows_under_a_key_that_was_never_checked_are_put_aside_and_brought_back() {
+    for server in server::servers() {
+        let sql = format!(
+            "{SHOP} ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers ON DELETE CASCADE NOT VALID;"
+        );
+        let (url, before, mut client) = prepared(server, &sql);
+        let key = before.table(&"orders".into()).unwrap().foreign_keys[0].clone();
+        let rows = plan::rows(&mut client, &before);
+        let validate = Change::ValidateForeignKey { table: "orders".into(), foreign_key: key.clone() };
+        let new = ForeignKey { on_delete: Action::SetNull, validated: true, ..key.clone() };
+        let replace = Change::ReplaceForeignKey { table: "orders".into(), old: key, new };
+        for change in [validate, replace] {
+            let want = Wanted { orphans: Some(12_345), ..wanted(vec![change]) };
+            let made = plan::plan(&before, &[want], &options(OrphanPolicy::Quarantine));
+            up(&url, &mut client, &before, &made);
+            undo(&mut client, &made);
+            same(&inspect(&url), &before, "undone");
+            assert_eq!(plan::rows(&mut client, &before), rows);
+        }
+    }
+}
+
+#[test]
+fn partitions_and_pairs_of_columns_and_trees_are_cleaned() {
+    for server in server::servers() {
+        let sql = "
+            CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); INSERT INTO p SELECT n, n FROM generate_series(1, 50) n;
+            CREATE TABLE c (id int, a int, b int) PARTITION BY HASH (id);
+            CREATE TABLE c0 PARTITION OF c FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+            CREATE TABLE c1 PARTITION OF c FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+            INSERT INTO c SELECT n, n, n FROM generate_series(1, 100) n;
+            INSERT INTO c VALUES (200, NULL, NULL), (201, 1, NULL), (202, NULL, 7);
+            CREATE TABLE tree (id int PRIMARY KEY, up int); INSERT INTO tree SELECT n, n + 1 FROM generate_series(1, 30) n;";
+        for matching in [Match::Simple, Match::Full] {
+            for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull, OrphanPolicy::Quarantine] {
+                let (url, before, mut client) = prepared(server, sql);
+                let key = ForeignKey { matching, ..ForeignKey::new(["a", "b"], "p".into(), ["a", "b"]) };
+                let tree = ForeignKey::new(["up"], "tree".into(), ["id"]);
+                let want = |table: &str, key: &ForeignKey| {
+                    let change = Change::AddForeignKey { table: table.into(), foreign_key: key.clone() };
+                    Wanted { orphans: None, ..wanted(vec![change]) }
+                };
+                let made = plan::plan(&before, &[want("c", &key), want("tree", &tree)], &options(policy));
+                assert!(made.refused.is_empty());
+                let rows = plan::rows(&mut client, &before);
+                up(&url, &mut client, &before, &made);
+                let half = if matching == Match::Full { 0 } else { 2 };
+                let expected = match policy {
+                    // The last of the tree has no parent; without it the one before has none, and so on.
+                    OrphanPolicy::Delete => (50 + 1 + half, 0),
+                    OrphanPolicy::Quarantine => (50 + 1 + half, 0),
+                    OrphanPolicy::SetNull => (103, 30),
+                };
+                let found =
+                    (number(&mut client, "SELECT count(*) FROM c"), number(&mut client, "SELECT count(*) FROM tree"));
+                assert_eq!(found, expected, "{matching:?} {policy:?}");
+                if policy == OrphanPolicy::Quarantine {
+                    undo(&mut client, &made);
+                    assert_eq!(plan::rows(&mut client, &before), rows);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_cleaned_is_refused_or_stops() {
+    for server in server::servers() {
+        let (_, before, mut client) = prepared(server, SHOP);
+        let refused = plan::plan(&before, &[add(Some(3))], &Options::default());
+        assert!(refused.steps.is_empty() && refused.refused[0].why.contains("--orphans"), "{:?}", refused.refused);
+        // Rows were not counted, or came since: the guard counts them.
+        for count in [None, Some(0)] {
+            let made = plan::plan(&before, &[add(count)], &Options::default());
+            assert_eq!(stopped_by(&mut client, &made.steps[0].guards).len(), 1);
+            assert!(made.steps[0].guards[0].message.contains("rows without a parent"));
+        }
+        // A reference that cannot be NULL cannot be emptied.
+        let mut strict = before.clone();
+        strict.tables.iter_mut().flat_map(|t| &mut t.columns).for_each(|c| c.nullable = false);
+        let made = plan::plan(&strict, &[add(Some(3))], &options(OrphanPolicy::SetNull));
+        assert!(made.steps.is_empty() && made.refused[0].why.contains("cannot become NULL"));
+        // Whoever refers to a row that is put aside would be lost with it.
+        client
+            .batch_execute(
+                "CREATE TABLE lines (order_id bigint REFERENCES orders ON DELETE CASCADE); INSERT INTO lines VALUES (1)",
+            )
+            .unwrap();
+        let schema = inspect(&server_url(&mut client, server));
+        let made = plan::plan(&schema, &[add(Some(12_345))], &options(OrphanPolicy::Quarantine));
+        assert!(stopped_by(&mut client, &made.steps[0].guards)[0].contains("lines.order_id refers to rows"));
+        let made = plan::plan(&schema, &[add(Some(12_345))], &options(OrphanPolicy::Delete));
+        assert!(made.steps[0].title.contains("lines.order_id ON DELETE CASCADE"), "{}", made.steps[0].title);
+        assert!(stopped_by(&mut client, &made.steps[0].guards).is_empty());
+        client.batch_execute("UPDATE lines SET order_id = 20000").unwrap();
+        let made = plan::plan(&schema, &[add(Some(12_345))], &options(OrphanPolicy::Quarantine));
+        assert!(stopped_by(&mut client, &made.steps[0].guards).is_empty());
+    }
+}
+
+fn server_url(client: &mut Client, server: &server::Server) -> String {
+    let name: String = client.query_one("SELECT current_database()::text", &[]).unwrap().get(0);
+    server.running().url(&name)
+}
