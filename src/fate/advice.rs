@@ -4,6 +4,8 @@
 //! advised CASCADE is tried on the network. If a delete that nothing stood in the way of would then be refused, fail, or
 //! depend on data or on the order of keys, the advice is taken back. What the user asks for is never changed.
 
+use std::collections::BTreeMap;
+
 use super::Verdict;
 use super::judge::{Judgement, judge};
 use super::net::{Act, Link, Net};
@@ -87,8 +89,8 @@ impl<'s> Trial<'s> {
     fn opens(&mut self, link: usize) -> Option<(Verdict, String)> {
         let (child, parent) = (self.net.links[link].child, self.net.links[link].parent);
         let below = self.taken(child);
-        let counts_levels = self.net.semantics.cascade_limit.is_some();
-        if !counts_levels && self.only_deletes(&below, link) {
+        let too_deep = self.net.semantics.cascade_limit.is_some_and(|limit| self.levels(link) > limit);
+        if !too_deep && self.only_deletes(&below, link) {
             return None;
         }
         if self.verdict(parent).always_succeeds() {
@@ -96,7 +98,7 @@ impl<'s> Trial<'s> {
             if !judged.verdict.always_succeeds() {
                 return Some((judged.verdict, self.words(parent, &judged)));
             }
-            if !counts_levels && !self.meets(&below, &judged) {
+            if !too_deep && !self.meets(&below, &judged) {
                 return None;
             }
         }
@@ -148,28 +150,43 @@ impl<'s> Trial<'s> {
 
     /// Returns a table and those that its deletes cascade into.
     fn taken(&self, table: usize) -> Vec<usize> {
-        self.follow(table, |table| self.net.below[table].iter().map(|&i| (&self.net.links[i], self.net.links[i].child)))
+        self.follow(table, |table| self.down(table))
+    }
+
+    fn down(&self, table: usize) -> impl Iterator<Item = usize> {
+        self.cascading(&self.net.below[table]).map(|l| l.child)
+    }
+
+    fn up(&self, table: usize) -> impl Iterator<Item = usize> {
+        self.cascading(&self.net.above[table]).map(|l| l.parent)
+    }
+
+    fn cascading(&self, links: &[usize]) -> impl Iterator<Item = &Link> {
+        links.iter().map(|&i| &self.net.links[i]).filter(|l| l.act == Act::Delete)
+    }
+
+    /// Returns how many cascades at most follow each other if this link is one; more than any limit if they run in a circle.
+    fn levels(&self, link: usize) -> usize {
+        let l = &self.net.links[link];
+        let above = longest(&self.reaching(l.parent), |t| self.up(t));
+        let below = longest(&self.taken(l.child), |t| self.down(t));
+        above.zip(below).filter(|_| l.child != l.parent).map_or(usize::MAX, |(a, b)| a + 1 + b)
     }
 
     /// Returns the tables whose deletes cascade into this one, itself first, nearest first.
     fn reaching(&self, table: usize) -> Vec<usize> {
-        self.follow(table, |table| {
-            self.net.above[table].iter().map(|&i| (&self.net.links[i], self.net.links[i].parent))
-        })
+        self.follow(table, |table| self.up(table))
     }
 
-    fn follow<'a, I>(&'a self, table: usize, next_to: impl Fn(usize) -> I) -> Vec<usize>
-    where
-        I: Iterator<Item = (&'a Link, usize)>,
-    {
+    fn follow<I: Iterator<Item = usize>>(&self, table: usize, next_to: impl Fn(usize) -> I) -> Vec<usize> {
         let mut seen = vec![false; self.net.tables.len()];
         seen[table] = true;
         let mut all = vec![table];
         let mut next = 0;
         while let Some(&at) = all.get(next) {
             next += 1;
-            for (link, other) in next_to(at) {
-                if link.act == Act::Delete && !std::mem::replace(&mut seen[other], true) {
+            for other in next_to(at) {
+                if !std::mem::replace(&mut seen[other], true) {
                     all.push(other);
                 }
             }
@@ -220,6 +237,33 @@ impl<'s> Trial<'s> {
             _ => format!("with CASCADE the data would decide whether a delete from `{root}` succeeds{by}"),
         }
     }
+}
+
+/// Returns the length of the longest chain through tables, the first of which leads to all others; `None` if there is a circle.
+fn longest<I: Iterator<Item = usize>>(tables: &[usize], next_to: impl Fn(usize) -> I) -> Option<usize> {
+    let mut waits_for: BTreeMap<usize, usize> = BTreeMap::new();
+    for &table in tables {
+        next_to(table).for_each(|next| *waits_for.entry(next).or_default() += 1);
+    }
+    let mut free = vec![(*tables.first()?, 0)];
+    if waits_for.contains_key(&tables[0]) {
+        return None;
+    }
+    let (mut lengths, mut done, mut most) = (BTreeMap::new(), 0, 0);
+    while let Some((table, length)) = free.pop() {
+        (done, most) = (done + 1, most.max(length));
+        for next in next_to(table) {
+            let longer = lengths.entry(next).or_insert(0);
+            *longer = (length + 1).max(*longer);
+            if let Some(waits) = waits_for.get_mut(&next) {
+                *waits -= 1;
+                if *waits == 0 {
+                    free.push((next, *longer));
+                }
+            }
+        }
+    }
+    (done == tables.len()).then_some(most)
 }
 
 #[cfg(test)]
@@ -303,6 +347,25 @@ mod tests {
             "with CASCADE the order of keys would decide whether a delete from `users` succeeds (`notes.visit_id`)"
         );
         assert_eq!(advice(Engine::Sqlite, &lines, "visits.user_id").0, Action::Cascade);
+    }
+
+    #[test]
+    fn cascade_beyond_the_engines_limit_is_taken_back() {
+        // Of the fifteen cascades from t0 to t15 the one in the middle is not declared; InnoDB carries out fourteen.
+        let of = |tables: usize| {
+            let key = |i: usize| {
+                let declared = if i == 7 { String::new() } else { format!(" >t{}.id cascade", i - 1) };
+                format!("t{i}: id int8 pk, t{}_id int8 not-null{declared}", i - 1)
+            };
+            let lines: Vec<String> =
+                std::iter::once("t0: id int8 pk".to_string()).chain((1..tables).map(key)).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            advice(Engine::Mariadb, &lines, "t7.t6_id")
+        };
+        assert_eq!(of(15).0, Action::Cascade);
+        let (action, why) = of(16);
+        assert_eq!(action, Action::Restrict);
+        assert!(why.starts_with("with CASCADE the data would decide whether a delete from `t0` succeeds"), "{why}");
     }
 
     /// `pages` go with their user; those of a visit that belongs to somebody else would be in the way.
