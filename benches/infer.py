@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """How long `referee infer` takes, and how much memory: a gigabyte of rows, and a thousand tables without rows.
 
-  infer.py BINARY [FOLDER]     makes the databases in FOLDER (default: a temporary one) and runs BINARY on each
+  infer.py BINARY [FOLDER] [FILE...]   makes the databases in FOLDER (default: a temporary one) and runs BINARY on each,
+                                       and on every FILE
 
-Prints a Markdown table; benches/results/infer.md keeps one with the machine it was made on.
+Prints a Markdown table: wall and processor time, median of three runs, and the greatest peak memory.
+benches/results/infer.md keeps one with the machine it was made on.
 """
-import os, resource, sqlite3, subprocess, sys, tempfile, time
+import os, sqlite3, statistics, subprocess, sys, tempfile, time
+
+RUNS = 3
 
 
 def gigabyte(path):
@@ -30,38 +34,43 @@ def gigabyte(path):
 
 
 def thousand(path):
-    con = sqlite3.connect(path)
+    con = sqlite3.connect(path, isolation_level=None)
+    con.execute('BEGIN')
     letters = 'bcdfghjklm'
     word = lambda n: 'z' + ''.join(letters[n // d % 10] for d in (100, 10, 1))
     for t in range(1000):
         columns = ', '.join(f'{word((t * 7 + c * 13) % 1000)}_id INTEGER' for c in range(1, 10))
         con.execute(f'CREATE TABLE {word(t)}s (id INTEGER PRIMARY KEY, {columns})')
-    con.commit()
+    con.execute('COMMIT')
     con.close()
 
 
-def run(binary, path, *options):
+def once(command):
     start = time.time()
-    child = subprocess.Popen([binary, 'infer', path, '--format', 'json', '--no-config', *options], stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        sys.exit(f'{path}: ended with {status}')
-    return time.time() - start, usage.ru_maxrss / 1024
+    if os.waitstatus_to_exitcode(status) not in (0, 1):
+        sys.exit(f'{command}: ended with {os.waitstatus_to_exitcode(status)}')
+    return time.time() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     folder = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp()
-    print('| database | options | seconds | peak memory, MB |\n|---|---|---:|---:|')
-    for name, make, options in [('gigabyte', gigabyte, ['--budget', '60s']), ('gigabyte', gigabyte, ['--no-data']),
-                                ('thousand', thousand, ['--no-data']), ('thousand', thousand, [])]:
-        path = os.path.join(folder, name + '.db')
-        if not os.path.exists(path):
+    jobs = [(gigabyte, ['infer', '--budget', '60s']), (gigabyte, ['infer', '--no-data']), (thousand, ['infer', '--no-data']),
+            (thousand, ['infer']), (thousand, ['audit'])]
+    files = [(None, path, ['infer']) for path in sys.argv[3:]]
+    print('| database | command | wall, s | processor, s | peak memory, MB |\n|---|---|---:|---:|---:|')
+    for make, path, (verb, *options) in [(m, os.path.join(folder, m.__name__ + '.db'), o) for m, o in jobs] + files:
+        if make and not os.path.exists(path):
             make(path)
-        seconds, memory = run(sys.argv[1], path, *options)
+        command = [sys.argv[1], verb, path, '--format', 'json', '--no-config', *options]
+        wall, processor, memory = zip(*[once(command) for _ in range(RUNS)])
+        name = os.path.basename(path).removesuffix('.db')
         size = os.path.getsize(path) / 1e6
-        print(f'| {name} ({size:.0f} MB) | {" ".join(options)} | {seconds:.2f} | {memory:.0f} |')
+        print(f'| {name} ({size:.0f} MB) | `{" ".join([verb, *options])}` | {statistics.median(wall):.2f} | '
+              f'{statistics.median(processor):.2f} | {max(memory):.0f} |', flush=True)
 
 
 if __name__ == '__main__':
