@@ -85,12 +85,7 @@ impl<'t> Gaps<'t> {
                 at += delimiter.len();
             } else if rest.starts_with("--> statement-breakpoint") {
                 at += "--> statement-breakpoint".len();
-            } else if postgres && rest.starts_with('\\') {
-                at += line();
-            } else if engine == Engine::Sqlite
-                && rest.starts_with('.')
-                && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic())
-            {
+            } else if postgres && rest.starts_with('\\') || engine == Engine::Sqlite && is_dot_command(rest) {
                 at += line();
             } else if mysql && first_word.eq_ignore_ascii_case("delimiter") && !rest.starts_with(char::is_whitespace) {
                 let length = line();
@@ -117,6 +112,11 @@ impl<'t> Gaps<'t> {
             }
         }
     }
+}
+
+/// Tells whether the shell of SQLite reads the line itself.
+fn is_dot_command(text: &str) -> bool {
+    text.starts_with('.') && text[1..].starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 /// Replays a text as one migration and judges it by every rule.

@@ -4,6 +4,7 @@
 
 #![no_main]
 
+#[allow(dead_code, reason = "each target checks one of the properties")]
 #[path = "../property.rs"]
 mod property;
 
