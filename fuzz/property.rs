@@ -139,6 +139,7 @@ pub fn replays(engine: Engine, text: &str) {
         rules: ALL.iter().collect(),
         tables: Vec::new(),
         data: None,
+        budget: std::time::Duration::ZERO,
         verify_indexes: false,
         migrations: true,
         suppressions: Vec::new(),

@@ -1,5 +1,7 @@
 //! The SQL of a file: heads that say what and why, guards that stop it, statements that do nothing the second time.
 
+use std::time::Duration;
+
 use super::unit::{Hand, Part, Unit, down};
 use crate::plan::{Blocks, Guard, Held, Plan, Script, Step, Transaction};
 use crate::schema::Engine;
@@ -11,6 +13,8 @@ pub(super) enum Around {
     Tool,
     /// Nobody does: each step that wants one says BEGIN and COMMIT.
     Explicit,
+    /// Nobody does, and there is one statement only: nothing may stand beside it.
+    Alone,
 }
 
 /// How a file ends its statements.
@@ -24,6 +28,9 @@ pub(super) enum Separator {
 }
 
 const WIDTH: usize = 90;
+
+/// How long a file's statements make others wait.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// Writes the lines of a comment.
 fn comment(out: &mut String, text: &str) {
@@ -82,7 +89,7 @@ pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separa
                  transaction; this only makes sure that it has been run.",
             ),
         }
-        out.script(&step.up, &step.guards, step.done.as_deref());
+        out.script(&step.up, &step.guards, step.done.as_deref(), step.lock_timeout(LONGEST));
     }
     out.text
 }
@@ -95,7 +102,7 @@ pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Sepa
         match down(step) {
             Ok((script, guards)) => {
                 comment(&mut out.text, &format!("Undoes: {}", step.title));
-                out.script(script, guards, None);
+                out.script(script, guards, None, step.undo_lock_timeout(LONGEST));
             }
             Err(why) => {
                 comment(&mut out.text, &format!("Cannot be undone: {}. {why}", step.title));
@@ -143,7 +150,7 @@ impl<'p> Text<'p> {
         }
     }
 
-    fn script(&mut self, script: &Script, guards: &[Guard], done: Option<&str>) {
+    fn script(&mut self, script: &Script, guards: &[Guard], done: Option<&str>, wait: Option<Duration>) {
         let mut first = true;
         let postgres = self.plan.engine == Engine::Postgres;
         let own = script.transaction == Transaction::Own;
@@ -154,11 +161,14 @@ impl<'p> Text<'p> {
             let begin = if self.plan.engine == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
             self.statement(begin, &mut first);
         }
-        if postgres && own {
+        if let (true, Some(wait)) = (postgres && own, wait) {
             // Whoever waits for a lock makes all wait behind it that come later.
-            self.statement("SET LOCAL lock_timeout = '2s'", &mut first);
+            self.statement(&format!("SET LOCAL lock_timeout = '{}ms'", wait.as_millis()), &mut first);
         }
-        if foldable {
+        if self.around == Around::Alone {
+            guards.iter().for_each(|g| self.remark(g));
+            script.statements.iter().for_each(|sql| self.statement(sql, &mut first));
+        } else if foldable {
             let block = block(&script.statements, guards, done);
             self.statement(&block, &mut first);
         } else {
@@ -169,6 +179,12 @@ impl<'p> Text<'p> {
             self.statement("COMMIT", &mut first);
         }
         script.after.iter().for_each(|sql| self.statement(sql, &mut first));
+    }
+
+    /// Writes a guard where nothing can stop the file.
+    fn remark(&mut self, guard: &Guard) {
+        comment(&mut self.text, &format!("Before: {}. This must return no row:", guard.message.trim_end_matches('.')));
+        comment(&mut self.text, &guard.sql);
     }
 
     fn guard(&mut self, guard: &Guard, first: &mut bool) {
@@ -184,10 +200,7 @@ impl<'p> Text<'p> {
                     self.statement(&sql, first);
                 }
             }
-            _ => {
-                comment(&mut self.text, &format!("Before: {} This must return no row:", guard.message));
-                comment(&mut self.text, &guard.sql);
-            }
+            _ => self.remark(guard),
         }
     }
 
@@ -213,7 +226,7 @@ impl<'p> Text<'p> {
 }
 
 /// Tells whether a statement can stand in a PL/pgSQL block as it is: one that returns rows would need a place for them.
-fn fits_in_block(sql: &str) -> bool {
+pub(super) fn fits_in_block(sql: &str) -> bool {
     let verb = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
     matches!(verb.as_str(), "ALTER" | "CREATE" | "DROP" | "UPDATE" | "DELETE" | "INSERT" | "COMMENT")
 }

@@ -214,7 +214,7 @@ pub(super) fn write(
         output.files.push(OutputFile { replaces: true, ..OutputFile::new("atlas.sum", sum) });
     }
     // Drizzle checks rows while it holds the locks of all changes, whether or not an index is built.
-    if plan.engine == Engine::Postgres && (is(Hand::Fallback) || tool.shape == Shape::Drizzle) {
+    if plan.engine == Engine::Postgres && (is(Hand::Fallback) || is(Hand::Needed) || tool.shape == Shape::Drizzle) {
         let name = format!("{}.by_hand.psql", options.name);
         output.files.push(OutputFile::new(name.clone(), hand(plan, plan.steps.iter().collect(), up)));
         output.notes.push(format!(
@@ -223,7 +223,7 @@ pub(super) fn write(
             tool.name
         ));
     }
-    if is(Hand::Needed) {
+    if plan.engine == Engine::Sqlite && is(Hand::Needed) {
         let needed = |p: &&Part<'_>| p.hand == Hand::Needed;
         let ids: Vec<&str> = units.iter().flat_map(|u| &u.steps).filter(needed).map(|p| p.step.id.as_str()).collect();
         let steps = || plan.steps.iter().filter(|s| ids.contains(&s.id.as_str())).collect::<Vec<_>>();
@@ -253,6 +253,8 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, version: &str, name: &str, out
     // Sent as one query, without a transaction of the tool's: each step says its own.
     let around =
         if tool.name == "golang-migrate" && plan.engine == Engine::Postgres { Around::Explicit } else { around };
+    let single = !unit.transaction && tool.outside(plan.engine) == Outside::OneStatement;
+    let around = if single && plan.engine != Engine::Sqlite { Around::Alone } else { around };
     let separator = if tool.shape == Shape::Goose { Separator::Goose } else { Separator::Semicolon };
     let (up, back) = (up(plan, unit, around, separator), back(plan, unit, around, separator));
     let back_in_transaction = unit.steps.iter().all(|p| match down(&p.step) {

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::change::Change;
 use crate::plan::{Down, Phase, Plan, Script, Step, Transaction, sqlite};
 use crate::schema::Engine;
 
 use super::MigrationError;
+use super::text::fits_in_block;
 use super::tools::{Outside, Tool};
 
 /// What one file does.
@@ -51,10 +53,18 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
             }
             (true, _) => (Cow::Borrowed(step), false, Hand::Apart),
         };
+        if !transaction && tool.outside(plan.engine) == Outside::OneStatement && plan.engine != Engine::Sqlite {
+            units.extend(one_by_one(&here).into_iter().map(|step| Unit {
+                slug: String::new(),
+                steps: vec![Part { step: Cow::Owned(step), hand }],
+                transaction,
+            }));
+            last = None;
+            continue;
+        }
         let part = Part { step: here, hand };
-        let alone = !transaction && tool.outside(plan.engine) == Outside::OneStatement;
         // In one transaction a lock that was taken for an instant is held while rows are checked.
-        let same = last == Some((step.phase, transaction)) && !alone;
+        let same = last == Some((step.phase, transaction));
         match units.last_mut().filter(|_| same || tool.one_file) {
             Some(unit) => {
                 unit.transaction &= transaction;
@@ -74,6 +84,33 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
     Ok(units)
 }
 
+/// Divides a step into steps of one statement each: a query that holds two is a transaction. What is undone is undone in the
+/// opposite order, so the last one has the first statement that leads back.
+///
+/// There is no place for guards, and without one an index that is there must not be dropped on the chance that it is what a
+/// failed attempt left: then `CREATE INDEX` says that it exists.
+fn one_by_one(step: &Step) -> Vec<Step> {
+    let drops = step.changes.iter().any(|c| matches!(c, Change::DropIndex { .. }));
+    let leftover = |sql: &&String| !drops && sql.starts_with("DROP INDEX CONCURRENTLY IF EXISTS");
+    let up: Vec<&String> = step.up.statements.iter().filter(|s| !leftover(s)).collect();
+    let count = up.len();
+    let one = |at: usize, sql: &String| {
+        let down = match &step.down {
+            Down::Script { script, guards } => {
+                let from = count - 1 - at;
+                // The first file has all that is left.
+                let to = if at == 0 { script.statements.len() } else { from + 1 };
+                let statements = script.statements.get(from..to).unwrap_or_default().to_vec();
+                Down::Script { script: Script { statements, ..script.clone() }, guards: guards.clone() }
+            }
+            impossible @ Down::Impossible(_) => impossible.clone(),
+        };
+        let title = if count > 1 { format!("{} ({} of {count})", step.title, at + 1) } else { step.title.clone() };
+        Step { title, up: Script { statements: vec![sql.clone()], ..step.up.clone() }, down, ..step.clone() }
+    };
+    up.into_iter().enumerate().map(|(at, sql)| one(at, sql)).collect()
+}
+
 /// Tells whether a script cannot run inside a tool's transaction.
 fn needs_none(engine: Engine, script: &Script) -> bool {
     // CockroachDB carries out each change of a schema by itself anyway (ENGINE: "Online schema changes").
@@ -87,7 +124,7 @@ fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<(Step, Hand), Migrati
     match plan.engine {
         Engine::Sqlite => match (sqlite::inside_transaction(plan, step), &step.done) {
             (Ok(step), _) => Ok((step, Hand::Apart)),
-            (Err(_), Some(done)) => Ok((looked_for(step, done), Hand::Needed)),
+            (Err(_), Some(done)) => Ok((looked_for(plan.engine, step, done), Hand::Needed)),
             (Err(why), None) => {
                 Err(MigrationError::InTransaction { tool: tool.name, why: format!("{}: {why}", step.title) })
             }
@@ -103,7 +140,14 @@ fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<(Step, Hand), Migrati
                 .find_map(|(verb, word)| Some(format!("{verb}{}", sql.strip_prefix(verb)?.strip_prefix(word)?)))
                 .unwrap_or_else(|| sql.clone())
             };
-            let statements = step.up.statements.iter().map(plain).collect();
+            let statements: Vec<String> = step.up.statements.iter().map(plain).collect();
+            if !statements.iter().all(|s| fits_in_block(s)) {
+                let done = step.done.as_deref().ok_or_else(|| MigrationError::InTransaction {
+                    tool: tool.name,
+                    why: format!("{}: its parts commit by themselves", step.title),
+                })?;
+                return Ok((looked_for(plan.engine, step, done), Hand::Needed));
+            }
             let up = Script { statements, transaction: Transaction::Own, ..Script::default() };
             Ok((Step { up, ..step.clone() }, Hand::Fallback))
         }
@@ -111,13 +155,20 @@ fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<(Step, Hand), Migrati
 }
 
 /// Returns a step that stops the file unless the script has been run by hand.
-fn looked_for(step: &Step, done: &str) -> Step {
-    let statements = vec![
+fn looked_for(engine: Engine, step: &Step, done: &str) -> Step {
+    let statements = if engine == Engine::Postgres {
+        vec![format!(
+            "DO $referee$ BEGIN\n  IF NOT EXISTS ({done}) THEN\n    RAISE EXCEPTION 'run the script by hand first';\n  \
+             END IF;\nEND $referee$"
+        )]
+    } else {
+        vec![
         "CREATE TEMP TABLE _referee_by_hand (was_run INTEGER CONSTRAINT run_the_script_by_hand_first CHECK (was_run))"
             .to_string(),
         format!("INSERT INTO temp._referee_by_hand SELECT EXISTS ({done})"),
         "DROP TABLE temp._referee_by_hand".to_string(),
-    ];
+    ]
+    };
     Step {
         up: Script { statements, ..Script::default() },
         down: Down::Impossible("it is undone by the script that leads back by hand, outside of a transaction".into()),

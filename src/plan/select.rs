@@ -640,12 +640,10 @@ fn nearness(wanted: &Wanted, finding: &Finding) -> Option<u8> {
                 () if subject.columns.iter().any(|c| key.columns.contains(c)) => 1,
                 () => 2,
             },
-            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
-                if subject.columns.contains(column) {
-                    1
-                } else {
-                    2
-                }
+            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. }
+                if subject.columns.contains(column) =>
+            {
+                1
             }
             _ => 2,
         };

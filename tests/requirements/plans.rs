@@ -33,6 +33,7 @@ impl Planner {
             _ => None,
         };
         let options = AuditOptions {
+            budget: std::time::Duration::ZERO,
             relations: config.resolve(&input.schema).relations,
             threshold: config::THRESHOLD,
             settings: settings.clone(),
