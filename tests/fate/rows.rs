@@ -387,6 +387,10 @@ impl<'s> Cells<'s> {
         for row in self.live() {
             let (table, _, _) = &self.rows[row];
             let cells: Vec<Option<i64>> = table.columns.iter().map(|c| value(self.cell(row, &c.name))).collect();
+            // Rows of one key have been made one, and what the one must have the other must not.
+            if table.columns.iter().zip(&cells).any(|(c, cell)| !c.nullable && cell.is_none()) {
+                return None;
+            }
             rows.get_mut(&table.name.name)?.insert(cells[0]?, cells);
         }
         let mut root = root;
