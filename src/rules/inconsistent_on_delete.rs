@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_advised_is_not_proposed() {
+        let mut lines: Vec<String> =
+            (0..4).map(|i| format!("c{i}: id int pk, account_id int not-null >accounts.id cascade")).collect();
+        let odd = "odd: id int pk, account_id int not-null >accounts.id restrict".to_string();
+        let found = |lines: &[String]| {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            findings(&schema(Engine::Postgres, &lines), "inconsistent-on-delete")
+        };
+        lines.push(odd);
+        lines.push("accounts: id int pk, odd_id int not-null".into());
+        assert_eq!(found(&lines).len(), 1);
+        // Now CASCADE would close a circle of cascades, so that RESTRICT is what is advised.
+        lines[5] = "accounts: id int pk, odd_id int not-null >odd.id cascade".into();
+        assert_eq!(found(&lines), []);
+    }
+
+    #[test]
     fn few_keys_or_no_clear_majority_say_nothing() {
         assert_eq!(run(&[("cascade", false), ("cascade", false), ("no-action", false)]), []);
         assert_eq!(run(&[("cascade", false), ("cascade", false), ("no-action", false), ("no-action", false)]), []);

@@ -91,7 +91,8 @@ fn ten_thousand_columns_take_no_time() {
     }
     schema.sort();
     let start = std::time::Instant::now();
-    let found = infer(&schema, &[], 0.5);
+    // With advice for each: what depends on all others must not be worked out for each anew.
+    let found = Survey::of(&schema, &[], &[]).report(Model::published(), 0.5, false).proposals;
     assert!(found.len() > 8_000, "{}", found.len());
     // Unoptimised, on a machine that does other things too; the bench has the real number.
     assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
