@@ -11,6 +11,13 @@ fn database() -> (tempfile::TempDir, String) {
     (folder, source)
 }
 
+/// Writes `N%` for every confidence: fitting the weights anew moves them.
+fn without_numbers(tree: &str) -> String {
+    let word = |w: &str| if w.ends_with('%') { "N%".to_string() } else { w.to_string() };
+    let line = |l: &str| l.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    tree.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn tree_comes_out_of_a_database_that_declares_no_key() {
     let (_folder, source) = database();
@@ -18,23 +25,23 @@ fn tree_comes_out_of_a_database_that_declares_no_key() {
     assert_eq!(code, 0);
     let expected = "\
 users
-└── projects (user_id)  undeclared 97% · no index
-    ├── analysis_runs (project_id)  undeclared 97% · no index
-    │   ├── analysis_activity_logs (analysis_run_id)  undeclared 97% · no index
+└── projects (user_id)  undeclared N% · no index
+    ├── analysis_runs (project_id)  undeclared N% · no index
+    │   ├── analysis_activity_logs (analysis_run_id)  undeclared N% · no index
     │   ├── config_sets (analysis_run_id)
-    │   │       undeclared 97% · nullable · no index  (see below)
+    │   │       undeclared N% · nullable · no index  (see below)
     │   └── ↻ projects (latest_analysis_id)
-    │           undeclared 65% · nullable · no index
-    ├── config_sets (project_id)  undeclared 97% · no index
-    │   ├── config_activity_logs (config_set_id)  undeclared 97% · no index
-    │   ├── config_files (config_set_id)  undeclared 97% · no index
-    │   ├── config_optimizations (config_set_id)  undeclared 97% · no index
+    │           undeclared N% · nullable · no index
+    ├── config_sets (project_id)  undeclared N% · no index
+    │   ├── config_activity_logs (config_set_id)  undeclared N% · no index
+    │   ├── config_files (config_set_id)  undeclared N% · no index
+    │   ├── config_optimizations (config_set_id)  undeclared N% · no index
     │   └── ↻ projects (latest_config_set_id)
-    │           undeclared 89% · nullable · no index
-    ├── build_runs (project_id)  undeclared 97% · no index
-    └── deployments (project_id)  undeclared 97% · no index
+    │           undeclared N% · nullable · no index
+    ├── build_runs (project_id)  undeclared N% · no index
+    └── deployments (project_id)  undeclared N% · no index
 ";
-    assert_eq!(tree, expected);
+    assert_eq!(without_numbers(&tree), expected);
 }
 
 #[test]
