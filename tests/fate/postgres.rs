@@ -35,8 +35,10 @@ impl<'s> Postgres<'s> {
         );
         self.client.batch_execute(&sql).unwrap_or_else(|e| panic!("{e:?}: {sql}"));
         let order = self.texts(
-            "SELECT c.conname FROM pg_constraint c JOIN pg_trigger t ON t.tgconstraint = c.oid \
-             WHERE t.tgrelid = c.confrelid AND t.tgname LIKE 'RI_ConstraintTrigger_a%' GROUP BY c.conname ORDER BY min(t.tgname COLLATE \"C\")",
+            // The delete trigger only: where its number is 99999 the update trigger's is 100000, which sorts before it.
+            "SELECT c.conname FROM pg_constraint c JOIN pg_trigger t ON t.tgconstraint = c.oid JOIN pg_proc p ON p.oid = t.tgfoid \
+             WHERE t.tgrelid = c.confrelid AND p.proname LIKE '%\\_del' GROUP BY c.conname \
+             ORDER BY min(t.tgname COLLATE \"C\")",
         );
         for table in &mut schema.tables {
             for key in &mut table.foreign_keys {
