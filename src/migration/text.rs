@@ -13,6 +13,8 @@ pub(super) enum Around {
     Tool,
     /// Nobody does: each step that wants one says BEGIN and COMMIT.
     Explicit,
+    /// The same, and psql runs it: what has been done is passed over.
+    Psql,
     /// Nobody does, and there is one statement only: nothing may stand beside it.
     Alone,
 }
@@ -154,7 +156,8 @@ impl<'p> Text<'p> {
         let mut first = true;
         let postgres = self.plan.engine == Engine::Postgres;
         let own = script.transaction == Transaction::Own;
-        let explicit = self.around == Around::Explicit && own && self.plan.engine != Engine::Cockroach;
+        let explicit =
+            matches!(self.around, Around::Explicit | Around::Psql) && own && self.plan.engine != Engine::Cockroach;
         script.before.iter().for_each(|sql| self.statement(sql, &mut first));
         let foldable = postgres && own && script.statements.iter().all(|s| fits_in_block(s));
         if explicit {
@@ -172,8 +175,17 @@ impl<'p> Text<'p> {
             let block = block(&script.statements, guards, done);
             self.statement(&block, &mut first);
         } else {
+            // What cannot stand in a block is passed over by psql itself.
+            let asked = done.filter(|_| self.around == Around::Psql && !own);
+            if let Some(done) = asked {
+                self.text
+                    .push_str(&format!("SELECT EXISTS ({done}) AS referee_done \\gset\n\\if :referee_done\n\\else\n"));
+            }
             guards.iter().for_each(|g| self.guard(g, &mut first));
             script.statements.iter().for_each(|sql| self.statement(sql, &mut first));
+            if asked.is_some() {
+                self.text.push_str("\\endif\n");
+            }
         }
         if explicit {
             self.statement("COMMIT", &mut first);

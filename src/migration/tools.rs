@@ -249,7 +249,12 @@ pub(super) fn write(
 
 /// Writes the files of one unit.
 fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, version: &str, name: &str, output: &mut Output) {
-    let around = if tool.one_file || !unit.transaction { Around::Explicit } else { Around::Tool };
+    let around = match (tool.one_file, plan.engine) {
+        (true, Engine::Postgres) => Around::Psql,
+        (true, _) => Around::Explicit,
+        (false, _) if unit.transaction => Around::Tool,
+        (false, _) => Around::Explicit,
+    };
     // Sent as one query, without a transaction of the tool's: each step says its own.
     let around =
         if tool.name == "golang-migrate" && plan.engine == Engine::Postgres { Around::Explicit } else { around };
@@ -325,7 +330,8 @@ fn client(engine: Engine) -> &'static str {
 fn hand(plan: &Plan, steps: Vec<&Step>, write: fn(&Plan, &Unit<'_>, Around, Separator) -> String) -> String {
     let steps = steps.into_iter().map(|step| Part { step: Cow::Borrowed(step), hand: Hand::Apart }).collect();
     let unit = Unit { slug: String::new(), steps, transaction: false };
-    format!("{}{}", client(plan.engine), write(plan, &unit, Around::Explicit, Separator::Semicolon))
+    let around = if plan.engine == Engine::Postgres { Around::Psql } else { Around::Explicit };
+    format!("{}{}", client(plan.engine), write(plan, &unit, around, Separator::Semicolon))
 }
 
 /// Numbers the migrations as the folder does, after its last one.

@@ -53,12 +53,14 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
             }
             (true, _) => (Cow::Borrowed(step), false, Hand::Apart),
         };
-        if !transaction && tool.outside(plan.engine) == Outside::OneStatement && plan.engine != Engine::Sqlite {
-            units.extend(one_by_one(&here).into_iter().map(|step| Unit {
-                slug: String::new(),
-                steps: vec![Part { step: Cow::Owned(step), hand }],
-                transaction,
-            }));
+        if !transaction && plan.engine != Engine::Sqlite && !tool.one_file {
+            // A file that fails is run again from its first statement: what it has done must not stand in its way.
+            let steps: Vec<Cow<'p, Step>> = match tool.outside(plan.engine) {
+                Outside::OneStatement => one_by_one(&here).into_iter().map(Cow::Owned).collect(),
+                _ => vec![here],
+            };
+            let alone = |step| Unit { slug: String::new(), steps: vec![Part { step, hand }], transaction };
+            units.extend(steps.into_iter().map(alone));
             last = None;
             continue;
         }

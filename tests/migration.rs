@@ -1,0 +1,212 @@
+//! Files for migration tools, run on real databases with rows as each tool runs them: up, by hand first, down, read back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use referee::engine::SessionOptions;
+use referee::migration::{Folder, Options, TOOLS, find, write};
+use referee::schema::Engine;
+use referee::source::Source;
+use tempfile::TempDir;
+
+#[path = "migration/database.rs"]
+mod database;
+#[path = "migration/runner.rs"]
+mod runner;
+mod support;
+
+use database::{Database, plan, schema_sql};
+use runner::{by_hand, down, first, up};
+
+/// What a plan's files are, beside a first migration that the folder held already.
+struct Written {
+    folder: TempDir,
+    /// What was there before.
+    first: BTreeMap<String, String>,
+    /// What was written, in order.
+    files: Vec<(String, String)>,
+    notes: Vec<String>,
+}
+
+impl Written {
+    fn new(tool: &str, database: &Database) -> Self {
+        let first = first(tool, database.engine, schema_sql(database.engine));
+        let options =
+            Options { name: "mend_references".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
+        let there = Folder { files: first.clone() };
+        let output = write(&plan(database), find(tool).unwrap(), &there, &options)
+            .unwrap_or_else(|e| panic!("{tool}, {:?}: {e}", database.engine));
+        let folder = TempDir::new().unwrap();
+        let put = |path: &str, text: &str, replaces: bool| {
+            let path = folder.path().join(path);
+            assert_eq!(path.exists(), replaces, "{tool}: {}", path.display());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        first.iter().for_each(|(path, text)| put(path, text, false));
+        output.files.iter().for_each(|f| put(&f.path, &f.text, f.replaces));
+        let files = output.files.into_iter().map(|f| (f.path, f.text)).collect();
+        Self { folder, first, files, notes: output.notes }
+    }
+
+    /// Returns the script that is run by hand before, if there is one, and the one that leads back.
+    fn by_hand(&self) -> (Option<&str>, Option<&str>) {
+        let find = |ends: &[&str]| {
+            self.files.iter().find(|(p, _)| ends.iter().any(|e| p.ends_with(e))).map(|(_, text)| text.as_str())
+        };
+        (find(&["by_hand.psql", "by_hand.sqlite"]), find(&["by_hand.down.sqlite"]))
+    }
+}
+
+fn round_trip(tool: &str, engine: Engine) {
+    let database = Database::new(engine);
+    let what = format!("{tool}, {engine:?}");
+    let plan = plan(&database);
+    assert!(plan.refused.is_empty(), "{what}: {:?}", plan.refused);
+    assert!(plan.steps.len() > 3, "{what}: {:?}", plan.steps.iter().map(|s| &s.title).collect::<Vec<_>>());
+    let rows = database.rows();
+    let written = Written::new(tool, &database);
+    let (hand, hand_back) = written.by_hand();
+    assert_eq!(hand.is_some(), written.notes.iter().any(|n| n.contains("run `")), "{what}: {:?}", written.notes);
+
+    // A file that only looks whether the script was run stops, and leaves every row as it was.
+    let needed = hand_back.is_some();
+    if needed {
+        let forgotten = Database::new(engine);
+        let error = up(tool, &forgotten, &written.files).unwrap_err();
+        assert!(error.contains("run_the_script_by_hand_first"), "{what}: {error}");
+        assert_eq!(forgotten.rows(), rows, "{what}");
+        by_hand(&database, hand.unwrap()).unwrap_or_else(|e| panic!("{what}, by hand: {e}"));
+    }
+    up(tool, &database, &written.files).unwrap_or_else(|e| panic!("{what}, up: {e}"));
+    database.same(&plan.after, &what);
+    assert_eq!(database.rows(), rows, "{what}");
+    assert!(database.is_sound(), "{what}");
+    let again = database::plan(&database);
+    assert!(again.steps.is_empty(), "{what}: {:?}", again.steps.iter().map(|s| &s.title).collect::<Vec<_>>());
+
+    if runner::leads_back(tool) {
+        down(tool, &database, &written.files).unwrap_or_else(|e| panic!("{what}, down: {e}"));
+        if let Some(script) = hand_back {
+            by_hand(&database, script).unwrap_or_else(|e| panic!("{what}, back by hand: {e}"));
+        }
+        database.same(&plan.before, &format!("{what}, down"));
+        assert_eq!(database.rows(), rows, "{what}");
+        if let (true, Some(script)) = (needed, hand) {
+            by_hand(&database, script).unwrap_or_else(|e| panic!("{what}, by hand: {e}"));
+        }
+        up(tool, &database, &written.files).unwrap_or_else(|e| panic!("{what}, up again: {e}"));
+        database.same(&plan.after, &format!("{what}, up again"));
+    }
+
+    // By hand first: the tool's files find everything done.
+    if let (Some(script), false) = (hand, needed) {
+        let database = Database::new(engine);
+        by_hand(&database, script).unwrap_or_else(|e| panic!("{what}, by hand: {e}"));
+        database.same(&plan.after, &format!("{what}, by hand"));
+        by_hand(&database, script).unwrap_or_else(|e| panic!("{what}, by hand, again: {e}"));
+        up(tool, &database, &written.files).unwrap_or_else(|e| panic!("{what}, after by hand: {e}"));
+        database.same(&plan.after, &format!("{what}, after by hand"));
+        assert_eq!(database.rows(), rows, "{what}");
+    }
+    assert_read_back(tool, &database, &written, &plan);
+}
+
+/// The folder is read as the tool's, and its migrations lead to the schema that the plan promises.
+fn assert_read_back(tool: &str, database: &Database, written: &Written, plan: &referee::plan::Plan) {
+    let layout = if tool == "sql" { "golang-migrate" } else { tool };
+    let read = |layout: Option<String>| {
+        let path = written.folder.path().to_str().unwrap();
+        let source = Source::parse(path).unwrap().with_sql(Some(database.engine), None, layout);
+        source.open(&SessionOptions::default()).unwrap_or_else(|e| panic!("{tool}: {e}"))
+    };
+    let input = read(Some(layout.to_string()));
+    assert_eq!(input.history.skipped, [], "{tool}, {:?}", database.engine);
+    assert!(input.history.conflicts.is_empty(), "{tool}, {:?}: {:?}", database.engine, input.history.conflicts);
+    let mut expected = plan.after.clone();
+    if written.by_hand().1.is_some() {
+        // What was done by hand is in no migration.
+        let sql = written.by_hand().0.unwrap();
+        let named = plan.steps.iter().filter(|s| !sql.contains(&format!("-- {}", s.title)));
+        expected = plan.before.clone();
+        named.flat_map(|s| &s.changes).for_each(|c| c.apply(&mut expected).unwrap());
+    }
+    // When a key fires among others is no promise of a plan.
+    let comparable = |schema| support::plan::comparable(&support::compare::comparable(schema));
+    let (left, right) = (comparable(input.schema), comparable(expected));
+    assert!(left == right, "{tool}, {:?}, read back\n{}", database.engine, support::compare::difference(&left, &right));
+    assert!(read(None).history.migrations.len() > 1, "{tool}: not recognised");
+}
+
+fn every_tool(engine: Engine) {
+    let mut failures = Vec::new();
+    for tool in TOOLS {
+        let result = std::panic::catch_unwind(|| round_trip(tool.name, engine));
+        if let Err(panic) = result {
+            let text = panic.downcast_ref::<String>().cloned();
+            failures.push(text.or(panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default());
+        }
+    }
+    assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), TOOLS.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn sqlite_by_every_tool() {
+    every_tool(Engine::Sqlite);
+}
+
+#[test]
+fn postgres_by_every_tool() {
+    every_tool(Engine::Postgres);
+}
+
+#[test]
+fn numbers_go_on_where_the_folder_ends() {
+    let database = Database::new(Engine::Sqlite);
+    for (tool, begins) in [
+        ("sql", "0002_mend"),
+        ("drizzle", "0001_mend"),
+        ("prisma", "20260131235959_mend"),
+        ("flyway", "V2__mend"),
+        ("golang-migrate", "000002_mend"),
+        ("dbmate", "20260131235959_mend"),
+        ("goose", "00002_mend"),
+        ("sqlx", "20260131235959_mend"),
+        ("diesel", "2026-01-31-235959_mend"),
+        ("atlas", "20260131235959_mend"),
+        ("refinery", "V2__mend"),
+    ] {
+        let written = Written::new(tool, &database);
+        assert!(written.files[0].0.starts_with(begins), "{tool}: {}", written.files[0].0);
+        let own = written.files.iter().filter(|(p, _)| !written.first.contains_key(p));
+        for (path, _) in own {
+            assert!(path.contains("mend_references") || path.contains("snapshot"), "{tool}: {path}");
+        }
+    }
+}
+
+#[test]
+fn a_journal_and_a_sum_are_extended() {
+    let database = Database::new(Engine::Postgres);
+    let drizzle = Written::new("drizzle", &database);
+    let journal: serde_json::Value =
+        serde_json::from_str(drizzle.files.iter().find(|f| f.0.ends_with("_journal.json")).unwrap().1.as_str())
+            .unwrap();
+    let entries = journal["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 2);
+    assert_eq!((entries[1]["idx"].as_u64(), entries[1]["tag"].as_str()), (Some(1), Some("0001_mend_references")));
+    assert!(entries[1]["when"].as_u64() > entries[0]["when"].as_u64());
+
+    let atlas = Written::new("atlas", &database);
+    let (_, sum) = atlas.files.iter().find(|f| f.0 == "atlas.sum").unwrap();
+    let names: Vec<&str> = sum.lines().skip(1).map(|l| l.split_once(" h1:").unwrap().0).collect();
+    let mut expected: Vec<&str> =
+        atlas.first.keys().chain(atlas.files.iter().map(|f| &f.0)).map(String::as_str).collect();
+    expected.retain(|p| p.ends_with(".sql"));
+    assert_eq!(names, expected);
+    // What stood in the sum of the first file alone stands there still: the hash runs on over the files.
+    let before = atlas.first["atlas.sum"].lines().nth(1).unwrap();
+    assert_eq!(sum.lines().nth(1).unwrap(), before);
+}
