@@ -156,27 +156,37 @@ fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<(Step, Hand), Migrati
     }
 }
 
-/// Returns a step that stops the file unless the script has been run by hand.
+/// Returns a step that stops the file unless the script has been run by hand, up and back.
 fn looked_for(engine: Engine, step: &Step, done: &str) -> Step {
-    let statements = if engine == Engine::Postgres {
-        vec![format!(
-            "DO $referee$ BEGIN\n  IF NOT EXISTS ({done}) THEN\n    RAISE EXCEPTION 'run the script by hand first';\n  \
-             END IF;\nEND $referee$"
-        )]
-    } else {
-        vec![
-        "CREATE TEMP TABLE _referee_by_hand (was_run INTEGER CONSTRAINT run_the_script_by_hand_first CHECK (was_run))"
-            .to_string(),
-        format!("INSERT INTO temp._referee_by_hand SELECT EXISTS ({done})"),
-        "DROP TABLE temp._referee_by_hand".to_string(),
-    ]
-    };
+    let look = |holds: &str, word: &str| Script { statements: look(engine, holds, word), ..Script::default() };
     Step {
-        up: Script { statements, ..Script::default() },
-        down: Down::Impossible("it is undone by the script that leads back by hand, outside of a transaction".into()),
+        up: look(&format!("EXISTS ({done})"), "run_the_script_by_hand_first"),
+        down: match &step.down {
+            Down::Script { .. } => {
+                let script = look(&format!("NOT EXISTS ({done})"), "run_the_script_that_leads_back_first");
+                Down::Script { script, guards: Vec::new() }
+            }
+            impossible @ Down::Impossible(_) => impossible.clone(),
+        },
         guards: Vec::new(),
+        done: None,
         ..step.clone()
     }
+}
+
+/// Writes statements that stop, with a word, where something does not hold.
+fn look(engine: Engine, holds: &str, word: &str) -> Vec<String> {
+    if engine == Engine::Postgres {
+        return vec![format!(
+            "DO $referee$ BEGIN\n  IF NOT ({holds}) THEN\n    RAISE EXCEPTION '{}';\n  END IF;\nEND $referee$",
+            word.replace('_', " ")
+        )];
+    }
+    vec![
+        format!("CREATE TEMP TABLE _referee_by_hand (was_run INTEGER CONSTRAINT {word} CHECK (was_run))"),
+        format!("INSERT INTO temp._referee_by_hand SELECT {holds}"),
+        "DROP TABLE temp._referee_by_hand".to_string(),
+    ]
 }
 
 /// Returns what undoes a step; why not, if nothing does.

@@ -211,6 +211,7 @@ impl Replay {
                     if renamed.schema != table.schema {
                         self.move_sequences(table, &renamed, span, watch);
                     }
+                    self.leave_references(table, &renamed, span, watch);
                     return Some(renamed);
                 }
             }
@@ -302,6 +303,22 @@ impl Replay {
         for key in keys {
             let foreign_key = ForeignKey { firing_order: self.number(), ..key };
             self.make(Change::AddForeignKey { table: partition.clone(), foreign_key }, span, watch);
+        }
+    }
+
+    /// SQLite: other tables' keys go on naming the old table if `legacy_alter_table` is on and `foreign_keys` off ("ALTER
+    /// TABLE RENAME"); so a table is set aside for another of its name.
+    fn leave_references(&mut self, table: &TableName, renamed: &TableName, span: Span, watch: &mut dyn Watch) {
+        let legacy = self.pragmas.contains("legacy_alter_table") && !self.pragmas.contains("foreign_keys");
+        if self.engine != Engine::Sqlite || !legacy {
+            return;
+        }
+        let refers = |(child, key): &(&Table, &ForeignKey)| child.name != *renamed && key.parent == *renamed;
+        let keys: Vec<(TableName, ForeignKey)> =
+            self.schema.foreign_keys().filter(refers).map(|(child, key)| (child.name.clone(), key.clone())).collect();
+        for (child, old) in keys {
+            let new = ForeignKey { parent: table.clone(), ..old.clone() };
+            self.make(Change::AlterForeignKey { table: child, old, new }, span, watch);
         }
     }
 

@@ -128,6 +128,8 @@ pub(super) struct Replay {
     step: Step,
     /// Whether the command at hand may not run at all.
     conditional: bool,
+    /// SQLite: the pragmas that are on, of those that decide what a rename takes along.
+    pragmas: BTreeSet<&'static str>,
 }
 
 impl Replay {
@@ -162,6 +164,7 @@ impl Replay {
             in_transaction: false,
             step: empty,
             conditional: false,
+            pragmas: BTreeSet::from(["foreign_keys"]),
         }
     }
 

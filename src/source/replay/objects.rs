@@ -109,6 +109,20 @@ impl Replay {
                 }
             }
             "database" => self.database = values.first().cloned(),
+            _ if self.engine == Engine::Sqlite => {
+                let known = ["foreign_keys", "legacy_alter_table"].into_iter().find(|n| name.eq_ignore_ascii_case(n));
+                let (Some(pragma), Some(value)) = (known, values.first()) else { return };
+                let on = matches!(value.to_ascii_lowercase().as_str(), "on" | "1" | "yes" | "true");
+                // Inside a transaction this one does nothing ("PRAGMA foreign_keys").
+                if pragma == "foreign_keys" && self.in_transaction {
+                    return;
+                }
+                if on {
+                    self.pragmas.insert(pragma)
+                } else {
+                    self.pragmas.remove(pragma)
+                };
+            }
             _ => {}
         }
     }

@@ -112,6 +112,24 @@ fn the_rebuild_of_a_sqlite_table_keeps_the_keys_that_refer_to_it() {
 }
 
 #[test]
+fn a_sqlite_table_that_is_set_aside_by_a_legacy_rename_keeps_no_references() {
+    let parent = |pragmas: &str| {
+        let sql = format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INT REFERENCES p (id)); {pragmas} BEGIN;
+             ALTER TABLE p RENAME TO old_p; CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); COMMIT;"
+        );
+        run(Engine::Sqlite, &[&sql]).0.table(&"c".into()).unwrap().foreign_keys[0].parent.to_string()
+    };
+    assert_eq!(parent("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON;"), "p");
+    assert_eq!(parent("PRAGMA legacy_alter_table = ON;"), "old_p");
+    assert_eq!(
+        parent("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = 1; PRAGMA legacy_alter_table = OFF;"),
+        "old_p"
+    );
+    assert_eq!(parent("PRAGMA foreign_keys = OFF;"), "old_p");
+}
+
+#[test]
 fn mysql_names_what_has_no_name_and_forgets_inline_references() {
     let sql = "CREATE TABLE p (id INT PRIMARY KEY) ENGINE=InnoDB; CREATE TABLE c (a INT REFERENCES p (id), b INT, FOREIGN KEY (b) \
                REFERENCES p (id)); ALTER TABLE c ADD FOREIGN KEY (a) REFERENCES p (id); ALTER TABLE c DROP FOREIGN KEY c_ibfk_1; \
