@@ -145,7 +145,8 @@ pub static TOOLS: &[Tool] = &[
         makes: "TIME_name.up.sql, TIME_name.down.sql",
         shape: Shape::MarkedPair,
         postgres: Outside::OneStatement,
-        sqlite: Outside::Freely,
+        // `-- no-transaction` counts on PostgreSQL only (`sqlx-sqlite/src/migrate.rs`, 0.8).
+        sqlite: Outside::Never,
         numbers: Numbers::Time,
         one_file: false,
     },

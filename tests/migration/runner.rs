@@ -95,7 +95,7 @@ pub fn up(tool: &str, database: &Database, files: &Files) -> Result<(), String> 
             }
             "dbmate" if path.ends_with(".sql") => all.push(dbmate(file).0),
             "goose" if path.ends_with(".sql") => all.push(goose(file).0),
-            "sqlx" if path.ends_with(".up.sql") => all.push(Sent::whole(file, !file.starts_with("-- no-transaction"))),
+            "sqlx" if path.ends_with(".up.sql") => all.push(sqlx(database, file)),
             "diesel" if path.ends_with("/up.sql") => {
                 let metadata = text(&path.replace("up.sql", "metadata.toml"));
                 all.push(Sent::whole(file, metadata.is_none_or(|m| !m.contains("run_in_transaction = false"))));
@@ -131,9 +131,7 @@ pub fn down(tool: &str, database: &Database, files: &Files) -> Result<(), String
             }
             "dbmate" if path.ends_with(".sql") => all.push(dbmate(file).1),
             "goose" if path.ends_with(".sql") => all.push(goose(file).1),
-            "sqlx" if path.ends_with(".down.sql") => {
-                all.push(Sent::whole(file, !file.starts_with("-- no-transaction")));
-            }
+            "sqlx" if path.ends_with(".down.sql") => all.push(sqlx(database, file)),
             "diesel" if path.ends_with("/down.sql") => {
                 let metadata = text(&path.replace("down.sql", "metadata.toml"));
                 all.push(Sent::whole(file, metadata.is_none_or(|m| !m.contains("run_in_transaction = false"))));
@@ -163,6 +161,11 @@ pub fn by_hand(database: &Database, script: &str) -> Result<(), String> {
 fn flyway<'t>(path: &str, file: &str, text: impl Fn(&str) -> Option<&'t str>) -> Sent {
     let none = text(&format!("{path}.conf")).is_some_and(|c| c.contains("executeInTransaction=false"));
     Sent { pieces: split(file), transaction: !none }
+}
+
+/// The mark counts on PostgreSQL only (`sqlx-sqlite/src/migrate.rs`, 0.8).
+fn sqlx(database: &Database, file: &str) -> Sent {
+    Sent::whole(file, database.engine == Engine::Sqlite || !file.starts_with("-- no-transaction"))
 }
 
 fn dbmate(file: &str) -> (Sent, Sent) {
