@@ -145,9 +145,12 @@ impl<'s> Survey<'s> {
     }
 }
 
-/// Tells whether a table stands for itself and its rows are this database's.
+/// Tells whether a table stands for itself and its rows are this database's. Rows that were moved out of the way by a repair
+/// refer to nothing any more: that is why they were moved.
 fn holds_rows_of_its_own(table: &Table) -> bool {
-    table.partition_of.is_none() && matches!(table.kind, TableKind::Plain | TableKind::Partitioned)
+    !table.name.name.starts_with("_referee_quarantine_")
+        && table.partition_of.is_none()
+        && matches!(table.kind, TableKind::Plain | TableKind::Partitioned)
 }
 
 /// Tells whether a table is kept only to make or to back up another: no key, a name that says so, and at least three quarters
