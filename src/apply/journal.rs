@@ -162,7 +162,8 @@ fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
                 run.at = None;
                 run.done.push(step);
             }
-            Record::Failed { error, .. } => run.error = Some(error),
+            // A guard stops a step before it starts.
+            Record::Failed { step, error, .. } => (run.at, run.error) = (Some(step), Some(error)),
             Record::Finished { .. } | Record::Abandoned { .. } => last = None,
             Record::Run { .. } => {}
         }

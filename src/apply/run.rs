@@ -10,6 +10,9 @@ use crate::plan::{Down, Guard, Plan, Script, Step, Transaction};
 
 /// How many rows of a guard's answer an error shows.
 const SHOWN: usize = 5;
+/// How often, and after which pause, a run asks whether it is its turn: for three seconds in all.
+const TURNS: u32 = 15;
+const BETWEEN_TURNS: Duration = Duration::from_millis(200);
 
 /// Runs the steps of a plan that have not been done yet.
 ///
@@ -22,9 +25,7 @@ pub fn apply(
     journal: &mut Journal,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, ApplyError> {
-    if !writer.take_turn()? {
-        return Err(ApplyError::Busy);
-    }
+    take_turn(writer, watch)?;
     let mut outcome = Outcome::default();
     for (number, step) in plan.steps.iter().enumerate() {
         if watch.stopped() {
@@ -37,7 +38,10 @@ pub fn apply(
             outcome.skipped += 1;
             continue;
         }
-        check(writer, step, &step.guards)?;
+        if let Err(error) = check(writer, step, &step.guards) {
+            journal.failed(&step.id, &error.to_string())?;
+            return Err(error);
+        }
         journal.started(&step.id)?;
         match attempt(writer, step, &step.up, options, watch) {
             Ok(()) => {}
@@ -46,7 +50,9 @@ pub fn apply(
                 return Err(error);
             }
         }
-        if let Some(sql) = step.done.as_ref().filter(|_| !matches!(is_done(writer, step), Ok(true))) {
+        if let Some(sql) = &step.done
+            && !is_done(writer, step)?
+        {
             journal.failed(&step.id, "the database does not show it")?;
             return Err(ApplyError::NotDone { title: step.title.clone(), sql: sql.clone() });
         }
@@ -68,9 +74,7 @@ pub fn undo(
     options: &Options,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, ApplyError> {
-    if !writer.take_turn()? {
-        return Err(ApplyError::Busy);
-    }
+    take_turn(writer, watch)?;
     let mut done = Vec::new();
     for (number, step) in plan.steps.iter().enumerate() {
         if !is_done(writer, step)? {
@@ -95,6 +99,20 @@ pub fn undo(
         outcome.done += 1;
     }
     Ok(outcome)
+}
+
+/// Waits a moment for a run that was killed: the server keeps its lock until it sees that nobody listens any more.
+fn take_turn(writer: &mut dyn Writer, watch: &mut dyn Watch) -> Result<(), ApplyError> {
+    for _ in 0..TURNS {
+        if writer.take_turn()? {
+            return Ok(());
+        }
+        if watch.stopped() {
+            return Err(ApplyError::Stopped);
+        }
+        thread::sleep(BETWEEN_TURNS);
+    }
+    Err(ApplyError::Busy)
 }
 
 /// Tells whether a step has been done. One that cannot tell is never taken for done.
@@ -148,10 +166,13 @@ fn attempt(
         writer.wait_for_locks(limit)?;
         match once(writer, script) {
             Ok(()) => return Ok(()),
-            Err(Failure { error, .. }) if error.kind == EngineErrorKind::Cancelled => return Err(ApplyError::Stopped),
+            // A server, too, cancels statements, by a time limit or an administrator: that is an error like others.
             Err(Failure { error, .. })
-                if error.kind == EngineErrorKind::Busy && attempts <= options.retries && !watch.stopped() =>
+                if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Busy) && watch.stopped() =>
             {
+                return Err(ApplyError::Stopped);
+            }
+            Err(Failure { error, .. }) if error.kind == EngineErrorKind::Busy && attempts <= options.retries => {
                 watch.waits(step, attempts, pause);
                 sleep(pause, watch);
                 pause = (pause * 2).min(LONGEST_PAUSE);

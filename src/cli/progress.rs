@@ -1,17 +1,21 @@
 //! Progress on standard error, for a person who waits at a terminal.
 
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ui::Ui;
-use crate::audit::Progress;
+use crate::audit::Progress as Stages;
+use crate::engine::{Progress, Session};
 
 /// Whoever waits less than this needs no spinner.
 const PATIENCE: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(100);
+/// How often a server is asked how far it has come.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A bar for the stages of an audit.
 pub(super) struct Bar {
@@ -27,7 +31,7 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
+impl Stages for Bar {
     fn stage(&mut self, name: &str, steps: usize) {
         self.bar.finish_and_clear();
         self.started = 0;
@@ -59,12 +63,15 @@ impl Drop for Bar {
 /// A bar for the steps of a run, which may take hours each.
 pub(super) struct Steps {
     bar: ProgressBar,
+    title: Arc<Mutex<String>>,
+    // Dropped at the end, which tells the thread that looks on.
+    looks_on: Option<Sender<()>>,
 }
 
 impl Steps {
     pub fn new(ui: &Ui, count: usize) -> Self {
         if !ui.progress {
-            return Self { bar: ProgressBar::hidden() };
+            return Self { bar: ProgressBar::hidden(), title: Arc::default(), looks_on: None };
         }
         let bar = ProgressBar::new(count as u64);
         let chars = if ui.style.unicode { "━╸ " } else { "=> " };
@@ -72,11 +79,40 @@ impl Steps {
             bar.set_style(style.progress_chars(chars));
         }
         bar.enable_steady_tick(TICK);
-        Self { bar }
+        Self { bar, title: Arc::default(), looks_on: None }
     }
 
-    /// Shows the step that is being done.
+    /// Asks every second how far the running statement has come, and shows it. The thread is never waited for, and what goes
+    /// wrong in it is nobody's concern: the run does not depend on it.
+    pub fn look_on(&mut self, open: impl FnOnce() -> Option<Box<dyn Session>> + Send + 'static) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let (stop, stopped) = mpsc::channel::<()>();
+        let (bar, title) = (self.bar.clone(), Arc::clone(&self.title));
+        self.looks_on = Some(stop);
+        std::thread::spawn(move || {
+            let Some(mut session) = open() else { return };
+            while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                let Ok(progress) = session.progress() else { return };
+                // The title is held while it is written, so that no step is shown with what was said of another.
+                let title = title.lock().unwrap_or_else(PoisonError::into_inner);
+                if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+                    return;
+                }
+                match progress {
+                    Some(progress) => bar.set_message(format!("{}, {title}", far(&progress))),
+                    None => bar.set_message(title.clone()),
+                }
+            }
+        });
+    }
+
+    /// Shows the step that is being done. The time is that of the step.
     pub fn at(&self, number: usize, title: &str) {
+        let mut shown = self.title.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown = title.to_string();
+        self.bar.reset_elapsed();
         self.bar.set_position(number as u64);
         self.bar.set_message(title.to_string());
     }
@@ -87,8 +123,21 @@ impl Steps {
     }
 }
 
+/// Says how far a statement has come: `building index: scanning table 42 %`.
+fn far(progress: &Progress) -> String {
+    let share = u128::from(progress.done) * 100;
+    match share.checked_div(u128::from(progress.total)) {
+        Some(percent) => format!("{} {} %", progress.phase, percent.min(100)),
+        None => progress.phase.clone(),
+    }
+}
+
 impl Drop for Steps {
     fn drop(&mut self) {
+        {
+            let _title = self.title.lock().unwrap_or_else(PoisonError::into_inner);
+            self.looks_on = None;
+        }
         self.bar.finish_and_clear();
     }
 }

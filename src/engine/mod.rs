@@ -106,11 +106,31 @@ pub trait Session: Send {
     /// What the engine says.
     fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError>;
 
+    /// Tells how far the statement has come that a run in this database is at (see [`Writer::take_turn`]); `None` if there is
+    /// none, or the engine does not report it.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn progress(&mut self) -> Result<Option<Progress>, EngineError> {
+        Ok(None)
+    }
+
     /// Returns how many requests have been sent and answered so far.
     fn round_trips(&self) -> u64;
 
     /// Returns something by which another thread can stop the statement that is running.
     fn canceller(&self) -> Box<dyn Fn() + Send + Sync>;
+}
+
+/// How far a statement has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, as the engine calls it: `building index: scanning table`.
+    pub phase: String,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is to do; 0 if it is not known.
+    pub total: u64,
 }
 
 /// One connection that may write: for what applies a plan, never for what reads.

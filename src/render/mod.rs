@@ -32,6 +32,7 @@ use crate::schema::Schema;
 pub use graph::GraphOptions;
 pub use schema::schema_text;
 pub use style::Style;
+pub(crate) use style::wrap;
 pub use summary::{RelationCounts, Summary};
 
 /// The formats of a report.

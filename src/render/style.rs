@@ -90,7 +90,7 @@ pub(super) fn reorders(c: char) -> bool {
 }
 
 /// Breaks prose into lines of at most `width` columns, at spaces; a longer word stands alone on its line.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in tame(text).lines() {
         fill(paragraph.split_whitespace().map(str::to_string), width, "", &mut lines);

@@ -77,6 +77,10 @@ pub fn text(v: &Verification, style: &Style) -> String {
         }
         policy.sample.iter().for_each(|row| out.push_str(&format!("  {}\n", tame(row))));
     }
+    if let Some(d) = &v.delete {
+        out.push_str(&format!("\nA delete from {}: {} (before: {})\n", tame(&d.root.to_string()), d.after, d.before));
+        hang(&mut out, "  ", &tame(&d.summary), style);
+    }
     out.push_str(&format!("\nFindings: {} before, {} now\n", v.findings_before, v.findings_after));
     out
 }
@@ -144,6 +148,15 @@ pub fn markdown(source: &str, v: &Verification) -> String {
                 cell(&d.found)
             ));
         }
+    }
+    if let Some(d) = &v.delete {
+        out.push_str(&format!(
+            "\n## A delete from {}\n\n**{}** now, {} before. {}\n",
+            code(&d.root.to_string()),
+            d.after,
+            d.before,
+            cell(&d.summary)
+        ));
     }
     out.push_str(&format!("\n## Findings\n\n{} before, {} now.\n", v.findings_before, v.findings_after));
     for (title, list) in [("Not mended", &v.remaining), ("New", &v.introduced)] {

@@ -167,6 +167,20 @@ impl Source {
         Ok(Input { label: self.label(), schema, session: Some(session), history: History::default() })
     }
 
+    /// Connects to a server to look on, without reading the catalog; `None` for a source that is no server.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn open_beside(&self, options: &SessionOptions) -> Result<Option<Box<dyn Session>>, SourceError> {
+        Ok(match self {
+            Self::Document(_) | Self::Sql(_) | Self::Sqlite(_) => None,
+            Self::Postgres(url) => {
+                let target = postgres::Target::parse(url, &options.environment)?;
+                Some(postgres::open(&target, options)?)
+            }
+        })
+    }
+
     /// Connects to write; `None` for a source that is no database.
     ///
     /// # Errors

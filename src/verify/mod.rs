@@ -37,6 +37,9 @@ pub struct Verification {
     pub indexes: Vec<IndexChange>,
     /// Queries about policies, and what they returned.
     pub policies: Vec<Answered>,
+    /// What a delete of the table comes to that the plan was made for, before and now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Deleting>,
     /// Findings that the plan was to mend and that are still there: rule and place.
     pub remaining: Vec<Left>,
     /// Findings that were not there before.
@@ -105,6 +108,19 @@ pub struct Answered {
     pub rows: usize,
     /// The first of them.
     pub sample: Vec<String>,
+}
+
+/// What deleting a row of a table comes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Deleting {
+    /// The table.
+    pub root: TableName,
+    /// The verdict in the plan's `before`: `refused`.
+    pub before: String,
+    /// The verdict now: `complete`.
+    pub after: String,
+    /// The verdict now as a sentence.
+    pub summary: String,
 }
 
 /// A finding, in short.
@@ -190,6 +206,7 @@ pub fn verify(
         keys: compare::keys(plan, now),
         indexes: compare::indexes(plan, now),
         policies,
+        delete: None,
         remaining,
         introduced,
         findings_before: judged.before.len(),

@@ -1,7 +1,8 @@
-//! The built binary, run as a user runs it, on schema documents: no engine is needed.
+//! The built binary, run as a user runs it, on schema documents and SQLite files: no server is needed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod apply;
 mod config;
 mod fix;
 mod help;

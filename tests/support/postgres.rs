@@ -5,6 +5,7 @@
 //! that [`fresh_database`] uses; [`servers`] gives them all.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -79,6 +80,21 @@ impl Running {
     /// Returns the URL of a database, over the socket, as the superuser.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@/{database}?host={}&port={}", self.dir.display(), self.port)
+    }
+
+    /// Stops the server at once ("immediate shutdown", as after a crash), starts it again, and waits until it has recovered.
+    pub fn crash(&self) {
+        let started = || {
+            let mut client = Client::connect(&self.url("postgres"), NoTls).ok()?;
+            client.query_one("SELECT pg_postmaster_start_time()::text", &[]).ok().map(|r| r.get::<_, String>(0))
+        };
+        let before = started().expect("a running server");
+        self.guard.stdin.as_ref().expect("its input").write_all(b"crash\n").unwrap();
+        let limit = Instant::now() + Duration::from_secs(30);
+        while started().is_none_or(|now| now == before) {
+            assert!(Instant::now() < limit, "the server did not come back");
+            sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -217,8 +233,10 @@ fn start(bin: &Path, major: u32, setup: &Setup) -> Running {
         // The input ends when the test process does, even if it is killed. A handler that does nothing keeps an interrupt
         // from the terminal from ending the shell before it has cleaned up.
         .arg(
-            "trap : INT TERM HUP; d=$1; shift; \"$@\" & p=$!; cat >/dev/null; kill -INT $p 2>/dev/null; wait $p; \
-             cd /; rm -rf \"$d\"",
+            // A line of input crashes the server and starts it again.
+            "trap : INT TERM HUP; d=$1; shift; \"$@\" & p=$!; \
+             while read -r line; do kill -QUIT $p; wait $p; \"$@\" & p=$!; done; \
+             kill -INT $p 2>/dev/null; wait $p; cd /; rm -rf \"$d\"",
         )
         .arg("sh")
         .arg(&dir)

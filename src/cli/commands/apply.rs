@@ -13,7 +13,7 @@ use super::super::{environment, interrupt, output};
 use super::{Echo, verify};
 use crate::apply::{self, ApplyError, Journal, JournalError, Options, Unfinished, Watch};
 use crate::config::Config;
-use crate::engine::{Observer, SessionOptions};
+use crate::engine::{EngineErrorKind, Observer, SessionOptions};
 use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
 use crate::source::Source;
@@ -25,15 +25,11 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
             .hint("name the database, or write the plan as files: --out DIR"));
     }
     let path = args.apply.journal.clone().unwrap_or_else(|| default_journal(&source));
-    let (mut journal, unfinished) = Journal::open(&path).map_err(journal_error)?;
-    let taken_up = match unfinished {
-        Some(run) if !args.apply.anew => Some(run),
-        Some(_) => {
-            journal.abandon().map_err(journal_error)?;
-            None
-        }
-        None => None,
-    };
+    // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
+    let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };
+    let (mut journal, unfinished) = recorded.map_or((None, None), |(journal, run)| (Some(journal), run));
+    let given_up = args.apply.anew && unfinished.is_some();
+    let taken_up = unfinished.filter(|_| !args.apply.anew);
     let plan = match &taken_up {
         Some(run) => {
             tell(run, &path, ui);
@@ -44,17 +40,35 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
             super::fix::make(args, config, input, ui)?.0
         }
     };
+    let shown = render::plan(PlanFormat::Text, &source.label(), &plan, &ui.style);
     if args.format == PlanFormat::Text {
-        ui.print(&render::plan(args.format, &source.label(), &plan, &ui.style))?;
+        ui.print(&shown)?;
+    } else if !args.apply.yes {
+        // Nobody is asked about what he has not seen.
+        ui.write(&shown);
     }
     if plan.steps.is_empty() {
+        if let Some(journal) = journal.as_mut().filter(|_| given_up) {
+            journal.abandon().map_err(journal_error)?;
+        }
         ui.note("the plan has no steps: nothing is changed");
-        return Ok(if plan.refused.is_empty() { 0 } else { FINDINGS });
+        return Ok(0);
     }
     if !args.apply.yes {
         ask(&plan, &source)?;
     }
+    let mut journal = match journal {
+        Some(journal) => journal,
+        None => match Journal::open(&path).map_err(journal_error)? {
+            (journal, None) => journal,
+            (_, Some(_)) => {
+                return Err(CliError::new(format!("another run began in {} meanwhile", path.display()))
+                    .hint("run the same command again to see what it did"));
+            }
+        },
+    };
     if taken_up.is_none() {
+        // An older run that did not come to its end is given up by the new one.
         journal.begin(&plan).map_err(journal_error)?;
     }
 
@@ -66,18 +80,28 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     interrupt::on_stop(writer.canceller());
     interrupt::writes();
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
-    let mut watch = Shown { steps: Steps::new(ui, plan.steps.len()), ui };
+    let mut steps = Steps::new(ui, plan.steps.len());
+    let beside = SessionOptions { environment: environment::postgres(), ..SessionOptions::default() };
+    let server = source.clone();
+    steps.look_on(move || server.open_beside(&beside).ok().flatten());
+    let mut watch = Shown { steps, ui };
     let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &mut watch);
     drop(watch);
-    let outcome = outcome.map_err(|error| explain(error, &path))?;
+    let outcome = outcome.map_err(|error| explain(error, &path, ui.style.width))?;
     drop(writer);
     let before =
         if outcome.skipped > 0 { format!(", {} had been done before", outcome.skipped) } else { String::new() };
     ui.note(&format!("{} of {} steps done{before}; recorded in {}", outcome.done, plan.steps.len(), path.display()));
 
-    let verification = verify::of(&plan, &args.source, &super::fix::what(args), config, global, ui)?;
+    let what = super::fix::what(args);
+    let verification =
+        verify::of(&plan, &args.source, &what, args.root.as_deref(), config, global, ui).map_err(|error| {
+            error.hint("all steps are done, but not verified: run the same command to see what is left")
+        })?;
+    let mut style = ui.style;
+    style.colour &= args.output.is_none();
     let text = match args.format {
-        PlanFormat::Text | PlanFormat::Sql => format!("\n{}", render::verify::text(&verification, &ui.style)),
+        PlanFormat::Text | PlanFormat::Sql => format!("\n{}", render::verify::text(&verification, &style)),
         PlanFormat::Json => render::verify::json(&source.label(), &verification),
         PlanFormat::Markdown => render::verify::markdown(&source.label(), &verification),
     };
@@ -113,7 +137,7 @@ fn tell(run: &Unfinished, path: &Path, ui: &Ui) {
 
 fn ask(plan: &Plan, source: &Source) -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
-        return Err(CliError::new("nobody is there to ask: standard input is no terminal; nothing was changed")
+        return Err(CliError::new("standard input is no terminal: nobody can be asked; nothing was changed")
             .hint("look at the plan, then say --yes"));
     }
     let rows = plan.steps.iter().filter(|s| s.touches_rows).count();
@@ -142,31 +166,56 @@ fn journal_error(error: JournalError) -> CliError {
     }
 }
 
-fn explain(error: ApplyError, journal: &Path) -> CliError {
+fn explain(error: ApplyError, journal: &Path, width: usize) -> CliError {
     let again = format!("run the same command to go on; {} tells what is done", journal.display());
     match error {
         ApplyError::Guard { title, message, sql, rows } => {
-            CliError::new(format!("{title}: {message}\n{rows}")).hint(format!("the rows come from: {sql}")).hint(again)
+            let mut text =
+                format!("stopped before a step, and nothing of it is done\n  {}\n", fill(&title, "  ", width));
+            text.push_str(&format!("why:\n  {}\n", fill(&message, "  ", width)));
+            // Most guards only ask whether there is a row; those that name it are quoted.
+            if rows.lines().any(|row| row != "1") {
+                text.push_str("what is in the way:\n");
+                rows.lines().for_each(|row| text.push_str(&format!("  {row}\n")));
+            }
+            text.push_str(&format!("found by:\n  {}", fill(&sql, "  ", width)));
+            CliError::new(text)
+                .hint("put that right, then run the same command: it goes on with this step")
+                .hint("or make a new plan, with what else you want to say: --apply --anew")
         }
         ApplyError::Step { title, error, partly } => {
-            let state = if partly {
-                "part of this step is done; going on finishes it"
-            } else {
-                "this step was taken back as a whole"
+            let state = match error.kind {
+                EngineErrorKind::Connect => "whether this step was done is seen when the run goes on",
+                _ if partly => "part of this step is done; going on finishes it",
+                _ => "this step was taken back as a whole",
             };
-            let failed = CliError::new(format!("{title}: {}", error.message)).hint(state);
+            let mut text = format!("a step failed\n  {}\n", fill(&title, "  ", width));
+            text.push_str(&format!("what the database says:\n  {}", fill(&error.message, "  ", width)));
+            let failed = CliError::new(text).hint(state);
             let failed = match error.hint {
-                Some(hint) => failed.hint(hint),
+                Some(hint) => failed.hint(fill(&hint, "      ", width)),
                 None => failed,
             };
-            failed.hint(again)
+            failed.hint(fill(&again, "      ", width))
+        }
+        ApplyError::NotDone { title, sql } => {
+            let mut text = format!("a step ran, but the database does not show it\n  {}\n", fill(&title, "  ", width));
+            text.push_str(&format!("asked by:\n  {}", fill(&sql, "  ", width)));
+            CliError::new(text)
+                .hint("something else changed the same objects, or this is a fault of referee's")
+                .hint("make a new plan from what is there now: --apply --anew")
         }
         ApplyError::Stopped => CliError::Interrupted,
         ApplyError::Busy => CliError::new(error.to_string()).hint("wait for it to end, then run the same command"),
-        ApplyError::Engine(error) => CliError::from(*error),
+        ApplyError::Engine(error) => CliError::from(*error).hint(fill(&again, "      ", width)),
         ApplyError::Journal(error) => journal_error(error),
         other => CliError::new(other.to_string()).hint(again),
     }
+}
+
+/// Breaks a text into lines that fit, each with the lead before it but the first.
+fn fill(text: &str, lead: &str, width: usize) -> String {
+    render::wrap(text, width.saturating_sub(lead.len()).max(20)).join(&format!("\n{lead}"))
 }
 
 /// Shows what a run does.

@@ -2,18 +2,18 @@
 
 use std::fs;
 
-use super::super::args::{Global, VerifyArgs, VerifyFormat, WhatArgs};
+use super::super::args::{Global, OnOff, VerifyArgs, VerifyFormat, WhatArgs};
 use super::super::error::{CliError, FINDINGS};
 use super::super::output;
 use super::super::ui::Ui;
-use crate::audit::audit;
+use crate::audit::{Report, audit};
 use crate::config::Config;
-use crate::findings::Finding;
+use crate::fate::{Fate, Fates, Options as FateOptions};
 use crate::plan::Plan;
 use crate::render;
-use crate::schema::Schema;
+use crate::schema::{Schema, TableName};
 use crate::source::{History, Input};
-use crate::verify::{self, Judged, Verification};
+use crate::verify::{self, Deleting, Judged, Verification};
 
 pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
         foreign_keys: args.foreign_keys,
         min_confidence: None,
     };
-    let verification = of(&plan, &args.source, &what, &config, global, ui)?;
+    let verification = of(&plan, &args.source, &what, None, &config, global, ui)?;
     let mut style = ui.style;
     style.colour &= args.output.is_none();
     let text = match args.format {
@@ -45,11 +45,12 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
     Ok(if verification.verified { 0 } else { FINDINGS })
 }
 
-/// Holds a database against a plan.
+/// Holds a database against a plan, and tells what a delete from the `root` comes to, if the plan was made for that.
 pub(super) fn of(
     plan: &Plan,
     source: &str,
     what: &WhatArgs,
+    root: Option<&str>,
     config: &Config,
     global: &Global,
     ui: &Ui,
@@ -60,11 +61,11 @@ pub(super) fn of(
             .hint("name the database that the plan was made for"));
     }
     let quiet = ui.muted();
-    let judge = |schema: &Schema| -> Result<Vec<Finding>, CliError> {
+    let judge = |schema: &Schema| -> Result<Report, CliError> {
         // Without rows, on both sides alike.
         let input = Input { label: String::new(), schema: schema.clone(), session: None, history: History::default() };
         let options = super::options(what, config, &input, &quiet)?;
-        Ok(audit(input, options, &mut ())?.findings)
+        Ok(audit(input, options, &mut ())?)
     };
     let (before, after) = (judge(&plan.before)?, judge(&input.schema)?);
     let Some(mut session) = input.session.take() else {
@@ -72,7 +73,21 @@ pub(super) fn of(
             .hint("name the database itself"));
     };
     let questions = verify::questions(session.dialect(), &input.schema, &config.policies());
-    let judged = Judged { before: &before, after: &after };
-    let now = input.schema;
-    Ok(verify::verify(plan, &now, judged, &questions, &mut |sql| session.query(sql))?)
+    let judged = Judged { before: &before.findings, after: &after.findings };
+    let mut verification = verify::verify(plan, &after.schema, judged, &questions, &mut |sql| session.query(sql))?;
+    if let Some(typed) = root {
+        let root = super::table(&after.schema, typed)?.name.clone();
+        let on = what.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
+        if let (Some(was), Some(is)) = (delete(&before, &root, config, on), delete(&after, &root, config, on)) {
+            let (before, after) = (was.verdict.to_string(), is.verdict.to_string());
+            verification.delete = Some(Deleting { root, before, after, summary: is.summary });
+        }
+    }
+    Ok(verification)
+}
+
+fn delete(report: &Report, root: &TableName, config: &Config, on: bool) -> Option<Fate> {
+    let demands = config.deletes().in_schema(&report.schema);
+    let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
+    Fates::new(&report.schema, &report.relations, how).of(root)
 }

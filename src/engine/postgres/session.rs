@@ -9,7 +9,9 @@ use std::sync::Arc;
 use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Observer, Rows, Session, Value, cockroach};
+use super::super::{
+    Dialect, EngineError, EngineErrorKind, LookupPlan, Observer, Progress, Rows, Session, Value, cockroach,
+};
 use super::inspect::{self, Catalog};
 use super::lookup::Lookups;
 use super::{DIALECT, errors};
@@ -179,6 +181,28 @@ impl Session for PostgresSession {
 
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
         self.run(sql)
+    }
+
+    /// Asks the view that reports index builds ("CREATE INDEX Progress Reporting"), for the session that holds the lock of a
+    /// run: a lock of two keys has them in `classid` and `objid`, and 2 in `objsubid` ("pg_locks").
+    fn progress(&mut self) -> Result<Option<Progress>, EngineError> {
+        if self.cockroach {
+            return Ok(None);
+        }
+        let answer = self.run(&format!(
+            "SELECT p.phase, p.blocks_done, p.blocks_total, p.tuples_done, p.tuples_total FROM \
+             pg_catalog.pg_stat_progress_create_index AS p JOIN pg_catalog.pg_locks AS l ON l.pid = p.pid WHERE l.locktype = \
+             'advisory' AND l.classid = {} AND l.objid = 0 AND l.objsubid = 2 AND l.database = p.datid AND p.datname = \
+             pg_catalog.current_database()",
+            super::writer::TURN
+        ))?;
+        let Some([phase, numbers @ ..]) = answer.rows.first().map(Vec::as_slice) else { return Ok(None) };
+        let count =
+            |at: usize| numbers.get(at).and_then(Value::integer).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        // Some phases count blocks, others rows, others nothing.
+        let counted = [(count(0), count(1)), (count(2), count(3))].into_iter().find(|(_, total)| *total > 0);
+        let (done, total) = counted.unwrap_or_default();
+        Ok(Some(Progress { phase: phase.text().unwrap_or_default(), done, total }))
     }
 
     fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError> {

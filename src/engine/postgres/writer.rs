@@ -8,7 +8,7 @@ use crate::schema::Schema;
 
 /// The key of the advisory lock that a run holds: "refe" in ASCII. Advisory locks are a database's own (manual, "Advisory
 /// Locks").
-const TURN: i32 = 0x7265_6665;
+pub(super) const TURN: i32 = 0x7265_6665;
 
 /// See the module.
 pub(super) struct PostgresWriter(PostgresSession);
@@ -20,6 +20,10 @@ impl PostgresWriter {
         session.run("SET default_transaction_read_only = off")?;
         session.run("SET statement_timeout = 0")?;
         session.run("SET idle_in_transaction_session_timeout = 0")?;
+        // What a run that was killed had begun must not go on unseen and keep the next run out. The setting is there since
+        // PostgreSQL 14 and on systems that tell of closed sockets (manual, "TCP Settings"); without it the server finds out
+        // at the end of the statement.
+        drop(session.run("SET client_connection_check_interval = '1s'"));
         Ok(Self(session))
     }
 }

@@ -1,0 +1,271 @@
+//! `referee fix --apply` and `referee verify`, on SQLite files.
+
+use rusqlite::Connection;
+
+use crate::support::{Run, Sandbox};
+
+const TABLES: &str = "
+    CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users(id), note TEXT);
+    CREATE TABLE items (id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL REFERENCES orders(id) ON DELETE SET NULL);
+    CREATE TABLE logs (id INTEGER PRIMARY KEY, user_id INTEGER, body TEXT);
+    WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+      INSERT INTO users SELECT i, 'user ' || i FROM n;
+    INSERT INTO orders SELECT id, id, 'note' FROM users;
+    INSERT INTO items SELECT id, id FROM users;
+    INSERT INTO logs SELECT id, id, 'body' FROM users;";
+const ORPHANS: &str = "UPDATE logs SET user_id = user_id + 1000 WHERE id <= 3";
+
+const APPLY: [&str; 4] = ["fix", "shop.db", "--apply", "--yes"];
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    execute(&sandbox, TABLES);
+    sandbox
+}
+
+fn connect(sandbox: &Sandbox) -> Connection {
+    Connection::open(sandbox.path("shop.db")).unwrap()
+}
+
+fn execute(sandbox: &Sandbox, sql: &str) {
+    connect(sandbox).execute_batch(sql).unwrap();
+}
+
+fn ask(sandbox: &Sandbox, sql: &str) -> String {
+    connect(sandbox).query_row(sql, [], |r| r.get(0)).unwrap()
+}
+
+fn schema(sandbox: &Sandbox) -> String {
+    ask(sandbox, "SELECT group_concat(name || coalesce(sql, ''), ';') FROM (SELECT * FROM sqlite_schema ORDER BY name)")
+}
+
+fn apply(sandbox: &Sandbox, more: &[&str]) -> Run {
+    sandbox.run(&[&APPLY[..], more].concat())
+}
+
+#[track_caller]
+fn fits(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
+}
+
+#[test]
+fn without_anybody_to_ask_nothing_is_changed_and_nothing_is_left_behind() {
+    let sandbox = sandbox();
+    let before = schema(&sandbox);
+    let run = sandbox.run(&["fix", "shop.db", "--apply"]);
+    assert_eq!(run.code, 2);
+    assert!(run.out.contains("Rebuild items"), "{}", run.out);
+    assert!(run.err.contains("nothing was changed\n") && run.err.contains("--yes"), "{}", run.err);
+    fits(&run.err);
+    assert_eq!(schema(&sandbox), before);
+    assert!(!sandbox.path("shop.db.referee-run").exists());
+
+    // Whoever wants the verification as JSON is shown the plan all the same before being asked.
+    let run = sandbox.run(&["fix", "shop.db", "--apply", "--format", "json"]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""));
+    assert!(run.err.contains("Rebuild items"), "{}", run.err);
+}
+
+#[test]
+fn a_plan_is_carried_out_and_verified_and_the_second_time_there_is_nothing_to_do() {
+    let sandbox = sandbox();
+    let run = apply(&sandbox, &[]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert!(run.out.contains("\nVerified: the database is as the plan promised (3 steps)\n"), "{}", run.out);
+    assert!(run.out.contains("\nFindings: 7 before, 1 now\n"), "{}", run.out);
+    assert!(run.err.contains("note: 3 of 3 steps done; recorded in shop.db.referee-run"), "{}", run.err);
+    fits(&run.out);
+    assert_eq!(ask(&sandbox, "SELECT group_concat(on_delete, ' ') FROM pragma_foreign_key_list('items')"), "NO ACTION");
+    assert_eq!(ask(&sandbox, "SELECT count(*) || ' ' || sum(user_id) FROM logs"), "300 45150");
+    let (after, recorded) = (schema(&sandbox), sandbox.read("shop.db.referee-run"));
+    assert!(recorded.ends_with("}\n") && recorded.contains("\"event\":\"finished\""), "{recorded}");
+
+    let again = apply(&sandbox, &[]);
+    assert_eq!(again.code, 0, "{}{}", again.out, again.err);
+    assert!(again.out.contains("There is nothing to do."), "{}", again.out);
+    assert!(again.err.contains("nothing is changed"), "{}", again.err);
+    assert_eq!((schema(&sandbox), sandbox.read("shop.db.referee-run")), (after, recorded));
+}
+
+#[test]
+fn a_verification_is_written_in_every_format() {
+    let sandbox = sandbox();
+    let run = sandbox.run(&["fix", "shop.db", "--format", "json", "-o", "plan.json"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let verify = |more: &[&str]| sandbox.run(&[&["verify", "shop.db", "--plan", "plan.json"], more].concat());
+
+    let before = verify(&[]);
+    assert_eq!(before.code, 1, "{}", before.err);
+    assert!(before.out.starts_with("Not verified: 3 steps not done, "), "{}", before.out);
+    assert_eq!(before.out.matches("\n  NOT DONE ").count(), 3, "{}", before.out);
+    fits(&before.out);
+    let json = verify(&["--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((json.code, &document["verified"]), (1, &serde_json::json!(false)));
+    assert_eq!(document["steps"][0]["done"], serde_json::json!(false));
+
+    assert_eq!(apply(&sandbox, &[]).code, 0);
+    let after = verify(&[]);
+    assert_eq!(after.code, 0, "{}{}", after.out, after.err);
+    assert_eq!(after.out.matches("\n  done     ").count(), 3, "{}", after.out);
+    let markdown = verify(&["--format", "markdown", "-o", "report.md"]);
+    assert_eq!((markdown.code, markdown.out.as_str()), (0, ""), "{}", markdown.err);
+    let report = sandbox.read("report.md");
+    assert!(
+        report.contains(
+            "| `items` | `order_id` | `orders (id)` | ON DELETE SET NULL on NOT NULL | ON DELETE NO ACTION |"
+        ),
+        "{report}"
+    );
+    assert!(report.contains("| `logs` | `user_id` | `users (id)` | no key | ON DELETE SET NULL |"), "{report}");
+    let document: serde_json::Value = serde_json::from_str(&verify(&["--format", "json"]).out).unwrap();
+    assert_eq!(document["verified"], serde_json::json!(true));
+
+    // What somebody undoes afterwards is seen.
+    execute(&sandbox, "DROP INDEX logs_user_id_idx");
+    let undone = verify(&[]);
+    assert_eq!(undone.code, 1);
+    assert!(undone.out.contains("NOT DONE Rebuild logs"), "{}", undone.out);
+    let missing = sandbox.run(&["verify", "shop.db", "--plan", "nowhere.json"]);
+    assert!(missing.code == 2 && missing.err.contains("nowhere.json"), "{}", missing.err);
+}
+
+#[test]
+fn a_policy_is_asked_for_by_a_query_that_returns_no_row_afterwards() {
+    let sandbox = sandbox();
+    sandbox.write("referee.toml", "[[policy]]\nparent = \"users\"\non_delete = \"cascade\"\n");
+    let json = sandbox.run(&["fix", "shop.db", "--format", "json", "-o", "plan.json"]);
+    assert_eq!(json.code, 0, "{}", json.err);
+    let question = "Keys to users that are not ON DELETE CASCADE";
+    let before = sandbox.run(&["verify", "shop.db", "--plan", "plan.json"]);
+    assert!(before.out.contains(&format!("{question}: 1 row\n")), "{}", before.out);
+    let run = apply(&sandbox, &[]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert!(run.out.contains(&format!("\n{question}: none\n")), "{}", run.out);
+
+    // Anyone can repeat the query.
+    let report = sandbox.run(&["verify", "shop.db", "--plan", "plan.json", "--format", "json"]).out;
+    let document: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let sql = document["policies"][0]["sql"].as_str().unwrap();
+    let rows = |sandbox: &Sandbox| ask(sandbox, &format!("SELECT count(*) || '' FROM ({sql})"));
+    assert_eq!(rows(&sandbox), "0");
+    execute(&sandbox, "CREATE TABLE late (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users(id))");
+    assert_eq!(rows(&sandbox), "1");
+}
+
+#[test]
+fn a_delete_of_the_root_is_judged_anew() {
+    let sandbox = sandbox();
+    let run = apply(&sandbox, &["--root", "users"]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert!(run.out.contains("\nA delete from users: complete (before: "), "{}", run.out);
+    let fate = sandbox.run(&["fate", "shop.db", "users", "--format", "json"]).out;
+    let document: serde_json::Value = serde_json::from_str(&fate).unwrap();
+    assert_eq!(document["verdict"], serde_json::json!("complete"), "{fate}");
+}
+
+#[test]
+fn orphans_stop_a_key_until_somebody_says_what_becomes_of_them() {
+    let refused = sandbox();
+    execute(&refused, ORPHANS);
+    let run = apply(&refused, &[]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert!(run.out.contains("--orphans quarantine"), "{}", run.out);
+    assert_eq!(ask(&refused, "SELECT count(*) || '' FROM pragma_foreign_key_list('logs')"), "0");
+    assert_eq!(ask(&refused, "SELECT count(*) || '' FROM logs WHERE user_id > 1000"), "3");
+
+    for (how, left, orphans) in [("delete", "297 0", ""), ("set-null", "300 3", ""), ("quarantine", "297 0", "3")] {
+        let sandbox = sandbox();
+        execute(&sandbox, ORPHANS);
+        let run = apply(&sandbox, &["--orphans", how]);
+        assert_eq!(run.code, 0, "{how}: {}{}", run.out, run.err);
+        let rows = "SELECT count(*) || ' ' || sum(user_id IS NULL) FROM logs";
+        assert_eq!(ask(&sandbox, rows), left, "{how}");
+        assert_eq!(ask(&sandbox, "SELECT group_concat(on_delete) FROM pragma_foreign_key_list('logs')"), "SET NULL");
+        if !orphans.is_empty() {
+            let aside = "SELECT count(*) || '' FROM _referee_quarantine_logs_user_id";
+            assert_eq!(ask(&sandbox, aside), orphans);
+        }
+        let again = apply(&sandbox, &[]);
+        assert!(again.code == 0 && again.out.contains("There is nothing to do."), "{how}: {}", again.out);
+    }
+}
+
+#[test]
+fn orphans_that_come_between_plan_and_run_stop_the_run_and_it_goes_on_without_them() {
+    let sandbox = sandbox();
+    // Rows are not counted, so the plan has the key, and its guard finds them.
+    execute(&sandbox, ORPHANS);
+    let before = schema(&sandbox);
+    let stopped = apply(&sandbox, &["--no-data"]);
+    assert_eq!(stopped.code, 2, "{}{}", stopped.out, stopped.err);
+    for words in [
+        "error: stopped before a step",
+        "Rebuild logs",
+        "logs.user_id",
+        "SELECT 1 FROM logs",
+        "run the same command",
+        "--anew",
+    ] {
+        assert!(stopped.err.contains(words), "{words}:\n{}", stopped.err);
+    }
+    fits(&stopped.err);
+    // What came before the step is done, and of the step nothing.
+    assert!(schema(&sandbox) != before && !schema(&sandbox).contains("_referee_old"));
+    assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM pragma_foreign_key_list('logs')"), "0");
+
+    // It is still in the way.
+    let still = apply(&sandbox, &["--no-data"]);
+    assert_eq!(still.code, 2);
+    assert!(
+        still.err.contains("taking up the run in shop.db.referee-run that stopped after 1 of 3 steps"),
+        "{}",
+        still.err
+    );
+    execute(&sandbox, "DELETE FROM logs WHERE user_id > 1000");
+    let done = apply(&sandbox, &["--no-data"]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    assert!(done.err.contains("2 of 3 steps done, 1 had been done before"), "{}", done.err);
+}
+
+#[test]
+fn a_run_that_stopped_can_be_given_up_for_a_new_plan() {
+    let sandbox = sandbox();
+    execute(&sandbox, ORPHANS);
+    assert_eq!(apply(&sandbox, &["--no-data"]).code, 2);
+    let anew = apply(&sandbox, &["--anew", "--orphans", "quarantine"]);
+    assert_eq!(anew.code, 0, "{}{}", anew.out, anew.err);
+    assert!(!anew.err.contains("taking up"), "{}", anew.err);
+    assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM logs"), "297");
+}
+
+#[test]
+fn a_journal_in_use_keeps_a_second_run_out() {
+    let sandbox = sandbox();
+    let before = schema(&sandbox);
+    let held = std::fs::File::create(sandbox.path("runs.jsonl")).unwrap();
+    held.lock().unwrap();
+    let run = apply(&sandbox, &["--journal", "runs.jsonl"]);
+    assert_eq!(run.code, 2, "{}", run.out);
+    assert!(run.err.contains("in use: another run is at work") && run.err.contains("wait for it"), "{}", run.err);
+    fits(&run.err);
+    assert_eq!(schema(&sandbox), before);
+    drop(held);
+    assert_eq!(apply(&sandbox, &["--journal", "runs.jsonl"]).code, 0);
+    // What is no journal is left as it is.
+    sandbox.write("other.txt", "something else\n");
+    let run = apply(&sandbox, &["--journal", "other.txt"]);
+    assert!(run.code == 2 && run.err.contains("line 1") && run.err.contains("--journal"), "{}", run.err);
+    assert_eq!(sandbox.read("other.txt"), "something else\n");
+}
+
+#[test]
+fn nothing_is_applied_to_what_is_no_database() {
+    let sandbox = Sandbox::with_shop();
+    let run = sandbox.run(&["fix", "shop.json", "--apply", "--yes"]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""));
+    assert!(run.err.contains("shop.json is no database") && run.err.contains("--out DIR"), "{}", run.err);
+}
