@@ -1,5 +1,7 @@
 //! From bytes of files to what people read: paths, lines, columns. And from a schema's findings to their bytes.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, Location, Subject, SubjectKind};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 use crate::source::History;
@@ -71,15 +73,16 @@ impl<'h> Places<'h> {
         if self.history.files.is_empty() {
             return;
         }
+        let holders = Holders::of(schema);
         for finding in findings.iter_mut().filter(|f| f.locations.is_empty()) {
-            finding.locations = self.of(finding, schema);
+            finding.locations = self.of(finding, schema, &holders);
         }
     }
 
-    fn of(&self, finding: &Finding, schema: &Schema) -> Vec<Location> {
+    fn of(&self, finding: &Finding, schema: &Schema, holders: &Holders) -> Vec<Location> {
         let mut facts: Vec<(Place, String)> = Vec::new();
         for label in &finding.labels {
-            if let Some(place) = self.fact(finding, schema, &label.place, &label.text)
+            if let Some(place) = self.fact(finding, schema, holders, &label.place, &label.text)
                 && facts.iter().all(|(p, _)| *p != place)
             {
                 facts.push((place, label.text.clone()));
@@ -119,7 +122,7 @@ impl<'h> Places<'h> {
     }
 
     /// Finds the bytes of a fact: `users.workspace_id` / `NOT NULL`, `users_fk` / `ON DELETE SET NULL`.
-    fn fact(&self, finding: &Finding, schema: &Schema, place: &str, text: &str) -> Option<Place> {
+    fn fact(&self, finding: &Finding, schema: &Schema, holders: &Holders, place: &str, text: &str) -> Option<Place> {
         let origins = &self.history.origins;
         let own = finding.subject.table.as_ref().and_then(|t| schema.table(t));
         let on = |word: &str| text.contains(word);
@@ -162,7 +165,33 @@ impl<'h> Places<'h> {
             return Some(index);
         }
         // The names of constraints are those of one table; another table's is meant where this one has none.
-        schema.tables.iter().find_map(key)
+        holders.tables(schema, place).find_map(key)
+    }
+}
+
+/// Which tables hold a key that a fact's place may mean, so that a fact about another table's key costs no search of all.
+struct Holders(BTreeMap<String, Vec<usize>>);
+
+impl Holders {
+    fn of(schema: &Schema) -> Self {
+        let mut holders: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, table) in schema.tables.iter().enumerate() {
+            for key in &table.foreign_keys {
+                let side = crate::relations::side(&table.name, &key.columns);
+                for place in key.name.clone().into_iter().chain([side]) {
+                    let tables = holders.entry(place).or_default();
+                    if tables.last() != Some(&at) {
+                        tables.push(at);
+                    }
+                }
+            }
+        }
+        Self(holders)
+    }
+
+    /// Returns the tables with a key of that name or those columns, in the schema's order.
+    fn tables<'s>(&self, schema: &'s Schema, place: &str) -> impl Iterator<Item = &'s Table> {
+        self.0.get(place).into_iter().flatten().filter_map(|at| schema.tables.get(*at))
     }
 }
 

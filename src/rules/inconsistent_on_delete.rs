@@ -1,12 +1,13 @@
 //! `inconsistent-on-delete`: one key against the majority of the keys to the same parent.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::helpers::fix;
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Safety, Severity, Subject};
-use crate::relations::infer::{Advice, advise, names_actor};
+use crate::relations::infer::{Advice, HouseStyle, advise_in_style, names_actor};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Action, ForeignKey, Table, TableName};
 
@@ -39,13 +40,16 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             groups.entry((&key.parent, nullable, table.name == key.parent)).or_default().push((table, key));
         }
     }
+    // What the schema does everywhere is read once, and only if there is something to advise.
+    let style = OnceCell::new();
     for ((parent, nullable, _), keys) in &groups {
         let Some((majority, count)) = majority(keys) else { continue };
         if majority == Action::SetNull && !nullable {
             continue;
         }
         for (table, key) in keys.iter().filter(|(_, k)| class(k.on_delete) != class(majority)) {
-            let advice = advice(context, table, key);
+            let style = style.get_or_init(|| HouseStyle::of(context.schema, context.relations));
+            let advice = advice(context, style, table, key);
             // Where what is advised is what the key does, the majority is no reason to change it.
             if class(advice.action) == class(key.on_delete) {
                 continue;
@@ -88,11 +92,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Asks for the action of a key as if it were not declared.
-fn advice(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Advice {
+fn advice(context: &Context<'_>, style: &HouseStyle, table: &Table, key: &ForeignKey) -> Advice {
     let mut undeclared = Relation::declared(context.schema, &table.name, key);
     undeclared.on_delete = None;
     undeclared.basis = Basis::Configured;
-    advise(context.schema, context.relations, &undeclared)
+    advise_in_style(context.schema, context.relations, style, &undeclared)
 }
 
 /// Tells whether the odd key is likely to be meant.
