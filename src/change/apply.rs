@@ -1,25 +1,41 @@
 //! Makes a change in a schema.
 
-use super::{Change, ChangeError, Commented, consequences};
+use super::{Change, ChangeError, Commented, Kin, consequences};
 use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName};
 
 impl Change {
     /// Makes the change in a schema, with what the engine does of its own accord: keys to a dropped table go, names follow a
     /// rename, partitions follow their parent.
     ///
-    /// The cost is that of the tables it touches, except where every foreign key has to be looked at (a drop, a rename).
+    /// The cost is that of the tables it touches, except where every table has to be looked at (a drop, a rename, what
+    /// partitions and heirs follow); [`Change::apply_knowing`] spares that.
     ///
     /// # Errors
     /// The table or the object it changes is missing, or the object it makes exists. The schema is then unchanged.
     pub fn apply(&self, schema: &mut Schema) -> Result<(), ChangeError> {
+        self.apply_by(schema, &Kin::unknown())
+    }
+
+    /// Makes the change in a schema of which it is known which tables name which: every change since the schema was empty has
+    /// been made with the same `kin`. The cost is that of the tables it touches.
+    ///
+    /// # Errors
+    /// As [`Change::apply`].
+    pub fn apply_knowing(&self, schema: &mut Schema, kin: &mut Kin) -> Result<(), ChangeError> {
+        self.apply_by(schema, kin)?;
+        kin.learn(self, schema);
+        Ok(())
+    }
+
+    fn apply_by(&self, schema: &mut Schema, kin: &Kin) -> Result<(), ChangeError> {
         match self {
             Self::CreateTable { definition } => return create_table(schema, definition),
-            Self::DropTable { table, cascade } => return consequences::drop_table(schema, table, *cascade),
-            Self::RenameTable { table, to } => return consequences::rename_table(schema, table, to),
+            Self::DropTable { table, cascade } => return consequences::drop_table(schema, kin, table, *cascade),
+            Self::RenameTable { table, to } => return consequences::rename_table(schema, kin, table, to),
             Self::DropColumn { table, column, cascade } => {
                 column_of(found(schema, table)?, column)?;
-                for name in consequences::with_descendants(schema, table) {
-                    consequences::drop_column(schema, &name, column, *cascade);
+                for name in consequences::with_descendants(schema, kin, table) {
+                    consequences::drop_column(schema, kin, &name, column, *cascade);
                 }
                 return Ok(());
             }
@@ -29,13 +45,13 @@ impl Change {
                 if to != column && of.column(to).is_some() {
                     return Err(exists(of, format!("column `{to}`")));
                 }
-                for name in consequences::with_descendants(schema, table) {
-                    consequences::rename_column(schema, &name, column, to);
+                for name in consequences::with_descendants(schema, kin, table) {
+                    consequences::rename_column(schema, kin, &name, column, to);
                 }
                 return Ok(());
             }
             Self::DropConstraint { table, name, cascade } => {
-                consequences::drop_constraint(schema, table, name, *cascade)?;
+                consequences::drop_constraint(schema, kin, table, name, *cascade)?;
                 return Ok(());
             }
             Self::DropIndex { table, index } => {
@@ -43,27 +59,27 @@ impl Change {
                 if !of.indexes.iter().any(|i| i.name == index.name) {
                     return Err(no_such(of, format!("index `{}`", index.name)));
                 }
-                consequences::drop_index(schema, table, &index.name);
+                consequences::drop_index(schema, kin, table, &index.name);
                 return Ok(());
             }
             Self::AddIndex { table, index } => {
                 add_index(found(schema, table)?, index)?;
-                consequences::index_on_partitions(schema, table, index, None);
+                consequences::index_on_partitions(schema, kin, table, index, None);
                 return Ok(());
             }
             Self::AddForeignKey { table, foreign_key } => {
                 self.apply_to(found(schema, table)?)?;
-                consequences::take_over_keys(schema, table, foreign_key);
+                consequences::take_over_keys(schema, kin, table, foreign_key);
                 return Ok(());
             }
-            Self::AttachPartition { table, parent } => return consequences::attach(schema, table, parent),
+            Self::AttachPartition { table, parent } => return consequences::attach(schema, kin, table, parent),
             Self::SetNullable { table, .. }
             | Self::SetType { table, .. }
             | Self::AddColumn { table, .. }
             | Self::AddCheck { table, .. }
             | Self::SetGenerated { table, .. } => {
                 self.apply_to(found(schema, table)?)?;
-                for name in consequences::descendants(schema, table) {
+                for name in consequences::descendants(schema, kin, table) {
                     // A partition or heir that has the column or the check by itself keeps its own (manual, 5.11).
                     if let Some(of) = schema.table_mut(&name) {
                         let _ = self.apply_to(of);
@@ -74,7 +90,7 @@ impl Change {
             Self::AddKey { table, key, primary, index, .. } => {
                 self.apply_to(found(schema, table)?)?;
                 if let Some(index) = index {
-                    consequences::index_on_partitions(schema, table, index, Some((key, *primary)));
+                    consequences::index_on_partitions(schema, kin, table, index, Some((key, *primary)));
                 }
                 return Ok(());
             }

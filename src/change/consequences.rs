@@ -1,49 +1,56 @@
 //! What an engine does of its own accord when something is dropped or renamed.
 
+use std::collections::BTreeSet;
+
 use super::apply::{drops_keys, found, no_such};
+use super::kin::Kin;
 use super::{ChangeError, names};
 use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Schema, Table, TableName};
 use crate::sql::lexer;
 
 /// Returns a table's partitions and heirs, theirs too, in order of name.
-pub(crate) fn descendants(schema: &Schema, table: &TableName) -> Vec<TableName> {
-    let mut found: Vec<TableName> = Vec::new();
+pub(crate) fn descendants(schema: &Schema, kin: &Kin, table: &TableName) -> Vec<TableName> {
+    let mut found: BTreeSet<TableName> = BTreeSet::new();
     if !matches!(schema.engine, Engine::Postgres) {
-        return found;
+        return Vec::new();
     }
     let mut open = vec![table.clone()];
     while let Some(parent) = open.pop() {
-        for table in &schema.tables {
+        for table in kin.naming(schema, &parent).into_iter().map(|at| &schema.tables[at]) {
             let below = table.partition_of.as_ref() == Some(&parent) || table.inherits.contains(&parent);
-            if below && !found.contains(&table.name) {
-                found.push(table.name.clone());
+            if below && found.insert(table.name.clone()) {
                 open.push(table.name.clone());
             }
         }
     }
-    found.sort();
-    found
+    found.into_iter().collect()
 }
 
-pub(super) fn with_descendants(schema: &Schema, table: &TableName) -> Vec<TableName> {
+pub(super) fn with_descendants(schema: &Schema, kin: &Kin, table: &TableName) -> Vec<TableName> {
     let mut all = vec![table.clone()];
-    all.extend(descendants(schema, table));
+    all.extend(descendants(schema, kin, table));
     all
 }
 
-pub(super) fn drop_table(schema: &mut Schema, table: &TableName, cascade: bool) -> Result<(), ChangeError> {
+pub(super) fn drop_table(schema: &mut Schema, kin: &Kin, table: &TableName, cascade: bool) -> Result<(), ChangeError> {
     found(schema, table)?;
     let mut gone = vec![table.clone()];
-    for below in descendants(schema, table) {
+    for below in descendants(schema, kin, table) {
         // Partitions go with their table; heirs only with CASCADE (manual, DROP TABLE).
         let partition = schema.table(&below).is_some_and(|t| t.partition_of.is_some());
         if partition || cascade {
             gone.push(below);
         }
     }
-    schema.tables.retain(|t| !gone.contains(&t.name));
+    for name in &gone {
+        if let Ok(at) = schema.tables.binary_search_by(|t| t.name.cmp(name)) {
+            schema.tables.remove(at);
+        }
+    }
     let keys_go = drops_keys(schema.engine);
-    for other in &mut schema.tables {
+    let naming: BTreeSet<usize> = gone.iter().flat_map(|t| kin.naming(schema, t)).collect();
+    for at in naming {
+        let other = &mut schema.tables[at];
         if keys_go {
             other.foreign_keys.retain(|k| !gone.contains(&k.parent));
         }
@@ -52,7 +59,12 @@ pub(super) fn drop_table(schema: &mut Schema, table: &TableName, cascade: bool) 
     Ok(())
 }
 
-pub(super) fn rename_table(schema: &mut Schema, table: &TableName, to: &TableName) -> Result<(), ChangeError> {
+pub(super) fn rename_table(
+    schema: &mut Schema,
+    kin: &Kin,
+    table: &TableName,
+    to: &TableName,
+) -> Result<(), ChangeError> {
     found(schema, table)?;
     if table == to {
         return Ok(());
@@ -96,7 +108,10 @@ pub(super) fn rename_table(schema: &mut Schema, table: &TableName, to: &TableNam
     schema.tables.insert(at, moved);
     let folds = names::ignores_case(schema.engine);
     let same = |name: &TableName| name == table || folds && name.name.eq_ignore_ascii_case(&table.name);
-    for other in &mut schema.tables {
+    // A table that refers to itself is known by the name it had.
+    let naming: BTreeSet<usize> = kin.naming(schema, table).into_iter().chain([at]).collect();
+    for at in naming {
+        let other = &mut schema.tables[at];
         let mut touched = false;
         for key in other.foreign_keys.iter_mut().filter(|k| same(&k.parent)) {
             key.parent = to.clone();
@@ -128,7 +143,7 @@ fn index_mentions(engine: Engine, index: &Index, column: &str) -> bool {
         || index.predicate.as_deref().is_some_and(|p| mentions(engine, p, column))
 }
 
-pub(super) fn drop_column(schema: &mut Schema, table: &TableName, column: &str, cascade: bool) {
+pub(super) fn drop_column(schema: &mut Schema, kin: &Kin, table: &TableName, column: &str, cascade: bool) {
     let engine = schema.engine;
     let Some(of) = schema.table_mut(table) else { return };
     of.columns.retain(|c| c.name != column);
@@ -159,7 +174,8 @@ pub(super) fn drop_column(schema: &mut Schema, table: &TableName, column: &str, 
     }
     of.unique_keys.retain(|k| !holds(k));
     if cascade && drops_keys(engine) {
-        for other in &mut schema.tables {
+        for at in kin.naming(schema, table) {
+            let other = &mut schema.tables[at];
             other.foreign_keys.retain(|k| k.parent != *table || !k.parent_columns.iter().any(|c| c == column));
         }
     }
@@ -198,7 +214,7 @@ fn rename_qualifier(text: &mut String, table: &str, to: &str) {
     *text = renamed;
 }
 
-pub(super) fn rename_column(schema: &mut Schema, table: &TableName, column: &str, to: &str) {
+pub(super) fn rename_column(schema: &mut Schema, kin: &Kin, table: &TableName, column: &str, to: &str) {
     let engine = schema.engine;
     let rename = |names: &mut Vec<String>| names.iter_mut().filter(|n| *n == column).for_each(|n| *n = to.to_string());
     let Some(of) = schema.table_mut(table) else { return };
@@ -233,7 +249,8 @@ pub(super) fn rename_column(schema: &mut Schema, table: &TableName, column: &str
         rename_in(engine, &mut generated.expression, column, to);
     }
     of.sort();
-    for other in &mut schema.tables {
+    for at in kin.naming(schema, table) {
+        let other = &mut schema.tables[at];
         for key in other.foreign_keys.iter_mut().filter(|k| k.parent == *table) {
             rename(&mut key.parent_columns);
         }
@@ -243,6 +260,7 @@ pub(super) fn rename_column(schema: &mut Schema, table: &TableName, column: &str
 /// Removes a primary key, a unique or exclusion constraint or a check, and with CASCADE the foreign keys that need it.
 pub(super) fn drop_constraint(
     schema: &mut Schema,
+    kin: &Kin,
     table: &TableName,
     name: &str,
     cascade: bool,
@@ -256,7 +274,7 @@ pub(super) fn drop_constraint(
     let is_index = of.indexes.iter().any(|i| i.name == name && i.origin != IndexOrigin::User);
     if of.checks.iter().any(|c| named(&c.name)) {
         of.checks.retain(|c| !named(&c.name));
-        for below in descendants(schema, table) {
+        for below in descendants(schema, kin, table) {
             if let Some(below) = schema.table_mut(&below) {
                 below.checks.retain(|c| !named(&c.name));
             }
@@ -274,18 +292,19 @@ pub(super) fn drop_constraint(
     let partitioned = of.kind == crate::schema::TableKind::Partitioned;
     of.indexes.retain(|i| i.name != name);
     if partitioned {
-        drop_on_partitions(schema, table, &columns);
+        drop_on_partitions(schema, kin, table, &columns);
     }
     if cascade && drops_keys(schema.engine) {
-        for other in &mut schema.tables {
+        for at in kin.naming(schema, table) {
+            let other = &mut schema.tables[at];
             other.foreign_keys.retain(|k| k.parent != *table || k.parent_columns != columns);
         }
     }
     Ok(())
 }
 
-fn drop_on_partitions(schema: &mut Schema, table: &TableName, columns: &[String]) {
-    for below in descendants(schema, table) {
+fn drop_on_partitions(schema: &mut Schema, kin: &Kin, table: &TableName, columns: &[String]) {
+    for below in descendants(schema, kin, table) {
         let Some(below) = schema.table_mut(&below).filter(|t| t.partition_of.is_some()) else { continue };
         let mut gone: Vec<String> = Vec::new();
         if below.primary_key.as_ref().is_some_and(|k| k.columns == columns) {
@@ -297,7 +316,7 @@ fn drop_on_partitions(schema: &mut Schema, table: &TableName, columns: &[String]
     }
 }
 
-pub(super) fn drop_index(schema: &mut Schema, table: &TableName, name: &str) {
+pub(super) fn drop_index(schema: &mut Schema, kin: &Kin, table: &TableName, name: &str) {
     let Some(of) = schema.table_mut(table) else { return };
     let Some(at) = of.indexes.iter().position(|i| i.name == name) else { return };
     let index = of.indexes.remove(at);
@@ -309,7 +328,7 @@ pub(super) fn drop_index(schema: &mut Schema, table: &TableName, name: &str) {
     if of.kind != crate::schema::TableKind::Partitioned {
         return;
     }
-    for below in descendants(schema, table) {
+    for below in descendants(schema, kin, table) {
         if let Some(below) = schema.table_mut(&below).filter(|t| t.partition_of.is_some())
             && let Some(at) = below.indexes.iter().position(|i| same_index(i, &index))
         {
@@ -323,13 +342,19 @@ fn same_index(a: &Index, b: &Index) -> bool {
 }
 
 /// Makes an index of a partitioned table on each of its partitions, unless one like it is there (manual, 5.12).
-pub(super) fn index_on_partitions(schema: &mut Schema, table: &TableName, index: &Index, key: Option<(&Key, bool)>) {
+pub(super) fn index_on_partitions(
+    schema: &mut Schema,
+    kin: &Kin,
+    table: &TableName,
+    index: &Index,
+    key: Option<(&Key, bool)>,
+) {
     let partitioned = schema.table(table).is_some_and(|t| t.kind == crate::schema::TableKind::Partitioned);
     // An index made with ON ONLY is not valid until every partition has one of its own.
     if !partitioned || !index.valid {
         return;
     }
-    for name in descendants(schema, table) {
+    for name in descendants(schema, kin, table) {
         if let Some(below) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
             index_on_partition(below, index, key);
         }
@@ -407,18 +432,18 @@ fn says_the_same(a: &ForeignKey, b: &ForeignKey) -> bool {
 }
 
 /// A partition's key like one that its table is given becomes a part of that one (tablecmds.c, addFkRecurseReferencing).
-pub(super) fn take_over_keys(schema: &mut Schema, table: &TableName, key: &ForeignKey) {
+pub(super) fn take_over_keys(schema: &mut Schema, kin: &Kin, table: &TableName, key: &ForeignKey) {
     if schema.table(table).is_none_or(|t| t.kind != crate::schema::TableKind::Partitioned) {
         return;
     }
-    for name in descendants(schema, table) {
+    for name in descendants(schema, kin, table) {
         if let Some(below) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
             below.foreign_keys.retain(|k| !says_the_same(key, k));
         }
     }
 }
 
-pub(super) fn attach(schema: &mut Schema, table: &TableName, parent: &TableName) -> Result<(), ChangeError> {
+pub(super) fn attach(schema: &mut Schema, kin: &Kin, table: &TableName, parent: &TableName) -> Result<(), ChangeError> {
     let of = schema.table(parent).ok_or_else(|| ChangeError::NoTable(parent.clone()))?.clone();
     let mut keys = of.foreign_keys.clone();
     let mut seen = vec![&of.name];
@@ -434,7 +459,7 @@ pub(super) fn attach(schema: &mut Schema, table: &TableName, parent: &TableName)
     below.foreign_keys.retain(|k| !keys.iter().any(|p| says_the_same(p, k)));
     copy_indexes(&of, below);
     // What is below of it is a partition of the whole from now on.
-    for name in descendants(schema, table) {
+    for name in descendants(schema, kin, table) {
         if let Some(lower) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
             copy_indexes(&of, lower);
         }

@@ -5,11 +5,13 @@
 
 mod apply;
 mod consequences;
+mod kin;
 pub mod names;
 
 pub use apply::rename_key;
 pub(crate) use consequences::descendants;
 pub use consequences::{copy_indexes, part_names};
+pub use kin::Kin;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

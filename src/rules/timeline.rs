@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
 use super::policy::Compiled;
-use crate::change::Change;
+use crate::change::{Change, Kin};
 use crate::findings::Location;
 use crate::findings::places::Places;
 use crate::relations::lookup::{Grade, grade};
@@ -123,6 +123,7 @@ impl<'h> Timeline<'h> {
     pub fn new(engine: Engine, history: &'h History) -> Self {
         let mut walk = Walk {
             schema: Schema::new(engine),
+            kin: Kin::of_nobody(),
             fresh: BTreeSet::new(),
             filled: BTreeSet::new(),
             touched: BTreeMap::new(),
@@ -155,6 +156,7 @@ impl<'h> Timeline<'h> {
 /// The state of the walk.
 struct Walk<'h> {
     schema: Schema,
+    kin: Kin,
     /// Tables that the migration at hand made.
     fresh: BTreeSet<TableName>,
     /// Tables that it wrote rows into, in lower case.
@@ -210,7 +212,9 @@ impl<'h> Walk<'h> {
                 let holds_rows =
                     |t: &TableName| !self.fresh.contains(t) || self.filled.contains(&t.name.to_ascii_lowercase());
                 if !event.fresh {
-                    let keys = self.schema.foreign_keys().filter(|(t, k)| k.parent == *table && holds_rows(&t.name));
+                    let naming = self.kin.naming(&self.schema, table).into_iter().map(|at| &self.schema.tables[at]);
+                    let keys = naming.flat_map(|t| t.foreign_keys.iter().map(move |k| (t, k)));
+                    let keys = keys.filter(|(t, k)| k.parent == *table && holds_rows(&t.name));
                     event.referring = keys.map(|(t, k)| (t.name.clone(), k.clone())).collect();
                 }
                 self.fresh.remove(table);
@@ -220,7 +224,7 @@ impl<'h> Walk<'h> {
         }
         self.timeline.events.push(event);
         // What does not fit is a conflict of the history already.
-        let _ = made.change.apply(&mut self.schema);
+        let _ = made.change.apply_knowing(&mut self.schema, &mut self.kin);
     }
 
     fn rename(&mut self, table: &TableName, to: &TableName, place: Place) {

@@ -269,7 +269,7 @@ impl Replay {
     /// Tells whether a table is another or below it: making that one its parent in turn would be a circle, which the engine
     /// refuses (tablecmds.c: "circular inheritance not allowed").
     fn is_below(&self, table: &TableName, other: &TableName) -> bool {
-        table == other || change::descendants(&self.schema, other).contains(table)
+        table == other || change::descendants(&self.schema, &self.kin, other).contains(table)
     }
 
     /// The sequences of a table's serial columns go where the table goes (manual, ALTER TABLE, SET SCHEMA).

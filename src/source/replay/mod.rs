@@ -18,7 +18,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{Conflict, ConflictKind, File, History, KeyOrigins, Made, Migration, Place, SkippedClause, Step};
-use crate::change::{Change, ChangeError, names};
+use crate::change::{Change, ChangeError, Kin, names};
 use crate::schema::{Engine, Schema, TableName};
 use crate::sql::ast::{Command, Located, Name, Span, Transaction};
 use types::UserTypes;
@@ -102,6 +102,7 @@ fn read_parts(engine: Engine, text: &str, mut parts: Vec<Span>) -> Vec<crate::sq
 pub(super) struct Replay {
     engine: Engine,
     schema: Schema,
+    kin: Kin,
     history: History,
     users: UserTypes,
     /// Views and sequences: what is there and is no table.
@@ -149,6 +150,7 @@ impl Replay {
         Self {
             engine,
             schema: Schema::new(engine),
+            kin: Kin::of_nobody(),
             history: History::default(),
             users: UserTypes::new(),
             others: BTreeSet::new(),
@@ -242,7 +244,7 @@ impl Replay {
     fn make_with(&mut self, change: Change, span: Span, key: Option<KeyOrigins>, watch: &mut dyn Watch) -> bool {
         let made = Made { change, span, conditional: self.conditional };
         watch.change(&self.schema, &self.step, &made);
-        if let Err(error) = made.change.apply(&mut self.schema) {
+        if let Err(error) = made.change.apply_knowing(&mut self.schema, &mut self.kin) {
             self.refused(&made.change, &error, span);
             return false;
         }

@@ -63,7 +63,9 @@ impl Replay {
             let is = |c: &String| c == column;
             child == table && key.columns.iter().any(is) || key.parent == *table && key.parent_columns.iter().any(is)
         };
-        let keys = self.schema.foreign_keys().filter(|(t, k)| holds(&t.name, k));
+        let naming = self.kin.naming(&self.schema, table).into_iter().map(|at| &self.schema.tables[at]);
+        let tables = naming.filter(|t| t.name != *table).chain(self.schema.table(table));
+        let keys = tables.flat_map(|t| t.foreign_keys.iter().map(move |k| (t, k))).filter(|(t, k)| holds(&t.name, k));
         let mut found: Vec<(u32, TableName)> = keys.map(|(t, k)| (k.firing_order, t.name.clone())).collect();
         found.sort();
         let mut tables = vec![table.clone()];

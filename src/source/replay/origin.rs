@@ -18,7 +18,7 @@ impl Replay {
                 self.made.insert(definition.name.clone(), number);
                 self.put_folded(&definition.name);
             }
-            Change::DropTable { .. } => self.forget_dropped(),
+            Change::DropTable { table, .. } => self.forget_dropped(table),
             Change::RenameTable { table, to } => {
                 if let Some(origins) = self.history.origins.remove(table) {
                     self.history.origins.insert(to.clone(), origins);
@@ -119,7 +119,7 @@ impl Replay {
             Change::AddIndex { table, .. } | Change::AddKey { table, .. } | Change::AttachPartition { table, .. } => {
                 self.note_indexes(table);
                 if self.schema.table(table).is_some_and(|t| t.kind == TableKind::Partitioned) {
-                    for below in change::descendants(&self.schema, table) {
+                    for below in change::descendants(&self.schema, &self.kin, table) {
                         self.note_indexes(&below);
                     }
                 }
@@ -149,8 +149,11 @@ impl Replay {
     }
 
     /// A drop takes partitions along.
-    fn forget_dropped(&mut self) {
-        let gone: Vec<TableName> = self.made.keys().filter(|t| self.schema.table(t).is_none()).cloned().collect();
+    fn forget_dropped(&mut self, dropped: &TableName) {
+        let mut gone = vec![dropped.clone()];
+        if self.made.len() > self.schema.tables.len() + 1 {
+            gone = self.made.keys().filter(|t| self.schema.table(t).is_none()).cloned().collect();
+        }
         for table in gone {
             self.made.remove(&table);
             self.history.origins.remove(&table);
