@@ -106,16 +106,18 @@ struct Folder {
     root: PathBuf,
     /// Whose SQL the user wants, where the folder has several engines'.
     engine: Option<Engine>,
+    /// Whether the user says which tool's it is.
+    named: bool,
     /// Paths under the root with `/` between their parts, sorted.
     files: Vec<String>,
 }
 
 impl Folder {
-    fn list(root: &Path, engine: Option<Engine>) -> Result<Self, SourceError> {
+    fn list(root: &Path, engine: Option<Engine>, named: bool) -> Result<Self, SourceError> {
         let mut files = Vec::new();
         collect(root, "", 2, &mut files)?;
         files.sort();
-        Ok(Self { root: root.to_path_buf(), engine, files })
+        Ok(Self { root: root.to_path_buf(), engine, named, files })
     }
 
     fn has(&self, file: &str) -> bool {
@@ -218,7 +220,7 @@ pub fn load(source: &SqlFiles) -> Result<Loaded, SourceError> {
 
 /// Tells whose folder it is, if there is a migration in it; the folder itself, not one below it.
 pub fn recognise(folder: &Path) -> Option<&'static str> {
-    let folder = Folder::list(folder, None).ok()?;
+    let folder = Folder::list(folder, None, false).ok()?;
     let of =
         |layout: &&Layout| (layout.read)(&folder).is_some_and(|f| !f.migrations.is_empty() || !f.choice.is_empty());
     LAYOUTS.iter().find(of).map(|l| l.name)
@@ -238,7 +240,7 @@ fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceErr
     let mut places = vec![source.path.clone()];
     places.extend(USUAL.iter().map(|u| source.path.join(u)).filter(|p| p.is_dir()));
     for place in places {
-        let folder = Folder::list(&place, source.engine)?;
+        let folder = Folder::list(&place, source.engine, source.layout.is_some())?;
         for layout in &wanted {
             let Some(found) = (layout.read)(&folder) else { continue };
             if !found.choice.is_empty() {

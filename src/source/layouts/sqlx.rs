@@ -7,7 +7,7 @@ const WITHOUT: &str = "-- no-transaction";
 pub(super) fn read(folder: &Folder) -> Option<Found> {
     let files = folder.sql_files();
     // Without the mark nothing tells sqlx's folders from others of the same shape.
-    if !files.iter().any(|f| folder.text(f).starts_with(WITHOUT)) {
+    if !folder.named && !files.iter().any(|f| folder.text(f).starts_with(WITHOUT)) {
         return None;
     }
     let mut found = golang_migrate::read(folder).unwrap_or_default();
