@@ -115,7 +115,7 @@ fn the_rebuild_of_a_sqlite_table_keeps_the_keys_that_refer_to_it() {
 fn a_sqlite_table_that_is_set_aside_by_a_legacy_rename_keeps_no_references() {
     let parent = |pragmas: &str| {
         let sql = format!(
-            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INT REFERENCES p (id)); {pragmas} BEGIN;
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p INT REFERENCES p (id)); COMMIT; {pragmas} BEGIN;
              ALTER TABLE p RENAME TO old_p; CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); COMMIT;"
         );
         run(Engine::Sqlite, &[&sql]).0.table(&"c".into()).unwrap().foreign_keys[0].parent.to_string()
