@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use referee::engine::SessionOptions;
+use referee::engine::{Progress, SessionOptions};
 use referee::plan::{Plan, Transaction};
 use referee::render;
 use referee::schema::Schema;
@@ -310,7 +310,8 @@ fn the_next_run_need_not_wait_for_what_a_killed_one_began() {
     // Whoever looks on is told what it waits for.
     let mut beside = Source::parse(&place.source).unwrap().open_beside(&SessionOptions::default()).unwrap().unwrap();
     let limit = Instant::now() + Duration::from_secs(20);
-    while beside.progress().unwrap().is_none_or(|p| p.phase != "waiting for old snapshots") {
+    let waits = |p: Progress| p.phase == "waiting for old snapshots" && p.total == 0;
+    while !beside.progress().unwrap().is_some_and(waits) {
         assert!(Instant::now() < limit, "{:?}", beside.progress());
         sleep(Duration::from_millis(5));
     }

@@ -109,7 +109,8 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     Ok(if verification.verified { 0 } else { FINDINGS })
 }
 
-/// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own.
+/// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the whole URL: the
+/// host may stand in its query, and no run may be taken up on another server.
 fn default_journal(source: &Source) -> PathBuf {
     if let Source::Sqlite(path) = source {
         let mut name = path.as_os_str().to_os_string();
@@ -118,9 +119,8 @@ fn default_journal(source: &Source) -> PathBuf {
     }
     let label = source.label();
     let label = label.split_once("://").map_or(label.as_str(), |(_, rest)| rest);
-    let label = label.split('?').next().unwrap_or(label);
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
-    Path::new(".referee").join(format!("{}.run", label.chars().map(plain).collect::<String>()))
+    Path::new(".referee").join(format!("{}.run", label.chars().map(plain).take(200).collect::<String>()))
 }
 
 fn tell(run: &Unfinished, path: &Path, ui: &Ui) {
@@ -141,10 +141,17 @@ fn ask(plan: &Plan, source: &Source) -> Result<(), CliError> {
             .hint("look at the plan, then say --yes"));
     }
     let rows = plan.steps.iter().filter(|s| s.touches_rows).count();
-    let rows = if rows > 0 { format!(" {rows} of them change rows.") } else { String::new() };
-    let steps = plan.steps.len();
+    let rows = match rows {
+        0 => String::new(),
+        1 => " 1 of them changes rows.".to_string(),
+        _ => format!(" {rows} of them change rows."),
+    };
+    let steps = match plan.steps.len() {
+        1 => "this step".to_string(),
+        count => format!("these {count} steps"),
+    };
     let mut err = io::stderr().lock();
-    let asked = write!(err, "Apply these {steps} steps to {}?{rows} [y/N] ", source.label()).and_then(|()| err.flush());
+    let asked = write!(err, "Apply {steps} to {}?{rows} [y/N] ", source.label()).and_then(|()| err.flush());
     asked.map_err(|e| CliError::output(&e))?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| CliError::output(&e))?;

@@ -199,10 +199,11 @@ impl Session for PostgresSession {
         let Some([phase, numbers @ ..]) = answer.rows.first().map(Vec::as_slice) else { return Ok(None) };
         let count =
             |at: usize| numbers.get(at).and_then(Value::integer).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        // Some phases count blocks, others rows, others nothing.
+        let phase = phase.text().unwrap_or_default();
+        // Some phases count blocks, others rows; while it waits the numbers are those of the phase before.
         let counted = [(count(0), count(1)), (count(2), count(3))].into_iter().find(|(_, total)| *total > 0);
-        let (done, total) = counted.unwrap_or_default();
-        Ok(Some(Progress { phase: phase.text().unwrap_or_default(), done, total }))
+        let (done, total) = counted.filter(|_| !phase.starts_with("waiting")).unwrap_or_default();
+        Ok(Some(Progress { phase, done, total }))
     }
 
     fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError> {
