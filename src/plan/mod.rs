@@ -16,6 +16,7 @@ mod select;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod ways;
 mod words;
 
 use std::fmt;

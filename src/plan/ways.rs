@@ -1,0 +1,115 @@
+//! The ways to mend a finding, and which of them is taken: by whom the user asked for, or of its own accord.
+
+use super::{Input, words};
+use crate::change::Change;
+use crate::findings::{Finding, Safety};
+use crate::rules::policy;
+use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
+
+/// One way to mend a finding.
+pub(super) struct Way {
+    pub word: String,
+    pub title: String,
+    pub safety: Safety,
+    pub changes: Vec<Change>,
+}
+
+/// Returns the ways to mend a finding by changes of the schema, the recommended one first.
+pub(super) fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
+    let mut ways: Vec<Way> = Vec::new();
+    let mut add = |changes: Vec<Change>, safety: Safety, title: String| {
+        let mut word = words::word(&changes);
+        if ways.iter().any(|w| w.changes == changes) {
+            return;
+        }
+        let taken = |word: &str| ways.iter().any(|w| w.word == word);
+        if taken(&word) {
+            let numbered = (2usize..).map(|n| format!("{word}-{n}"));
+            word = numbered.into_iter().find(|w| !taken(w)).unwrap_or(word);
+        }
+        ways.push(Way { word, title, safety, changes });
+    };
+    for fix in finding.fixes.iter().filter(|f| !f.changes.is_empty()) {
+        let [Change::AddForeignKey { table, foreign_key }] = fix.changes.as_slice() else {
+            add(fix.changes.clone(), fix.safety, fix.title.clone());
+            continue;
+        };
+        for action in actions(input, table, foreign_key) {
+            let key = ForeignKey { on_delete: action, ..foreign_key.clone() };
+            let title = format!("Declare the foreign key with ON DELETE {action}");
+            add(vec![Change::AddForeignKey { table: table.clone(), foreign_key: key }], fix.safety, title);
+        }
+    }
+    // Of two keys that disagree one is kept: it is chosen by what it does.
+    if let [one, other] = ways.as_mut_slice()
+        && let ([Change::DropForeignKey { foreign_key: a, .. }], [Change::DropForeignKey { foreign_key: b, .. }]) =
+            (one.changes.as_slice(), other.changes.as_slice())
+        && a.on_delete != b.on_delete
+    {
+        let keeps = [b.on_delete, a.on_delete].map(words::action);
+        one.word = keeps[0].to_string();
+        other.word = keeps[1].to_string();
+    }
+    ways
+}
+
+/// Returns the actions that a new key can have: what a policy demands, what is advised, what else would work.
+fn actions(input: &Input<'_>, child: &TableName, key: &ForeignKey) -> Vec<Action> {
+    let engine = input.schema.engine;
+    let policies: Vec<policy::Compiled<'_>> = input
+        .settings
+        .policies
+        .iter()
+        .map(|p| p.compile(input.schema.default_schema.as_deref()))
+        .filter(|p| p.is_about(child, &key.columns, &key.parent))
+        .collect();
+    let fits = |action: Action| match action {
+        Action::SetNull => input.schema.table(child).is_some_and(|t| can_be_null(t, &key.columns)),
+        Action::SetDefault => false,
+        // These engines do not tell RESTRICT from NO ACTION.
+        Action::Restrict => matches!(engine, Engine::Postgres | Engine::Sqlite),
+        Action::NoAction | Action::Cascade => true,
+    };
+    let demanded = policies.iter().flat_map(|p| p.policy.on_delete.iter().copied()).filter(|a| fits(*a));
+    let others =
+        [Action::Cascade, Action::SetNull, Action::Restrict, Action::NoAction].into_iter().filter(|a| fits(*a));
+    let mut all: Vec<Action> = Vec::new();
+    for action in demanded.chain([key.on_delete]).chain(others) {
+        if !all.contains(&action) && policies.iter().all(|p| p.allows(engine, action)) {
+            all.push(action);
+        }
+    }
+    all
+}
+
+pub(super) fn can_be_null(table: &Table, columns: &[String]) -> bool {
+    columns
+        .iter()
+        .all(|c| table.column(c).is_some_and(|c| c.nullable && c.generated.is_none()) && !table.in_primary_key(c))
+}
+
+/// Returns the option that is taken when nobody chooses.
+pub(super) fn automatic(ways: &[Way], input: &Input<'_>) -> Option<usize> {
+    let first = ways.first()?;
+    let decided = |way: &Way| match way.changes.as_slice() {
+        // What stands against it are orphans only, and what becomes of them has been said.
+        [Change::ValidateForeignKey { .. }] => input.options.orphans.is_some(),
+        _ => false,
+    };
+    (first.safety != Safety::Manual || input.options.manual || decided(first)).then_some(0)
+}
+
+/// Tells what the user chose for a finding.
+pub(super) fn by_user(input: &Input<'_>, finding: &Finding, ways: &[Way]) -> Option<usize> {
+    // A choice about one subject goes before one about a whole rule; of equals, the last one typed.
+    let about_subject = |typed: &str| {
+        let bare = |text: &str| text.replace(' ', "");
+        bare(typed) == bare(&finding.subject.place()) || Some(typed) == finding.subject.name.as_deref()
+    };
+    let about_rule = |typed: &str| typed.eq_ignore_ascii_case(finding.rule) || typed.eq_ignore_ascii_case(finding.code);
+    let find = |about: &dyn Fn(&str) -> bool| {
+        let mut choices = input.options.choose.iter().rev().filter(|(subject, _)| about(subject));
+        choices.find_map(|(_, word)| ways.iter().position(|w| words::means(word, &w.word)))
+    };
+    find(&about_subject).or_else(|| find(&about_rule))
+}
