@@ -328,7 +328,7 @@ impl Bench<'_, '_> {
             ruling.shape = Shape::Referring { but_root: false };
             return;
         }
-        if when == When::Queue && self.always_earlier(l.child, l.parent, &setters) {
+        if matches!(when, When::Queue | When::Queued) && self.always_earlier(l.child, l.parent, &setters) {
             ruling.class = perhaps;
             ruling.shape = Shape::Survivors(setters);
             return;

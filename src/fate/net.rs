@@ -222,7 +222,12 @@ impl<'s> Net<'s> {
                     && !nulled.is_empty()
                     && !(all && nulled.len() == changed.len())
                 {
-                    return fail(format!("MATCH FULL allows no reference of `{}` that is NULL in part", child.name));
+                    // What SET NULL wrote is checked like what anybody writes, by an event of its own (`ri_triggers.c`,
+                    // `RI_FKey_check`), which passes over rows that are gone by then.
+                    let when =
+                        if semantics.contradiction == When::Queue { When::Queued } else { semantics.contradiction };
+                    let why = format!("MATCH FULL allows no reference of `{}` that is NULL in part", child.name);
+                    return (Act::Fail(when), Some(why));
                 }
                 if nulled.is_empty() && action == Action::SetDefault { (Act::Default, None) } else { (Act::Null, None) }
             }

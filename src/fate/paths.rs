@@ -28,8 +28,16 @@ pub(crate) fn compare(net: &Net<'_>, when: When, escape: &[usize], check: &[usiz
     if when == When::End {
         return Before::Always;
     }
-    if when == When::Queue && escape.len() != check.len() {
-        return if escape.len() < check.len() { Before::Always } else { Before::Never };
+    if matches!(when, When::Queue | When::Queued) {
+        // A key whose columns the action has changed no longer finds the row.
+        let finds_it = match (escape.last(), check.last()) {
+            (Some(&e), Some(&c)) => !net.links[e].shares_column(&net.links[c].changed),
+            _ => true,
+        };
+        let turn = check.len() + usize::from(when == When::Queued && finds_it);
+        if escape.len() != turn {
+            return if escape.len() < turn { Before::Always } else { Before::Never };
+        }
     }
     let shared = escape.iter().zip(check).take_while(|(a, b)| a == b).count();
     let certain = if same_rows { escape.len().saturating_sub(1) } else { 0 };

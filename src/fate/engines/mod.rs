@@ -17,6 +17,8 @@ pub(crate) enum When {
     End,
     /// When its turn comes in a queue that holds the actions too: all of one level before all of the next.
     Queue,
+    /// In such a queue, but one level after its turn: the action succeeds and queues the check of what it wrote.
+    Queued,
     /// At once, before the next action: whatever an action sets off is finished before the action after it begins.
     Descent,
 }
