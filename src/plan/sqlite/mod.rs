@@ -1,7 +1,7 @@
 //! SQLite's recipes: indexes by themselves, everything else by rebuilding the table, all changes of a table at once.
 //!
-//! The texts of the definitions are edited ([`text`]), the script that puts them in place is written ([`rebuild`]), and
-//! each step is run up and down on an empty copy in memory ([`rehearsal`]) before it becomes part of a plan.
+//! The texts of the definitions are edited (`text`), the script that puts them in place is written (`rebuild`), and
+//! each step is run up and down on an empty copy in memory (`rehearsal`) before it becomes part of a plan.
 
 mod index;
 mod orphans;
