@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{IndexChange, KeyChange};
 use crate::change::Change;
 use crate::plan::{Plan, Step};
-use crate::schema::{ForeignKey, Index, Match, Schema, Table, TableName, Timing};
+use crate::schema::{Check, Column, DataType, ForeignKey, Index, Key, Match, Schema, Table, TableName, Timing};
 
 /// Something that is not as the plan promised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -62,11 +62,20 @@ fn table(expected: &Table, found: &Table, differences: &mut Vec<Difference>) {
         if column.nullable != other.nullable {
             differences.push(difference(name, what.clone(), null(column.nullable), null(other.nullable)));
         }
+        if comparable(&column.data_type) != comparable(&other.data_type) {
+            differences.push(difference(name, what.clone(), &column.data_type.raw, &other.data_type.raw));
+        }
+        let collation = |c: &Column| c.collation.as_ref().map_or("the default collation".into(), |c| c.name.clone());
+        if collation(column) != collation(other) {
+            differences.push(difference(name, what.clone(), collation(column), collation(other)));
+        }
         let default = |d: &Option<String>| if d.is_some() { "a default" } else { "no default" };
         if column.default.is_some() != other.default.is_some() {
             differences.push(difference(name, what, default(&column.default), default(&other.default)));
         }
     }
+    both(&unique(expected), &unique(found), name, differences);
+    both(&checks(expected), &checks(found), name, differences);
     both(
         &expected.foreign_keys.iter().map(|k| (key_title(k), key_text(k))).collect::<Vec<_>>(),
         &found.foreign_keys.iter().map(|k| (key_title(k), key_text(k))).collect::<Vec<_>>(),
@@ -79,6 +88,25 @@ fn table(expected: &Table, found: &Table, differences: &mut Vec<Difference>) {
         name,
         differences,
     );
+}
+
+/// Returns what is the same in all spellings of a type.
+fn comparable(of: &DataType) -> (&str, &[u32], bool, Option<&str>) {
+    (&of.base, &of.arguments, of.unsigned, of.domain.as_deref())
+}
+
+/// Lists the primary key and the `UNIQUE` constraints, by what they are over: their names bear on nothing here.
+fn unique(table: &Table) -> Vec<(String, String)> {
+    let text = |key: &Key| format!("({}){}", key.columns.join(", "), if key.deferrable { " deferrable" } else { "" });
+    let primary = table.primary_key.iter().map(|key| ("primary key".to_string(), text(key)));
+    let others = table.unique_keys.iter().map(|key| (format!("unique ({})", key.columns.join(", ")), text(key)));
+    primary.chain(others).collect()
+}
+
+/// Lists the `CHECK` constraints that have names, by these: engines write their conditions anew.
+fn checks(table: &Table) -> Vec<(String, String)> {
+    let state = |check: &Check| if check.validated { "there" } else { "rows not checked" }.to_string();
+    table.checks.iter().filter_map(|c| Some((format!("check {}", c.name.clone()?), state(c)))).collect()
 }
 
 /// Pairs what has the same title and text; of what is left, what has the same title.
@@ -113,12 +141,13 @@ fn key_title(key: &ForeignKey) -> String {
 fn key_text(key: &ForeignKey) -> String {
     let mut text = format!("({}) -> {} ({})", key.columns.join(", "), key.parent, key.parent_columns.join(", "));
     text.push_str(&format!(" ON UPDATE {} {}", key.on_update, state(key)));
-    for (word, written) in
-        [("deferrable", key.timing != Timing::Immediate), ("MATCH FULL", key.matching == Match::Full)]
-    {
-        if written {
-            text.push_str(&format!(", {word}"));
-        }
+    match key.timing {
+        Timing::Immediate => {}
+        Timing::Deferrable => text.push_str(", deferrable"),
+        Timing::Deferred => text.push_str(", deferrable initially deferred"),
+    }
+    if key.matching == Match::Full {
+        text.push_str(", MATCH FULL");
     }
     text
 }
@@ -234,4 +263,65 @@ pub(super) fn indexes(plan: &Plan, now: &Schema) -> Vec<IndexChange> {
 
 fn changes(plan: &Plan) -> impl Iterator<Item = (&Step, &Change)> {
     plan.steps.iter().flat_map(|s| s.changes.iter().map(move |c| (s, c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Engine;
+
+    fn members() -> Table {
+        let mut members = Table::new(TableName::new("members"));
+        members.columns.push(Column::new("id", DataType::parse(Engine::Postgres, "bigint")));
+        members.columns.push(Column::new("note", DataType::parse(Engine::Postgres, "character varying(20)")));
+        members.primary_key = Some(Key::new(["id"]));
+        members
+    }
+
+    fn between(expected: &Table, found: &Table) -> Vec<String> {
+        let mut differences = Vec::new();
+        table(expected, found, &mut differences);
+        differences.into_iter().map(|d| format!("{}: {} instead of {}", d.what, d.found, d.expected)).collect()
+    }
+
+    #[test]
+    fn spellings_and_names_of_keys_are_no_difference() {
+        let mut found = members();
+        found.columns[1].data_type = DataType::parse(Engine::Postgres, "varchar(20)");
+        found.primary_key = Some(Key { name: Some("members_pkey".into()), ..Key::new(["id"]) });
+        assert_eq!(between(&members(), &found), Vec::<String>::new());
+    }
+
+    #[test]
+    fn types_keys_and_checks_that_differ_are_named() {
+        let mut found = members();
+        found.columns[0].data_type = DataType::parse(Engine::Postgres, "integer");
+        found.primary_key = None;
+        let check =
+            Check { name: Some("note_is_not_null".into()), expression: "note IS NOT NULL".into(), validated: false };
+        found.checks.push(check);
+        assert_eq!(
+            between(&members(), &found),
+            [
+                "column id: integer instead of bigint",
+                "primary key: missing instead of (id)",
+                "check note_is_not_null: rows not checked instead of missing",
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_that_are_checked_at_another_time_differ() {
+        let key = |timing: Timing| {
+            let mut table = members();
+            let mut key = ForeignKey::new(["id"], TableName::new("users"), ["id"]);
+            key.name = Some("members_id_fkey".into());
+            key.timing = timing;
+            table.foreign_keys.push(key);
+            table
+        };
+        let (expected, found) = (key(Timing::Deferrable), key(Timing::Deferred));
+        assert_eq!(between(&expected, &found).len(), 1);
+        assert_eq!(between(&found, &found), Vec::<String>::new());
+    }
 }
