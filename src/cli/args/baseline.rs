@@ -1,0 +1,35 @@
+//! The arguments of `baseline`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::SOURCES;
+use super::audit::WhatArgs;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  referee baseline write shop.db\n  referee audit shop.db --baseline referee-baseline.json"
+)]
+pub(in crate::cli) struct BaselineArgs {
+    #[command(subcommand)]
+    pub command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum BaselineCommand {
+    /// Write the findings of today to a file
+    Write(BaselineWriteArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("Reasons that you wrote into an older file of the same name are kept.\n\n{SOURCES}\n\nExamples:\n  referee baseline write shop.db\n  referee baseline write shop.db --data -o known.json\n  referee audit shop.db --data --baseline known.json"))]
+pub(in crate::cli) struct BaselineWriteArgs {
+    /// The database or schema document
+    pub source: String,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE", default_value = "referee-baseline.json")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub what: WhatArgs,
+}

@@ -1,0 +1,139 @@
+//! The arguments of `fix`: what is planned, where it is written, how it is carried out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use globset::Glob;
+
+use super::SOURCES;
+use super::values::{OnOff, confidence, duration, glob, rule};
+use crate::plan::OrphanPolicy;
+use crate::render::PlanFormat;
+use crate::rules::Rule;
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=set-null --orphans quarantine\n  referee fix postgres://app@localhost/shop --root users --format markdown"))]
+pub(in crate::cli) struct FixArgs {
+    /// The database, folder of migrations or schema document
+    pub source: String,
+    /// How to write the plan
+    #[arg(long, default_value = "text")]
+    pub format: PlanFormat,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Mend what these rules find only, by name or code
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub only: Vec<&'static Rule>,
+    /// Do not mend what these rules find
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub skip: Vec<&'static Rule>,
+    /// Mend tables that match GLOB only; can be given several times
+    #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
+    pub tables: Vec<Glob>,
+    /// Make the smallest repair by which a delete of TABLE's rows goes through and
+    /// leaves nothing behind (see `referee fate`); other findings only with --only
+    #[arg(long, value_name = "TABLE")]
+    pub root: Option<String>,
+    /// Where there is a choice: the finding's place (or its constraint or rule) and
+    /// the word of the option; can be given several times
+    #[arg(long, value_name = "SUBJECT=WORD", value_parser = choice)]
+    pub choose: Vec<(String, String)>,
+    /// What becomes of rows without a parent where a key needs them gone
+    #[arg(long, value_name = "WHAT")]
+    pub orphans: Option<OrphansArg>,
+    /// Plan repairs that need a decision, too, by their recommended option
+    #[arg(long)]
+    pub manual: bool,
+    /// How long a statement may wait for a lock: 2s, 500ms
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// Do not count rows without a parent first
+    #[arg(long)]
+    pub no_data: bool,
+    /// SQLite: whether the application runs PRAGMA foreign_keys = ON
+    #[arg(long, value_name = "STATE")]
+    pub foreign_keys: Option<OnOff>,
+    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+    #[command(flatten)]
+    pub files: FilesArgs,
+    #[command(flatten)]
+    pub apply: ApplyArgs,
+}
+
+/// What becomes of rows without a parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OrphansArg {
+    /// They are deleted
+    Delete,
+    /// Their reference becomes NULL
+    SetNull,
+    /// They are moved to a table of their own
+    Quarantine,
+}
+
+impl From<OrphansArg> for OrphanPolicy {
+    fn from(orphans: OrphansArg) -> Self {
+        match orphans {
+            OrphansArg::Delete => Self::Delete,
+            OrphansArg::SetNull => Self::SetNull,
+            OrphansArg::Quarantine => Self::Quarantine,
+        }
+    }
+}
+
+/// Writing a plan as files of a migration tool.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub(in crate::cli) struct FilesArgs {
+    /// Write the plan as migrations into DIR, for the tool that --layout names or DIR
+    /// shows: sql, drizzle, prisma, flyway, golang-migrate, dbmate, goose, sqlx,
+    /// diesel, atlas, refinery
+    #[arg(long, value_name = "DIR", conflicts_with = "apply")]
+    pub out: Option<PathBuf>,
+    /// What the migration is called
+    #[arg(long, value_name = "NAME", default_value = "mend_references", value_parser = migration_name)]
+    pub name: String,
+}
+
+/// Running a plan.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Apply")]
+pub(in crate::cli) struct ApplyArgs {
+    /// Carry the plan out, after a question, and verify what came of it. A run that was
+    /// killed is taken up where it stopped
+    #[arg(long)]
+    pub apply: bool,
+    /// Do not ask
+    #[arg(long, requires = "apply")]
+    pub yes: bool,
+    /// How often a step that gets no lock is tried again
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "apply")]
+    pub retries: u32,
+    /// Where the run is recorded [default: beside a SQLite file, else in .referee]
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    pub journal: Option<PathBuf>,
+    /// Do not take up the run that was killed: make a new plan
+    #[arg(long, requires = "apply")]
+    pub anew: bool,
+}
+
+fn choice(text: &str) -> Result<(String, String), String> {
+    let parts = text.rsplit_once('=').map(|(subject, word)| (subject.trim(), word.trim()));
+    match parts.filter(|(subject, word)| !subject.is_empty() && !word.is_empty()) {
+        Some((subject, word)) => Ok((subject.to_string(), word.to_string())),
+        None => Err("must be SUBJECT=WORD, as in users.team_id=set-null".to_string()),
+    }
+}
+
+/// Reads a migration's name: what every tool takes in the name of a file.
+fn migration_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.is_empty() || !text.chars().all(fits) {
+        return Err("letters, digits and underscores only".to_string());
+    }
+    Ok(text.to_string())
+}

@@ -1,0 +1,56 @@
+//! The arguments of `lint`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use globset::Glob;
+
+use super::EXIT;
+use super::values::{OnOff, confidence, glob, rule};
+use crate::config::FailOn;
+use crate::render::ReportFormat;
+use crate::rules::Rule;
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("A PATH is a folder of migrations, a dump or another file of SQL. Lines of SQL can say\nwhat is not to be heard:\n  -- referee: ignore RULE REASON       about the next statement\n  -- referee: ignore-file RULE REASON  about the whole file\n\nExamples:\n  referee lint migrations\n  referee lint migrations --base schema.sql --engine cockroach\n  referee lint drizzle --since origin/main --format github\n  referee lint db/structure.sql --only set-null-on-not-null\n\n{EXIT}"))]
+pub(in crate::cli) struct LintArgs {
+    /// The folder of migrations, or the file of SQL
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How to write the report [default: text]
+    #[arg(long)]
+    pub format: Option<ReportFormat>,
+    /// Write the report to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Report only what is new since the branch left REF
+    #[arg(long, value_name = "REF", conflicts_with_all = ["staged", "changed"])]
+    pub since: Option<String>,
+    /// Report only what the staged changes bring
+    #[arg(long, conflicts_with = "changed")]
+    pub staged: bool,
+    /// Report only what changes that are not committed bring
+    #[arg(long)]
+    pub changed: bool,
+    /// Run these rules only, by name or code
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub only: Vec<&'static Rule>,
+    /// Do not run these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
+    pub skip: Vec<&'static Rule>,
+    /// Report on tables that match GLOB only; can be given several times
+    #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
+    pub tables: Vec<Glob>,
+    /// SQLite: whether connections run PRAGMA foreign_keys = ON
+    #[arg(long, value_name = "STATE")]
+    pub foreign_keys: Option<OnOff>,
+    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = confidence)]
+    pub min_confidence: Option<f64>,
+    /// From which severity on findings make the exit code 1 [default: warning]
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
+    /// Do not report the findings that FILE lists (see `referee baseline`)
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+}

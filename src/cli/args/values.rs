@@ -1,0 +1,115 @@
+//! Values that several verbs take, and how they are read.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use globset::Glob;
+
+use crate::config::{FAIL_ON, FailOn, did_you_mean, nearest};
+use crate::render::infer::InferFormat;
+use crate::render::{FateFormat, GraphFormat, PlanFormat, ReportFormat};
+use crate::rules::{self, Rule};
+use crate::schema::Engine;
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+/// The engines by the names a user types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum EngineName {
+    Postgres,
+    Cockroach,
+    Sqlite,
+    Mysql,
+    Mariadb,
+}
+
+impl From<EngineName> for Engine {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Postgres => Self::Postgres,
+            EngineName::Cockroach => Self::Cockroach,
+            EngineName::Sqlite => Self::Sqlite,
+            EngineName::Mysql => Self::Mysql,
+            EngineName::Mariadb => Self::Mariadb,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OnOff {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum TextOrJson {
+    Text,
+    Json,
+}
+
+/// Lets a format of the library be typed by the name that it has there.
+macro_rules! by_name {
+    ($($format:ty),+ $(,)?) => {$(
+        impl ValueEnum for $format {
+            fn value_variants<'a>() -> &'a [Self] {
+                Self::ALL
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                Some(PossibleValue::new(self.name()))
+            }
+        }
+    )+};
+}
+
+by_name!(ReportFormat, GraphFormat, FateFormat, PlanFormat, InferFormat);
+
+impl ValueEnum for FailOn {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let at = Self::ALL.iter().position(|f| f == self)?;
+        Some(PossibleValue::new(FAIL_ON[at]))
+    }
+}
+
+pub(super) fn rule(text: &str) -> Result<&'static Rule, String> {
+    rules::find(text).ok_or_else(|| unknown_rule(text))
+}
+
+/// Says that there is no such rule, and which ones are near.
+pub(in crate::cli) fn unknown_rule(text: &str) -> String {
+    let near = nearest(text, rules::ALL.iter().flat_map(|r| [r.meta.name, r.meta.code]));
+    let hint = did_you_mean(&near).unwrap_or_else(|| "`referee rules` lists them all".to_string());
+    format!("there is no rule `{text}`; {hint}")
+}
+
+pub(super) fn glob(text: &str) -> Result<Glob, String> {
+    Glob::new(text).map_err(|e| {
+        format!("{}; a pattern is a name with `*` for any characters, `?` for one, `[ab]`, `{{one,other}}`", e.kind())
+    })
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("", 1.0)];
+    let read = units.iter().find_map(|(unit, seconds)| {
+        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        Duration::try_from_secs_f64(number * seconds).ok()
+    });
+    read.filter(|d| *d <= Duration::from_secs(86_400))
+        .ok_or_else(|| "must be a time up to a day: 30s, 2m, 500ms".to_string())
+}
+
+pub(super) fn confidence(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n| (0.0..=1.0).contains(n));
+    number.ok_or_else(|| "must be a number from 0 to 1".to_string())
+}
