@@ -1,6 +1,6 @@
 //! Makes a change in a schema.
 
-use super::{Change, ChangeError, Commented, Kin, consequences};
+use super::{Change, ChangeError, Commented, Kin, consequences, expressions};
 use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName};
 
 impl Change {
@@ -34,6 +34,9 @@ impl Change {
             Self::RenameTable { table, to } => return consequences::rename_table(schema, kin, table, to),
             Self::DropColumn { table, column, cascade } => {
                 column_of(found(schema, table)?, column)?;
+                if schema.engine == Engine::Sqlite {
+                    expressions::fix_quotes(schema);
+                }
                 for name in consequences::with_descendants(schema, kin, table) {
                     consequences::drop_column(schema, kin, &name, column, *cascade);
                 }
@@ -44,6 +47,9 @@ impl Change {
                 column_of(of, column)?;
                 if to != column && of.column(to).is_some() {
                     return Err(exists(of, format!("column `{to}`")));
+                }
+                if schema.engine == Engine::Sqlite {
+                    expressions::fix_quotes(schema);
                 }
                 for name in consequences::with_descendants(schema, kin, table) {
                     consequences::rename_column(schema, kin, &name, column, to);
@@ -79,6 +85,9 @@ impl Change {
             | Self::AddCheck { table, .. }
             | Self::SetGenerated { table, .. } => {
                 self.apply_to(found(schema, table)?)?;
+                if let (Self::AddColumn { column, .. }, Engine::Sqlite) = (self, schema.engine) {
+                    expressions::strings_to_columns(found(schema, table)?, &column.name);
+                }
                 for name in consequences::descendants(schema, kin, table) {
                     // A partition or heir that has the column or the check by itself keeps its own (manual, 5.11).
                     if let Some(of) = schema.table_mut(&name) {

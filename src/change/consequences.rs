@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use super::apply::{drops_keys, found, no_such};
 use super::kin::Kin;
-use super::{ChangeError, names};
+use super::{ChangeError, expressions, names};
 use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Schema, Table, TableName};
-use crate::sql::lexer;
 
 /// Returns a table's partitions and heirs, theirs too, in order of name.
 pub(crate) fn descendants(schema: &Schema, kin: &Kin, table: &TableName) -> Vec<TableName> {
@@ -84,14 +83,8 @@ pub(super) fn rename_table(
             }
         }
         // The table's name before a column's in its own expressions (since 3.25; "ALTER TABLE", 2).
-        let checks = moved.checks.iter_mut().map(|c| &mut c.expression);
-        let generated = moved.columns.iter_mut().filter_map(|c| c.generated.as_mut()).map(|g| &mut g.expression);
-        let indexes = moved
-            .indexes
-            .iter_mut()
-            .flat_map(|i| i.predicate.iter_mut().chain(i.parts.iter_mut().filter_map(|p| p.expression.as_mut())));
-        for text in checks.chain(generated).chain(indexes) {
-            rename_qualifier(text, &table.name, &to.name);
+        for text in expressions::all(&mut moved) {
+            expressions::rename_qualifier(text, &table.name, &to.name);
         }
     }
     if matches!(schema.engine, Engine::Mysql | Engine::Mariadb) {
@@ -130,19 +123,6 @@ pub(super) fn rename_table(
     Ok(())
 }
 
-fn mentions(engine: Engine, text: &str, column: &str) -> bool {
-    lexer::significant(engine, text).iter().any(|t| t.name(text).is_some_and(|n| n == column))
-}
-
-fn index_mentions(engine: Engine, index: &Index, column: &str) -> bool {
-    index.parts.iter().any(|p| match (&p.column, &p.expression) {
-        (Some(name), _) => name == column,
-        (None, Some(text)) => mentions(engine, text, column),
-        (None, None) => false,
-    }) || index.included.iter().any(|c| c == column)
-        || index.predicate.as_deref().is_some_and(|p| mentions(engine, p, column))
-}
-
 pub(super) fn drop_column(schema: &mut Schema, kin: &Kin, table: &TableName, column: &str, cascade: bool) {
     let engine = schema.engine;
     let Some(of) = schema.table_mut(table) else { return };
@@ -163,9 +143,9 @@ pub(super) fn drop_column(schema: &mut Schema, kin: &Kin, table: &TableName, col
         }
         return;
     }
-    of.checks.retain(|c| !mentions(engine, &c.expression, column));
+    of.checks.retain(|c| !expressions::mention(engine, &c.expression, column));
     let gone: Vec<String> =
-        of.indexes.iter().filter(|i| index_mentions(engine, i, column)).map(|i| i.name.clone()).collect();
+        of.indexes.iter().filter(|i| expressions::index_mentions(engine, i, column)).map(|i| i.name.clone()).collect();
     of.indexes.retain(|i| !gone.contains(&i.name));
     let holds =
         |key: &Key| key.columns.iter().any(|c| c == column) || key.name.as_ref().is_some_and(|n| gone.contains(n));
@@ -179,39 +159,6 @@ pub(super) fn drop_column(schema: &mut Schema, kin: &Kin, table: &TableName, col
             other.foreign_keys.retain(|k| k.parent != *table || !k.parent_columns.iter().any(|c| c == column));
         }
     }
-}
-
-fn rename_in(engine: Engine, text: &mut String, column: &str, to: &str) {
-    if !mentions(engine, text, column) {
-        return;
-    }
-    let mut renamed = String::with_capacity(text.len());
-    for token in lexer::tokens(engine, text) {
-        let is = matches!(token.kind, lexer::Kind::Word | lexer::Kind::QuotedName)
-            && token.name(text).is_some_and(|n| n == column);
-        if is && token.kind == lexer::Kind::QuotedName {
-            renamed.push_str(&format!("\"{to}\""));
-        } else {
-            renamed.push_str(if is { to } else { token.text(text) });
-        }
-    }
-    *text = renamed;
-}
-
-/// Writes another name before the dots of an expression, quoted if it was.
-fn rename_qualifier(text: &mut String, table: &str, to: &str) {
-    let tokens = lexer::tokens(Engine::Sqlite, text);
-    let mut renamed = String::with_capacity(text.len());
-    for (at, token) in tokens.iter().enumerate() {
-        let is = tokens.get(at + 1).is_some_and(|t| t.is_punctuation(text, '.'))
-            && token.name(text).is_some_and(|n| n.eq_ignore_ascii_case(table));
-        match token.kind {
-            lexer::Kind::Word if is => renamed.push_str(to),
-            lexer::Kind::QuotedName if is => renamed.push_str(&format!("\"{to}\"")),
-            _ => renamed.push_str(token.text(text)),
-        }
-    }
-    *text = renamed;
 }
 
 pub(super) fn rename_column(schema: &mut Schema, kin: &Kin, table: &TableName, column: &str, to: &str) {
@@ -234,19 +181,10 @@ pub(super) fn rename_column(schema: &mut Schema, kin: &Kin, table: &TableName, c
             if part.column.as_deref() == Some(column) {
                 part.column = Some(to.to_string());
             }
-            if let Some(text) = &mut part.expression {
-                rename_in(engine, text, column, to);
-            }
-        }
-        if let Some(text) = &mut index.predicate {
-            rename_in(engine, text, column, to);
         }
     }
-    for check in &mut of.checks {
-        rename_in(engine, &mut check.expression, column, to);
-    }
-    for generated in of.columns.iter_mut().filter_map(|c| c.generated.as_mut()) {
-        rename_in(engine, &mut generated.expression, column, to);
+    for text in expressions::all(of) {
+        expressions::rename_column(engine, text, column, to);
     }
     of.sort();
     for at in kin.naming(schema, table) {

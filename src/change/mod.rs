@@ -5,6 +5,7 @@
 
 mod apply;
 mod consequences;
+mod expressions;
 mod kin;
 pub mod names;
 
