@@ -95,10 +95,8 @@ impl<'t> Gaps<'t> {
                 at += 1;
                 if rows {
                     // The rows, up to the line that ends them.
-                    let rows_end = rest.find("\n\\.").map_or(rest.len(), |found| {
-                        let mark = found + 3;
-                        mark + rest[mark..].find('\n').unwrap_or(rest.len() - mark)
-                    });
+                    let ended = ["\n\\.\n", "\n\\.\r\n"].iter().filter_map(|e| Some(rest.find(e)? + e.len())).min();
+                    let rows_end = ended.unwrap_or(rest.len());
                     at = (at - 1 + rows_end).min(to);
                     rows = false;
                 }

@@ -18,6 +18,8 @@ pub struct Piece {
     pub comments_from: usize,
     /// Its tokens: positions in [`Split::tokens`].
     pub tokens: Range<usize>,
+    /// Whether it is a `COPY … FROM stdin` whose rows go on to the end of the text, because no line `\.` ends them.
+    pub rows_without_end: bool,
 }
 
 /// A text in pieces.
@@ -280,25 +282,32 @@ impl<'s> Splitter<'s> {
             && tokens.windows(2).any(|w| w[0].is_word(self.text, "FROM") && w[1].is_word(self.text, "STDIN"))
     }
 
-    /// Passes over the rows after `COPY … FROM stdin`, up to the line `\.`.
+    /// Passes over the rows after `COPY … FROM stdin`, up to the line `\.`. Without one psql, too, takes everything for rows
+    /// (copy.c, `handleCopyIn`).
     fn skip_rows(&mut self) {
         let at = self.lexer.position();
         let rest = &self.text[at..];
-        let end = match rest.find("\n\\.") {
-            Some(found) => {
-                let mark = found + 3;
-                mark + rest[mark..].find('\n').unwrap_or(rest.len() - mark)
+        // What stands behind the semicolon on its line is no row.
+        let mut end = rest.find('\n').map_or(rest.len(), |i| i + 1);
+        for line in rest[end..].split_inclusive('\n') {
+            end += line.len();
+            let line = line.strip_suffix('\n').unwrap_or(line);
+            if line.strip_suffix('\r').unwrap_or(line) == "\\." {
+                self.lexer.seek(at + end);
+                return;
             }
-            None => rest.len(),
-        };
-        self.lexer.seek(at + end);
+        }
+        self.lexer.seek(at + rest.len());
+        if let Some(copy) = self.split.pieces.last_mut() {
+            copy.rows_without_end = !rest.trim().is_empty();
+        }
     }
 
     fn finish(&mut self) {
         let last = self.split.tokens.len();
         if let Some(span) = self.span.take() {
             let comments_from = self.comments_from.unwrap_or(span.start).min(span.start);
-            self.split.pieces.push(Piece { span, comments_from, tokens: self.first..last });
+            self.split.pieces.push(Piece { span, comments_from, tokens: self.first..last, rows_without_end: false });
         }
         self.first = last;
         self.comments_from = None;
@@ -371,6 +380,14 @@ mod tests {
         let sql = "\\connect it's\nCOPY t (a) FROM stdin;\n1;2\n'\n\\.\nSELECT 1;\n\\unrestrict x\n";
         assert_eq!(pieces(Engine::Postgres, sql), ["COPY t (a) FROM stdin", "SELECT 1"]);
         assert_eq!(pieces(Engine::Sqlite, ".mode it's\nSELECT 1;"), ["SELECT 1"]);
+    }
+
+    #[test]
+    fn rows_that_no_line_ends_are_told() {
+        let unended = |sql| split(Engine::Postgres, sql).pieces.iter().map(|p| p.rows_without_end).collect::<Vec<_>>();
+        assert_eq!(unended("COPY t FROM stdin;\n1\n\\.x\nCREATE TABLE u (a int);\n"), [true]);
+        assert_eq!(unended("COPY t FROM stdin;\r\n1\r\n\\.\r\nSELECT 1;"), [false, false]);
+        assert_eq!(unended("SELECT 1;\nCOPY t FROM stdin;\n"), [false, false]);
     }
 
     #[test]

@@ -196,3 +196,33 @@ proptest! {
         check(&text);
     }
 }
+
+#[test]
+fn ddl_in_the_body_of_a_routine_is_noted() {
+    let noted = |engine, sql: &str| {
+        let statements = read(engine, sql);
+        let skipped = statements.iter().flat_map(|s| &s.skipped);
+        skipped.map(|s| (s.within, s.span.of(sql).to_string())).collect::<Vec<_>>()
+    };
+    let routine = |text: &str| (ast::Skipped::ROUTINE, text.to_string());
+    assert_eq!(
+        noted(
+            Engine::Postgres,
+            "CREATE OR REPLACE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE x (a int); DROP TABLE x; \
+             IF true THEN ALTER TABLE t ADD COLUMN a int; END IF; EXECUTE 'DROP TABLE ' || y; DELETE FROM t; END $$;"
+        ),
+        [routine("ALTER TABLE t ADD COLUMN a int"), routine("DROP TABLE")]
+    );
+    assert_eq!(
+        noted(
+            Engine::Mysql,
+            "DELIMITER //\nCREATE DEFINER=`a`@`b` PROCEDURE p() BEGIN DECLARE CONTINUE HANDLER FOR 1060 BEGIN END; ALTER TABLE t \
+             ADD a int; IF x THEN DROP TABLE u; END IF; PREPARE s FROM 'CREATE TABLE v (a int)'; END//\nDELIMITER ;\nCALL p();"
+        ),
+        [routine("ALTER TABLE t ADD a int"), routine("DROP TABLE u"), routine("'CREATE TABLE v (a int)'")]
+    );
+    assert_eq!(
+        noted(Engine::Sqlite, "CREATE TABLE function (event int); CREATE VIEW f AS SELECT event FROM function"),
+        []
+    );
+}

@@ -230,3 +230,22 @@ fn before_the_first_commit_everything_is_new() {
         assert_eq!((run.code, rules_of(&run.out).len()), (1, 1), "{state}: {}", run.err);
     }
 }
+
+#[test]
+fn what_is_not_replayed_is_told_with_its_line() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("migrations")).unwrap();
+    sandbox.write(
+        "migrations/0001.sql",
+        "CREATE TABLE t (id int PRIMARY KEY);\n\
+         CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$\nBEGIN\n  CREATE TABLE u (id int);\nEND $$;\n",
+    );
+    sandbox.write("migrations/0002.sql", "COPY t FROM stdin;\n1\nCREATE TABLE v (t_id int REFERENCES t);\n");
+    let run = lint(&sandbox, &[]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let routine = "it runs only when its function or procedure is called: 1 statement at migrations/0001.sql:4";
+    assert!(run.err.contains(routine), "{}", run.err);
+    assert!(run.err.contains("the rows of 1 COPY … FROM stdin at migrations/0002.sql:1 have no end"), "{}", run.err);
+    let audit = sandbox.run(&["audit", "migrations", "--engine", "postgres"]);
+    assert!(audit.err.contains("have no end"), "{}", audit.err);
+}

@@ -146,7 +146,7 @@ fn judge(input: Input, args: &LintArgs, config: &Config, loud: bool, ui: &Ui) ->
     let hidden = Hidden::new(config, baseline, ui);
     options.suppressions = hidden.suppressions.clone();
     if loud {
-        skipped(&input, ui);
+        super::skipped(&input, ui);
     }
     let report = audit(input, options, &mut Bar::new(ui))?;
     interrupt::check()?;
@@ -156,15 +156,4 @@ fn judge(input: Input, args: &LintArgs, config: &Config, loud: bool, ui: &Ui) ->
         hidden.warn_of_unused(config, &report, ui);
     }
     Ok(report)
-}
-
-/// Says what the reader passed over: what is not read is not judged.
-fn skipped(input: &Input, ui: &Ui) {
-    let skipped = &input.history.skipped;
-    let Some(first) = skipped.first() else { return };
-    let file = input.history.files.get(first.at.file).map_or("", |f| f.path.as_str());
-    let line = input.history.line(first.at);
-    let count = skipped.len();
-    let what = if count == 1 { "1 clause was".to_string() } else { format!("{count} clauses were") };
-    ui.note(&format!("{what} passed over, because referee does not know it; the first at {file}:{line}"));
 }

@@ -18,6 +18,7 @@ mod rules;
 mod schema;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -35,7 +36,9 @@ use crate::engine::{Observer, SessionOptions};
 use crate::orphans::ScanOptions;
 use crate::rules::{ALL, Rule, Settings};
 use crate::schema::Schema;
+use crate::source::history::Place;
 use crate::source::{Input, Source};
+use crate::sql::ast::Skipped;
 
 /// How many keys of orphans a report shows.
 const SAMPLES: u32 = 5;
@@ -182,4 +185,45 @@ fn table<'s>(schema: &'s Schema, typed: &str) -> Result<&'s crate::schema::Table
 /// Returns today's date.
 fn today() -> config::Date {
     environment::today()
+}
+
+/// Says what the reader passed over, one line for each reason: what is not read is not judged.
+fn skipped(input: &Input, ui: &Ui) {
+    let mut reasons: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
+    for clause in &input.history.skipped {
+        let reason = match clause.within {
+            special @ (Skipped::ROWS | Skipped::ROUTINE | Skipped::EXECUTE | Skipped::QUERY) => special,
+            _ => "",
+        };
+        reasons.entry(reason).or_default().push(clause.at);
+    }
+    for (reason, places) in reasons {
+        let Some(first) = places.first() else { continue };
+        let file = input.history.files.get(first.file).map_or("", |f| f.path.as_str());
+        let at = format!("{file}:{}", input.history.line(*first));
+        let count = |one: &str, many: &str| match places.len() {
+            1 => format!("1 {one} at {at}"),
+            n => format!("{n} {many}, the first at {at}"),
+        };
+        let text = match reason {
+            Skipped::ROWS => {
+                let what = format!("the rows of {} have no end", count("COPY … FROM stdin", "COPY … FROM stdin"));
+                let hint = "everything after it in the file was taken for rows, as psql does, and not read: end them with a line `\\.`";
+                ui.warn(&what, Some(hint));
+                continue;
+            }
+            Skipped::ROUTINE => format!(
+                "not replayed, because it runs only when its function or procedure is called: {}",
+                count("statement", "statements")
+            ),
+            Skipped::EXECUTE => {
+                format!("not replayed, because it is put together at run time: {}", count("statement", "statements"))
+            }
+            Skipped::QUERY => {
+                format!("columns not known, because they come of a query: {}", count("table", "tables"))
+            }
+            _ => format!("passed over, because referee does not know it: {}", count("clause", "clauses")),
+        };
+        ui.note(&text);
+    }
 }

@@ -5,7 +5,7 @@ use super::constraints::Placed;
 use super::{Replay, Watch, differences, mysql, types};
 use crate::change::{self, Change, names};
 use crate::schema::{Collation, Column, DataType, Engine, Generated, IndexOrigin, Table, TableKind, TableName};
-use crate::sql::ast::{ColumnDef, ConstraintKind, CreateTable, Span};
+use crate::sql::ast::{ColumnDef, ConstraintKind, CreateTable, Skipped, Span};
 
 impl Replay {
     pub(super) fn create_table(&mut self, create: &CreateTable, span: Span, watch: &mut dyn Watch) {
@@ -39,7 +39,7 @@ impl Replay {
         if self.make(Change::CreateTable { definition: Box::new(table) }, span, watch) {
             if create.as_query {
                 let at = self.place(span);
-                self.history.skipped.push(SkippedClause { at, within: "the query of a table" });
+                self.history.skipped.push(SkippedClause { at, within: Skipped::QUERY });
                 self.of_query.insert(name.clone());
             } else {
                 self.of_query.remove(&name);

@@ -71,8 +71,19 @@ pub struct Located {
 pub struct Skipped {
     /// Where it is.
     pub span: Span,
-    /// What was being read: `column definition`, `ALTER TABLE action`, …
+    /// What was being read: `column definition`, `ALTER TABLE action`, …, or one of the constants here.
     pub within: &'static str,
+}
+
+impl Skipped {
+    /// DDL that a `DO` block or a prepared statement puts together at run time.
+    pub const EXECUTE: &str = "EXECUTE";
+    /// The query of a `CREATE TABLE … AS`.
+    pub const QUERY: &str = "the query of a table";
+    /// DDL in the body of a function, procedure or event: it runs when that does.
+    pub const ROUTINE: &str = "the body of a routine";
+    /// A `COPY … FROM stdin` whose rows no line `\.` ends: everything after it is taken for rows.
+    pub const ROWS: &str = "rows that never end";
 }
 
 /// A name of one part, and where it is.

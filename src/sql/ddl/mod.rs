@@ -13,7 +13,7 @@ mod schema;
 
 use cursor::Cursor;
 
-use super::ast::{Command, CreateTable, Located, Span, Statement};
+use super::ast::{Command, CreateTable, Located, Skipped, Span, Statement};
 use super::lexer::{Kind, Token};
 use super::split::Piece;
 use crate::schema::Engine;
@@ -39,6 +39,13 @@ pub(super) fn statement(engine: Engine, text: &str, tokens: &[Token], piece: &Pi
             commands.extend(found);
             cursor.skipped.extend(skipped);
         }
+        if matches!(commands.as_slice(), [Located { command: Command::Other(_), .. }]) {
+            let skipped = do_block::routine(&mut cursor);
+            cursor.skipped.extend(skipped);
+        }
+    }
+    if piece.rows_without_end {
+        cursor.skipped.push(Skipped { span: piece.span, within: Skipped::ROWS });
     }
     Statement { span: piece.span, commands, skipped: cursor.skipped, comments_from: piece.comments_from }
 }
