@@ -8,7 +8,7 @@ use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Severity, ignores};
 use crate::orphans::{self, Outcome, Scan, ScanOptions};
-use crate::relations::infer::ReadOptions;
+use crate::relations::infer::{ReadOptions, RowsRead};
 use crate::relations::{ConfiguredRelation, Graph};
 use crate::rules::{self, Rule, Settings, Timeline};
 use crate::schema::{Schema, TableName};
@@ -64,6 +64,8 @@ pub struct Report {
     pub history: History,
     /// Its relations.
     pub relations: Graph,
+    /// How many rows were read to tell inferred relations from chance, if rows were read.
+    pub rows_read: Option<RowsRead>,
     /// What the rows say of each relation, if they were read.
     pub scan: Option<Scan>,
     /// The findings, sorted by table, columns, code.
@@ -114,12 +116,16 @@ impl Report {
 /// [`Failure`] in the report.
 pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) -> Result<Report, EngineError> {
     forget_what_dumps_leave_out(&mut input);
+    let mut rows_read = None;
     let relations = match (&options.data, input.session.as_mut()) {
         (Some(_), Some(session)) => {
             progress.stage("Reading rows", 1);
             progress.step("samples");
             let read = ReadOptions { budget: Some(options.budget), ..ReadOptions::default() };
-            Graph::with_rows(&input.schema, &options.relations, options.threshold, session.as_mut(), &read)
+            let (graph, rows) =
+                Graph::with_rows(&input.schema, &options.relations, options.threshold, session.as_mut(), &read);
+            rows_read = Some(rows);
+            graph
         }
         _ => Graph::new(&input.schema, &options.relations, options.threshold),
     };
@@ -208,6 +214,7 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         schema: input.schema,
         history: input.history,
         relations,
+        rows_read,
         scan,
         findings,
         suppressed,

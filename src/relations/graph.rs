@@ -62,17 +62,18 @@ impl Graph {
         Self::from_relations(schema, relations)
     }
 
-    /// Makes the same graph, with what the rows say of inferred relations.
+    /// Makes the same graph, with what the rows say of inferred relations, and tells how much of them was read.
     pub fn with_rows(
         schema: &Schema,
         configured: &[ConfiguredRelation],
         threshold: f64,
         session: &mut dyn Session,
         options: &infer::ReadOptions,
-    ) -> Self {
+    ) -> (Self, infer::RowsRead) {
         let mut survey = infer::Survey::of(schema, &Self::known(schema, configured), &[]);
         survey.read(session, options);
-        survey.graph(infer::Model::published(), threshold)
+        let graph = survey.graph(infer::Model::published(), threshold);
+        (graph, survey.rows)
     }
 
     /// Returns the declared relations, and the configured ones that are not declared.

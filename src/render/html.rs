@@ -6,7 +6,7 @@ use super::graph::{GraphOptions, View, svg};
 use super::json::suppression_subject;
 use super::junit::escape;
 use super::style::thousands;
-use super::summary::{RuleRow, Summary, by_table, engine, rule_rows};
+use super::summary::{RuleRow, Summary, by_table, engine, out_of_time, rule_rows};
 use super::text::no_statement;
 use crate::audit::{Failure, Report};
 use crate::findings::{Finding, Safety};
@@ -34,6 +34,7 @@ struct Part<'a> {
     suppressed: Vec<Hidden<'a>>,
     unused: Vec<(&'a str, String)>,
     failures: &'a [Failure],
+    out_of_time: Option<String>,
     no_statement: &'static str,
 }
 
@@ -109,6 +110,7 @@ fn part(report: &Report) -> Part<'_> {
             .map(|s| (s.origin.as_str(), suppression_subject(s)))
             .collect(),
         failures: &report.failures,
+        out_of_time: out_of_time(report),
         no_statement: no_statement(report.schema.engine),
     }
 }

@@ -7,6 +7,7 @@ use super::summary::Summary;
 use crate::audit::Report;
 use crate::findings::Finding;
 use crate::findings::suppress::Suppression;
+use crate::relations::infer::RowsRead;
 use crate::schema::Engine;
 
 /// The format's name and version. It changes when a reader of the old one would be misled.
@@ -32,6 +33,9 @@ struct Document<'a> {
     unused_suppressions: Vec<UnusedSuppression<'a>>,
     /// What could not be done. If there is any, the audit is incomplete.
     failures: Vec<FailedPart<'a>>,
+    /// What was read of the rows to tell guessed relations from chance; absent where no rows were to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_read: Option<&'a RowsRead>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -126,6 +130,7 @@ fn document(report: &Report) -> Document<'_> {
             .iter()
             .map(|f| FailedPart { what: &f.what, message: &f.message, hint: f.hint.as_deref() })
             .collect(),
+        rows_read: report.rows_read.as_ref(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::json::suppression_subject;
 use super::style::{count, thousands};
-use super::summary::{Summary, engine, rule_rows};
+use super::summary::{Summary, engine, out_of_time, rule_rows};
 use super::text::no_statement;
 use crate::audit::Report;
 use crate::change::Change;
@@ -311,6 +311,9 @@ fn rest(report: &Report, text: &mut String) {
             text.push_str(&format!("- {}: {}\n", code(&s.origin), code(&suppression_subject(s))));
         }
         text.push('\n');
+    }
+    if let Some(sentence) = out_of_time(report) {
+        text.push_str(&format!("**{sentence}**\n\n"));
     }
     if !report.failures.is_empty() {
         text.push_str("## Could not be done\n\nThe audit is incomplete.\n\n");

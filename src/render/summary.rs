@@ -98,6 +98,16 @@ impl Summary {
     }
 }
 
+/// Says, where time to read rows ran out, what that means.
+pub(super) fn out_of_time(report: &Report) -> Option<String> {
+    let read = report.rows_read.as_ref().filter(|r| r.out_of_time)?;
+    let tables = super::style::count(read.tables, "table");
+    Some(format!(
+        "Time to read rows ran out after {tables}: the guessed relations of the others were told by names alone, and which those \
+         are may differ from run to run. Give more with --budget."
+    ))
+}
+
 /// Findings by table, those about the database as a whole first, in the report's order.
 pub(super) fn by_table(findings: &[Finding]) -> BTreeMap<Option<&TableName>, Vec<&Finding>> {
     let mut groups: BTreeMap<Option<&TableName>, Vec<&Finding>> = BTreeMap::new();

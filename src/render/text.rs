@@ -11,7 +11,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::excerpt::{self, Texts};
 use super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
-use super::summary::{Summary, by_table, engine, rule_rows};
+use super::summary::{Summary, by_table, engine, out_of_time, rule_rows};
 use crate::audit::Report;
 use crate::findings::{Finding, Fix, Label, Safety, Severity};
 use crate::schema::{Engine, TableName};
@@ -248,6 +248,12 @@ impl Page<'_> {
                 let Some(s) = report.suppressions.get(i) else { continue };
                 let what = super::json::suppression_subject(s);
                 self.bullet(&format!("{}: {what}: remove it, or correct what it names", s.origin));
+            }
+        }
+        if let Some(text) = out_of_time(report) {
+            self.blank();
+            for part in wrap(&text, style.width) {
+                self.line(style.severity(Severity::Warning, &part));
             }
         }
         self.failures(report);

@@ -174,3 +174,23 @@ fn completions_are_made_for_every_shell() {
         assert!(sandbox.run(&["completions", shell]).out.contains("verify-indexes"), "{shell}");
     }
 }
+
+#[test]
+fn an_audit_says_that_time_to_read_rows_ran_out() {
+    let sandbox = Sandbox::new();
+    let database = rusqlite::Connection::open(sandbox.path("shop.db")).unwrap();
+    let sql = "CREATE TABLE users (id INTEGER PRIMARY KEY); CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER);\n\
+               INSERT INTO users VALUES (1); INSERT INTO orders VALUES (1, 1);";
+    database.execute_batch(sql).unwrap();
+    drop(database);
+    let audit = |more: &[&str]| sandbox.run(&[&["audit", "shop.db", "--data"], more].concat()).out;
+    for format in ["text", "markdown", "html"] {
+        let text = audit(&["--format", format, "--budget", "0ms"]);
+        assert!(text.contains("Time to read rows ran out after 0 tables"), "{format}: {text}");
+        assert!(!audit(&["--format", format]).contains("ran out"), "{format}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&audit(&["--format", "json", "--budget", "0ms"])).unwrap();
+    assert_eq!(json["rows_read"]["out_of_time"], true);
+    let json: serde_json::Value = serde_json::from_str(&audit(&["--format", "json"])).unwrap();
+    assert_eq!(json["rows_read"], serde_json::json!({ "tables": 2, "out_of_time": false, "failures": [] }));
+}

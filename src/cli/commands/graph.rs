@@ -20,9 +20,15 @@ pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
     let graph = match input.session.as_mut().filter(|_| args.data) {
         Some(session) => {
-            let _spinner = Spinner::start(ui, "Reading rows".to_string());
+            let spinner = Spinner::start(ui, "Reading rows".to_string());
             let read = ReadOptions { budget: Some(args.budget), ..ReadOptions::default() };
-            Graph::with_rows(&input.schema, &declared, threshold, session.as_mut(), &read)
+            let (graph, rows) = Graph::with_rows(&input.schema, &declared, threshold, session.as_mut(), &read);
+            drop(spinner);
+            if rows.out_of_time {
+                let hint = "which guesses were held against rows may differ from run to run: give more with --budget";
+                ui.warn("time to read rows ran out", Some(hint));
+            }
+            graph
         }
         None if args.data => {
             return Err(CliError::new(format!("{} holds no rows, so --data has nothing to read", input.label))

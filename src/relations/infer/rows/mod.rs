@@ -14,6 +14,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::candidates::Candidate;
 use super::decide::Counts;
 use super::model::{Feature, Model};
@@ -40,7 +43,7 @@ impl Default for ReadOptions {
 }
 
 /// What was read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RowsRead {
     /// How many tables.
     pub tables: usize,
