@@ -78,6 +78,12 @@ impl Change {
                 consequences::take_over_keys(schema, kin, table, foreign_key);
                 return Ok(());
             }
+            // What stands in its place is a key that was added; one that was altered in place takes nothing over.
+            Self::ReplaceForeignKey { table, new, .. } => {
+                self.apply_to(found(schema, table)?)?;
+                consequences::take_over_keys(schema, kin, table, new);
+                return Ok(());
+            }
             Self::AttachPartition { table, parent } => return consequences::attach(schema, kin, table, parent),
             Self::SetNullable { table, .. }
             | Self::SetType { table, .. }

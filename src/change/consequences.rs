@@ -362,23 +362,35 @@ fn called(text: &str) -> Option<String> {
     (end > 0 && text[end..].trim_start().starts_with('(')).then(|| text[..end].to_ascii_lowercase())
 }
 
-fn says_the_same(a: &ForeignKey, b: &ForeignKey) -> bool {
-    a.columns == b.columns
-        && a.parent == b.parent
-        && a.parent_columns == b.parent_columns
-        && (a.on_delete, a.on_update, a.matching, a.timing) == (b.on_delete, b.on_update, b.matching, b.timing)
-}
-
-/// A partition's key like one that its table is given becomes a part of that one (tablecmds.c, addFkRecurseReferencing).
+/// A partition's key like one that its table is given becomes a part of that one: the first by name, and what is below of it
+/// is a part of it already (tablecmds.c, addFkRecurseReferencing).
 pub(super) fn take_over_keys(schema: &mut Schema, kin: &Kin, table: &TableName, key: &ForeignKey) {
     if schema.table(table).is_none_or(|t| t.kind != crate::schema::TableKind::Partitioned) {
         return;
     }
-    for name in descendants(schema, kin, table) {
-        if let Some(below) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
-            below.foreign_keys.retain(|k| !says_the_same(key, k));
+    let unchecked_too = schema.version.is_some_and(|v| v.major >= 18);
+    let below: Vec<TableName> = kin
+        .naming(schema, table)
+        .into_iter()
+        .map(|at| &schema.tables[at])
+        .filter(|t| t.partition_of.as_ref() == Some(table))
+        .map(|t| t.name.clone())
+        .collect();
+    for name in below {
+        let taken = schema.table_mut(&name).is_some_and(|t| take_over(t, key, unchecked_too));
+        if !taken {
+            take_over_keys(schema, kin, &name, key);
         }
     }
+}
+
+/// Before PostgreSQL 18 a key that is not validated is left alone (tryAttachPartitionForeignKey).
+fn take_over(below: &mut Table, key: &ForeignKey, unchecked_too: bool) -> bool {
+    let own =
+        below.foreign_keys.iter().enumerate().filter(|(_, k)| k.says_the_same(key) && (k.validated || unchecked_too));
+    let Some((at, _)) = own.min_by_key(|(_, k)| k.name.clone()) else { return false };
+    below.foreign_keys.remove(at);
+    true
 }
 
 pub(super) fn attach(schema: &mut Schema, kin: &Kin, table: &TableName, parent: &TableName) -> Result<(), ChangeError> {
@@ -391,10 +403,13 @@ pub(super) fn attach(schema: &mut Schema, kin: &Kin, table: &TableName, parent: 
         keys.extend(schema.table(above).into_iter().flat_map(|t| t.foreign_keys.iter().cloned()));
         seen.push(above);
     }
+    let unchecked_too = schema.version.is_some_and(|v| v.major >= 18);
     let below = found(schema, table)?;
     below.partition_of = Some(parent.clone());
     // A key like one of those above becomes a part of that one (manual, ALTER TABLE, ATTACH PARTITION).
-    below.foreign_keys.retain(|k| !keys.iter().any(|p| says_the_same(p, k)));
+    for key in &keys {
+        take_over(below, key, unchecked_too);
+    }
     copy_indexes(&of, below);
     // What is below of it is a partition of the whole from now on.
     for name in descendants(schema, kin, table) {

@@ -504,6 +504,16 @@ impl ForeignKey {
         if self.set_columns.is_empty() { &self.columns } else { &self.set_columns }
     }
 
+    /// Tells whether two keys are the same but for their names and what is known of their rows, so that PostgreSQL makes one
+    /// of a partition a part of its table's.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.columns == other.columns
+            && self.parent == other.parent
+            && self.parent_columns == other.parent_columns
+            && (self.on_delete, self.on_update, self.matching, self.timing)
+                == (other.on_delete, other.on_update, other.matching, other.timing)
+    }
+
     /// Tells whether the engine acts on it: enforced, and no trigger switched off.
     pub fn is_active(&self) -> bool {
         self.enforced && self.disabled.is_none()

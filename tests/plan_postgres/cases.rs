@@ -422,6 +422,34 @@ fn partitioned_tables_get_keys_checked_part_by_part() {
     }
 }
 
+/// Partitions that have the key already, some of them twice, and the table has not.
+#[test]
+fn keys_of_partitions_come_back_when_the_tables_key_goes() {
+    let own = "
+        ALTER TABLE events_1 ADD CONSTRAINT mine FOREIGN KEY (tenant) REFERENCES tenants (id) ON DELETE CASCADE;
+        ALTER TABLE events_1 ADD CONSTRAINT z FOREIGN KEY (tenant) REFERENCES tenants (id) ON DELETE CASCADE;
+        COMMENT ON CONSTRAINT mine ON events_1 IS 'ours';";
+    let all = "
+        ALTER TABLE events_2 ADD CONSTRAINT half FOREIGN KEY (tenant) REFERENCES tenants (id) ON DELETE CASCADE;
+        ALTER TABLE events_3 ADD CONSTRAINT events_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants (id) ON DELETE CASCADE;";
+    let late = "
+        ALTER TABLE events_3 ADD CONSTRAINT \"Not yet\" FOREIGN KEY (tenant) REFERENCES tenants (id) ON DELETE CASCADE NOT VALID;";
+    for server in server::servers() {
+        let add = ForeignKey { on_delete: Action::Cascade, ..ForeignKey::new(["tenant"], "tenants".into(), ["id"]) };
+        let add =
+            |_: &Schema| vec![wanted(vec![Change::AddForeignKey { table: table("events"), foreign_key: add.clone() }])];
+        exercise(server, &format!("{PARTITIONED}{own}"), add);
+        exercise(server, &format!("{PARTITIONED}{own}{late}"), add);
+        let steps = exercise(server, &format!("{PARTITIONED}{own}{all}"), add);
+        assert!(steps[0].guards.iter().all(|g| !g.message.contains("without a parent")), "the keys hold already");
+        let other =
+            "ALTER TABLE events ADD CONSTRAINT events_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants (id);";
+        exercise(server, &format!("{PARTITIONED}{own}{other}"), |s| {
+            vec![wanted(vec![on_delete(s, "events", "events_tenant_fkey", Action::Cascade)])]
+        });
+    }
+}
+
 #[test]
 fn keys_to_a_partitioned_parent_are_added_and_replaced() {
     for server in server::servers() {

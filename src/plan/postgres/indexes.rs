@@ -140,7 +140,7 @@ fn add_to_partitioned(
             changes.insert(0, Change::DropIndex { table: leaf.name.clone(), index: old });
         }
         let mut step = build(bench, want, &leaf.name, &new, changes)?;
-        step.why = format!("{} Building it on a partition alone lets writes go on.", step.why);
+        step.why = format!("{}; building it on a partition alone lets writes go on", step.why);
         steps.push(step);
     }
     let mut statements = Vec::new();

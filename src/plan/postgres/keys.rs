@@ -5,10 +5,14 @@
 //! out. DROP CONSTRAINT and ALTER CONSTRAINT take ACCESS EXCLUSIVE, on the parent, too, where a key goes. Both belong into
 //! transactions of their own: in one, the first lock would be held until the rows are read.
 
-use super::super::bench::{Bench, Draft, arrow, short_hash};
+use super::super::bench::{Bench, Draft, arrow};
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Script, Step, Wanted};
+use super::partitions::{
+    by_partitions, by_partitions_locks, checks_before, drop_and_give_back, give_back, hold_for_all_rows, taken_over,
+    takes_no_unchecked_key,
+};
 use super::{catalog, columns, each, exclusive, locks, orphans, sql, whole};
-use crate::change::{Change, names};
+use crate::change::Change;
 use crate::schema::{Action, ForeignKey, TableKind, TableName};
 
 /// Adds a key.
@@ -22,8 +26,14 @@ pub(super) fn add(
     let key = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
     check(bench, table, &key)?;
     let mut steps = nullable(bench, want, table, &key)?;
-    let (cleaned, mut guards) = orphans::before_key(bench, want, table, &key, None)?;
-    steps.extend(cleaned);
+    let back = give_back(bench, &taken_over(bench, table, &key));
+    let held = hold_for_all_rows(bench, table, &key);
+    let mut guards = Vec::new();
+    if !held {
+        let (cleaned, guard) = orphans::before_key(bench, want, table, &key, None)?;
+        steps.extend(cleaned);
+        guards = guard;
+    }
     guards.push(Guard {
         sql: catalog::constraint(bench, table, &name),
         message: format!(
@@ -32,11 +42,14 @@ pub(super) fn add(
     });
     let done = Some(catalog::key(bench, table, &key, &name, false));
     if key.validated && takes_no_unchecked_key(bench, table) {
-        let up = each(by_partitions(bench, table, None, &key, &name)?);
-        let down = Down::Script { script: each(vec![drop_sql(bench, table, &[&name])]), guards: Vec::new() };
-        let changes = vec![Change::AddForeignKey { table: table.clone(), foreign_key: key.clone() }];
-        let title = format!("Add the foreign key {}, one partition after the other", arrow(table, &key));
-        let held = partition_locks(bench, table, &key, false);
+        let up = each(by_partitions(bench, table, None, &key, &name));
+        let script = drop_and_give_back(drop_sql(bench, table, &[&name]), back);
+        let down = Down::Script { script, guards: Vec::new() };
+        let mut changes = checks_before(&taken_over(bench, table, &key));
+        changes.push(Change::AddForeignKey { table: table.clone(), foreign_key: key.clone() });
+        let how = if held { "made of its partitions' own" } else { "one partition after the other" };
+        let title = format!("Add the foreign key {}, {how}", arrow(table, &key));
+        let locks = partition_locks(bench, table, &key, false);
         steps.push(bench.step(
             want,
             Draft {
@@ -47,7 +60,7 @@ pub(super) fn add(
                 touches_rows: false,
                 up,
                 down,
-                locks: held,
+                locks,
                 guards,
                 done,
             },
@@ -65,7 +78,7 @@ pub(super) fn add(
         changes: vec![Change::AddForeignKey { table: table.clone(), foreign_key: unchecked.clone() }],
         touches_rows: false,
         up: whole(statements),
-        down: Down::Script { script: whole(vec![drop_sql(bench, table, &[&name])]), guards: Vec::new() },
+        down: Down::Script { script: drop_and_give_back(drop_sql(bench, table, &[&name]), back), guards: Vec::new() },
         locks: both(bench, table, &key.parent, "SHARE ROW EXCLUSIVE", Blocks::Writers),
         guards,
         done,
@@ -174,15 +187,17 @@ pub(super) fn replace(
         });
     }
     let in_parts = new.validated && takes_no_unchecked_key(bench, table);
+    let back = give_back(bench, &taken_over(bench, table, &new));
     let down = if old.disabled.is_some() {
         Down::Impossible(format!(
             "the triggers of the old key {old_name} were switched off; a key that is made anew acts"
         ))
     } else if in_parts {
-        let script = each(by_partitions(bench, table, Some(&name), old, &old_name)?);
+        let script = back.after(each(by_partitions(bench, table, Some(&name), old, &old_name)));
         Down::Script { script, guards: Vec::new() }
     } else {
-        Down::Script { script: again(bench, table, &[&name, &old_name], old, &old_name), guards: Vec::new() }
+        let script = back.after(again(bench, table, &[&name, &old_name], old, &old_name));
+        Down::Script { script, guards: Vec::new() }
     };
     let done = Some(catalog::key(bench, table, &new, &name, false));
     let mut draft = Draft {
@@ -198,9 +213,10 @@ pub(super) fn replace(
         done,
     };
     if in_parts {
-        draft.up = each(by_partitions(bench, table, Some(&old_name), &new, &name)?);
+        draft.up = each(by_partitions(bench, table, Some(&old_name), &new, &name));
         draft.locks = partition_locks(bench, table, &new, true);
-        draft.changes = vec![Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new }];
+        draft.changes = checks_before(&taken_over(bench, table, &new));
+        draft.changes.push(Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new });
         steps.push(bench.step(want, draft)?);
         return Ok(steps);
     }
@@ -237,7 +253,7 @@ fn retime(
         phase: Phase::Constrain,
         title: format!("Change when the foreign key {} is checked", arrow(table, old)),
         why: None,
-        changes: vec![Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new: new.clone() }],
+        changes: vec![Change::AlterForeignKey { table: table.clone(), old: old.clone(), new: new.clone() }],
         touches_rows: false,
         up: whole(statement(new)),
         down: Down::Script { script: whole(statement(old)), guards: Vec::new() },
@@ -254,7 +270,7 @@ pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, key:
     let down = if key.disabled.is_some() {
         Down::Impossible(format!("the triggers of the key {name} were switched off; a key that is made anew acts"))
     } else if takes_no_unchecked_key(bench, table) {
-        Down::Script { script: each(by_partitions(bench, table, None, key, &name)?), guards: Vec::new() }
+        Down::Script { script: each(by_partitions(bench, table, None, key, &name)), guards: Vec::new() }
     } else {
         Down::Script { script: again(bench, table, &[&name], key, &name), guards: Vec::new() }
     };
@@ -386,51 +402,12 @@ fn again(bench: &Bench<'_>, table: &TableName, drop: &[&str], key: &ForeignKey, 
     each(statements)
 }
 
-/// Before PostgreSQL 18 a partitioned table cannot hold a key that is NOT VALID (42809).
-fn takes_no_unchecked_key(bench: &Bench<'_>, table: &TableName) -> bool {
-    bench.is_partitioned(table) && bench.workshop.schema.version.is_none_or(|v| v.major < 18)
-}
-
-/// Adds a key to each partition, unchecked, and has it checked; then to the whole table, which takes those keys over without
-/// reading a row (tryAttachPartitionForeignKey in tablecmds.c: same definition, validated).
-fn by_partitions(
-    bench: &Bench<'_>,
-    table: &TableName,
-    drop: Option<&str>,
-    key: &ForeignKey,
-    name: &str,
-) -> Result<Vec<String>, String> {
-    let mut statements = Vec::new();
-    // A name of its own: the partition still has the part of the key that is replaced, perhaps under this very name.
-    let suffix = format!("_{}", &short_hash(&sql::key_body(bench, key))[..6]);
-    let mut room = names::limited(name).len().min(63 - suffix.len());
-    while !name.is_char_boundary(room) {
-        room -= 1;
-    }
-    let passing = format!("{}{suffix}", &name[..room]);
-    for leaf in bench.partitions(table).into_iter().filter(|t| t.kind != TableKind::Partitioned) {
-        let alter = sql::alter(bench, &leaf.name);
-        let there = catalog::key(bench, &leaf.name, key, &passing, false);
-        let add = sql::key(bench, key, &passing, true);
-        statements
-            .push(format!("DO $referee$ BEGIN IF NOT EXISTS ({there}) THEN {alter} ADD {add}; END IF; END $referee$"));
-        statements.push(format!("{alter} VALIDATE CONSTRAINT {}", bench.dialect.identifier(&passing)));
-    }
-    let drop = drop.map(|n| format!("DROP CONSTRAINT {}, ", bench.dialect.identifier(n))).unwrap_or_default();
-    statements.push(format!("{} {drop}ADD {}", sql::alter(bench, table), sql::key(bench, key, name, false)));
-    statements.extend(sql::key_comment(bench, table, key, name));
-    Ok(statements)
-}
-
+/// The locks of a key that is made on one partition after the other.
 fn partition_locks(bench: &Bench<'_>, table: &TableName, key: &ForeignKey, replaces: bool) -> Vec<Lock> {
-    let leaves = bench.partitions(table).into_iter().filter(|t| t.kind != TableKind::Partitioned);
-    let leaves: Vec<TableName> = leaves.map(|t| t.name.clone()).collect();
-    let mut all = if replaces {
+    let all = if replaces {
         both(bench, table, &key.parent, "ACCESS EXCLUSIVE", Blocks::Everything)
     } else {
         both(bench, table, &key.parent, "SHARE ROW EXCLUSIVE", Blocks::Writers)
     };
-    all.extend(locks(leaves, "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan));
-    all.extend(locks([key.parent.clone()], "ROW SHARE", Blocks::Nothing, Held::Scan));
-    all
+    by_partitions_locks(bench, table, key, all)
 }

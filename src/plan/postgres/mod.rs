@@ -11,6 +11,7 @@ mod columns;
 mod indexes;
 mod keys;
 mod orphans;
+mod partitions;
 pub(super) mod sql;
 
 use super::bench::{self, Bench};
