@@ -5,6 +5,7 @@
 
 mod atlas;
 mod drizzle;
+mod numbers;
 mod snapshot;
 mod text;
 mod tools;
@@ -70,6 +71,8 @@ pub enum MigrationError {
     Unreadable { path: String, why: String },
     #[error("{path} is there already")]
     Exists { path: String },
+    #[error("{path} has no number: what is written could not be made to run after it")]
+    Unnumbered { path: String },
     #[error("{tool} runs every file in a transaction, and there it cannot be done: {why}")]
     InTransaction { tool: &'static str, why: String },
 }

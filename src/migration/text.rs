@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::unit::{Hand, Part, Unit, down};
+use super::unit::{Hand, Part, Unit, adds_key, down};
+use crate::change::Change;
 use crate::plan::{Blocks, Guard, Held, Plan, Script, Step, Transaction};
-use crate::schema::Engine;
+use crate::schema::{Engine, TableName};
 
 /// How the statements of a file stand to transactions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ fn head(out: &mut String, step: &Step) {
 /// Writes what leads up.
 pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separator) -> String {
     let mut out = Text::new(plan, around, separator);
-    for Part { step, hand } in &unit.steps {
+    for (at, Part { step, hand }) in unit.steps.iter().enumerate() {
         out.gap();
         head(&mut out.text, step);
         match hand {
@@ -90,6 +91,16 @@ pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separa
                 "Done by the script to run by hand, because a table that others refer to cannot be rebuilt inside of a \
                  transaction; this only makes sure that it has been run.",
             ),
+        }
+        if let Some(script) = &unit.by_hand {
+            if *hand == Hand::Needed && plan.engine == Engine::Sqlite {
+                // So that a reader of the folder knows what has been done when this runs.
+                out.text.push_str(&format!("-- referee: after {script}\n"));
+            }
+            out.heed = judged_without(plan.engine, unit, at)
+                .iter()
+                .map(|rule| format!("-- referee: ignore {rule} {script} has done it before\n"))
+                .collect();
         }
         out.script(&step.up, &step.guards, step.done.as_deref(), step.lock_timeout(LONGEST));
     }
@@ -115,16 +126,50 @@ pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Sepa
     out.text
 }
 
+/// Names the rules that find something wrong with a step's statement only if the script by hand has not been run.
+fn judged_without(engine: Engine, unit: &Unit<'_>, at: usize) -> Vec<&'static str> {
+    let (before, step) = (&unit.steps[..at], &unit.steps[at].step);
+    let mut rules = Vec::new();
+    if engine != Engine::Postgres {
+        return rules;
+    }
+    if unit.steps[at].hand == Hand::Fallback && step.changes.iter().any(|c| matches!(c, Change::AddIndex { .. })) {
+        rules.push("index-blocks-writes");
+    }
+    let added = || before.iter().filter(|p| adds_key(&p.step)).flat_map(|p| &p.step.changes);
+    let mut tables: Vec<&TableName> = Vec::new();
+    for change in added().chain(&step.changes) {
+        if let Change::AddForeignKey { foreign_key: key, .. } | Change::ReplaceForeignKey { new: key, .. } = change {
+            tables.extend([change.table(), &key.parent]);
+        }
+    }
+    tables.sort();
+    tables.dedup();
+    if adds_key(step) && before.iter().filter(|p| adds_key(&p.step)).count() == 1 && tables.len() > 2 {
+        rules.push("several-keys-in-one-transaction");
+    }
+    let validated = step.changes.iter().any(|c| match c {
+        Change::ValidateForeignKey { table, .. } => added().any(|a| a.table() == table),
+        _ => false,
+    });
+    if validated {
+        rules.push("validated-in-same-transaction");
+    }
+    rules
+}
+
 struct Text<'p> {
     plan: &'p Plan,
     around: Around,
     separator: Separator,
     text: String,
+    /// Comments that belong to the next script's own statement.
+    heed: String,
 }
 
 impl<'p> Text<'p> {
     fn new(plan: &'p Plan, around: Around, separator: Separator) -> Self {
-        Self { plan, around, separator, text: String::new() }
+        Self { plan, around, separator, text: String::new(), heed: String::new() }
     }
 
     fn gap(&mut self) {
@@ -142,6 +187,9 @@ impl<'p> Text<'p> {
         }
         *first = false;
         let compound = self.separator == Separator::Goose && sql.contains(';');
+        if !sql.starts_with("SET LOCAL") {
+            self.text.push_str(&std::mem::take(&mut self.heed));
+        }
         if compound {
             self.text.push_str("-- +goose StatementBegin\n");
         }

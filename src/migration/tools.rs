@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::numbers::{Ways, versions, ways};
 use super::text::{Around, Separator, back, up};
 use super::unit::{Hand, Part, Unit, down, units};
 use super::{Folder, MigrationError, Options, Output, OutputFile, atlas, drizzle};
@@ -20,17 +21,17 @@ pub struct Tool {
     pub name: &'static str,
     /// What it makes of a migration, in words.
     pub makes: &'static str,
-    shape: Shape,
+    pub(super) shape: Shape,
     postgres: Outside,
     sqlite: Outside,
-    numbers: Numbers,
+    pub(super) numbers: Numbers,
     /// Whether the whole plan is one file.
     pub(super) one_file: bool,
 }
 
 /// How a tool lays out a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     /// `N_name.up.sql`, `N_name.down.sql`.
     Pair,
     /// The same; the first line says `-- no-transaction`.
@@ -66,7 +67,7 @@ pub(super) enum Outside {
 
 /// How a tool numbers its migrations where the folder does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Numbers {
+pub(super) enum Numbers {
     /// `1`, `0001`, … with so many digits.
     Count(usize),
     /// `20260131235959`.
@@ -179,6 +180,9 @@ pub static TOOLS: &[Tool] = &[
     },
 ];
 
+/// How the script ends that is run by hand before SQLite's files. Reading a folder knows it, too (`source::layouts`).
+const BY_HAND: &str = ".by_hand.sqlite";
+
 /// Finds a tool by its name. `plain` is what reading calls `sql`.
 pub fn find(name: &str) -> Option<&'static Tool> {
     let name = if name.eq_ignore_ascii_case("plain") { "sql" } else { name };
@@ -197,26 +201,36 @@ pub(super) fn write(
     folder: &Folder,
     options: &Options,
 ) -> Result<Output, MigrationError> {
-    let units = units(plan, tool)?;
+    let mut units = units(plan, tool)?;
     let mut output = Output::default();
     let is = |hand: Hand| units.iter().flat_map(|u| &u.steps).any(|p| p.hand == hand);
+    let (fallback, needed) = (is(Hand::Fallback), is(Hand::Needed));
+    // Drizzle checks rows while it holds the locks of all changes, whether or not an index is built.
+    let by_hand = match plan.engine {
+        Engine::Postgres if fallback || needed || tool.shape == Shape::Drizzle => {
+            Some(format!("{}.by_hand.psql", options.name))
+        }
+        Engine::Sqlite if needed => Some(format!("{}{BY_HAND}", options.name)),
+        _ => None,
+    };
+    units.iter_mut().for_each(|u| u.by_hand.clone_from(&by_hand));
     if tool.shape == Shape::Drizzle {
         drizzle::write(plan, &units, folder, options, &mut output)?;
     } else {
-        let versions = versions(tool, folder, options, units.len());
+        let versions = versions(tool, folder, options, units.len())?;
+        let ways = ways(folder);
         for (unit, version) in units.iter().zip(&versions) {
-            let name =
-                if unit.slug.is_empty() { options.name.clone() } else { format!("{}_{}", options.name, unit.slug) };
-            one(plan, tool, unit, version, &name, &mut output);
+            let between = if matches!(tool.shape, Shape::Flyway | Shape::Refinery) { "__" } else { "_" };
+            let slug = if unit.slug.is_empty() { String::new() } else { format!("_{}", unit.slug) };
+            let stem = format!("{version}{between}{}{slug}", options.name);
+            one(plan, tool, unit, &stem, &ways, &mut output);
         }
     }
     if tool.shape == Shape::Atlas {
         let sum = atlas::sum(folder, &output.files);
         output.files.push(OutputFile { replaces: true, ..OutputFile::new("atlas.sum", sum) });
     }
-    // Drizzle checks rows while it holds the locks of all changes, whether or not an index is built.
-    if plan.engine == Engine::Postgres && (is(Hand::Fallback) || is(Hand::Needed) || tool.shape == Shape::Drizzle) {
-        let name = format!("{}.by_hand.psql", options.name);
+    if let (Engine::Postgres, Some(name)) = (plan.engine, &by_hand) {
         output.files.push(OutputFile::new(name.clone(), hand(plan, plan.steps.iter().collect(), up)));
         output.notes.push(format!(
             "{} runs files in a transaction, in which locks are held while rows are checked: run `psql -X -f {name} URL` \
@@ -224,12 +238,11 @@ pub(super) fn write(
             tool.name
         ));
     }
-    if plan.engine == Engine::Sqlite && is(Hand::Needed) {
+    if let (Engine::Sqlite, Some(there)) = (plan.engine, &by_hand) {
         let needed = |p: &&Part<'_>| p.hand == Hand::Needed;
         let ids: Vec<&str> = units.iter().flat_map(|u| &u.steps).filter(needed).map(|p| p.step.id.as_str()).collect();
         let steps = || plan.steps.iter().filter(|s| ids.contains(&s.id.as_str())).collect::<Vec<_>>();
-        let (there, back_again) =
-            (format!("{}.by_hand.sqlite", options.name), format!("{}.by_hand.down.sqlite", options.name));
+        let back_again = format!("{}.by_hand.down.sqlite", options.name);
         output.files.push(OutputFile::new(there.clone(), hand(plan, steps(), up)));
         output.files.push(OutputFile::new(back_again.clone(), hand(plan, steps(), back)));
         output.notes.push(format!(
@@ -242,16 +255,42 @@ pub(super) fn write(
     if !final_steps.is_empty() {
         output.notes.push(format!("cannot be undone: {}", final_steps.join("; ")));
     }
-    if matches!(tool.shape, Shape::Prisma | Shape::Refinery | Shape::Drizzle | Shape::Atlas) {
-        output.notes.push(format!("{} has no files that lead back; `--layout sql` writes them", tool.name));
-    }
+    output.notes.extend(about_tool(tool, &ways(folder)));
     Ok(output)
 }
 
+/// Says what the tool, or the folder as it is, does not have, and what else has to be changed.
+fn about_tool(tool: &Tool, ways: &Ways) -> Vec<String> {
+    let mut notes = Vec::new();
+    match tool.shape {
+        // Both compare the next migration's schema with what these files lead to (`generate`, `migrate dev`).
+        Shape::Drizzle => notes.push("change the schema in TypeScript, too: the next `drizzle-kit generate` takes back what \
+                                      stands in no schema file"),
+        Shape::Prisma => notes.push("change schema.prisma, too (`prisma db pull`): the next `prisma migrate dev` takes back \
+                                     what does not stand there"),
+        Shape::Pair if tool.one_file && !ways.is_pair() => notes.push(
+            "nothing tells which program runs these files: they open their own transactions, so nothing may run them in one; \
+             `--layout TOOL` writes for a tool",
+        ),
+        _ => {}
+    }
+    let mut notes: Vec<String> = notes.into_iter().map(str::to_string).collect();
+    let pairs = tool.shape == Shape::MarkedPair || (tool.shape == Shape::Pair && tool.one_file);
+    if matches!(tool.shape, Shape::Prisma | Shape::Refinery | Shape::Drizzle | Shape::Atlas) {
+        notes.push(format!("{} has no files that lead back; `--layout sql` writes them", tool.name));
+    } else if (pairs && ways.down.is_none()) || (tool.shape == Shape::Flyway && !ways.undo) {
+        notes.push(
+            "the folder has no files that lead back, so none was written: `--out DIR` writes them into an empty one"
+                .to_string(),
+        );
+    }
+    notes
+}
+
 /// Writes the files of one unit.
-fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, version: &str, name: &str, output: &mut Output) {
+fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, output: &mut Output) {
     let around = match (tool.one_file, plan.engine) {
-        (true, Engine::Postgres) => Around::Psql,
+        (true, Engine::Postgres) if ways.is_pair() => Around::Psql,
         (true, _) => Around::Explicit,
         (false, _) if unit.transaction => Around::Tool,
         (false, _) => Around::Explicit,
@@ -271,14 +310,27 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, version: &str, name: &str, out
     let mut add = |path: String, text: String| files.push(OutputFile::new(path, text));
     match tool.shape {
         Shape::Pair => {
-            let lead = if tool.one_file { client(plan.engine) } else { "" };
-            add(format!("{version}_{name}.up.sql"), format!("{lead}{up}"));
-            add(format!("{version}_{name}.down.sql"), format!("{lead}{back}"));
+            // Files without the marks of a pair are run by a program that nobody knows.
+            let (ways, lead) = match (tool.one_file, ways.is_pair()) {
+                (true, true) => (ways, client(plan.engine)),
+                (true, false) => (ways, ""),
+                (false, _) => (&Ways::pair(), ""),
+            };
+            add(format!("{name}{}.sql", ways.up), format!("{lead}{up}"));
+            if let Some(down) = &ways.down {
+                add(format!("{name}{down}.sql"), format!("{lead}{back}"));
+            }
         }
         Shape::MarkedPair => {
             let mark = |transaction: bool| if transaction { "" } else { "-- no-transaction\n" };
-            add(format!("{version}_{name}.up.sql"), format!("{}{up}", mark(unit.transaction)));
-            add(format!("{version}_{name}.down.sql"), format!("{}{back}", mark(back_in_transaction)));
+            let up = format!("{}{up}", mark(unit.transaction));
+            // sqlx tells what leads up and back by `.up.sql` and `.down.sql` only (`migrate/migration_type.rs`).
+            if ways.is_pair() {
+                add(format!("{name}.up.sql"), up);
+                add(format!("{name}.down.sql"), format!("{}{back}", mark(back_in_transaction)));
+            } else {
+                add(format!("{name}.sql"), up);
+            }
         }
         Shape::Dbmate => {
             let mark = |transaction: bool| if transaction { "" } else { " transaction:false" };
@@ -287,32 +339,34 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, version: &str, name: &str, out
                 mark(unit.transaction),
                 mark(back_in_transaction)
             );
-            add(format!("{version}_{name}.sql"), text);
+            add(format!("{name}.sql"), text);
         }
         Shape::Goose => {
             let mark = if unit.transaction { "" } else { "-- +goose NO TRANSACTION\n" };
-            add(format!("{version}_{name}.sql"), format!("{mark}-- +goose Up\n{up}\n-- +goose Down\n{back}"));
+            add(format!("{name}.sql"), format!("{mark}-- +goose Up\n{up}\n-- +goose Down\n{back}"));
         }
         Shape::Diesel => {
-            add(format!("{version}_{name}/up.sql"), up);
-            add(format!("{version}_{name}/down.sql"), back);
+            add(format!("{name}/up.sql"), up);
+            add(format!("{name}/down.sql"), back);
             if !unit.transaction {
-                add(format!("{version}_{name}/metadata.toml"), "run_in_transaction = false\n".to_string());
+                add(format!("{name}/metadata.toml"), "run_in_transaction = false\n".to_string());
             }
         }
         Shape::Flyway => {
-            for (letter, text, transaction) in [('V', up, unit.transaction), ('U', back, back_in_transaction)] {
-                add(format!("{letter}{version}__{name}.sql"), text);
+            let mut both = vec![('V', up, unit.transaction)];
+            both.extend(ways.undo.then_some(('U', back, back_in_transaction)));
+            for (letter, text, transaction) in both {
+                add(format!("{letter}{name}.sql"), text);
                 if !transaction {
-                    add(format!("{letter}{version}__{name}.sql.conf"), "executeInTransaction=false\n".to_string());
+                    add(format!("{letter}{name}.sql.conf"), "executeInTransaction=false\n".to_string());
                 }
             }
         }
-        Shape::Prisma => add(format!("{version}_{name}/migration.sql"), up),
-        Shape::Refinery => add(format!("V{version}__{name}.sql"), up),
+        Shape::Prisma => add(format!("{name}/migration.sql"), up),
+        Shape::Refinery => add(format!("V{name}.sql"), up),
         Shape::Atlas => {
             let mark = if unit.transaction { "" } else { "-- atlas:txmode none\n\n" };
-            add(format!("{version}_{name}.sql"), format!("{mark}{up}"));
+            add(format!("{name}.sql"), format!("{mark}{up}"));
         }
         // Written in one piece.
         Shape::Drizzle => {}
@@ -330,43 +384,7 @@ fn client(engine: Engine) -> &'static str {
 /// Writes steps as a script for psql or sqlite3.
 fn hand(plan: &Plan, steps: Vec<&Step>, write: fn(&Plan, &Unit<'_>, Around, Separator) -> String) -> String {
     let steps = steps.into_iter().map(|step| Part { step: Cow::Borrowed(step), hand: Hand::Apart }).collect();
-    let unit = Unit { slug: String::new(), steps, transaction: false };
+    let unit = Unit::new(steps, false);
     let around = if plan.engine == Engine::Postgres { Around::Psql } else { Around::Explicit };
     format!("{}{}", client(plan.engine), write(plan, &unit, around, Separator::Semicolon))
-}
-
-/// Numbers the migrations as the folder does, after its last one.
-fn versions(tool: &Tool, folder: &Folder, options: &Options, count: usize) -> Vec<String> {
-    let mut last: Option<(u128, usize)> = None;
-    let mut dashed = false;
-    for path in folder.files.keys() {
-        let first = path.split('/').next().unwrap_or_default();
-        let first = first.strip_prefix(['V', 'U', 'B']).unwrap_or(first);
-        let end = first.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(first.len());
-        let number: String = first[..end].chars().filter(char::is_ascii_digit).collect();
-        dashed |= first[..end].trim_end_matches('-').contains('-');
-        if let Ok(n) = number.parse::<u128>() {
-            last = last.max(Some((n, number.len())));
-        }
-    }
-    let time: u128 = options.digits.parse().unwrap_or(0);
-    let (mut next, width) = match (last, tool.numbers) {
-        // Times have fourteen digits; what is shorter is counted.
-        (Some((n, width)), _) if width < 12 => (n + 1, width),
-        (Some((n, width)), _) => (time.max(n + 1), width.max(14)),
-        (None, Numbers::Count(width)) => (1, width),
-        (None, Numbers::Time | Numbers::DashedTime) => (time, 14),
-    };
-    let dashed = tool.shape == Shape::Diesel && (dashed || last.is_none()) && width == 14;
-    let mut versions = Vec::new();
-    for _ in 0..count {
-        let plain = format!("{next:0width$}");
-        versions.push(if dashed {
-            format!("{}-{}-{}-{}", &plain[..4], &plain[4..6], &plain[6..8], &plain[8..])
-        } else {
-            plain
-        });
-        next += 1;
-    }
-    versions
 }

@@ -18,6 +18,15 @@ pub(super) struct Unit<'p> {
     pub steps: Vec<Part<'p>>,
     /// Whether the tool wraps it in a transaction.
     pub transaction: bool,
+    /// The script that is run by hand before, if there is one.
+    pub by_hand: Option<String>,
+}
+
+impl<'p> Unit<'p> {
+    /// Makes one of steps.
+    pub(super) fn new(steps: Vec<Part<'p>>, transaction: bool) -> Self {
+        Self { slug: String::new(), steps, transaction, by_hand: None }
+    }
 }
 
 /// A step and the script that does it here.
@@ -59,20 +68,21 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
                 Outside::OneStatement => one_by_one(&here).into_iter().map(Cow::Owned).collect(),
                 _ => vec![here],
             };
-            let alone = |step| Unit { slug: String::new(), steps: vec![Part { step, hand }], transaction };
+            let alone = |step| Unit::new(vec![Part { step, hand }], transaction);
             units.extend(steps.into_iter().map(alone));
             last = None;
             continue;
         }
         let part = Part { step: here, hand };
-        // In one transaction a lock that was taken for an instant is held while rows are checked.
-        let same = last == Some((step.phase, transaction));
+        // In one transaction a lock that was taken for an instant is held while rows are checked, and that of the first key
+        // while the second waits for its own.
+        let same = last == Some((step.phase, transaction)) && !(plan.engine != Engine::Sqlite && adds_key(step));
         match units.last_mut().filter(|_| same || tool.one_file) {
             Some(unit) => {
                 unit.transaction &= transaction;
                 unit.steps.push(part);
             }
-            None => units.push(Unit { slug: String::new(), steps: vec![part], transaction }),
+            None => units.push(Unit::new(vec![part], transaction)),
         }
         last = Some((step.phase, transaction));
     }
@@ -113,9 +123,14 @@ fn one_by_one(step: &Step) -> Vec<Step> {
     up.into_iter().enumerate().map(|(at, sql)| one(at, sql)).collect()
 }
 
+/// Tells whether a step adds a foreign key, which locks two tables.
+pub(super) fn adds_key(step: &Step) -> bool {
+    step.changes.iter().any(|c| matches!(c, Change::AddForeignKey { .. } | Change::ReplaceForeignKey { .. }))
+}
+
 /// Tells whether a script cannot run inside a tool's transaction.
 fn needs_none(engine: Engine, script: &Script) -> bool {
-    // CockroachDB carries out each change of a schema by itself anyway (ENGINE: "Online schema changes").
+    // CockroachDB makes each change of a schema in a job of its own, after the transaction ("Online Schema Changes").
     let apart =
         script.transaction == Transaction::None && !(engine == Engine::Cockroach && script.statements.len() == 1);
     apart || !script.before.is_empty() || !script.after.is_empty()

@@ -31,7 +31,8 @@ pub fn first(tool: &str, engine: Engine, sql: &str) -> BTreeMap<String, String> 
             ("2024-01-01-000000_init/up.sql", sql.into()),
             ("2024-01-01-000000_init/down.sql", "DROP TABLE items;\n".into()),
         ],
-        "flyway" | "refinery" => vec![("V1__init.sql", sql.into())],
+        "flyway" => vec![("V1__init.sql", sql.into()), ("U1__init.sql", "DROP TABLE items;\n".into())],
+        "refinery" => vec![("V1__init.sql", sql.into())],
         "prisma" => {
             let provider = if engine == Engine::Sqlite { "sqlite" } else { "postgresql" };
             vec![

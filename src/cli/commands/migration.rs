@@ -1,8 +1,9 @@
 //! `referee fix --out`: the plan as files of a migration tool.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use super::super::args::{FixArgs, Global};
 use super::super::error::CliError;
@@ -11,7 +12,7 @@ use super::super::{environment, output};
 use super::audit::code;
 use crate::audit::Report;
 use crate::config::{FailOn, nearest};
-use crate::migration::{self, Folder, MigrationError, Options, TOOLS, Tool};
+use crate::migration::{self, Folder, MigrationError, Options, Output, OutputFile, TOOLS, Tool};
 use crate::plan::Plan;
 use crate::source::layouts;
 
@@ -23,21 +24,13 @@ pub(super) fn write(
     global: &Global,
     ui: &Ui,
 ) -> Result<u8, CliError> {
-    let there = if folder.exists() { read(folder)? } else { Folder::default() };
     let tool = tool(folder, global)?;
     if plan.steps.is_empty() {
         ui.note("the plan has no steps: nothing was written");
         return Ok(code(report, FailOn::Never, ui));
     }
-    let (digits, millis) = environment::now();
-    let options = Options { name: args.files.name.clone(), digits, millis };
-    let output = migration::write(plan, tool, &there, &options).map_err(explain)?;
-    for file in &output.files {
-        let path = folder.join(&file.path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|e| CliError::file("write", parent, &e))?;
-        }
-        output::write_file(&path, &file.text)?;
+    let output = make(plan, tool, folder, &args.files.name)?;
+    for path in put(folder, &output)? {
         ui.print(&format!("{}\n", path.display()))?;
     }
     output.notes.iter().for_each(|note| ui.note(note));
@@ -45,6 +38,53 @@ pub(super) fn write(
         ui.note(&format!("not mended: {} ({}): {}", refused.subject, refused.reason.rule, refused.why));
     }
     Ok(code(report, FailOn::Never, ui))
+}
+
+/// Writes a plan for a tool, as text: the folder is read, and stays as it is.
+pub(super) fn make(plan: &Plan, tool: &'static Tool, folder: &Path, name: &str) -> Result<Output, CliError> {
+    let there = if folder.exists() { read(folder)? } else { Folder::default() };
+    let (digits, millis) = environment::now();
+    let options = Options { name: name.to_string(), digits, millis };
+    migration::write(plan, tool, &there, &options).map_err(explain)
+}
+
+/// Writes files into a folder, all or none, and returns their paths. What came to be there meanwhile stays.
+pub(super) fn put(folder: &Path, output: &Output) -> Result<Vec<PathBuf>, CliError> {
+    let mut made: Vec<PathBuf> = Vec::new();
+    let mut paths = Vec::new();
+    // What leads to the new files comes last: a journal must not name one that could not be written.
+    let (last, first): (Vec<&OutputFile>, Vec<&OutputFile>) = output.files.iter().partition(|f| f.replaces);
+    for file in first.into_iter().chain(last) {
+        let path = folder.join(&file.path);
+        let written = if file.replaces { output::write_file(&path, &file.text) } else { create(&path, &file.text) };
+        if let Err(error) = written {
+            for path in made {
+                let _ = fs::remove_file(&path);
+                // A migration's own folder is empty now, and no other folder can be removed.
+                let _ = path.parent().filter(|p| *p != folder).map(fs::remove_dir);
+            }
+            return Err(error);
+        }
+        if !file.replaces {
+            made.push(path.clone());
+        }
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// Writes a file that is not there yet.
+fn create(path: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::file("write", path, &error);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }
 
 /// Finds the tool: the one that is named, else the one whose folder it is.
@@ -103,6 +143,7 @@ fn explain(error: MigrationError) -> CliError {
         MigrationError::Nothing => failed,
         MigrationError::Unreadable { .. } => failed.hint("mend the file with the tool that wrote it"),
         MigrationError::Exists { .. } => failed.hint("give the migration another name: --name NAME"),
+        MigrationError::Unnumbered { .. } => failed.hint("number the files, or write into another folder: --out DIR"),
         MigrationError::InTransaction { .. } => {
             failed.hint("carry the plan out by referee (--apply), or write it for a shell: --layout sql")
         }

@@ -226,6 +226,14 @@ pub fn recognise(folder: &Path) -> Option<&'static str> {
     LAYOUTS.iter().find(of).map(|l| l.name)
 }
 
+/// Tells which tool's folder it is, and where its migrations are: there or in one of the usual folders below.
+///
+/// # Errors
+/// A folder that cannot be read, or that holds no migrations that are known.
+pub fn locate(source: &SqlFiles) -> Result<(&'static str, PathBuf), SourceError> {
+    folder(source).map(|(layout, _, place)| (layout, place))
+}
+
 fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceError> {
     let shown = source.path.display();
     let wanted: Vec<&Layout> = match &source.layout {
@@ -251,6 +259,7 @@ fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceErr
                 ));
             }
             if !found.migrations.is_empty() {
+                let found = Found { migrations: with_scripts(&folder, found.migrations), ..found };
                 return Ok((layout.name, found, place));
             }
         }
@@ -269,6 +278,35 @@ fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceErr
         format!("{shown} holds no migrations that referee knows"),
         format!("it was searched, with {}, for {}", USUAL.join(", "), looked_for.join("; ")),
     ))
+}
+
+/// How the scripts end that are run by hand, where a tool's transaction rules a change out.
+const BY_HAND: &str = ".by_hand.sqlite";
+
+/// Puts scripts that are run by hand where they are run: before the migration that stops if they were not, which says
+/// `-- referee: after FILE`.
+fn with_scripts(folder: &Folder, migrations: Vec<Unit>) -> Vec<Unit> {
+    let mut scripts: Vec<&str> = folder.files.iter().map(String::as_str).filter(|f| f.ends_with(BY_HAND)).collect();
+    if scripts.is_empty() {
+        return migrations;
+    }
+    let mut all = Vec::new();
+    for unit in migrations {
+        let text = folder.text(&unit.up.0.to_string_lossy());
+        let named = |s: &&str| text.lines().any(|l| l.strip_prefix("-- referee: after ").map(str::trim) == Some(*s));
+        if let Some(at) = scripts.iter().position(named) {
+            let script = scripts.remove(at);
+            let back = format!("{}.by_hand.down.sqlite", script.trim_end_matches(BY_HAND));
+            all.push(Unit {
+                down: folder.has(&back).then(|| (PathBuf::from(back), None)),
+                reversible: unit.reversible,
+                transaction: false,
+                ..Unit::file(script, script)
+            });
+        }
+        all.push(unit);
+    }
+    all
 }
 
 fn part(root: &Path, (path, span): &(PathBuf, Option<Span>), files: &mut Vec<File>) -> Result<Place, SourceError> {

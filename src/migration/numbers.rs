@@ -1,0 +1,227 @@
+//! How the next migration is numbered and named, so that it comes after all that are there.
+
+use super::tools::{Numbers, Shape, Tool};
+use super::{Folder, MigrationError, Options};
+
+/// How the files of a folder tell what leads up from what leads back.
+pub(super) struct Ways {
+    /// What stands before `.sql` in the name of what leads up: `.up`, `_up`, or nothing.
+    pub up: String,
+    /// The same of what leads back; `None` if the folder has nothing that does.
+    pub down: Option<String>,
+    /// Flyway: whether what leads up is undone by `U2__name.sql`, which not every edition runs.
+    pub undo: bool,
+}
+
+impl Ways {
+    /// Returns the marks of tools for pairs of files.
+    pub(super) fn pair() -> Self {
+        Self { up: ".up".to_string(), down: Some(".down".to_string()), undo: true }
+    }
+
+    /// Tells whether both ways are marked, as every tool for pairs of files does.
+    pub(super) fn is_pair(&self) -> bool {
+        self.up == ".up"
+    }
+}
+
+/// Looks how a folder's files tell both ways apart. What runs files that it cannot tell apart would run what leads back as well.
+pub(super) fn ways(folder: &Folder) -> Ways {
+    let names: Vec<&str> = scripts(folder).collect();
+    let undo = !names.iter().any(|n| n.starts_with('V')) || names.iter().any(|n| n.starts_with('U'));
+    let any = |end: &str| names.iter().any(|n| n.strip_suffix(".sql").is_some_and(|n| n.ends_with(end)));
+    for separator in [".", "_", "-"] {
+        let up = format!("{separator}up");
+        if any(&up) {
+            return Ways { up, down: Some(format!("{separator}down")), undo };
+        }
+    }
+    for separator in [".", "_", "-"] {
+        for word in ["down", "rollback", "undo"] {
+            let down = format!("{separator}{word}");
+            if any(&down) {
+                return Ways { up: String::new(), down: Some(down), undo };
+            }
+        }
+    }
+    if names.is_empty() {
+        return Ways::pair();
+    }
+    Ways { up: String::new(), down: None, undo }
+}
+
+/// The `.sql` files of the folder itself.
+fn scripts(folder: &Folder) -> impl Iterator<Item = &str> {
+    folder.files.keys().map(String::as_str).filter(|p| !p.contains('/') && p.ends_with(".sql"))
+}
+
+/// Numbers migrations as the folder does, after its last one.
+///
+/// # Errors
+/// Some files have no number: nobody could say what comes after them.
+pub(super) fn versions(
+    tool: &Tool,
+    folder: &Folder,
+    options: &Options,
+    count: usize,
+) -> Result<Vec<String>, MigrationError> {
+    let in_folders = matches!(tool.shape, Shape::Diesel | Shape::Prisma);
+    let names = folder.files.keys().filter_map(|path| match path.split_once('/') {
+        Some((first, _)) => in_folders.then_some(first),
+        None => (!in_folders && path.ends_with(".sql")).then_some(path.as_str()),
+    });
+    let names: Vec<&str> = names.collect();
+    if matches!(tool.shape, Shape::Flyway | Shape::Refinery)
+        && let Some(versions) = dotted(&names, count)
+    {
+        return Ok(versions);
+    }
+    if matches!(tool.shape, Shape::Pair | Shape::MarkedPair)
+        && let Some(name) = names.iter().find(|n| !n.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        return Err(MigrationError::Unnumbered { path: (*name).to_string() });
+    }
+    let mut last: Option<(u128, usize)> = None;
+    let mut dashed = false;
+    for name in names {
+        let name = name.strip_prefix(['V', 'U', 'B']).unwrap_or(name);
+        let end = name.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(name.len());
+        let number: String = name[..end].chars().filter(char::is_ascii_digit).collect();
+        dashed |= name[..end].trim_end_matches('-').contains('-');
+        if let Ok(n) = number.parse::<u128>() {
+            last = last.max(Some((n, number.len())));
+        }
+    }
+    let time: u128 = options.digits.parse().unwrap_or(0);
+    // Prisma compares names as text and begins a folder that it takes over with `0_init` ("Baselining a database").
+    let last = last.filter(|(_, width)| tool.shape != Shape::Prisma || *width >= SHORTEST_TIME);
+    let (mut next, width) = match (last, tool.numbers) {
+        // Times have fourteen digits, or thirteen if they are milliseconds since 1970; what is shorter is counted.
+        (Some((n, width)), _) if width < SHORTEST_TIME => (n + 1, width),
+        (Some((n, MILLISECONDS)), _) => (u128::from(options.millis).max(n + 1), MILLISECONDS),
+        (Some((n, width)), _) => (time.max(after(n)), width.max(TIME)),
+        (None, Numbers::Count(width)) => (1, width),
+        (None, Numbers::Time | Numbers::DashedTime) => (time, TIME),
+    };
+    let dashed = tool.shape == Shape::Diesel && (dashed || last.is_none()) && width == TIME;
+    let mut versions = Vec::new();
+    for _ in 0..count {
+        let plain = format!("{next:0width$}");
+        versions.push(if dashed {
+            format!("{}-{}-{}-{}", &plain[..4], &plain[4..6], &plain[6..8], &plain[8..])
+        } else {
+            plain
+        });
+        next = after(next);
+    }
+    Ok(versions)
+}
+
+const SHORTEST_TIME: usize = 12;
+const MILLISECONDS: usize = 13;
+const TIME: usize = 14;
+
+/// Returns what comes after a number: after a time as `20260131235959` the next second, after any other number the next one.
+fn after(number: u128) -> u128 {
+    let [second, minute, hour, day, month] = [0u32, 2, 4, 6, 8].map(|at| number / 10u128.pow(at) % 100);
+    let year = number / 10u128.pow(10);
+    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let length = match month {
+        2 => 28 + u128::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let is_time = (1000..10_000).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=length).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !is_time {
+        return number + 1;
+    }
+    let mut fields = [second + 1, minute, hour, day, month, year];
+    let limits = [(60, 0), (60, 0), (24, 0), (length + 1, 1), (13, 1)];
+    for (at, (limit, first)) in limits.into_iter().enumerate() {
+        if fields[at] == limit {
+            fields[at] = first;
+            fields[at + 1] += 1;
+        }
+    }
+    let [second, minute, hour, day, month, year] = fields;
+    ((((year * 100 + month) * 100 + day) * 100 + hour) * 100 + minute) * 100 + second
+}
+
+/// Goes on with versions of several parts, `V1.2__name.sql`: the last part counts on. `None` if the last one has one part.
+fn dotted(names: &[&str], count: usize) -> Option<Vec<String>> {
+    let version = |name: &&str| -> Option<(Vec<u128>, String)> {
+        let (head, _) = name.strip_prefix(['V', 'U', 'B'])?.split_once("__")?;
+        let parts: Option<Vec<u128>> = head.split(['.', '_']).map(|p| p.parse().ok()).collect();
+        Some((parts?, head.to_string()))
+    };
+    let (parts, text) = names.iter().filter_map(version).max()?;
+    let at = text.rfind(['.', '_'])? + 1;
+    let width = text.len() - at;
+    let last = *parts.last()?;
+    Some((1..).take(count).map(|n: u128| format!("{}{:0width$}", &text[..at], last + n)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find;
+    use super::*;
+
+    fn next(tool: &str, files: &[&str]) -> Result<Vec<String>, MigrationError> {
+        let files = files.iter().map(|f| ((*f).to_string(), String::new())).collect();
+        let options = Options { name: "n".into(), digits: "20260131235958".into(), millis: 1_769_903_998_000 };
+        versions(find(tool).unwrap(), &Folder { files }, &options, 3)
+    }
+
+    #[track_caller]
+    fn check(tool: &str, files: &[&str], expected: [&str; 3]) {
+        assert_eq!(next(tool, files).unwrap(), expected, "{tool} {files:?}");
+    }
+
+    #[test]
+    fn times_are_real_ones() {
+        check("dbmate", &["20240101000000_a.sql"], ["20260131235958", "20260131235959", "20260201000000"]);
+        check("dbmate", &["20280228235959_a.sql"], ["20280229000000", "20280229000001", "20280229000002"]);
+        check("dbmate", &["20271231235959_a.sql"], ["20280101000000", "20280101000001", "20280101000002"]);
+        check("diesel", &[], ["2026-01-31-235958", "2026-01-31-235959", "2026-02-01-000000"]);
+        // What no clock showed counts on.
+        check("dbmate", &["20990101000099_a.sql"], ["20990101000100", "20990101000101", "20990101000102"]);
+        check("sqlx", &["1900000000000_a.up.sql"], ["1900000000001", "1900000000002", "1900000000003"]);
+        check("sqlx", &["1700000000000_a.up.sql"], ["1769903998000", "1769903998001", "1769903998002"]);
+    }
+
+    #[test]
+    fn counting_goes_on() {
+        check("goose", &["00007_a.sql", "notes-2024.md", "2025/x.sql"], ["00008", "00009", "00010"]);
+        check("golang-migrate", &[], ["000001", "000002", "000003"]);
+        check("prisma", &["0_init/migration.sql"], ["20260131235958", "20260131235959", "20260201000000"]);
+        check("flyway", &["V1__a.sql", "V1.2__b.sql", "R__c.sql"], ["1.3", "1.4", "1.5"]);
+        check("flyway", &["V2024.01.09__a.sql", "V2024.01.10__b.sql"], ["2024.01.11", "2024.01.12", "2024.01.13"]);
+        check("flyway", &["V1.9__a.sql", "V2__b.sql"], ["3", "4", "5"]);
+    }
+
+    #[test]
+    fn nothing_comes_after_what_has_no_number() {
+        let error = next("sql", &["0001_a.sql", "seed.sql"]).unwrap_err();
+        assert_eq!(error, MigrationError::Unnumbered { path: "seed.sql".into() });
+    }
+
+    #[test]
+    fn a_folder_tells_both_ways_apart_or_does_not() {
+        let of = |files: &[&str]| {
+            let files = files.iter().map(|f| ((*f).to_string(), String::new())).collect();
+            let ways = ways(&Folder { files });
+            (ways.up, ways.down)
+        };
+        let both = |up: &str, down: &str| (up.to_string(), Some(down.to_string()));
+        assert_eq!(of(&[]), both(".up", ".down"));
+        assert_eq!(of(&["1_a.up.sql"]), both(".up", ".down"));
+        assert_eq!(of(&["1_a_up.sql", "1_a_down.sql"]), both("_up", "_down"));
+        assert_eq!(of(&["1_a.sql", "1_a.rollback.sql"]), both("", ".rollback"));
+        assert_eq!(of(&["1_a.sql", "sub/1_a.up.sql"]), (String::new(), None));
+    }
+}
