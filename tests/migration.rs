@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 #[path = "migration/database.rs"]
 mod database;
+#[path = "migration/lint_fix.rs"]
+mod lint_fix;
 #[path = "migration/runner.rs"]
 mod runner;
 mod support;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use globset::Glob;
 
 use super::SOURCES;
-use super::values::{OnOff, confidence, duration, glob, rule};
+use super::values::{OnOff, choice, confidence, duration, glob, migration_name, rule};
 use crate::plan::OrphanPolicy;
 use crate::render::PlanFormat;
 use crate::rules::Rule;
@@ -119,21 +119,4 @@ pub(in crate::cli) struct ApplyArgs {
     /// Do not take up the run that was killed: make a new plan
     #[arg(long, requires = "apply")]
     pub anew: bool,
-}
-
-fn choice(text: &str) -> Result<(String, String), String> {
-    let parts = text.rsplit_once('=').map(|(subject, word)| (subject.trim(), word.trim()));
-    match parts.filter(|(subject, word)| !subject.is_empty() && !word.is_empty()) {
-        Some((subject, word)) => Ok((subject.to_string(), word.to_string())),
-        None => Err("must be SUBJECT=WORD, as in users.team_id=set-null".to_string()),
-    }
-}
-
-/// Reads a migration's name: what every tool takes in the name of a file.
-fn migration_name(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if text.is_empty() || !text.chars().all(fits) {
-        return Err("letters, digits and underscores only".to_string());
-    }
-    Ok(text.to_string())
 }

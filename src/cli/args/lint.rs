@@ -6,13 +6,13 @@ use clap::Args;
 use globset::Glob;
 
 use super::EXIT;
-use super::values::{OnOff, confidence, glob, rule};
+use super::values::{OnOff, choice, confidence, glob, migration_name, rule};
 use crate::config::FailOn;
 use crate::render::ReportFormat;
 use crate::rules::Rule;
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("A PATH is a folder of migrations, a dump or another file of SQL. Lines of SQL can say\nwhat is not to be heard:\n  -- referee: ignore RULE REASON       about the next statement\n  -- referee: ignore-file RULE REASON  about the whole file\n\nExamples:\n  referee lint migrations\n  referee lint migrations --base schema.sql --engine cockroach\n  referee lint drizzle --since origin/main --format github\n  referee lint db/structure.sql --only set-null-on-not-null\n\n{EXIT}"))]
+#[command(after_help = format!("A PATH is a folder of migrations, a dump or another file of SQL. Lines of SQL can say\nwhat is not to be heard:\n  -- referee: ignore RULE REASON       about the next statement\n  -- referee: ignore-file RULE REASON  about the whole file\n\nExamples:\n  referee lint migrations\n  referee lint migrations --base schema.sql --engine cockroach\n  referee lint drizzle --since origin/main --format github\n  referee lint db/structure.sql --only set-null-on-not-null\n  referee lint migrations --fix\n  referee lint migrations --since main --fix --write\n\n{EXIT}"))]
 pub(in crate::cli) struct LintArgs {
     /// The folder of migrations, or the file of SQL
     #[arg(required = true, value_name = "PATH")]
@@ -53,4 +53,26 @@ pub(in crate::cli) struct LintArgs {
     /// Do not report the findings that FILE lists (see `referee baseline`)
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub fix: LintFixArgs,
+}
+
+/// Proposing the next migration.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Fix")]
+pub(in crate::cli) struct LintFixArgs {
+    /// Show the next migration of the folder, which mends what a new one can mend. Files that
+    /// are there stay as they are
+    #[arg(long, conflicts_with = "staged")]
+    pub fix: bool,
+    /// Write it into the folder, then report what is left
+    #[arg(long, requires = "fix")]
+    pub write: bool,
+    /// What the migration is called
+    #[arg(long, value_name = "NAME", default_value = "mend_references", value_parser = migration_name, requires = "fix")]
+    pub name: String,
+    /// Where there is a choice: the finding's place (or its constraint or rule) and
+    /// the word of the option; can be given several times
+    #[arg(long, value_name = "SUBJECT=WORD", value_parser = choice, requires = "fix")]
+    pub choose: Vec<(String, String)>,
 }

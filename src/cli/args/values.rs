@@ -113,3 +113,21 @@ pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|n| (0.0..=1.0).contains(n));
     number.ok_or_else(|| "must be a number from 0 to 1".to_string())
 }
+
+/// Reads which option is taken of a choice.
+pub(super) fn choice(text: &str) -> Result<(String, String), String> {
+    let parts = text.rsplit_once('=').map(|(subject, word)| (subject.trim(), word.trim()));
+    match parts.filter(|(subject, word)| !subject.is_empty() && !word.is_empty()) {
+        Some((subject, word)) => Ok((subject.to_string(), word.to_string())),
+        None => Err("must be SUBJECT=WORD, as in users.team_id=set-null".to_string()),
+    }
+}
+
+/// Reads a migration's name: what every tool takes in the name of a file.
+pub(super) fn migration_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.is_empty() || !text.chars().all(fits) {
+        return Err("letters, digits and underscores only".to_string());
+    }
+    Ok(text.to_string())
+}

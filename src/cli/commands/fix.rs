@@ -14,8 +14,8 @@ use crate::plan::{self, Definitions, Options, Plan};
 use crate::render;
 use crate::rules::{Rule, Settings};
 use crate::schema::Engine;
-use crate::source::Input;
 use crate::source::history::Migration;
+use crate::source::{History, Input};
 
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -100,30 +100,42 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         definitions: definitions.as_ref(),
         options: &options,
     });
-    if let Some((subject, word)) = made.unused_choices(&options).first() {
-        return Err(CliError::new(format!("--choose {subject}={word} is about nothing in the plan")).hint(
-            "`referee fix SOURCE` lists the choices under \"Choices\", and what it does not mend with the words for it",
-        ));
-    }
+    every_choice_is_used(&made, &options)?;
     Ok((made, report))
+}
+
+/// Complains of a choice that the plan has no place for.
+pub(super) fn every_choice_is_used(made: &Plan, options: &Options) -> Result<(), CliError> {
+    let unused = made.unused_choices(options);
+    let Some((subject, word)) = unused.first() else { return Ok(()) };
+    Err(CliError::new(format!("--choose {subject}={word} is about nothing in the plan")).hint(
+        "`referee fix SOURCE` lists the choices under \"Choices\", and what it does not mend with the words for it",
+    ))
 }
 
 /// Reads the texts of a SQLite database's objects, which a rebuilt table keeps: from the database, or from what SQLite makes
 /// of the files.
 fn definitions(input: &mut Input) -> Result<Option<Definitions>, CliError> {
-    if input.schema.engine != Engine::Sqlite {
-        return Ok(None);
+    match input.session.as_mut() {
+        Some(session) if input.schema.engine == Engine::Sqlite => {
+            Ok(Some(Definitions::from_session(session.as_mut())?))
+        }
+        _ => definitions_of_files(input.schema.engine, &input.history, &input.label),
     }
-    if let Some(session) = input.session.as_mut() {
-        return Ok(Some(Definitions::from_session(session.as_mut())?));
-    }
-    let history = &input.history;
-    if history.migrations.is_empty() {
+}
+
+/// The same from files.
+pub(super) fn definitions_of_files(
+    engine: Engine,
+    history: &History,
+    label: &str,
+) -> Result<Option<Definitions>, CliError> {
+    if engine != Engine::Sqlite || history.migrations.is_empty() {
         return Ok(None);
     }
     let up = |m: &Migration| history.files.get(m.up.file).map(|f| m.up.span.of(&f.text));
     Definitions::from_sql(history.migrations.iter().filter_map(up)).map(Some).map_err(|error| {
-        CliError::new(format!("SQLite does not run {} as it is: {}", input.label, error.message))
+        CliError::new(format!("SQLite does not run {label} as it is: {}", error.message))
             .hint("a table can only be rebuilt from its exact text: name the database itself")
     })
 }

@@ -10,11 +10,12 @@ use super::super::progress::Bar;
 use super::super::ui::Ui;
 use super::super::{interrupt, output};
 use super::audit::{Hidden, code, read_baseline};
+use super::lint_fix;
 use crate::audit::{Report, audit};
 use crate::config::{Config, FailOn};
 use crate::findings::Severity;
 use crate::render::{self, ReportFormat};
-use crate::source::{Input, Source};
+use crate::source::{Input, Source, SqlFiles};
 
 pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -22,9 +23,14 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
         args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse)).unwrap_or_default();
     output::check(args.output.as_deref())?;
     let fail_on = args.fail_on.or(config.audit.fail_on).unwrap_or(FailOn::Severity(Severity::Warning));
+    if args.fix.fix
+        && let Some(code) = lint_fix::run(args, &config, fail_on, global, ui)?
+    {
+        return Ok(code);
+    }
     let mut reports = Vec::new();
     for path in &args.paths {
-        reports.push(lint(path, args, global, &config, ui)?);
+        reports.push(lint(path, args, Judged::All, global, &config, ui)?);
     }
     let mut style = ui.style;
     style.colour &= args.output.is_none();
@@ -37,11 +43,28 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     Ok(if codes.contains(&FAILED) { FAILED } else { codes.into_iter().max().unwrap_or(0) })
 }
 
-fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui) -> Result<Report, CliError> {
+/// What is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// The schema that the migrations lead to, and what each of them does on the way.
+    All,
+    /// The schema alone.
+    Schema,
+}
+
+/// Lints one path; of two states, only what is new.
+pub(super) fn lint(
+    path: &Path,
+    args: &LintArgs,
+    judged: Judged,
+    global: &Global,
+    config: &Config,
+    ui: &Ui,
+) -> Result<Report, CliError> {
     let compared = args.since.is_some() || args.staged || args.changed;
     if !compared {
         let input = open(path, global.base.as_deref(), global, ui)?;
-        return judge(input, args, config, true, ui);
+        return judge(input, args, judged, config, true, ui);
     }
     // The states are replayed and compared, not the lines: a finding is new if the old state does not have it.
     let repository = Repository::of(path)?;
@@ -60,14 +83,14 @@ fn lint(path: &Path, args: &LintArgs, global: &Global, config: &Config, ui: &Ui)
         None => None,
     };
     let known = match old {
-        Some(old) => judge(old, args, config, false, ui)?.findings,
+        Some(old) => judge(old, args, judged, config, false, ui)?.findings,
         None => Vec::new(),
     };
     let mut known = known.into_iter().fold(BTreeMap::<String, usize>::new(), |mut counts, finding| {
         *counts.entry(finding.fingerprint).or_default() += 1;
         counts
     });
-    let mut report = judge(new, args, config, true, ui)?;
+    let mut report = judge(new, args, judged, config, true, ui)?;
     report.findings.retain(|finding| match known.get_mut(&finding.fingerprint) {
         Some(count) if *count > 0 => {
             *count -= 1;
@@ -110,19 +133,33 @@ fn open_at(tree: Option<&Tree>, path: &Path, global: &Global, ui: &Ui) -> Result
 }
 
 fn open(path: &Path, base: Option<&Path>, global: &Global, ui: &Ui) -> Result<Input, CliError> {
+    super::open_source(&Source::Sql(files(path, base, global)?), global, ui)
+}
+
+/// Returns what a path means as files of SQL.
+pub(super) fn files(path: &Path, base: Option<&Path>, global: &Global) -> Result<SqlFiles, CliError> {
     let text = path.to_str().ok_or_else(|| CliError::new(format!("{} is no UTF-8", path.display())))?;
-    let source = Source::parse(text)?;
-    if !matches!(source, Source::Sql(_)) {
-        return Err(CliError::new(format!("{} holds no SQL to lint", source.label()))
-            .hint("a database or a schema document is audited: `referee audit SOURCE`"));
+    let source = Source::parse(text)?.with_sql(
+        global.engine.map(Into::into),
+        base.map(Path::to_path_buf),
+        global.layout.clone(),
+    );
+    match source {
+        Source::Sql(files) => Ok(files),
+        source => Err(CliError::new(format!("{} holds no SQL to lint", source.label()))
+            .hint("a database or a schema document is audited: `referee audit SOURCE`")),
     }
-    let engine = global.engine.map(Into::into);
-    let source = source.with_sql(engine, base.map(Path::to_path_buf), global.layout.clone());
-    super::open_source(&source, global, ui)
 }
 
 /// Judges an input; `loud` tells what the configuration says in vain.
-fn judge(input: Input, args: &LintArgs, config: &Config, loud: bool, ui: &Ui) -> Result<Report, CliError> {
+fn judge(
+    input: Input,
+    args: &LintArgs,
+    judged: Judged,
+    config: &Config,
+    loud: bool,
+    ui: &Ui,
+) -> Result<Report, CliError> {
     let what = WhatArgs {
         data: false,
         budget: super::BUDGET,
@@ -142,7 +179,7 @@ fn judge(input: Input, args: &LintArgs, config: &Config, loud: bool, ui: &Ui) ->
     let quiet = ui.muted();
     let ui = if loud { ui } else { &quiet };
     let mut options = super::options(&what, &rows, &input, ui)?;
-    options.migrations = true;
+    options.migrations = judged == Judged::All;
     let hidden = Hidden::new(config, baseline, ui);
     options.suppressions = hidden.suppressions.clone();
     if loud {

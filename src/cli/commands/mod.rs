@@ -13,6 +13,7 @@ mod infer;
 mod init;
 mod json_schema;
 mod lint;
+mod lint_fix;
 mod migration;
 mod rules;
 mod schema;
@@ -136,12 +137,8 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
     let tables = if what.tables.is_empty() { config.audit.tables.clone() } else { what.tables.clone() };
     Ok(Options {
         relations: relations(config, &input.schema, ui),
-        threshold: what.min_confidence.or(config.threshold).unwrap_or(config::THRESHOLD),
-        settings: Settings {
-            policies: config.policies(),
-            deletes: config.deletes(),
-            foreign_keys: what.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys),
-        },
+        threshold: threshold(what.min_confidence, config),
+        settings: settings(what.foreign_keys, config),
         rules,
         tables,
         data: data.then_some(ScanOptions { samples: SAMPLES }),
@@ -150,6 +147,20 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
         migrations: false,
         suppressions: Vec::new(),
     })
+}
+
+/// Returns from which confidence on an inferred relation counts.
+fn threshold(typed: Option<f64>, config: &Config) -> f64 {
+    typed.or(config.threshold).unwrap_or(config::THRESHOLD)
+}
+
+/// Returns what rules go by.
+fn settings(foreign_keys: Option<OnOff>, config: &Config) -> Settings {
+    Settings {
+        policies: config.policies(),
+        deletes: config.deletes(),
+        foreign_keys: foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys),
+    }
 }
 
 /// Chooses the rules to run. What is named on the command line runs even if the configuration skips it.
