@@ -137,7 +137,7 @@ fn a_guard_stops_the_run_and_tells_the_rows() {
     let guarded = Step { guards: vec![guard], ..index("two") };
     let plan = plan(Engine::Sqlite, vec![index("one"), guarded, index("three")]);
     let Err(ApplyError::Guard { message, rows, .. }) = place.apply(&plan) else { panic!("no guard") };
-    assert_eq!((message.as_str(), rows.as_str()), ("t has large rows", "2\n3"));
+    assert_eq!((message.as_str(), rows.as_str()), ("t has large rows", "a = 2\na = 3"));
     assert_eq!(place.indexes(), ["one"]);
 
     let unfinished = Journal::open(&place.journal()).unwrap().1.unwrap();

@@ -299,6 +299,16 @@ mod orphans {
         assert!(broken.is_empty(), "{broken:?}");
     }
 
+    fn down(connection: &Connection, steps: &[Step]) {
+        for step in steps.iter().rev() {
+            let Down::Script { script, guards } = &step.down else { panic!("no way down: {step:#?}") };
+            for guard in guards {
+                assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message);
+            }
+            run(connection, script).unwrap_or_else(|e| panic!("{e}: {script:#?}"));
+        }
+    }
+
     #[test]
     fn no_key_is_planned_over_orphans_without_a_word() {
         let fixture = Fixture::new(&format!("{PARENTS} {ROWS}"));
@@ -316,7 +326,7 @@ mod orphans {
     }
 
     #[test]
-    fn orphans_are_deleted_or_lose_their_reference() {
+    fn orphans_are_deleted_or_lose_their_reference_and_come_back() {
         for (policy, left) in [(OrphanPolicy::Delete, 3), (OrphanPolicy::SetNull, 5)] {
             let fixture = Fixture::new(&format!("{PARENTS} {ROWS}"));
             let steps =
@@ -325,10 +335,17 @@ mod orphans {
                 steps.iter().map(|s| (s.phase, s.touches_rows)).collect::<Vec<_>>(),
                 [(Phase::Orphans, true), (Phase::Constrain, false)]
             );
-            assert!(matches!(steps[0].down, Down::Impossible(_)));
             let connection = fixture.connect();
-            up(&connection, &steps);
-            assert_eq!(column(&connection, "SELECT id FROM t").len(), left);
+            let before = contents(&connection);
+            for _ in 0..2 {
+                up(&connection, &steps);
+                assert_eq!(column(&connection, "SELECT id FROM t").len(), left);
+                let kept = column(&connection, "SELECT a FROM _referee_kept_t_a ORDER BY a");
+                assert_eq!(kept, ["Text(\"99\")", "Text(\"x\")"]);
+                assert!(steps[0].why.contains("`DROP TABLE main._referee_kept_t_a`"), "{}", steps[0].why);
+                down(&connection, &steps);
+                assert_eq!(contents(&connection), before, "{policy:?}");
+            }
         }
         let fixture = Fixture::new(&format!("{PARENTS} CREATE TABLE t (a INT NOT NULL); INSERT INTO t VALUES (99)"));
         let why =
@@ -337,39 +354,77 @@ mod orphans {
     }
 
     #[test]
-    fn rows_in_quarantine_come_back() {
+    fn rows_of_every_sort_of_table_come_back() {
         for table in [
             ROWS,
             "CREATE TABLE t (a INT, b BLOB, \"odd \"\"x\" TEXT); INSERT INTO t (rowid, a, b) VALUES (3, 99, x'00'), (9, 1, 2), (12, 98, '5')",
             "CREATE TABLE t (k TEXT PRIMARY KEY, a INT) WITHOUT ROWID; INSERT INTO t VALUES ('x', 99), ('y', 1)",
+            "CREATE TABLE t (k TEXT PRIMARY KEY, a INT); INSERT INTO t VALUES (NULL, 99), (NULL, 98), ('y', 1), ('z', 97)",
+            "CREATE TABLE t (x, a INT, u TEXT UNIQUE); INSERT INTO t VALUES (1, 99, 'u'), (1, 99, NULL), (1, 99, NULL), (2, 1, 'v')",
+            "CREATE TABLE t (rowid TEXT, oid TEXT, _rowid_ TEXT, a INT); INSERT INTO t VALUES ('x', 'y', 'z', 99), ('x', 'y', 'v', 98)",
+            "CREATE TABLE t (id INT PRIMARY KEY, a INT, any_thing ANY) STRICT; INSERT INTO t VALUES (1, 99, '007'), (2, 1, 7.0), (3, 98, x'00')",
         ] {
-            let fixture = Fixture::new(&format!("{PARENTS} {table}"));
-            let change = [add("t", key("a", "p", "id", Action::Restrict))];
-            let steps = steps(&fixture, &change, Some(OrphanPolicy::Quarantine), Some(2)).unwrap();
-            let connection = fixture.connect();
-            let before = contents(&connection);
-            for _ in 0..2 {
-                up(&connection, &steps);
-                assert!(
-                    harness::inspect(&fixture.path)
-                        .tables
-                        .iter()
-                        .any(|t| steps[0].changes.iter().any(|c| c.table() == &t.name))
-                );
-                for step in steps.iter().rev() {
-                    let Down::Script { script, .. } = &step.down else { panic!("no way down") };
-                    run(&connection, script).unwrap();
+            for policy in [OrphanPolicy::Quarantine, OrphanPolicy::Delete, OrphanPolicy::SetNull] {
+                let fixture = Fixture::new(&format!("{PARENTS} {table}"));
+                let change = [add("t", key("a", "p", "id", Action::Restrict))];
+                let steps = steps(&fixture, &change, Some(policy), Some(2)).unwrap();
+                let connection = fixture.connect();
+                let before = contents(&connection);
+                for _ in 0..2 {
+                    up(&connection, &steps);
+                    assert!(
+                        harness::inspect(&fixture.path)
+                            .tables
+                            .iter()
+                            .any(|t| steps[0].changes.iter().any(|c| c.table() == &t.name))
+                    );
+                    down(&connection, &steps);
+                    assert_eq!(contents(&connection), before, "{table}, {policy:?}");
                 }
-                assert_eq!(contents(&connection), before);
             }
         }
     }
 
     #[test]
+    fn a_reference_is_given_back_only_where_it_is_still_null() {
+        let fixture = Fixture::new(&format!(
+            "{PARENTS} CREATE TABLE t (k TEXT PRIMARY KEY, a INT); INSERT INTO t VALUES ('x', 99), ('y', 98), ('z', 1), ('v', NULL)"
+        ));
+        let change = [add("t", key("a", "p", "id", Action::Cascade))];
+        let steps = steps(&fixture, &change, Some(OrphanPolicy::SetNull), Some(2)).unwrap();
+        let connection = fixture.connect();
+        up(&connection, &steps);
+        connection.execute_batch("UPDATE t SET a = 2 WHERE k = 'x'").unwrap();
+        down(&connection, &steps[1..]);
+        let Down::Script { script, guards } = &steps[0].down else { panic!("no way down") };
+        assert_eq!(column(&connection, &guards[0].sql).len(), 1);
+        assert!(guards[0].message.contains("_referee_kept_t_a"), "{}", guards[0].message);
+        connection.execute_batch("DELETE FROM _referee_kept_t_a WHERE k = 'x'").unwrap();
+        assert!(column(&connection, &guards[0].sql).is_empty());
+        run(&connection, script).unwrap();
+        let rows = column(&connection, "SELECT k || coalesce(a, '-') FROM t ORDER BY k");
+        assert_eq!(rows, ["Text(\"v-\")", "Text(\"x2\")", "Text(\"y98\")", "Text(\"z1\")"]);
+    }
+
+    #[test]
+    fn a_trigger_that_keeps_a_row_from_going_takes_the_step_back() {
+        let fixture = Fixture::new(&format!(
+            "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 99);
+             CREATE TRIGGER stays BEFORE DELETE ON t BEGIN SELECT RAISE(IGNORE); END;"
+        ));
+        let change = [add("t", key("a", "p", "id", Action::Cascade))];
+        let steps = steps(&fixture, &change, Some(OrphanPolicy::Delete), Some(1)).unwrap();
+        assert!(steps[0].why.contains("The trigger stays fires"), "{}", steps[0].why);
+        let connection = fixture.connect();
+        let before = contents(&connection);
+        let error = run(&connection, &steps[0].up).unwrap_err();
+        assert!(error.contains("no_row_is_without_parent"), "{error}");
+        assert_eq!(contents(&connection), before);
+    }
+
+    #[test]
     fn orphans_of_a_declared_key_are_repaired_without_a_rebuild() {
-        for (policy, back) in
-            [(OrphanPolicy::Delete, false), (OrphanPolicy::SetNull, false), (OrphanPolicy::Quarantine, true)]
-        {
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull, OrphanPolicy::Quarantine] {
             let fixture = Fixture::new(&format!(
                 "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p ON DELETE RESTRICT, s INT REFERENCES t);
                  INSERT INTO t VALUES (1, 1, 2), (2, 2, NULL), (3, 99, 3);"
@@ -378,7 +433,7 @@ mod orphans {
             let check = Change::ValidateForeignKey { table: "t".into(), foreign_key: foreign_key.clone() };
             assert!(steps(&fixture, std::slice::from_ref(&check), None, Some(1)).is_err());
             let steps = steps(&fixture, &[check], Some(policy), Some(1));
-            if policy == OrphanPolicy::Quarantine {
+            if policy != OrphanPolicy::SetNull {
                 // The row refers to itself by another key: it would not be alone.
                 let connection = fixture.connect();
                 let steps = steps.as_ref().unwrap();
@@ -390,14 +445,8 @@ mod orphans {
             let connection = fixture.connect();
             let before = contents(&connection);
             up(&connection, &steps);
-            match &steps[0].down {
-                Down::Script { script, .. } => {
-                    run(&connection, script).unwrap();
-                    assert_eq!(contents(&connection), before);
-                    assert!(back);
-                }
-                Down::Impossible(_) => assert!(!back),
-            }
+            down(&connection, &steps);
+            assert_eq!(contents(&connection), before);
             let new = ForeignKey { on_delete: Action::Cascade, ..foreign_key.clone() };
             let made = self::steps(&fixture, &[replace("t", &foreign_key, new)], Some(policy), Some(1)).unwrap();
             assert_eq!(made.iter().map(|s| s.phase).collect::<Vec<_>>(), [Phase::Orphans, Phase::Constrain]);

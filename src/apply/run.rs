@@ -10,6 +10,8 @@ use crate::plan::{Down, Guard, Plan, Script, Step, Transaction};
 
 /// How many rows of a guard's answer an error shows.
 const SHOWN: usize = 5;
+/// How many characters of a value it shows.
+const LONGEST_VALUE: usize = 60;
 /// How often, and after which pause, a run asks whether it is its turn: for three seconds in all.
 const TURNS: u32 = 15;
 const BETWEEN_TURNS: Duration = Duration::from_millis(200);
@@ -118,9 +120,7 @@ fn take_turn(writer: &mut dyn Writer, watch: &mut dyn Watch) -> Result<(), Apply
 /// Tells whether a step has been done. One that cannot tell is never taken for done.
 fn is_done(writer: &mut dyn Writer, step: &Step) -> Result<bool, EngineError> {
     let Some(sql) = &step.done else { return Ok(false) };
-    let answer = writer.query(sql)?;
-    let no = |value: &Value| matches!(value.text().as_deref(), None | Some("f" | "0" | "false"));
-    Ok(answer.rows.first().is_some_and(|row| !row.first().is_some_and(no)))
+    writer.query(sql).map(|answer| Step::is_shown_by(&answer))
 }
 
 fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), ApplyError> {
@@ -138,13 +138,29 @@ fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), A
     Ok(())
 }
 
+/// Writes the first rows of an answer, each value with its column's name; nothing of an answer that only says that there is one.
 fn sample(answer: &Rows) -> String {
-    let line = |row: &Vec<Value>| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let mut lines: Vec<String> = answer.rows.iter().take(SHOWN).map(line).collect();
-    if answer.rows.len() > SHOWN {
-        lines.push(format!("and {} more", answer.rows.len() - SHOWN));
+    let bare = |name: &str| name == "?column?" || name.parse::<i64>().is_ok();
+    let line = |row: &Vec<Value>| {
+        let values = answer.columns.iter().zip(row).filter(|(name, _)| !bare(name));
+        values.map(|(name, value)| format!("{name} = {}", short(value))).collect::<Vec<_>>().join(", ")
+    };
+    let mut lines: Vec<String> = answer.rows.iter().take(SHOWN).map(line).filter(|l| !l.is_empty()).collect();
+    if !lines.is_empty() && answer.rows.len() > SHOWN {
+        // The query itself may have stopped at some number.
+        lines.push("and more".to_string());
     }
     lines.join("\n")
+}
+
+/// Writes a value in one line, its beginning if it is long.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    let mut short: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_VALUE).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// Runs a script, again and again while it does not get its lock.

@@ -1,7 +1,9 @@
 //! What the recipes of PostgreSQL and CockroachDB work on: the schema as the steps made so far leave it, and the making of a
 //! step. It knows no engine's SQL.
 
-use super::{Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Workshop};
+use std::collections::BTreeSet;
+
+use super::{Down, Guard, Lock, Made, OrphanPolicy, Phase, Refused, Script, Step, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::Dialect;
 use crate::findings::Safety;
@@ -17,6 +19,8 @@ pub(super) struct Bench<'w> {
     pub now: Schema,
     /// The schema with all changes that are wanted: what stands at the end, whoever makes it.
     pub target: Schema,
+    /// The tables whose rows without parent are taken away.
+    losing: BTreeSet<TableName>,
     /// What `now` was before the steps of the wanted thing that is being made.
     undo: Vec<(TableName, Option<Table>)>,
 }
@@ -46,9 +50,12 @@ pub(super) fn make(workshop: &Workshop<'_>, wanted: &[Wanted], dialect: &'static
         // Recipes only look at it for what others do; a change that does not fit is refused below.
         let _ = change.apply(&mut target);
     }
-    let mut bench = Bench { workshop, dialect, now: workshop.schema.clone(), target, undo: Vec::new() };
+    let losing = losing(workshop.options.orphans, wanted);
+    let mut order: Vec<&Wanted> = wanted.iter().collect();
+    order.sort_by_cached_key(|want| depth(want, wanted, &losing));
+    let mut bench = Bench { workshop, dialect, now: workshop.schema.clone(), target, losing, undo: Vec::new() };
     let mut made = Made::default();
-    for want in wanted {
+    for want in order {
         bench.undo.clear();
         match recipe(&mut bench, want) {
             Ok(steps) => made.steps.extend(steps),
@@ -59,6 +66,50 @@ pub(super) fn make(workshop: &Workshop<'_>, wanted: &[Wanted], dialect: &'static
         }
     }
     made
+}
+
+/// Returns the key that something wanted adds or has checked, with its child.
+fn checked(want: &Wanted) -> Option<(&TableName, &ForeignKey)> {
+    want.changes.iter().find_map(|change| match change {
+        Change::AddForeignKey { table, foreign_key } | Change::ValidateForeignKey { table, foreign_key } => {
+            Some((table, foreign_key))
+        }
+        Change::ReplaceForeignKey { table, new, .. } | Change::AlterForeignKey { table, new, .. } => Some((table, new)),
+        _ => None,
+    })
+}
+
+/// Returns the tables that lose rows when orphans are taken away: a row that goes may leave orphans of its own.
+fn losing(policy: Option<OrphanPolicy>, wanted: &[Wanted]) -> BTreeSet<TableName> {
+    let mut losing = BTreeSet::new();
+    if !matches!(policy, Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine)) {
+        return losing;
+    }
+    loop {
+        let before = losing.len();
+        for want in wanted {
+            let Some((child, key)) = checked(want) else { continue };
+            if want.orphans.is_none_or(|n| n > 0) || losing.contains(&key.parent) {
+                losing.insert(child.clone());
+            }
+        }
+        if losing.len() == before {
+            return losing;
+        }
+    }
+}
+
+/// Returns how many parents that lose rows stand above a key: their orphans go before its own are looked for.
+fn depth(want: &Wanted, wanted: &[Wanted], losing: &BTreeSet<TableName>) -> usize {
+    let Some((mut child, mut key)) = checked(want) else { return 0 };
+    let mut depth = 0;
+    // In a circle there is no first one; the guards tell what is left.
+    while depth < wanted.len() && losing.contains(&key.parent) && key.parent != *child {
+        depth += 1;
+        let Some(above) = wanted.iter().filter_map(checked).find(|(table, _)| **table == key.parent) else { break };
+        (child, key) = above;
+    }
+    depth
 }
 
 fn refused(want: &Wanted, why: &str) -> Vec<Refused> {
@@ -87,6 +138,11 @@ fn subject(change: &Change) -> String {
 }
 
 impl Bench<'_> {
+    /// Tells whether orphans of a parent are taken away in this plan, so that a child may lose its own.
+    pub fn loses_rows(&self, parent: &TableName, child: &TableName) -> bool {
+        parent != child && self.losing.contains(parent)
+    }
+
     /// Finds a table as the steps so far leave it.
     pub fn table(&self, name: &TableName) -> Result<&Table, String> {
         self.now.table(name).ok_or_else(|| format!("there is no table `{name}` in this schema"))

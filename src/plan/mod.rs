@@ -4,6 +4,7 @@
 //! A plan says everything itself: what each step does and why, its SQL up and down, its locks, what must hold before it and
 //! how to see that it has been done. `migration` writes it as files, `apply` runs it, `verify` looks at what came of it.
 
+mod aside;
 mod bench;
 mod cockroach;
 mod definitions;
@@ -26,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
+use crate::engine::{Rows, Value};
 use crate::findings::{Finding, Safety};
 use crate::orphans::Scan;
 use crate::relations::Graph;
@@ -84,6 +86,12 @@ fn plan_by(input: &Input<'_>, recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> 
 }
 
 impl Step {
+    /// Tells whether an answer to the step's query says that it is done: a row whose first value is not false.
+    pub fn is_shown_by(answer: &Rows) -> bool {
+        let no = |value: &Value| matches!(value.text().as_deref(), None | Some("f" | "0" | "false"));
+        answer.rows.first().is_some_and(|row| !row.first().is_some_and(no))
+    }
+
     /// Returns how long each lock of the step may be waited for, so that whoever it shuts out waits no longer than `longest` in
     /// all; `None` if it shuts nobody out and may wait as long as it takes.
     ///
@@ -372,9 +380,9 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrphanPolicy {
-    /// They are deleted.
+    /// They are deleted, and kept in a table of their own, `_referee_kept_…`.
     Delete,
-    /// Their reference becomes NULL.
+    /// Their reference becomes NULL, and what they held is kept in a table of its own, `_referee_kept_…`.
     SetNull,
     /// They are moved to a table of their own, `_referee_quarantine_…`, from which the down migration brings them back.
     Quarantine,

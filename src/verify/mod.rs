@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::engine::{EngineError, Rows, Value};
 use crate::findings::Finding;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::schema::{Schema, TableName};
 
 pub use compare::{Difference, compare};
@@ -169,7 +169,7 @@ pub fn verify(
 ) -> Result<Verification, EngineError> {
     let mut steps = Vec::new();
     for step in &plan.steps {
-        let done = step.done.as_deref().map(|sql| ask(sql).map(|rows| says_yes(&rows))).transpose()?;
+        let done = step.done.as_deref().map(|sql| ask(sql).map(|rows| Step::is_shown_by(&rows))).transpose()?;
         steps.push(Checked { id: step.id.clone(), title: step.title.clone(), sql: step.done.clone(), done });
     }
     let mut policies = Vec::new();
@@ -212,10 +212,4 @@ pub fn verify(
         findings_before: judged.before.len(),
         findings_after: judged.after.len(),
     })
-}
-
-/// Reads the answer of a step's query: a row whose first value is not false.
-fn says_yes(rows: &Rows) -> bool {
-    let no = |value: &Value| matches!(value.text().as_deref(), None | Some("f" | "0" | "false"));
-    rows.rows.first().is_some_and(|row| !row.first().is_some_and(no))
 }

@@ -3,7 +3,7 @@
 use postgres::Client;
 use referee::change::Change;
 use referee::plan::{Down, Made, Options, OrphanPolicy, Wanted};
-use referee::schema::{Action, ForeignKey, Match, Schema};
+use referee::schema::{Action, ForeignKey, Match, Schema, TableName};
 
 use crate::support::plan::{self, down, inspect, is_done, same, stopped_by, wanted};
 use crate::support::postgres as server;
@@ -53,6 +53,14 @@ fn up(url: &str, client: &mut Client, before: &Schema, made: &Made) {
     assert!(made.steps.iter().all(|s| is_done(client, s)));
 }
 
+/// Returns the one table that rows are kept in.
+fn aside(url: &str, start: &str) -> String {
+    let tables = inspect(url).tables;
+    let mut kept: Vec<String> = tables.iter().map(|t| t.name.name.clone()).filter(|n| n.starts_with(start)).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    kept.remove(0)
+}
+
 fn undo(client: &mut Client, made: &Made) {
     for step in made.steps.iter().rev() {
         let (script, guards) = down(step);
@@ -68,7 +76,7 @@ fn prepared(server: &server::Server, sql: &str) -> (String, Schema, Client) {
 }
 
 #[test]
-fn rows_are_deleted_or_emptied_in_batches_and_no_others() {
+fn rows_are_deleted_or_emptied_in_batches_and_no_others_and_come_back() {
     for server in server::servers() {
         for (policy, left) in [(OrphanPolicy::Delete, 30_000 - 12_345), (OrphanPolicy::SetNull, 30_000)] {
             let (url, before, mut client) = prepared(server, SHOP);
@@ -84,10 +92,25 @@ fn rows_are_deleted_or_emptied_in_batches_and_no_others() {
                 "SELECT count(*) FROM customers",
             );
             let (others, known) = (number(&mut client, rest), number(&mut client, parents));
-            up(&url, &mut client, &before, &made);
-            assert_eq!((number(&mut client, "SELECT count(*) FROM orders"), orphans(&mut client)), (left, 0));
-            assert_eq!((number(&mut client, rest), number(&mut client, parents)), (others, known));
-            assert!(matches!(&made.steps[0].down, Down::Impossible(why) if why.contains("not kept")));
+            let rows = plan::rows(&mut client, &before);
+            for _ in 0..2 {
+                up(&url, &mut client, &before, &made);
+                assert_eq!((number(&mut client, "SELECT count(*) FROM orders"), orphans(&mut client)), (left, 0));
+                assert_eq!((number(&mut client, rest), number(&mut client, parents)), (others, known));
+                // What was done is kept, and said to be.
+                let kept = aside(&url, "_referee_kept_orders_");
+                assert_eq!(
+                    number(&mut client, &format!("SELECT count(*) FROM {kept} WHERE customer_id > 5000")),
+                    12_345
+                );
+                assert!(made.steps[0].why.contains(&format!("`DROP TABLE public.{kept}`")), "{}", made.steps[0].why);
+                // The statement that keeps a batch is the one that changes it.
+                let batches = format!("SELECT count(DISTINCT xmin::text) FROM {kept}");
+                assert_eq!(number(&mut client, &batches), 2);
+                undo(&mut client, &made);
+                same(&inspect(&url), &before, "undone");
+                assert_eq!(plan::rows(&mut client, &before), rows, "{policy:?}");
+            }
         }
     }
 }
@@ -100,16 +123,10 @@ fn rows_put_aside_are_brought_back_as_they_were() {
         let rows = plan::rows(&mut client, &before);
         for _ in 0..2 {
             up(&url, &mut client, &before, &made);
-            let kept: Vec<String> = inspect(&url)
-                .tables
-                .iter()
-                .map(|t| t.name.name.clone())
-                .filter(|n| n.starts_with("_referee_quarantine_orders_"))
-                .collect();
-            assert_eq!(kept.len(), 1);
-            assert_eq!(number(&mut client, &format!("SELECT count(*) FROM {}", kept[0])), 12_345);
+            let kept = aside(&url, "_referee_quarantine_orders_");
+            assert_eq!(number(&mut client, &format!("SELECT count(*) FROM {kept}")), 12_345);
             // Each batch is a transaction of its own.
-            let batches = format!("SELECT count(DISTINCT xmin::text) FROM {}", kept[0]);
+            let batches = format!("SELECT count(DISTINCT xmin::text) FROM {kept}");
             assert_eq!(number(&mut client, &batches), 2);
             assert_eq!(number(&mut client, "SELECT count(*) FROM orders"), 30_000 - 12_345);
             undo(&mut client, &made);
@@ -131,9 +148,14 @@ fn rows_under_a_key_that_was_never_checked_are_put_aside_and_brought_back() {
         let validate = Change::ValidateForeignKey { table: "orders".into(), foreign_key: key.clone() };
         let new = ForeignKey { on_delete: Action::SetNull, validated: true, ..key.clone() };
         let replace = Change::ReplaceForeignKey { table: "orders".into(), old: key, new };
-        for change in [validate, replace] {
-            let want = Wanted { orphans: Some(12_345), ..wanted(vec![change]) };
-            let made = plan::plan(&before, &[want], &options(OrphanPolicy::Quarantine));
+        for (change, policy) in [
+            (&validate, OrphanPolicy::Quarantine),
+            (&replace, OrphanPolicy::Quarantine),
+            (&validate, OrphanPolicy::Delete),
+            (&replace, OrphanPolicy::SetNull),
+        ] {
+            let want = Wanted { orphans: Some(12_345), ..wanted(vec![change.clone()]) };
+            let made = plan::plan(&before, &[want], &options(policy));
             up(&url, &mut client, &before, &made);
             undo(&mut client, &made);
             same(&inspect(&url), &before, "undone");
@@ -176,10 +198,16 @@ fn partitions_and_pairs_of_columns_and_trees_are_cleaned() {
                 let found =
                     (number(&mut client, "SELECT count(*) FROM c"), number(&mut client, "SELECT count(*) FROM tree"));
                 assert_eq!(found, expected, "{matching:?} {policy:?}");
-                if policy == OrphanPolicy::Quarantine {
+                // The partitioned table has no primary key: of what is gone every value is known, of what is empty not the row.
+                if policy != OrphanPolicy::SetNull {
                     undo(&mut client, &made);
                     assert_eq!(plan::rows(&mut client, &before), rows);
+                    continue;
                 }
+                let of_c = made.steps.iter().find(|s| s.title.starts_with("Set c.")).unwrap();
+                assert!(matches!(&of_c.down, Down::Impossible(why) if why.contains("is kept in `_referee_kept_c_")));
+                let kept = format!("SELECT count(*) FROM {}", aside(&url, "_referee_kept_c_"));
+                assert_eq!(number(&mut client, &kept), 52 - half);
             }
         }
     }
@@ -212,11 +240,134 @@ fn what_cannot_be_cleaned_is_refused_or_stops() {
         let made = plan::plan(&schema, &[add(Some(12_345))], &options(OrphanPolicy::Quarantine));
         assert!(stopped_by(&mut client, &made.steps[0].guards)[0].contains("lines.order_id refers to rows"));
         let made = plan::plan(&schema, &[add(Some(12_345))], &options(OrphanPolicy::Delete));
-        assert!(made.steps[0].title.contains("lines.order_id ON DELETE CASCADE"), "{}", made.steps[0].title);
-        assert!(stopped_by(&mut client, &made.steps[0].guards).is_empty());
+        let stopped = stopped_by(&mut client, &made.steps[0].guards);
+        assert!(stopped[0].contains("ON DELETE CASCADE") && stopped[0].contains("--orphans set-null"), "{stopped:?}");
         client.batch_execute("UPDATE lines SET order_id = 20000").unwrap();
         let made = plan::plan(&schema, &[add(Some(12_345))], &options(OrphanPolicy::Quarantine));
         assert!(stopped_by(&mut client, &made.steps[0].guards).is_empty());
+    }
+}
+
+/// Names that have to be quoted, of 63 bytes with letters of two; a schema of its own; other keys, one checked at COMMIT, one the
+/// same again; a trigger; and a key that says it holds for every row, and does not.
+const ODD: &str = r#"
+    CREATE SCHEMA "Sel ect";
+    CREATE TABLE "Sel ect"."user" ("group" int PRIMARY KEY); INSERT INTO "Sel ect"."user" VALUES (1), (2);
+    CREATE TABLE "Sel ect"."ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ""1" (
+        "order" int, "from" text DEFAULT 'x', "select" int, late int REFERENCES "Sel ect"."user" DEFERRABLE INITIALLY DEFERRED,
+        UNIQUE ("from") DEFERRABLE INITIALLY DEFERRED, PRIMARY KEY ("order"));
+    INSERT INTO "Sel ect"."ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ""1" SELECT n, 'row ' || n, n, 1 FROM generate_series(1, 9) n;
+    CREATE TABLE told (what text);
+    CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.told VALUES (TG_OP); RETURN coalesce(NEW, OLD); END';
+    CREATE TRIGGER tells AFTER UPDATE OR DELETE ON "Sel ect"."ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ""1" FOR EACH ROW EXECUTE FUNCTION tell();"#;
+
+#[test]
+fn odd_tables_keep_their_rows_too() {
+    let table = TableName { schema: Some("Sel ect".into()), name: format!("{}\"1", "Ä".repeat(30)) };
+    for server in server::servers() {
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull, OrphanPolicy::Quarantine] {
+            for twice in [false, true] {
+                let clause = r#"FOREIGN KEY ("select") REFERENCES "Sel ect"."user" ON DELETE CASCADE"#;
+                let quoted = format!("\"Sel ect\".\"{}\"\"1\"", "Ä".repeat(30));
+                // Two that say the same: their rows are kept and repaired once.
+                let keys = format!(
+                    "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE {quoted} ADD CONSTRAINT one {clause} NOT VALID, ADD CONSTRAINT two {clause} NOT VALID;"
+                );
+                let keys = if twice { keys } else { String::new() };
+                let (url, before, mut client) = prepared(server, &format!("{ODD} {keys}"));
+                let known = before.table(&table).unwrap();
+                let checked: Vec<&ForeignKey> = known.foreign_keys.iter().filter(|k| k.columns == ["select"]).collect();
+                let change = |key: &ForeignKey| match checked.as_slice() {
+                    [] => Change::AddForeignKey { table: table.clone(), foreign_key: key.clone() },
+                    _ => Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() },
+                };
+                let parent = TableName { schema: Some("Sel ect".into()), name: "user".into() };
+                let new = ForeignKey::new(["select"], parent, ["group"]);
+                let wants: Vec<Wanted> = if checked.is_empty() { vec![&new] } else { checked.clone() }
+                    .into_iter()
+                    .map(|key| Wanted { orphans: Some(7), ..wanted(vec![change(key)]) })
+                    .collect();
+                let made = plan::plan(&before, &wants, &options(policy));
+                assert!(made.refused.is_empty(), "{:?}", made.refused);
+                let cleaning: Vec<_> = made.steps.iter().filter(|s| s.touches_rows).collect();
+                assert_eq!(cleaning.len(), 1);
+                assert!(cleaning[0].why.contains("The trigger tells fires"), "{}", cleaning[0].why);
+                let name = cleaning[0].changes[0].table().clone();
+                assert!(name.name.len() <= 63 && name.schema == table.schema, "{name}");
+                let rows = plan::rows(&mut client, &before);
+                let told = |client: &mut Client| number(client, "SELECT count(*) FROM told");
+                up(&url, &mut client, &before, &made);
+                assert_eq!(told(&mut client), 7);
+                undo(&mut client, &made);
+                same(&inspect(&url), &before, "undone");
+                client.batch_execute("TRUNCATE told").unwrap();
+                assert_eq!(plan::rows(&mut client, &before), rows, "{policy:?} {twice}");
+                // Somebody else's table of that name is left alone.
+                let there = format!("\"Sel ect\".\"{}\"", name.name.replace('"', "\"\""));
+                client.batch_execute(&format!("CREATE TABLE {there} (theirs int)")).unwrap();
+                let stopped = stopped_by(&mut client, &cleaning[0].guards);
+                assert!(stopped.len() == 1 && stopped[0].contains("rename or drop it"), "{stopped:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_claims_what_is_not_so_lets_the_rows_back_in_unchecked() {
+    for server in server::servers() {
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull, OrphanPolicy::Quarantine] {
+            let sql = format!(
+                "{SHOP} SET session_replication_role = replica; UPDATE orders SET \"Sel\"\"ect\" = to_jsonb(customer_id), customer_id = NULL; \
+                 ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (customer_id) REFERENCES customers; \
+                 UPDATE orders SET customer_id = (\"Sel\"\"ect\" #>> '{{}}')::int; SET session_replication_role = origin;"
+            );
+            let (_, before, mut client) = prepared(server, &sql);
+            let key = before.table(&"orders".into()).unwrap().foreign_keys[0].clone();
+            assert!(key.validated && orphans(&mut client) == 12_345);
+            let rows = plan::rows(&mut client, &before);
+            let check = Change::ValidateForeignKey { table: "orders".into(), foreign_key: key };
+            let want = Wanted { orphans: Some(12_345), ..wanted(vec![check]) };
+            let made = plan::plan(&before, &[want], &options(policy));
+            let cleaning = &made.steps[0];
+            assert!(cleaning.why.contains("is NOT VALID"), "{}", cleaning.why);
+            assert_eq!(stopped_by(&mut client, &cleaning.guards), Vec::<String>::new());
+            plan::run(&mut client, &cleaning.up, None).unwrap();
+            assert_eq!(orphans(&mut client), 0);
+            undo(&mut client, &made);
+            assert_eq!(plan::rows(&mut client, &before), rows);
+            assert_eq!(
+                number(&mut client, "SELECT count(*) FROM pg_constraint WHERE conname = 'fk' AND NOT convalidated"),
+                1
+            );
+        }
+    }
+}
+
+#[test]
+fn parents_are_cleaned_before_their_children() {
+    for server in server::servers() {
+        let sql = "
+            CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);
+            CREATE TABLE t (id int PRIMARY KEY, p_id int); INSERT INTO t VALUES (1, 1), (2, 99);
+            CREATE TABLE a (id int PRIMARY KEY, t_id int); INSERT INTO a VALUES (1, 1), (2, 2), (3, 2);
+            CREATE TABLE b (id int PRIMARY KEY, a_id int); INSERT INTO b VALUES (1, 1), (2, 3);";
+        let add = |table: &str, column: &str, parent: &str, orphans: u64| {
+            let key = ForeignKey::new([column], parent.into(), ["id"]);
+            let change = Change::AddForeignKey { table: table.into(), foreign_key: key };
+            Wanted { orphans: Some(orphans), ..wanted(vec![change]) }
+        };
+        let (url, before, mut client) = prepared(server, sql);
+        let wants = [add("b", "a_id", "a", 0), add("a", "t_id", "t", 0), add("t", "p_id", "p", 1)];
+        let rows = plan::rows(&mut client, &before);
+        let made = plan::plan(&before, &wants, &options(OrphanPolicy::Delete));
+        for _ in 0..2 {
+            up(&url, &mut client, &before, &made);
+            for (table, left) in [("t", 1), ("a", 1), ("b", 1)] {
+                assert_eq!(number(&mut client, &format!("SELECT count(*) FROM {table}")), left, "{table}");
+            }
+            undo(&mut client, &made);
+            assert_eq!(plan::rows(&mut client, &before), rows);
+        }
     }
 }
 

@@ -180,8 +180,7 @@ fn explain(error: ApplyError, journal: &Path, width: usize) -> CliError {
             let mut text =
                 format!("stopped before a step, and nothing of it is done\n  {}\n", fill(&title, "  ", width));
             text.push_str(&format!("why:\n  {}\n", fill(&message, "  ", width)));
-            // Most guards only ask whether there is a row; those that name it are quoted.
-            if rows.lines().any(|row| row != "1") {
+            if !rows.is_empty() {
                 text.push_str("what is in the way:\n");
                 rows.lines().for_each(|row| text.push_str(&format!("  {row}\n")));
             }

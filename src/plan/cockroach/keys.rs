@@ -19,7 +19,7 @@ pub(super) fn add(
     let key = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
     check(bench, table, &key)?;
     let mut steps = nullable(bench, want, table, &key)?;
-    let (cleaned, guards) = orphans::before_key(bench, want, table, &key, None)?;
+    let (cleaned, guards) = orphans::before_key(bench, want, table, &key)?;
     steps.extend(cleaned);
     steps.extend(added(bench, want, table, &key, &name, &name, guards)?);
     Ok(steps)
@@ -81,7 +81,7 @@ pub(super) fn validate(
     key: &ForeignKey,
 ) -> Result<Vec<Step>, String> {
     let name = sql::key_name(bench.table(table)?, key);
-    let (mut steps, guards) = orphans::before_key(bench, want, table, key, Some(key))?;
+    let (mut steps, guards) = orphans::before_key(bench, want, table, key)?;
     let mut step = checked(bench, want, table, key, &name, &name)?;
     step.guards.extend(guards);
     steps.push(step);
@@ -106,7 +106,7 @@ pub(super) fn replace(
             == (&new.columns, &new.parent, &new.parent_columns, new.matching);
     let mut guards = Vec::new();
     if !holds {
-        let (cleaned, guard) = orphans::before_key(bench, want, table, &new, Some(old))?;
+        let (cleaned, guard) = orphans::before_key(bench, want, table, &new)?;
         steps.extend(cleaned);
         guards = guard;
     }

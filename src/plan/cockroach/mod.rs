@@ -16,6 +16,7 @@ mod catalog;
 mod keys;
 mod orphans;
 
+use super::aside;
 use super::bench::{self, Bench, Draft};
 use super::postgres::sql;
 use super::{Down, Guard, Made, Phase, Script, Step, Transaction, Wanted, Workshop};
@@ -188,7 +189,7 @@ fn set_nullable(
         return Err(format!("`{column}` is part of the primary key of `{table}`, which cannot be NULL"));
     }
     let nulls = Guard {
-        sql: format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", bench.name(table), bench.dialect.identifier(column)),
+        sql: aside::nulls(bench, bench.table(table)?, column),
         message: format!(
             "`{table}.{column}` holds NULL: give those rows a value or delete them before NOT NULL can be set"
         ),

@@ -1,12 +1,14 @@
 //! Rows without parent, before a key can hold. CockroachDB wants bulk changes in batches of limited size ("Bulk-delete Data"), and
-//! has no loop that commits: the batches are statements, as many as the rows that were counted need.
+//! has no loop that commits: the batches are statements, as many as the rows that were counted need. Each keeps its rows and changes them
+//! in one statement, which is one transaction.
 
-use super::super::bench::{Bench, Draft, short_hash};
+use super::super::aside::{self, Aside};
+use super::super::bench::{Bench, Draft};
 use super::super::{Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use crate::change::Change;
-use crate::orphans::orphan_rows;
-use crate::relations::Relation;
-use crate::schema::{ForeignKey, Match, TableName};
+use crate::orphans::{OrphanRows, orphan_rows};
+use crate::relations::{Relation, side};
+use crate::schema::{ForeignKey, Match, Table, TableName};
 
 /// How many rows are changed at once.
 const BATCH: u64 = 10_000;
@@ -20,26 +22,26 @@ pub(super) fn before_key(
     want: &Wanted,
     table: &TableName,
     key: &ForeignKey,
-    existing: Option<&ForeignKey>,
 ) -> Result<(Vec<Step>, Vec<Guard>), String> {
     let relation = Relation::declared(&bench.now, table, key);
     let rows = orphan_rows(bench.dialect, &bench.now, &relation);
-    let (child, parent) = (relation.child_side(), key.parent.clone());
-    let (source, condition) = (&rows.source, &rows.condition);
-    let guard = Guard {
-        sql: format!(
-            "SELECT count(*) AS rows_without_parent FROM {source} AS child WHERE {condition} HAVING count(*) > 0"
-        ),
-        message: format!(
-            "{child} has rows without a parent in `{parent}`; plan again with --orphans delete or set-null, or repair them by hand"
-        ),
-    };
+    let (child, parent) = (relation.child_side(), &key.parent);
+    let message = format!(
+        "{child} has rows without a parent in `{parent}`; plan again with --orphans delete, set-null or quarantine, or repair them by hand"
+    );
+    let guard = aside::none_left(bench, key, &rows, message);
     let count = match (want.orphans, bench.workshop.options.orphans) {
+        (Some(0), Some(_)) if bench.loses_rows(parent, table) => {
+            return Err(format!(
+                "rows of `{parent}` go first, which may leave rows of {child} without a parent that could not be counted: run this plan, \
+                 then plan again"
+            ));
+        }
         (Some(0), _) | (None, None) => return Ok((Vec::new(), vec![guard])),
         (Some(n), None) => {
             return Err(format!(
                 "{child} has {n} rows without a parent in `{parent}`, and the key would not hold for them: say what becomes of them with \
-                 --orphans delete or set-null, or repair them by hand"
+                 --orphans delete, set-null or quarantine, or repair them by hand"
             ));
         }
         (None, Some(_)) => {
@@ -55,39 +57,153 @@ pub(super) fn before_key(
         }
         (Some(n), Some(_)) => n,
     };
-    let (statement, title) = match bench.workshop.options.orphans {
-        Some(OrphanPolicy::SetNull) => {
-            let of = bench.table(table)?;
-            let can = |c: &&String| of.is_nullable(c) && !of.in_primary_key(c);
-            let columns: Vec<&String> = key.columns.iter().filter(can).collect();
-            if columns.is_empty() || key.matching == Match::Full && columns.len() < key.columns.len() {
-                return Err(format!(
-                    "{child} has {count} rows without a parent in `{parent}`, and the reference cannot become NULL: choose --orphans delete"
-                ));
-            }
-            let set: Vec<String> = columns.iter().map(|c| format!("{} = NULL", bench.dialect.identifier(c))).collect();
-            let statement = format!("UPDATE {source} AS child SET {} WHERE {condition} LIMIT {BATCH}", set.join(", "));
-            (statement, format!("Set {child} to NULL where it names no row of {parent} ({count} rows)"))
-        }
-        Some(OrphanPolicy::Delete) => {
-            let statement = format!("DELETE FROM {source} AS child WHERE {condition} LIMIT {BATCH}");
-            (statement, format!("Delete the rows of {child} without a parent in {parent} ({count} rows)"))
-        }
-        Some(OrphanPolicy::Quarantine) | None => return quarantine(bench, want, table, key, existing, (count, guard)),
-    };
-    let draft = Draft {
-        phase: Phase::Orphans,
-        title,
-        why: Some(format!("Rows whose parent is missing cannot satisfy the key to `{parent}`.")),
-        changes: Vec::new(),
-        touches_rows: true,
-        up: batches(Vec::new(), &statement, count),
-        down: Down::Impossible(format!("what the rows of `{table}` held is not kept")),
-        locks: Vec::new(),
-        guards: Vec::new(),
-        done: Some(format!("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition})")),
+    let policy = bench.workshop.options.orphans.unwrap_or(OrphanPolicy::Quarantine);
+    let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
+    let work = Work { table, key, rows: &rows, count, policy, place: bench.name(&aside.name), aside: &aside };
+    let draft = match policy {
+        OrphanPolicy::SetNull => work.set_null(bench)?,
+        OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
     };
     Ok((vec![bench.step(want, draft)?], vec![guard]))
+}
+
+struct Work<'a> {
+    table: &'a TableName,
+    key: &'a ForeignKey,
+    rows: &'a OrphanRows,
+    count: u64,
+    policy: OrphanPolicy,
+    aside: &'a Aside,
+    /// The table that the rows are kept in, as it is written.
+    place: String,
+}
+
+impl Work<'_> {
+    /// The step; `statement` keeps one batch and changes it, `back` gives all rows back.
+    fn draft(&self, bench: &Bench<'_>, title: &str, statement: &str, down: Down) -> Result<Draft, String> {
+        let table = bench.table(self.table)?;
+        let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
+        let make = vec![
+            format!("CREATE TABLE IF NOT EXISTS {place} (LIKE {})", bench.name(self.table)),
+            format!("COMMENT ON TABLE {place} IS {}", bench.dialect.literal(&self.aside.comment)),
+        ];
+        let why = format!(
+            "Rows whose parent is missing cannot satisfy the key to `{}`.{} {}",
+            self.key.parent,
+            aside::triggers(table, self.policy),
+            self.aside.told(self.policy)
+        );
+        let definition = aside::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
+        Ok(Draft {
+            phase: Phase::Orphans,
+            title: format!("{title} ({} rows)", self.count),
+            why: Some(why),
+            changes: vec![Change::CreateTable { definition: Box::new(definition) }],
+            touches_rows: true,
+            up: batches(make, statement, self.count),
+            down,
+            locks: Vec::new(),
+            guards: Vec::new(),
+            done: Some(format!(
+                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition}) AND to_regclass({}) IS NOT NULL",
+                bench.dialect.literal(place)
+            )),
+        })
+    }
+
+    fn columns(&self, bench: &Bench<'_>, of: &str, generated: bool) -> Result<String, String> {
+        let columns = bench.table(self.table)?.columns.iter().filter(|c| generated || c.generated.is_none());
+        let all: Vec<String> = columns.map(|c| format!("{of}{}", bench.dialect.identifier(&c.name))).collect();
+        Ok(all.join(", "))
+    }
+
+    /// The way back. Under a key that forbids these rows there is none: a key cannot be dropped and added in one transaction.
+    fn back(&self, table: &Table, statement: String, guards: Vec<Guard>) -> Down {
+        if let Some(key) = aside::forbidding(table, self.key).first() {
+            let name = key.name.as_ref().map_or_else(|| format!("on ({})", key.columns.join(", ")), Clone::clone);
+            return Down::Impossible(format!(
+                "the key {name} lets no row without a parent back in; they are kept in `{}`: drop the key first, then run `{statement}`",
+                self.aside.name
+            ));
+        }
+        let statements = vec![statement, self.aside.drop.clone()];
+        Down::Script { script: Script { statements, transaction: Transaction::None, ..Script::default() }, guards }
+    }
+
+    fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
+        let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
+        let all = self.columns(bench, "", true)?;
+        let statement = format!(
+            "WITH moved AS (DELETE FROM {source} AS child WHERE {condition} LIMIT {BATCH} RETURNING {}) INSERT INTO {place} ({all}) SELECT \
+             {all} FROM moved",
+            self.columns(bench, "child.", true)?
+        );
+        let own = self.columns(bench, "", false)?;
+        let back = format!("INSERT INTO {} ({own}) SELECT {own} FROM {place}", bench.name(self.table));
+        let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
+        let title = match self.policy {
+            OrphanPolicy::Delete => format!("Delete the rows of {child} without a parent in {parent}"),
+            _ => format!("Move the rows of {child} without a parent in {parent} to {}", self.aside.name),
+        };
+        let mut draft = self.draft(bench, &title, &statement, self.back(bench.table(self.table)?, back, Vec::new()))?;
+        draft.guards = aside::referrers(bench, self.table, self.rows);
+        Ok(draft)
+    }
+
+    fn set_null(&self, bench: &Bench<'_>) -> Result<Draft, String> {
+        let of = bench.table(self.table)?;
+        let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
+        let can = |c: &&String| {
+            of.is_nullable(c) && !of.in_primary_key(c) && of.column(c).is_some_and(|c| c.generated.is_none())
+        };
+        let columns: Vec<&String> = self.key.columns.iter().filter(can).collect();
+        if columns.is_empty() || self.key.matching == Match::Full && columns.len() < self.key.columns.len() {
+            return Err(format!(
+                "{child} has {} rows without a parent in `{parent}`, and the reference cannot become NULL: choose --orphans delete or \
+                 quarantine",
+                self.count
+            ));
+        }
+        let Some(identity) = aside::identity(of, &columns) else {
+            return Err(format!(
+                "`{}` has no primary key by which its rows are found again to be set to NULL: choose --orphans delete or quarantine",
+                self.table
+            ));
+        };
+        let quoted = |names: &[String]| names.iter().map(|c| bench.dialect.identifier(c)).collect::<Vec<_>>();
+        let same: Vec<String> = quoted(identity).iter().map(|c| format!("child.{c} = kept.{c}")).collect();
+        let same = same.join(" AND ");
+        let columns: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
+        let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
+        let all = self.columns(bench, "", true)?;
+        let null: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
+        let statement = format!(
+            "WITH kept AS (INSERT INTO {place} ({all}) SELECT {} FROM {source} AS child WHERE {condition} LIMIT {BATCH} RETURNING {}) \
+             UPDATE {source} AS child SET {} FROM kept WHERE {same}",
+            self.columns(bench, "child.", true)?,
+            quoted(identity).join(", "),
+            null.join(", ")
+        );
+        let is_null: Vec<String> = columns.iter().map(|c| format!("child.{c} IS NULL")).collect();
+        let same = format!("{same} AND {}", is_null.join(" AND "));
+        let set: Vec<String> = columns.iter().map(|c| format!("{c} = kept.{c}")).collect();
+        let name = bench.name(self.table);
+        let back = format!("UPDATE {name} AS child SET {} FROM {place} AS kept WHERE {same}", set.join(", "));
+        let listed: Vec<String> = quoted(identity).iter().map(|c| format!("kept.{c}")).collect();
+        let listed = listed.join(", ");
+        let changed = Guard {
+            sql: format!(
+                "SELECT {listed} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {name} AS child WHERE {same}) ORDER BY {listed} LIMIT {}",
+                aside::NAMED
+            ),
+            message: format!(
+                "rows of `{}` that were set to NULL are gone or hold something else by now: delete them from `{}`, and undo again",
+                self.table, self.aside.name
+            ),
+        };
+        let title = format!("Set {child} to NULL where it names no row of {parent}");
+        self.draft(bench, &title, &statement, self.back(of, back, vec![changed]))
+    }
 }
 
 fn batches(mut statements: Vec<String>, statement: &str, count: u64) -> Script {
@@ -95,84 +211,4 @@ fn batches(mut statements: Vec<String>, statement: &str, count: u64) -> Script {
     let number = usize::try_from(count.div_ceil(BATCH)).unwrap_or(usize::MAX).saturating_add(1);
     statements.extend(std::iter::repeat_n(statement.to_string(), number));
     Script { statements, transaction: Transaction::None, ..Script::default() }
-}
-
-fn quarantine(
-    bench: &mut Bench<'_>,
-    want: &Wanted,
-    table: &TableName,
-    key: &ForeignKey,
-    existing: Option<&ForeignKey>,
-    (count, guard): (u64, Guard),
-) -> Result<(Vec<Step>, Vec<Guard>), String> {
-    // Putting rows back under a key that forbids them needs two statements that stand or fall together.
-    if let Some(existing) = existing {
-        return Err(format!(
-            "{} rows of `{table}` without a parent could not be brought back under the key on ({}) on CockroachDB: choose --orphans delete or \
-             set-null",
-            count,
-            existing.columns.join(", ")
-        ));
-    }
-    let of = bench.table(table)?.clone();
-    let rows = orphan_rows(bench.dialect, &bench.now, &Relation::declared(&bench.now, table, key));
-    let (source, condition) = (&rows.source, &rows.condition);
-    let hash = short_hash(&super::super::bench::arrow(table, key));
-    let name = TableName { schema: table.schema.clone(), name: format!("_referee_quarantine_{}_{hash}", table.name) };
-    if bench.now.table(&name).is_some() {
-        return Err(format!(
-            "`{name}` is there already, with rows of an earlier run: look at them, then drop or rename it"
-        ));
-    }
-    let place = bench.name(&name);
-    let list = |with: &str, all: bool| {
-        let columns = of.columns.iter().filter(|c| all || c.generated.is_none());
-        columns.map(|c| format!("{with}{}", bench.dialect.identifier(&c.name))).collect::<Vec<_>>().join(", ")
-    };
-    let statement = format!(
-        "WITH moved AS (DELETE FROM {source} AS child WHERE {condition} LIMIT {BATCH} RETURNING {}) INSERT INTO {place} ({}) SELECT {} FROM moved",
-        list("child.", true),
-        list("", true),
-        list("", true)
-    );
-    let create = format!("CREATE TABLE IF NOT EXISTS {place} (LIKE {})", bench.name(table));
-    let back = vec![
-        format!("INSERT INTO {} ({2}) SELECT {2} FROM {1}", bench.name(table), place, list("", false)),
-        format!("DROP TABLE {place}"),
-    ];
-    let mut definition = crate::schema::Table::new(name.clone());
-    definition.columns = of
-        .columns
-        .iter()
-        .map(|c| crate::schema::Column {
-            default: None,
-            generated: None,
-            auto_number: false,
-            comment: None,
-            ..c.clone()
-        })
-        .collect();
-    let draft = Draft {
-        phase: Phase::Orphans,
-        title: format!(
-            "Move the rows of {} without a parent in {} to {name} ({count} rows)",
-            crate::relations::side(table, &key.columns),
-            key.parent
-        ),
-        why: Some(format!("Rows whose parent is missing cannot satisfy the key to `{}`.", key.parent)),
-        changes: vec![Change::CreateTable { definition: Box::new(definition) }],
-        touches_rows: true,
-        up: batches(vec![create], &statement, count),
-        down: Down::Script {
-            script: Script { statements: back, transaction: Transaction::None, ..Script::default() },
-            guards: Vec::new(),
-        },
-        locks: Vec::new(),
-        guards: Vec::new(),
-        done: Some(format!(
-            "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition}) AND to_regclass({}) IS NOT NULL",
-            bench.dialect.literal(&place)
-        )),
-    };
-    Ok((vec![bench.step(want, draft)?], vec![guard]))
 }

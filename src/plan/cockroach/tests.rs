@@ -131,7 +131,7 @@ fn set_null_drops_not_null_first() {
     assert_eq!(sql(&made.steps)[0], "ALTER TABLE public.orders ALTER COLUMN customer_id DROP NOT NULL");
     let Down::Script { script, guards } = &made.steps[0].down else { panic!("{:?}", made.steps[0].down) };
     assert_eq!(script.statements, ["ALTER TABLE public.orders ALTER COLUMN customer_id SET NOT NULL"]);
-    assert_eq!(guards[0].sql, "SELECT 1 FROM public.orders WHERE customer_id IS NULL LIMIT 1");
+    assert_eq!(guards[0].sql, "SELECT id FROM public.orders WHERE customer_id IS NULL ORDER BY id LIMIT 6");
 }
 
 #[test]
@@ -176,14 +176,32 @@ fn orphans_are_changed_in_as_many_batches_as_they_need() {
     let add = Change::AddForeignKey { table: "orders".into(), foreign_key: key };
     let make = |count, policy| made(&s, vec![add.clone()], count, policy);
     let deleted = make(Some(25_000), Some(OrphanPolicy::Delete));
+    let (made, batches) = deleted.steps[0].up.statements.split_at(2);
+    assert!(made[0].starts_with("CREATE TABLE IF NOT EXISTS public._referee_kept_orders_"), "{}", made[0]);
+    let kept = deleted.steps[0].changes[0].table();
     assert_eq!(
-        deleted.steps[0].up.statements,
-        ["DELETE FROM public.orders AS child WHERE child.customer_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM public.customers AS parent \
-          WHERE parent.id = child.customer_id) LIMIT 10000"; 4]
+        batches,
+        vec![
+            format!(
+                "WITH moved AS (DELETE FROM public.orders AS child WHERE child.customer_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM \
+                 public.customers AS parent WHERE parent.id = child.customer_id) LIMIT 10000 RETURNING child.id, child.customer_id, \
+                 child.note) INSERT INTO public.{kept} (id, customer_id, note) SELECT id, customer_id, note FROM moved"
+            );
+            4
+        ]
     );
-    assert!(deleted.steps[0].touches_rows && matches!(deleted.steps[0].down, Down::Impossible(_)));
+    assert!(deleted.steps[0].touches_rows);
+    assert_eq!(
+        back(&deleted.steps[0]),
+        [
+            format!(
+                "INSERT INTO public.orders (id, customer_id, note) SELECT id, customer_id, note FROM public.{kept}"
+            ),
+            format!("DROP TABLE public.{kept}")
+        ]
+    );
     let moved = make(Some(1), Some(OrphanPolicy::Quarantine));
-    assert_eq!(moved.steps[0].up.statements.len(), 3);
+    assert_eq!(moved.steps[0].up.statements.len(), 4);
     assert!(after(&s, &moved.steps).tables.iter().any(|t| t.name.name.starts_with("_referee_quarantine_orders_")));
     for (count, policy) in [
         (Some(1), None),
@@ -196,8 +214,48 @@ fn orphans_are_changed_in_as_many_batches_as_they_need() {
     }
     // Not counted and nothing asked for: the guard counts when the plan is run.
     let guarded = make(None, None);
-    assert!(guarded.steps[0].guards[0].sql.ends_with("HAVING count(*) > 0"), "{:?}", guarded.steps[0].guards);
+    assert!(guarded.steps[0].guards[0].sql.ends_with("GROUP BY 1 ORDER BY 1 LIMIT 6"), "{:?}", guarded.steps[0].guards);
     assert_eq!(guarded.steps[0].changes[0].table(), &TableName::new("orders"));
+}
+
+#[test]
+fn what_a_reference_held_is_kept_where_it_becomes_null() {
+    let mut s = shop();
+    s.tables.iter_mut().for_each(|t| t.foreign_keys.clear());
+    s.table_mut(&"orders".into()).unwrap().columns.iter_mut().for_each(|c| c.nullable = c.name != "id");
+    let key = ForeignKey { on_delete: Action::Cascade, ..ForeignKey::new(["customer_id"], "customers".into(), ["id"]) };
+    let add = Change::AddForeignKey { table: "orders".into(), foreign_key: key.clone() };
+    let set = made(&s, vec![add], Some(1), Some(OrphanPolicy::SetNull));
+    let kept = set.steps[0].changes[0].table();
+    assert_eq!(
+        set.steps[0].up.statements[2],
+        format!(
+            "WITH kept AS (INSERT INTO public.{kept} (id, customer_id, note) SELECT child.id, child.customer_id, child.note FROM \
+             public.orders AS child WHERE child.customer_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM public.customers AS parent WHERE \
+             parent.id = child.customer_id) LIMIT 10000 RETURNING id) UPDATE public.orders AS child SET customer_id = NULL FROM kept WHERE \
+             child.id = kept.id"
+        )
+    );
+    assert_eq!(
+        back(&set.steps[0])[0],
+        format!(
+            "UPDATE public.orders AS child SET customer_id = kept.customer_id FROM public.{kept} AS kept WHERE child.id = kept.id AND \
+             child.customer_id IS NULL"
+        )
+    );
+    // Under a key that is there already none comes back by itself: how they do is said.
+    s.table_mut(&"orders".into()).unwrap().foreign_keys.push(ForeignKey {
+        name: Some("fk".into()),
+        validated: false,
+        ..key
+    });
+    let key = s.table(&"orders".into()).unwrap().foreign_keys[0].clone();
+    let check = Change::ValidateForeignKey { table: "orders".into(), foreign_key: key };
+    for policy in [OrphanPolicy::SetNull, OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+        let made = made(&s, vec![check.clone()], Some(1), Some(policy));
+        let Down::Impossible(why) = &made.steps[0].down else { panic!("{made:?}") };
+        assert!(why.contains("drop the key first, then run `"), "{why}");
+    }
 }
 
 #[test]

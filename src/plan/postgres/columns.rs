@@ -3,6 +3,7 @@
 //! Manual, ALTER TABLE: all of it takes ACCESS EXCLUSIVE. SET NOT NULL reads the whole table under it, unless a valid CHECK
 //! already says so; VALIDATE CONSTRAINT reads the rows of such a CHECK under SHARE UPDATE EXCLUSIVE.
 
+use super::super::aside;
 use super::super::bench::{Bench, Draft, short_hash};
 use super::super::{Blocks, Down, Guard, Held, Phase, Script, Step, Wanted};
 use super::{catalog, each, exclusive, locks, sql, whole};
@@ -46,7 +47,7 @@ pub(super) fn set_nullable(
         });
     }
     let nulls = Guard {
-        sql: format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", bench.name(table), bench.dialect.identifier(column)),
+        sql: aside::nulls(bench, bench.table(table)?, column),
         message: format!(
             "`{table}.{column}` holds NULL: give those rows a value or delete them before NOT NULL can be set"
         ),

@@ -30,7 +30,7 @@ pub(super) fn add(
     let held = hold_for_all_rows(bench, table, &key);
     let mut guards = Vec::new();
     if !held {
-        let (cleaned, guard) = orphans::before_key(bench, want, table, &key, None)?;
+        let (cleaned, guard) = orphans::before_key(bench, want, table, &key)?;
         steps.extend(cleaned);
         guards = guard;
     }
@@ -102,7 +102,7 @@ pub(super) fn validate(
         return Err(format!("the key {} is NOT ENFORCED, and such a key cannot be validated", arrow(table, key)));
     }
     let name = sql::key_name(bench.table(table)?, key);
-    let (mut steps, guards) = orphans::before_key(bench, want, table, key, Some(key))?;
+    let (mut steps, guards) = orphans::before_key(bench, want, table, key)?;
     // No statement takes a validation back: the key is made anew, unchecked.
     let again = replace_sql(bench, table, &[&name], key, &name);
     let mut step = validate_step(bench, want, table, key, &name, guards)?;
@@ -166,7 +166,7 @@ pub(super) fn replace(
     let holds = old.validated && old.is_active() && same_question(old, &new);
     let mut guards = Vec::new();
     if !holds {
-        let (cleaned, guard) = orphans::before_key(bench, want, table, &new, Some(old))?;
+        let (cleaned, guard) = orphans::before_key(bench, want, table, &new)?;
         steps.extend(cleaned);
         guards = guard;
     }

@@ -1,28 +1,30 @@
-//! Rows without parent, before a key can hold: deleted, let go of their reference, or put aside, in batches.
+//! Rows without parent, before a key can hold: deleted, let go of their reference, or put aside, in batches. Whatever is done to
+//! them, they are kept first.
 //!
 //! The rows are found once and then changed by their place (`ctid`), each time looking again whether they still have no parent;
 //! what was written meanwhile is found by the next round. A batch is committed by itself (manual, 43.8: COMMIT in DO, which
-//! therefore runs in no transaction), so that no row stays locked for long.
+//! therefore runs in no transaction), so that no row stays locked for long. One statement keeps the rows and changes them: there
+//! is no moment at which one is changed and not kept, or kept and not changed.
 
-use super::super::bench::{Bench, Draft, short_hash};
+use super::super::aside::{self, Aside};
+use super::super::bench::{Bench, Draft};
 use super::super::{Blocks, Down, Guard, Held, OrphanPolicy, Phase, Step, Wanted};
-use super::{catalog, each, locks, sql, whole};
+use super::{catalog, each, keys, locks, partitions, sql, whole};
 use crate::change::Change;
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
-use crate::schema::{Column, ForeignKey, Match, Table, TableName};
+use crate::schema::{ForeignKey, Match, Table, TableName, Timing};
 
 /// How many rows are changed at once.
 const BATCH: u32 = 10_000;
 
 /// Makes the step that does away with the rows that a key would refuse, as far as that was asked for, and the guard that counts
-/// those that are left. `existing` is the key, or the one it replaces, where one is there already.
+/// those that are left.
 pub(super) fn before_key(
     bench: &mut Bench<'_>,
     want: &Wanted,
     table: &TableName,
     key: &ForeignKey,
-    existing: Option<&ForeignKey>,
 ) -> Result<(Vec<Step>, Vec<Guard>), String> {
     if key.temporal || !key.enforced {
         // Periods that cover each other are not counted; a key that is not enforced asks nothing.
@@ -31,23 +33,20 @@ pub(super) fn before_key(
     let relation = Relation::declared(&bench.now, table, key);
     let rows = orphan_rows(bench.dialect, &bench.now, &relation);
     let (child, parent) = (relation.child_side(), &key.parent);
-    let guard = Guard {
-        sql: format!(
-            "SELECT count(*) AS rows_without_parent FROM {} AS child WHERE {} HAVING count(*) > 0",
-            rows.source, rows.condition
-        ),
-        message: format!(
-            "{child} has rows without a parent in `{parent}`; plan again with --orphans delete, set-null or quarantine, or repair them by hand"
-        ),
-    };
-    let count = match want.orphans {
+    let message = format!(
+        "{child} has rows without a parent in `{parent}`; plan again with --orphans delete, set-null or quarantine, or repair them by hand"
+    );
+    let guard = aside::none_left(bench, key, &rows, message);
+    // A parent whose own orphans go may leave some here that were not there to be counted.
+    let counted = want.orphans.filter(|n| *n > 0 || !bench.loses_rows(&key.parent, table));
+    let count = match counted {
         Some(0) => return Ok((Vec::new(), vec![guard])),
         Some(1) => "1 row".to_string(),
         Some(n) => format!("{n} rows"),
         None => "rows that were not counted".to_string(),
     };
     let Some(policy) = bench.workshop.options.orphans else {
-        if want.orphans.is_none() {
+        if counted.is_none() {
             return Ok((Vec::new(), vec![guard]));
         }
         return Err(format!(
@@ -55,11 +54,11 @@ pub(super) fn before_key(
              --orphans delete, set-null or quarantine, or repair them by hand"
         ));
     };
-    let work = Work { table, key, existing, rows: &rows, count: &count };
+    let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
+    let work = Work { table, key, rows: &rows, count: &count, policy, place: bench.name(&aside.name), aside: &aside };
     let draft = match policy {
-        OrphanPolicy::Delete => work.delete(bench),
         OrphanPolicy::SetNull => work.set_null(bench)?,
-        OrphanPolicy::Quarantine => work.quarantine(bench)?,
+        OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
     };
     Ok((vec![bench.step(want, draft)?], vec![guard]))
 }
@@ -67,9 +66,12 @@ pub(super) fn before_key(
 struct Work<'a> {
     table: &'a TableName,
     key: &'a ForeignKey,
-    existing: Option<&'a ForeignKey>,
     rows: &'a OrphanRows,
     count: &'a str,
+    policy: OrphanPolicy,
+    aside: &'a Aside,
+    /// The table that the rows are kept in, as it is written.
+    place: String,
 }
 
 impl Work<'_> {
@@ -77,18 +79,56 @@ impl Work<'_> {
         side(self.table, &self.key.columns)
     }
 
-    fn draft(&self, title: String, statements: Vec<String>, down: Down, done: String) -> Draft {
+    /// The step; `change` keeps one batch and changes it.
+    fn draft(&self, bench: &Bench<'_>, table: &Table, title: String, change: &str, down: Down) -> Draft {
+        let (place, comment) = (&self.place, bench.dialect.literal(&self.aside.comment));
+        let there = catalog::relation(bench, place);
+        // The comment tells whose table it is, so it comes with it.
+        let make = format!(
+            "DO $referee$ BEGIN\n  IF {there} IS NULL THEN\n    CREATE TABLE {place} (LIKE {});\n    COMMENT ON TABLE {place} IS {comment};\n  \
+             END IF;\nEND $referee$",
+            bench.name(self.table)
+        );
+        let mut why = format!(
+            "Rows whose parent is missing cannot satisfy the key to `{}`.{} {}",
+            self.key.parent,
+            aside::triggers(table, self.policy),
+            self.aside.told(self.policy)
+        );
+        let claims = aside::forbidding(table, self.key).iter().any(|k| k.validated);
+        if claims && matches!(down, Down::Script { .. }) {
+            why.push_str(
+                " Undone, they are back, and the key they contradict is NOT VALID: it cannot claim to hold for them.",
+            );
+        }
+        let definition = aside::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
         Draft {
             phase: Phase::Orphans,
-            title,
-            why: Some(format!("Rows whose parent is missing cannot satisfy the key to `{}`.", self.key.parent)),
-            changes: Vec::new(),
+            title: format!("{title} ({})", self.count),
+            why: Some(why),
+            changes: vec![Change::CreateTable { definition: Box::new(definition) }],
             touches_rows: true,
-            up: each(statements),
+            up: each(vec![make, self.in_batches(change)]),
             down,
             locks: locks([self.table.clone()], "ROW EXCLUSIVE", Blocks::Nothing, Held::Scan),
-            guards: Vec::new(),
-            done: Some(done),
+            guards: vec![self.free(bench)],
+            done: Some(format!("{} AND {there} IS NOT NULL", self.none_left())),
+        }
+    }
+
+    /// Makes the guard that no other table has the name of the one that rows are kept in.
+    fn free(&self, bench: &Bench<'_>) -> Guard {
+        let comment = "pg_catalog.obj_description(c.oid, 'pg_class')";
+        Guard {
+            sql: format!(
+                "SELECT c.relname, {comment} AS comment FROM pg_catalog.pg_class c WHERE c.oid = {} AND {comment} IS DISTINCT FROM {}",
+                catalog::relation(bench, &self.place),
+                bench.dialect.literal(&self.aside.comment)
+            ),
+            message: format!(
+                "there is another table `{}`, which rows would be kept in: rename or drop it",
+                self.aside.name
+            ),
         }
     }
 
@@ -126,28 +166,47 @@ impl Work<'_> {
         format!("child.ctid = ANY (batch.places) AND {}", self.rows.condition)
     }
 
-    fn delete(&self, bench: &Bench<'_>) -> Draft {
-        let change = format!("DELETE FROM {} AS child WHERE {}", self.rows.source, self.of_batch());
-        let mut title =
-            format!("Delete the rows of {} without a parent in {} ({})", self.side(), self.key.parent, self.count);
-        let follow: Vec<String> = bench
-            .now
-            .foreign_keys()
-            .filter(|(_, k)| k.parent == *self.table && k.is_active() && !k.on_delete.refuses())
-            .map(|(t, k)| format!("{} ON DELETE {}", side(&t.name, &k.columns), k.on_delete))
-            .collect();
-        if !follow.is_empty() {
-            title.push_str(&format!("; what refers to them follows: {}", follow.join(", ")));
-        }
-        let down = Down::Impossible(format!("the rows of `{}` that were deleted are not kept", self.table));
-        let mut draft = self.draft(title, vec![self.in_batches(&change)], down, self.none_left());
-        draft.guards = self.referrers(bench, true);
-        draft
+    fn columns(&self, bench: &Bench<'_>, table: &Table, of: &str) -> String {
+        let all: Vec<String> =
+            table.columns.iter().map(|c| format!("{of}{}", bench.dialect.identifier(&c.name))).collect();
+        all.join(", ")
+    }
+
+    fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
+        let table = bench.table(self.table)?;
+        let (all, place) = (self.columns(bench, table, ""), &self.place);
+        let change = format!(
+            "WITH moved AS (DELETE FROM {} AS child WHERE {} RETURNING {}) INSERT INTO {place} ({all}) SELECT {all} FROM moved",
+            self.rows.source,
+            self.of_batch(),
+            self.columns(bench, table, "child."),
+        );
+        let title = match self.policy {
+            OrphanPolicy::Delete => {
+                format!("Delete the rows of {} without a parent in {}", self.side(), self.key.parent)
+            }
+            _ => format!(
+                "Move the rows of {} without a parent in {} to {}",
+                self.side(),
+                self.key.parent,
+                self.aside.name
+            ),
+        };
+        let own: Vec<String> =
+            table.columns.iter().filter(|c| c.generated.is_none()).map(|c| bench.dialect.identifier(&c.name)).collect();
+        let (child, own) = (bench.name(self.table), own.join(", "));
+        let insert = format!("INSERT INTO {child} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place}");
+        let down = self.back(bench, table, insert, Vec::new());
+        let mut draft = self.draft(bench, table, title, &change, down);
+        draft.guards.extend(aside::referrers(bench, self.table, self.rows));
+        Ok(draft)
     }
 
     fn set_null(&self, bench: &Bench<'_>) -> Result<Draft, String> {
         let table = bench.table(self.table)?;
-        let can = |c: &&String| table.is_nullable(c) && !table.in_primary_key(c);
+        let can = |c: &&String| {
+            table.is_nullable(c) && !table.in_primary_key(c) && table.column(c).is_some_and(|c| c.generated.is_none())
+        };
         let full = self.key.matching == Match::Full;
         // Under MATCH SIMPLE one NULL is enough; under MATCH FULL all columns have to be.
         let columns: Vec<&String> =
@@ -160,124 +219,87 @@ impl Work<'_> {
                 self.key.parent
             ));
         }
-        let set: Vec<String> = columns.iter().map(|c| format!("{} = NULL", bench.dialect.identifier(c))).collect();
-        let change = format!("UPDATE {} AS child SET {} WHERE {}", self.rows.source, set.join(", "), self.of_batch());
-        let title =
-            format!("Set {} to NULL where it names no row of {} ({})", self.side(), self.key.parent, self.count);
-        let down = Down::Impossible(format!("what {} held in rows without parent is not kept", self.side()));
-        Ok(self.draft(title, vec![self.in_batches(&change)], down, self.none_left()))
+        let each = |text: &dyn Fn(&str) -> String, between: &str| {
+            let all: Vec<String> = columns.iter().map(|c| text(&bench.dialect.identifier(c))).collect();
+            all.join(between)
+        };
+        // A partitioned table has many rows of the same place. Rows that are locked do not change between being read and set.
+        let change = format!(
+            "WITH found AS (SELECT child.tableoid AS _referee_part, child.ctid AS _referee_place, {} FROM {source} AS child WHERE {} \
+             FOR UPDATE OF child), changed AS (UPDATE {source} AS child SET {} FROM found WHERE child.ctid = ANY (batch.places) \
+             AND child.tableoid = found._referee_part AND child.ctid = found._referee_place RETURNING {}) \
+             INSERT INTO {place} ({all}) SELECT {all} FROM changed",
+            self.columns(bench, table, "child."),
+            self.of_batch(),
+            each(&|c| format!("{c} = NULL"), ", "),
+            self.columns(bench, table, "found."),
+            source = self.rows.source,
+            place = self.place,
+            all = self.columns(bench, table, ""),
+        );
+        let down = match aside::identity(table, &columns) {
+            None => Down::Impossible(format!(
+                "`{}` has no primary key by which its rows could be found again; what they held is kept in `{}`",
+                self.table, self.aside.name
+            )),
+            Some(identity) => {
+                let (child, place) = (bench.name(self.table), &self.place);
+                let same: Vec<String> = identity
+                    .iter()
+                    .map(|c| bench.dialect.identifier(c))
+                    .map(|c| format!("child.{c} = kept.{c}"))
+                    .collect();
+                let same = format!("{} AND {}", same.join(" AND "), each(&|c| format!("child.{c} IS NULL"), " AND "));
+                let names: Vec<String> =
+                    identity.iter().map(|c| format!("kept.{}", bench.dialect.identifier(c))).collect();
+                let set = each(&|c| format!("{c} = kept.{c}"), ", ");
+                let update = format!("UPDATE {child} AS child SET {set} FROM {place} AS kept WHERE {same}");
+                let changed = Guard {
+                    sql: format!(
+                        "SELECT {} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {child} AS child WHERE {same}) ORDER BY {} LIMIT {}",
+                        names.join(", "),
+                        names.join(", "),
+                        aside::NAMED
+                    ),
+                    message: format!(
+                        "rows of `{}` that were set to NULL are gone or hold something else by now: delete them from `{}`, and undo again",
+                        self.table, self.aside.name
+                    ),
+                };
+                self.back(bench, table, update, vec![changed])
+            }
+        };
+        let title = format!("Set {} to NULL where it names no row of {}", self.side(), self.key.parent);
+        Ok(self.draft(bench, table, title, &change, down))
     }
 
-    fn quarantine(&self, bench: &Bench<'_>) -> Result<Draft, String> {
-        let table = bench.table(self.table)?;
-        let name = quarantine_name(self.table, self.key);
-        if bench.now.table(&name).is_some() {
-            return Err(format!(
-                "`{name}` is there already, with rows of an earlier run: look at them, then drop or rename it"
+    /// The way back: a statement that gives the rows back, with the keys that let none come taken away around it.
+    fn back(&self, bench: &Bench<'_>, table: &Table, statement: String, guards: Vec<Guard>) -> Down {
+        let keys = aside::forbidding(table, self.key);
+        if !keys.is_empty() && partitions::takes_no_unchecked_key(bench, self.table) {
+            return Down::Impossible(format!(
+                "a key of a partitioned table cannot be NOT VALID before PostgreSQL 18, and lets no such row back in; they are kept in `{}`",
+                self.aside.name
             ));
         }
-        let comment =
-            format!("Rows of {} whose {} names no row of {}", self.table, self.key.columns.join(", "), self.key.parent);
-        let place = bench.name(&name);
-        let all: Vec<String> = table.columns.iter().map(|c| bench.dialect.identifier(&c.name)).collect();
-        let returned: Vec<String> = all.iter().map(|c| format!("child.{c}")).collect();
-        let all = all.join(", ");
-        let change = format!(
-            "WITH moved AS (DELETE FROM {} AS child WHERE {} RETURNING {}) INSERT INTO {place} ({all}) SELECT {all} FROM moved",
-            self.rows.source,
-            self.of_batch(),
-            returned.join(", "),
-        );
-        let statements = vec![
-            format!("CREATE TABLE IF NOT EXISTS {place} (LIKE {})", bench.name(self.table)),
-            format!("COMMENT ON TABLE {place} IS {}", bench.dialect.literal(&comment)),
-            self.in_batches(&change),
-        ];
-        let done = format!("{} AND {} IS NOT NULL", self.none_left(), catalog::relation(bench, &place));
-        let title = format!(
-            "Move the rows of {} without a parent in {} to {name} ({})",
-            self.side(),
-            self.key.parent,
-            self.count
-        );
-        let mut draft = self.draft(title, statements, self.bring_back(bench, table, &place), done);
-        draft.changes = vec![Change::CreateTable { definition: Box::new(copy(table, name, comment)) }];
-        // Whoever refers to a row would be deleted or emptied with it, and not be brought back.
-        draft.guards = self.referrers(bench, false);
-        Ok(draft)
-    }
-
-    fn bring_back(&self, bench: &Bench<'_>, table: &Table, place: &str) -> Down {
-        let columns: Vec<String> =
-            table.columns.iter().filter(|c| c.generated.is_none()).map(|c| bench.dialect.identifier(&c.name)).collect();
-        let columns = columns.join(", ");
-        let child = bench.name(self.table);
-        let insert = format!("INSERT INTO {child} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {place}");
-        let mut statements = vec![insert, format!("DROP TABLE {place}")];
-        if let Some(key) = self.existing.filter(|k| k.is_active()) {
-            let name = sql::key_name(table, key);
-            if key.validated {
-                return Down::Impossible(format!(
-                    "the key {name} says that all rows have a parent, and lets none back in"
-                ));
-            }
-            // The key was there before, and lets such rows stay but not come.
-            let alter = sql::alter(bench, self.table);
-            statements.insert(0, format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(&name)));
+        let alter = sql::alter(bench, self.table);
+        let named: Vec<(String, &ForeignKey)> = keys.into_iter().map(|k| (sql::key_name(table, k), k)).collect();
+        let mut statements: Vec<String> = named
+            .iter()
+            .map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(name)))
+            .collect();
+        statements.extend([statement, self.aside.drop.clone()]);
+        let mut unique = table.primary_key.iter().chain(&table.unique_keys);
+        let later = table.foreign_keys.iter().any(|k| k.timing == Timing::Deferred) || unique.any(|k| k.deferrable);
+        if later && !named.is_empty() {
+            // A table whose rows wait to be checked cannot be altered (55006).
+            statements.push("SET CONSTRAINTS ALL IMMEDIATE".to_string());
+        }
+        for (name, key) in named {
+            // Such rows may stay under a key, but not come.
             statements.push(format!("{alter} ADD {}", sql::key(bench, key, &name, true)));
             statements.extend(sql::key_comment(bench, self.table, key, &name));
         }
-        Down::Script { script: whole(statements), guards: Vec::new() }
+        Down::Script { script: whole(statements), guards }
     }
-
-    /// Asks, key by key, for rows of other tables that refer to rows without parent.
-    fn referrers(&self, bench: &Bench<'_>, only_refusing: bool) -> Vec<Guard> {
-        let keys = bench.now.foreign_keys().filter(|(_, k)| {
-            k.parent == *self.table && k.is_active() && !k.temporal && (k.on_delete.refuses() || !only_refusing)
-        });
-        keys.map(|(other, key)| {
-            let pairs = key.columns.iter().zip(&key.parent_columns);
-            let equal: Vec<String> = pairs
-                .map(|(a, b)| {
-                    format!("referrer.{} = child.{}", bench.dialect.identifier(a), bench.dialect.identifier(b))
-                })
-                .collect();
-            let side = side(&other.name, &key.columns);
-            Guard {
-                sql: format!(
-                    "SELECT {} AS refers FROM {} AS child JOIN {} AS referrer ON {} WHERE {} LIMIT 1",
-                    bench.dialect.literal(&side),
-                    self.rows.source,
-                    bench.name(&other.name),
-                    equal.join(" AND "),
-                    self.rows.condition
-                ),
-                message: format!(
-                    "{side} refers to rows of `{}` that have no parent themselves: repair those first",
-                    self.table
-                ),
-            }
-        })
-        .collect()
-    }
-}
-
-/// Names the table that rows are moved to, within 63 bytes.
-fn quarantine_name(table: &TableName, key: &ForeignKey) -> TableName {
-    let hash = short_hash(&super::super::bench::arrow(table, key));
-    let room = 63 - "_referee_quarantine__".len() - hash.len();
-    let mut end = table.name.len().min(room);
-    while !table.name.is_char_boundary(end) {
-        end -= 1;
-    }
-    TableName { schema: table.schema.clone(), name: format!("_referee_quarantine_{}_{hash}", &table.name[..end]) }
-}
-
-/// Returns what `CREATE TABLE … (LIKE …)` makes: names, types, collations and NOT NULL (manual, CREATE TABLE, LIKE).
-fn copy(table: &Table, name: TableName, comment: String) -> Table {
-    let plain = |c: &Column| Column { default: None, generated: None, auto_number: false, comment: None, ..c.clone() };
-    let mut copy = Table::new(name);
-    copy.columns = table.columns.iter().map(plain).collect();
-    copy.comment = Some(comment);
-    copy
 }

@@ -47,8 +47,10 @@ pub(super) fn step(
         let columns = columns.join(", ");
         guards.push(Guard {
             sql: format!(
-                "SELECT {columns} FROM {} WHERE {conditions} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
-                DIALECT.table(table_name)
+                "SELECT {columns}, count(*) AS rows FROM {} WHERE {conditions} GROUP BY {columns} HAVING count(*) > 1 \
+                 ORDER BY {columns} LIMIT {}",
+                DIALECT.table(table_name),
+                super::super::aside::NAMED
             ),
             message: format!("{table_name} has several rows with the same {columns}; a unique index allows one"),
         });

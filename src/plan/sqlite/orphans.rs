@@ -1,10 +1,12 @@
-//! Steps that repair rows without parent before a key is added: deleted, set to NULL, or moved to a table of their own.
+//! Steps that repair rows without parent before a key is added: deleted, set to NULL, or moved to a table of their own. Whatever
+//! is done to them, they are kept first, in the same transaction.
 //!
 //! They run with foreign keys enforced: what the declared keys do when such a row goes is done, and what they forbid stops
 //! the step.
 
 use std::collections::BTreeSet;
 
+use super::super::aside::{NAMED, triggers};
 use super::super::definitions::Names;
 use super::super::{Definitions, Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use super::rebuild::copied_columns;
@@ -102,32 +104,35 @@ fn step(
     let of = side(&table.name, &key.columns);
     let OrphanRows { source, condition } = sql::orphans_of(schema, table, key);
     let from = format!("{source} AS child");
-    let (mut guards, mut changes) = (Vec::new(), Vec::new());
-    let mut done = format!("SELECT 1 WHERE NOT EXISTS (SELECT 1 {rows})");
-    let (word, title, statements, down) = match policy {
-        OrphanPolicy::Delete => {
-            guards.extend(self_guard(table, key, &condition));
-            let gone = Down::Impossible("rows without parent were deleted; no statement brings them back".to_string());
-            let title = format!("Delete the rows of {} whose {} refers to nothing", table.name, key.columns.join(", "));
-            ("delete", title, vec![format!("DELETE FROM {from} WHERE {condition}")], gone)
-        }
+    let start = if policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
+    let aside = names.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
+    let kept = made(definitions, table, &aside, &keep(table, &aside, &from, "0"))?;
+    let columns = key.columns.join(", ");
+    let drop = format!("DROP TABLE main.{}", DIALECT.identifier(&aside));
+    let mut guards = vec![Guard {
+        sql: format!("SELECT type, name FROM main.sqlite_schema WHERE name = {} COLLATE NOCASE", sql::literal(&aside)),
+        message: format!("there is something called {aside} already, where rows would be kept; plan anew"),
+    }];
+    let (word, title, change, down) = match policy {
         OrphanPolicy::SetNull => {
-            let free: Vec<String> = key
-                .columns
-                .iter()
-                .filter(|c| table.is_nullable(c) && !table.in_primary_key(c))
-                .filter(|c| table.column(c).is_some_and(|c| c.generated.is_none()))
-                .map(|c| format!("{} = NULL", DIALECT.identifier(c)))
-                .collect();
+            let can = |c: &&String| {
+                let plain = table.column(c).is_some_and(|c| c.generated.is_none());
+                plain && table.is_nullable(c) && !table.in_primary_key(c)
+            };
+            let free: Vec<&String> = key.columns.iter().filter(can).collect();
             if free.is_empty() {
                 return Err(format!("{of} cannot hold NULL; choose `--orphans delete` or `--orphans quarantine`"));
             }
-            let gone =
-                Down::Impossible("the references to nothing were set to NULL; what they were is lost".to_string());
-            let update = format!("UPDATE {from} SET {} WHERE {condition}", free.join(", "));
-            ("set-null", format!("Set {of} to NULL where it refers to nothing"), vec![update], gone)
+            let null: Vec<String> = free.iter().map(|c| format!("{} = NULL", DIALECT.identifier(c))).collect();
+            let update = format!("UPDATE {from} SET {} WHERE {condition}", null.join(", "));
+            (
+                "set-null",
+                format!("Set {of} to NULL where it refers to nothing"),
+                update,
+                give_back(table, &aside, &free),
+            )
         }
-        OrphanPolicy::Quarantine => {
+        OrphanPolicy::Delete | OrphanPolicy::Quarantine => {
             guards.extend(self_guard(table, key, &condition));
             for (child, other) in schema.foreign_keys().filter(|(c, k)| k.parent == table.name && c.name != table.name)
             {
@@ -136,42 +141,61 @@ fn step(
             for other in table.foreign_keys.iter().filter(|k| k.parent == table.name && k.columns != key.columns) {
                 guards.extend(still_referred_to(table, other, table, &condition));
             }
-            let columns = key.columns.join("_");
-            let aside = names.free(&format!("_referee_quarantine_{}_{columns}", table.name.name));
-            let (statements, mut script) = quarantine(table, &aside, &from, &condition);
-            if wish.is_declared {
-                // The key is there then, too; the rows come back as they were: past it.
-                script.before = vec!["PRAGMA foreign_keys = OFF".to_string()];
-                script.after = vec!["PRAGMA foreign_keys = ON".to_string()];
-            }
-            let definition = Box::new(made(definitions, table, &aside, &from)?);
-            changes.push(Change::CreateTable { definition });
-            let there = sql::literal(&aside);
-            done.push_str(&format!(
-                " AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {there})"
-            ));
-            let title = format!(
-                "Move the rows of {} whose {} refers to nothing to {aside}",
-                table.name,
-                key.columns.join(", ")
-            );
-            ("quarantine", title, statements, Down::Script { script, guards: Vec::new() })
+            let (word, title) = match policy {
+                OrphanPolicy::Delete => {
+                    ("delete", format!("Delete the rows of {} whose {columns} refers to nothing", table.name))
+                }
+                _ => (
+                    "quarantine",
+                    format!("Move the rows of {} whose {columns} refers to nothing to {aside}", table.name),
+                ),
+            };
+            (word, title, format!("DELETE FROM {from} WHERE {condition}"), (bring_back(table, &aside), Vec::new()))
         }
     };
+    let mut statements = vec![keep(table, &aside, &from, &condition), change];
+    // A trigger that fires before can have a row stay (RAISE(IGNORE)): then none is kept either.
+    if table.triggers.iter().any(|t| t.enabled && t.timing == "BEFORE") {
+        statements.extend(sql::nothing_left(&rows));
+    }
+    let (mut back, down_guards) = down;
+    back.push(drop.clone());
+    let mut script = enforced(back);
+    if wish.is_declared {
+        // The key is there then, too; the rows come back as they were: past it.
+        script.before = vec!["PRAGMA foreign_keys = OFF".to_string()];
+        script.after = vec!["PRAGMA foreign_keys = ON".to_string()];
+    }
+    let told = match policy {
+        OrphanPolicy::SetNull => "As they were, the rows are kept in",
+        OrphanPolicy::Delete => "Before they go, the rows are kept in",
+        OrphanPolicy::Quarantine => "The rows are then in",
+    };
+    let mut words = vec![word, "orphans", &table.name.name];
+    let joined = key.columns.join("-");
+    words.push(&joined);
     Ok(Step {
-        id: super::step_id(&[word, "orphans", &table.name.name, &key.columns.join("-")], &wish.wanted.changes),
+        id: super::step_id(&words, &wish.wanted.changes),
         phase: Phase::Orphans,
         title,
-        why: format!("A foreign key on {of} does not hold while rows have no parent in {}.", key.parent),
+        why: format!(
+            "A foreign key on {of} does not hold while rows have no parent in {}.{} {told} `{aside}`; when nobody needs them any more: \
+             `{drop}`.",
+            key.parent,
+            triggers(table, policy)
+        ),
         findings: wish.wanted.findings.clone(),
         safety: crate::findings::Safety::Unsafe,
-        changes,
+        changes: vec![Change::CreateTable { definition: Box::new(kept) }],
         touches_rows: true,
         up: enforced(statements),
-        down,
+        down: Down::Script { script, guards: down_guards },
         locks: lock(&table.name, Held::Scan),
         guards,
-        done: Some(done),
+        done: Some(format!(
+            "SELECT 1 WHERE NOT EXISTS (SELECT 1 {rows}) AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {})",
+            sql::literal(&aside)
+        )),
     })
 }
 
@@ -185,43 +209,80 @@ fn enforced(statements: Vec<String>) -> Script {
     }
 }
 
-fn quarantine(table: &Table, aside: &str, from: &str, condition: &str) -> (Vec<String>, Script) {
-    let aside = DIALECT.identifier(aside);
-    let columns = copied_columns(table);
-    // The rowid needs a name of its own: a table that is made of a query has one of its own.
-    let kept: Vec<String> = columns
-        .split_first()
-        .map(|(first, rest)| {
-            let has_rowid = !table.columns.iter().any(|c| DIALECT.identifier(&c.name) == *first);
-            let first = if has_rowid { format!("child.{first} AS _referee_rowid") } else { format!("child.{first}") };
-            std::iter::once(first).chain(rest.iter().map(|c| format!("child.{c}"))).collect()
-        })
-        .unwrap_or_default();
-    let back: Vec<String> = kept
-        .iter()
-        .zip(&columns)
-        .map(|(k, c)| if k.ends_with(" AS _referee_rowid") { "_referee_rowid".to_string() } else { c.clone() })
-        .collect();
-    let name = DIALECT.identifier(&table.name.name);
-    let up = vec![
-        format!("CREATE TABLE main.{aside} AS SELECT {} FROM {from} WHERE {condition}", kept.join(", ")),
-        format!("DELETE FROM {from} WHERE {condition}"),
-    ];
-    let down = vec![
-        format!("INSERT INTO main.{name} ({}) SELECT {} FROM main.{aside}", columns.join(", "), back.join(", ")),
-        format!("DROP TABLE main.{aside}"),
-    ];
-    (up, enforced(down))
+/// What the rowid is called in a table that is made of a query, which has one of its own.
+const ROWID: &str = "_referee_rowid";
+
+/// Returns the columns of a table that are kept, each with the name that it is kept under.
+fn kept_columns(table: &Table) -> Vec<(String, String)> {
+    let is_own = |name: &String| table.columns.iter().any(|c| DIALECT.identifier(&c.name) == *name);
+    let kept = |name: String| if is_own(&name) { (name.clone(), name) } else { (name, ROWID.to_string()) };
+    copied_columns(table).into_iter().map(kept).collect()
 }
 
-/// Asks SQLite what the table of the quarantine is like. No row is moved, so no parent is needed.
-fn made(definitions: &Definitions, table: &Table, aside: &str, from: &str) -> Result<Table, String> {
+/// Writes the statement that keeps rows.
+fn keep(table: &Table, aside: &str, from: &str, condition: &str) -> String {
+    let listed: Vec<String> = kept_columns(table)
+        .into_iter()
+        .map(|(own, kept)| if own == kept { format!("child.{own}") } else { format!("child.{own} AS {kept}") })
+        .collect();
+    let aside = DIALECT.identifier(aside);
+    format!("CREATE TABLE main.{aside} AS SELECT {} FROM {from} WHERE {condition}", listed.join(", "))
+}
+
+/// Writes what puts rows back that are gone.
+fn bring_back(table: &Table, aside: &str) -> Vec<String> {
+    let (own, kept): (Vec<String>, Vec<String>) = kept_columns(table).into_iter().unzip();
+    let (name, aside) = (DIALECT.identifier(&table.name.name), DIALECT.identifier(aside));
+    vec![format!("INSERT INTO main.{name} ({}) SELECT {} FROM main.{aside}", own.join(", "), kept.join(", "))]
+}
+
+/// Writes what gives rows back what they held, and the guard that each of them is there and still holds NULL.
+fn give_back(table: &Table, aside: &str, columns: &[&String]) -> (Vec<String>, Vec<Guard>) {
+    let name = DIALECT.identifier(&table.name.name);
+    let place = DIALECT.identifier(aside);
+    let columns: Vec<String> = columns.iter().map(|c| DIALECT.identifier(c)).collect();
+    let kept = kept_columns(table);
+    // A rowid that no column stands for changes with VACUUM: it names a row only together with what else the row holds.
+    let alias = table.columns.iter().find(|c| c.auto_number).map(|c| vec![DIALECT.identifier(&c.name)]);
+    let primary = table.primary_key.as_ref().filter(|_| table.without_rowid);
+    let primary = primary.map(|k| k.columns.iter().map(|c| DIALECT.identifier(c)).collect::<Vec<_>>());
+    let same: Vec<String> = match alias.or(primary) {
+        Some(identity) => identity.iter().map(|c| format!("{name}.{c} = kept.{c}")).collect(),
+        None => kept
+            .iter()
+            .filter(|(own, _)| !columns.contains(own))
+            .map(|(own, kept)| format!("{name}.{own} IS kept.{kept}"))
+            .collect(),
+    };
+    let null: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS NULL")).collect();
+    let (same, null) = (same.join(" AND "), null.join(" AND "));
+    let list = columns.join(", ");
+    let (left, right) = if columns.len() == 1 { (list.clone(), list) } else { (format!("({list})"), list) };
+    let update = format!(
+        "UPDATE main.{name} SET {left} = (SELECT {right} FROM main.{place} AS kept WHERE {same}) WHERE {null} AND EXISTS (SELECT 1 FROM \
+         main.{place} AS kept WHERE {same})"
+    );
+    let first = kept.first().map(|(_, k)| format!("kept.{k}")).unwrap_or_default();
+    let changed = Guard {
+        sql: format!(
+            "SELECT {first} FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {null}) ORDER BY 1 \
+             LIMIT {NAMED}"
+        ),
+        message: format!(
+            "rows of {} that were set to NULL are gone or hold something else by now; delete them from {aside}, then undo again",
+            table.name
+        ),
+    };
+    (vec![update], vec![changed])
+}
+
+/// Asks SQLite what the table is like that rows are kept in. No row is moved, so no parent is needed.
+fn made(definitions: &Definitions, table: &Table, aside: &str, keep: &str) -> Result<Table, String> {
     let mut memory = Memory::new().map_err(|e| e.to_string())?;
     let text = definitions.find("table", &table.name.name).and_then(|d| d.sql.as_deref());
     let text = text.ok_or_else(|| format!("there is no definition of the table {}", table.name))?;
     memory.run(text).map_err(|e| e.to_string())?;
-    let (statements, _) = quarantine(table, aside, from, "0");
-    memory.run(&statements[0]).map_err(|e| e.to_string())?;
+    memory.run(keep).map_err(|e| e.to_string())?;
     let schema = memory.inspect().map_err(|e| e.to_string())?;
     schema.table(&TableName::new(aside)).cloned().ok_or_else(|| format!("SQLite makes no table {aside}"))
 }
@@ -243,15 +304,19 @@ fn still_referred_to(child: &Table, key: &ForeignKey, parent: &Table, condition:
     let equal: Vec<String> =
         pairs.map(|(c, p)| format!("child.{} = +other.{}", DIALECT.identifier(p), DIALECT.identifier(c))).collect();
     Some(Guard {
-        sql: format!(
-            "SELECT 1 FROM {} AS child, {} AS other WHERE {} AND ({condition}) LIMIT 1",
-            DIALECT.table(&parent.name),
-            DIALECT.table(&child.name),
-            equal.join(" AND ")
+        sql: sql::counted(
+            "other",
+            &key.columns,
+            &format!(
+                "FROM {} AS child, {} AS other WHERE {} AND ({condition})",
+                DIALECT.table(&parent.name),
+                DIALECT.table(&child.name),
+                equal.join(" AND ")
+            ),
         ),
         message: format!(
-            "rows of {} refer to rows of {} that have no parent themselves and are about to go; repair them by hand, or \
-             choose `--orphans set-null`",
+            "rows of {} refer to rows of {} that have no parent themselves and are about to go; repair or delete those that \
+             refer first, or choose `--orphans set-null`",
             side(&child.name, &key.columns),
             parent.name
         ),

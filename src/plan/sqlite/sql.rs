@@ -1,7 +1,7 @@
 //! Small pieces of SQLite's SQL: literals, and conditions on definitions by which a step sees that it has been done.
 
-use super::super::Guard;
-use crate::engine::sqlite::DIALECT;
+use super::super::{Guard, aside::NAMED};
+use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::orphans::{self, OrphanRows};
 use crate::relations::Relation;
 use crate::schema::{ForeignKey, Index, Schema, Table};
@@ -31,12 +31,31 @@ pub(super) fn orphans_of(schema: &Schema, child: &Table, key: &ForeignKey) -> Or
 pub(super) fn no_orphans(schema: &Schema, child: &Table, key: &ForeignKey) -> Guard {
     let side = crate::relations::side(&child.name, &key.columns);
     Guard {
-        sql: format!("SELECT 1 {} LIMIT 1", orphan_rows(schema, child, key)),
+        sql: counted("child", &key.columns, &orphan_rows(schema, child, key)),
         message: format!(
-            "{side} holds values that no row of {} has; repair these rows first (`--orphans delete|set-null|quarantine`)",
+            "{side} holds values that no row of {} has; plan again with `--orphans delete`, `set-null` or `quarantine`, or repair these \
+             rows by hand",
             key.parent
         ),
     }
+}
+
+/// Writes a query that names the first few values of some columns, and how many rows have each; `rest` begins with FROM.
+pub(super) fn counted(of: &str, columns: &[String], rest: &str) -> String {
+    let listed: Vec<String> = columns.iter().map(|c| format!("{of}.{}", DIALECT.identifier(c))).collect();
+    let places: Vec<String> = (1..=columns.len()).map(|n| n.to_string()).collect();
+    let (listed, places) = (listed.join(", "), places.join(", "));
+    format!("SELECT {listed}, count(*) AS rows {rest} GROUP BY {places} ORDER BY {places} LIMIT {NAMED}")
+}
+
+/// Writes statements that stop a transaction while rows are without parent: the check's name is in SQLite's message.
+pub(super) fn nothing_left(rows: &str) -> [String; 3] {
+    let name = "no_row_is_without_parent";
+    [
+        format!("CREATE TEMP TABLE _referee_guard ({name} INTEGER CONSTRAINT {name} CHECK ({name}))"),
+        format!("INSERT INTO temp._referee_guard SELECT NOT EXISTS (SELECT 1 {rows})"),
+        "DROP TABLE temp._referee_guard".to_string(),
+    ]
 }
 
 /// A number: how many keys of a table say what this one says, as far as the pragma tells (no name, no DEFERRABLE).

@@ -239,8 +239,14 @@ fn as_planned(table: &Table, way: &Rebuild<'_>) -> Guard {
 
 fn no_null(table: &Table, column: &str) -> Guard {
     let name = DIALECT.identifier(column);
+    // Whatever tells the rows apart comes first: the rowid or the primary key.
+    let row = rebuild::copied_columns(table).first().cloned().unwrap_or_default();
     Guard {
-        sql: format!("SELECT 1 FROM {} WHERE {name} IS NULL LIMIT 1", DIALECT.table(&table.name)),
+        sql: format!(
+            "SELECT {row} FROM {} WHERE {name} IS NULL ORDER BY 1 LIMIT {}",
+            DIALECT.table(&table.name),
+            super::super::aside::NAMED
+        ),
         message: format!("{}.{column} holds NULL, which NOT NULL forbids; give these rows a value first", table.name),
     }
 }

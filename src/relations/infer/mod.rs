@@ -148,7 +148,7 @@ impl<'s> Survey<'s> {
 /// Tells whether a table stands for itself and its rows are this database's. Rows that were moved out of the way by a repair
 /// refer to nothing any more: that is why they were moved.
 fn holds_rows_of_its_own(table: &Table) -> bool {
-    !table.name.name.starts_with("_referee_quarantine_")
+    !["_referee_quarantine_", "_referee_kept_"].iter().any(|start| table.name.name.starts_with(start))
         && table.partition_of.is_none()
         && matches!(table.kind, TableKind::Plain | TableKind::Partitioned)
 }

@@ -1,0 +1,159 @@
+//! Where rows are kept that a repair takes away or changes, on PostgreSQL and CockroachDB: no row is touched before it lies in a
+//! table of its own, from which the way back brings it. What becomes of that table afterwards is the user's to say.
+
+use super::bench::{Bench, arrow, short_hash};
+use super::{Guard, OrphanPolicy};
+use crate::orphans::OrphanRows;
+use crate::relations::side;
+use crate::schema::{Column, ForeignKey, Table, TableName};
+
+/// A guard names no more than these; the one beyond what an error shows tells that there are others.
+pub(super) const NAMED: u32 = 6;
+
+/// The table that a key's rows are kept in.
+pub(super) struct Aside {
+    pub name: TableName,
+    /// What is said of it in the database: whose rows they are, and what drops it.
+    pub comment: String,
+    /// The statement that drops it.
+    pub drop: String,
+}
+
+impl Aside {
+    /// Names the table for a repair. The same repair of the same key always has the same; `None` if an earlier step of the plan
+    /// keeps and repairs these very rows, for another key that says the same.
+    ///
+    /// # Errors
+    /// It is there already.
+    pub(super) fn of(
+        bench: &Bench<'_>,
+        table: &TableName,
+        key: &ForeignKey,
+        policy: OrphanPolicy,
+    ) -> Result<Option<Self>, String> {
+        let name = name(table, key, policy);
+        let drop = format!("DROP TABLE {}", bench.name(&name));
+        if bench.now.table(&name).is_some() {
+            if bench.workshop.schema.table(&name).is_none() {
+                return Ok(None);
+            }
+            return Err(format!(
+                "`{name}` is there already, with rows of an earlier run: look at them, then drop it (`{drop}`) or rename it"
+            ));
+        }
+        let columns = key.columns.join(", ");
+        let comment = match policy {
+            OrphanPolicy::SetNull => {
+                format!("Rows of {table} as they were when {columns} named no row of {}", key.parent)
+            }
+            _ => format!("Rows of {table} whose {columns} names no row of {}", key.parent),
+        };
+        Ok(Some(Self { name, comment, drop }))
+    }
+
+    /// Says where the rows are and what becomes of them.
+    pub(super) fn told(&self, policy: OrphanPolicy) -> String {
+        let what = match policy {
+            OrphanPolicy::SetNull => "As they were, the rows are kept in",
+            OrphanPolicy::Delete => "Before they go, the rows are kept in",
+            OrphanPolicy::Quarantine => "The rows are then in",
+        };
+        format!("{what} `{}`; when nobody needs them any more: `{}`.", self.name, self.drop)
+    }
+}
+
+/// Names the table that rows are kept in, within 63 bytes.
+fn name(table: &TableName, key: &ForeignKey, policy: OrphanPolicy) -> TableName {
+    let start = if policy == OrphanPolicy::Quarantine { "_referee_quarantine_" } else { "_referee_kept_" };
+    let hash = short_hash(&arrow(table, key));
+    let mut end = table.name.len().min(63 - start.len() - 1 - hash.len());
+    while !table.name.is_char_boundary(end) {
+        end -= 1;
+    }
+    TableName { schema: table.schema.clone(), name: format!("{start}{}_{hash}", &table.name[..end]) }
+}
+
+/// Returns what `CREATE TABLE … (LIKE …)` makes: names, types, collations and NOT NULL (manual, CREATE TABLE, LIKE).
+pub(super) fn copy(table: &Table, name: TableName, comment: Option<String>) -> Table {
+    let plain = |c: &Column| Column { default: None, generated: None, auto_number: false, comment: None, ..c.clone() };
+    let mut copy = Table::new(name);
+    copy.columns = table.columns.iter().map(plain).collect();
+    copy.comment = comment;
+    copy
+}
+
+/// Returns columns that tell each row of a table apart and that a repair does not change.
+pub(super) fn identity<'t>(table: &'t Table, changed: &[&String]) -> Option<&'t [String]> {
+    let stays = |c: &String| !changed.contains(&c) && !table.is_nullable(c);
+    let keys = table.primary_key.iter().chain(&table.unique_keys);
+    keys.map(|k| k.columns.as_slice()).find(|columns| !columns.is_empty() && columns.iter().all(stays))
+}
+
+/// Returns the keys of a table that let no row without this parent come, whatever they do otherwise.
+pub(super) fn forbidding<'t>(table: &'t Table, key: &ForeignKey) -> Vec<&'t ForeignKey> {
+    let alike = |k: &&ForeignKey| {
+        k.is_active() && (&k.columns, &k.parent, &k.parent_columns) == (&key.columns, &key.parent, &key.parent_columns)
+    };
+    table.foreign_keys.iter().filter(alike).collect()
+}
+
+/// Makes the guard that no row without parent is left: it names the values, and how many rows have each.
+pub(super) fn none_left(bench: &Bench<'_>, key: &ForeignKey, rows: &OrphanRows, message: String) -> Guard {
+    Guard { sql: counted(bench, "child", &key.columns, &rows.source, "", &rows.condition), message }
+}
+
+fn counted(bench: &Bench<'_>, of: &str, columns: &[String], source: &str, join: &str, condition: &str) -> String {
+    let listed: Vec<String> = columns.iter().map(|c| format!("{of}.{}", bench.dialect.identifier(c))).collect();
+    let places: Vec<String> = (1..=columns.len()).map(|n| n.to_string()).collect();
+    let (listed, places) = (listed.join(", "), places.join(", "));
+    format!(
+        "SELECT {listed}, count(*) AS rows FROM {source} AS child{join} WHERE {condition} GROUP BY {places} ORDER BY {places} LIMIT {NAMED}"
+    )
+}
+
+/// Writes the query that names the rows in which a column is NULL; counts them where nothing tells them apart.
+pub(super) fn nulls(bench: &Bench<'_>, table: &Table, column: &str) -> String {
+    let (name, quoted) = (bench.name(&table.name), bench.dialect.identifier(column));
+    match identity(table, &[]) {
+        Some(columns) => {
+            let columns = bench.dialect.columns(columns);
+            format!("SELECT {columns} FROM {name} WHERE {quoted} IS NULL ORDER BY {columns} LIMIT {NAMED}")
+        }
+        None => format!("SELECT count(*) AS rows FROM {name} WHERE {quoted} IS NULL HAVING count(*) > 0"),
+    }
+}
+
+/// Asks, key by key, for rows that refer to rows without parent, which are about to go: they would go along, be changed or forbid
+/// it, and nothing would bring them back.
+pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows) -> Vec<Guard> {
+    let keys = bench.now.foreign_keys().filter(|(_, k)| k.parent == *table && k.is_active() && !k.temporal);
+    keys.map(|(other, key)| {
+        let pairs = key.columns.iter().zip(&key.parent_columns);
+        let equal: Vec<String> = pairs
+            .map(|(a, b)| format!("referrer.{} = child.{}", bench.dialect.identifier(a), bench.dialect.identifier(b)))
+            .collect();
+        let join = format!(" JOIN {} AS referrer ON {}", bench.name(&other.name), equal.join(" AND "));
+        Guard {
+            sql: counted(bench, "referrer", &key.columns, &rows.source, &join, &rows.condition),
+            message: format!(
+                "{} refers to rows of `{table}` that have no parent themselves and are about to go (ON DELETE {}): repair or delete those \
+                 that refer first, or choose --orphans set-null",
+                side(&other.name, &key.columns),
+                key.on_delete
+            ),
+        }
+    })
+    .collect()
+}
+
+/// Names the triggers that fire when a repair changes rows; empty if none do.
+pub(super) fn triggers(table: &Table, policy: OrphanPolicy) -> String {
+    let event = if policy == OrphanPolicy::SetNull { "UPDATE" } else { "DELETE" };
+    let fires = |t: &&crate::schema::Trigger| t.enabled && t.events.iter().any(|e| e == event);
+    let names: Vec<&str> = table.triggers.iter().filter(fires).map(|t| t.name.as_str()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" The trigger {one} fires for each of them."),
+        several => format!(" The triggers {} fire for each of them.", several.join(", ")),
+    }
+}
