@@ -275,7 +275,11 @@ impl Bench<'_, '_> {
         if unsure != Unsure::No {
             return inexact(ruling);
         }
-        if !self.walk.loses_rows(l.child) && setters.is_empty() {
+        let alone = !self.walk.loses_rows(l.child) && setters.is_empty();
+        if self.is_written_first(ruling.link, when, alone) {
+            return inexact(ruling);
+        }
+        if alone {
             ruling.class = surely;
             ruling.shape = Shape::Survivors(Vec::new());
             return;
@@ -361,6 +365,34 @@ impl Bench<'_, '_> {
         ruling.class = if refuses { surely } else { perhaps };
         ruling.order_decides = order_decides;
         ruling.shape = Shape::Late(cases);
+    }
+
+    /// Tells whether links that leave a `MATCH FULL` reference NULL in part bear on this one: their rows are changed at once, and
+    /// the change is checked later, if the row is still there and still NULL in part. `alone`: nothing else removes the rows or
+    /// sets them free.
+    fn is_written_first(&self, link: usize, when: When, alone: bool) -> bool {
+        let net = self.net;
+        let l = &net.links[link];
+        let beside = |link: usize| {
+            let acts =
+                move |o: &usize| *o != link && self.walk.loses_rows(net.links[*o].parent) && net.standing(*o).acts;
+            net.above[net.links[link].child].iter().copied().filter(acts)
+        };
+        // The other columns become NULL as well, and nothing is left to object to.
+        let made_whole = |link: usize| {
+            let left = &net.links[link].left;
+            beside(link).any(|o| {
+                let other = &net.links[o];
+                let writes = matches!(other.act, Act::Null | Act::Default) || !other.left.is_empty();
+                writes && other.changed.iter().any(|c| left.contains(c))
+            })
+        };
+        let frees = |o: usize| {
+            let other = &net.links[o];
+            !other.left.is_empty() && l.shares_column(&other.changed) && (!alone || made_whole(o))
+        };
+        let blind = when == When::End && !l.left.is_empty() && !alone;
+        made_whole(link) || beside(link).any(|o| frees(o) || (blind && net.links[o].shares_column(&l.changed)))
     }
 
     /// Tells whether rows of a table are deleted through an index other than the clustered one (InnoDB).

@@ -52,6 +52,9 @@ pub(crate) struct Link {
     pub twins: Vec<usize>,
     /// Why it fails, if it does.
     pub contradiction: Option<String>,
+    /// If it fails because it leaves a `MATCH FULL` reference that is NULL in part: the columns of that key that it leaves as
+    /// they are. The row is written first and checked later, so others can find it changed, or make it whole.
+    pub left: Vec<u16>,
 }
 
 impl Link {
@@ -127,10 +130,15 @@ impl<'s> Net<'s> {
                 Some(k) => net.act(child_table, k, k.on_delete, changed_names),
                 None => (Act::Orphan, None),
             };
+            let broken = key.and_then(|k| net.breaks_full(child_table, k, k.on_delete, changed_names));
+            let left = match (act, broken) {
+                (Act::Fail(_), Some((_, left))) => left.into_iter().filter_map(|c| number(child_table, c)).collect(),
+                _ => Vec::new(),
+            };
             let on_update = match key {
                 // CASCADE of a key that became NULL in part breaks MATCH FULL; which part is not looked into.
                 Some(k) if k.on_update == Action::Cascade => {
-                    let full = semantics.match_full && k.matching == Match::Full && k.columns.len() > 1;
+                    let full = net.full_keys(child_table).any(|f| f.columns.iter().any(|c| k.columns.contains(c)));
                     if full { Act::Default } else { Act::Null }
                 }
                 Some(k) => net.act(child_table, k, k.on_update, &k.columns).0,
@@ -151,6 +159,7 @@ impl<'s> Net<'s> {
                 clustered,
                 twins: Vec::new(),
                 contradiction,
+                left,
                 pairs,
             });
         }
@@ -193,7 +202,7 @@ impl<'s> Net<'s> {
             .map(|c| format!("ON DELETE {} would change `{c}`, which is a generated column", key.on_delete))
     }
 
-    fn act(&self, child: &Table, key: &ForeignKey, action: Action, changed: &[String]) -> (Act, Option<String>) {
+    fn act(&self, child: &'s Table, key: &ForeignKey, action: Action, changed: &[String]) -> (Act, Option<String>) {
         let semantics = self.semantics;
         let fail = |why: String| (Act::Fail(semantics.contradiction), Some(why));
         match action {
@@ -203,11 +212,7 @@ impl<'s> Net<'s> {
                 (Act::Check((semantics.check)(Action::Restrict, key.timing)), None)
             }
             Action::SetNull | Action::SetDefault => {
-                let default = |c: &String| {
-                    let text = child.column(c).and_then(|c| c.default.as_deref()).unwrap_or("NULL");
-                    (action == Action::SetDefault && !is_null(text)).then_some(text)
-                };
-                let nulled: Vec<&String> = changed.iter().filter(|c| default(c).is_none()).collect();
+                let nulled = nulled(child, action, changed);
                 if let Some(column) = nulled.iter().find(|c| !child.is_nullable(c)) {
                     let why = if action == Action::SetNull { "" } else { " and has no default" };
                     return fail(format!("`{}.{column}` is NOT NULL{why}", child.name));
@@ -216,22 +221,57 @@ impl<'s> Net<'s> {
                 if let Some(column) = nulled.iter().find(refuses_null) {
                     return fail(format!("a CHECK of `{}` wants `{column}` to be NOT NULL", child.name));
                 }
-                let all = changed.len() == key.columns.len();
-                if semantics.match_full
-                    && key.matching == Match::Full
-                    && !nulled.is_empty()
-                    && !(all && nulled.len() == changed.len())
-                {
+                if let Some((full, _)) = self.breaks_full(child, key, action, changed) {
                     // What SET NULL wrote is checked like what anybody writes, by an event of its own (`ri_triggers.c`,
                     // `RI_FKey_check`), which passes over rows that are gone by then.
-                    let when =
-                        if semantics.contradiction == When::Queue { When::Queued } else { semantics.contradiction };
-                    let why = format!("MATCH FULL allows no reference of `{}` that is NULL in part", child.name);
+                    let when = match semantics.contradiction {
+                        When::Queue if full.timing == Timing::Deferred => When::End,
+                        When::Queue => When::Queued,
+                        other => other,
+                    };
+                    let why = if full == key {
+                        format!("MATCH FULL allows no reference of `{}` that is NULL in part", child.name)
+                    } else {
+                        format!(
+                            "it leaves ({}) NULL in part, which MATCH FULL of another key of `{}` does not allow",
+                            full.columns.join(", "),
+                            child.name
+                        )
+                    };
                     return (Act::Fail(when), Some(why));
                 }
                 if nulled.is_empty() && action == Action::SetDefault { (Act::Default, None) } else { (Act::Null, None) }
             }
         }
+    }
+
+    /// Returns the keys of a table whose columns must be NULL all together or not at all, and that see to it.
+    fn full_keys(&self, table: &'s Table) -> impl Iterator<Item = &'s ForeignKey> {
+        let meant = self.semantics.match_full;
+        let checked =
+            |k: &&ForeignKey| k.enforced && !matches!(k.disabled, Some(DisabledSide::Child | DisabledSide::Both));
+        let full = move |k: &&ForeignKey| meant && k.matching == Match::Full && k.columns.len() > 1 && checked(k);
+        table.foreign_keys.iter().filter(full)
+    }
+
+    /// Returns the key that an action leaves NULL in part, its own or another's on the same columns, and the columns that the
+    /// action leaves as they are. Before it no column of that key is NULL: one is not, as the acting key refers by it.
+    fn breaks_full<'a>(
+        &self,
+        child: &'s Table,
+        key: &ForeignKey,
+        action: Action,
+        changed: &'a [String],
+    ) -> Option<(&'s ForeignKey, Vec<&'s String>)> {
+        let nulled: Vec<&'a String> = nulled(child, action, changed);
+        let left =
+            |full: &'s ForeignKey| -> Vec<&'s String> { full.columns.iter().filter(|c| !nulled.contains(c)).collect() };
+        let broken = |full: &&ForeignKey| {
+            let kept = full.columns.iter().filter(|c| !nulled.contains(c)).count();
+            kept > 0 && kept < full.columns.len()
+        };
+        let own = self.full_keys(child).filter(broken).find(|full| *full == key);
+        own.or_else(|| self.full_keys(child).find(broken)).map(|full| (full, left(full)))
     }
 
     /// Returns the model's table.
@@ -278,6 +318,16 @@ pub(crate) struct Standing {
 
 fn acts_on_delete(key: &ForeignKey) -> bool {
     key.enforced && !matches!(key.disabled, Some(DisabledSide::Parent | DisabledSide::Both))
+}
+
+/// Returns those of the columns that SET NULL or SET DEFAULT changes which become NULL.
+fn nulled<'a>(child: &Table, action: Action, changed: &'a [String]) -> Vec<&'a String> {
+    let is_default = |c: &&String| {
+        let text = child.column(c).and_then(|c| c.default.as_deref()).unwrap_or("NULL");
+        action == Action::SetDefault && !is_null(text)
+    };
+    let writes = matches!(action, Action::SetNull | Action::SetDefault);
+    changed.iter().filter(|c| writes && !is_default(c)).collect()
 }
 
 /// Tells whether a default is NULL, with or without a cast.

@@ -223,3 +223,39 @@ fn match_full_is_checked_after_the_level_that_broke_it() {
         }
     }
 }
+
+/// PostgreSQL: SET NULL of one column leaves NULL in part what another key takes for MATCH FULL. That key is checked then, and
+/// nothing but CASCADE and SET NULL about, the delete fails. The verdict had promised that today's order leaves rows. The other
+/// column set to NULL by the same delete makes it whole again.
+#[test]
+fn set_null_breaks_the_match_full_of_another_key() {
+    let full =
+        "ALTER TABLE k ADD CONSTRAINT k_full FOREIGN KEY (t, c) REFERENCES p (t, id) MATCH FULL ON DELETE CASCADE;";
+    let part = "ALTER TABLE k ADD CONSTRAINT k_part FOREIGN KEY (t, c) REFERENCES p (t, id) ON DELETE SET NULL (c);";
+    let rest = "ALTER TABLE k ADD CONSTRAINT k_rest FOREIGN KEY (t) REFERENCES p (id) ON DELETE SET NULL;";
+    let late = full.replace("CASCADE;", "NO ACTION DEFERRABLE INITIALLY DEFERRED;");
+    let cases = [
+        (format!("{part}{full}"), Verdict::DependsOnOrder, Some(Verdict::Fails), false),
+        (format!("{full}{part}"), Verdict::DependsOnOrder, Some(Verdict::Complete), true),
+        (format!("{part}{late}"), Verdict::Fails, None, false),
+        (format!("{part}{full}{rest}"), Verdict::DependsOnOrder, None, true),
+        (format!("{part}{late}{rest}"), Verdict::DependsOnOrder, None, true),
+    ];
+    let server = &super::support::postgres::servers()[0];
+    let url = server.fresh_database();
+    for (keys, verdict, today, succeeds) in cases {
+        let sql = format!(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+             CREATE TABLE p (id int PRIMARY KEY, t int NOT NULL, UNIQUE (t, id));
+             CREATE TABLE k (id int PRIMARY KEY, t int, c int); {keys}
+             INSERT INTO p VALUES (1, 1); INSERT INTO k VALUES (1, 1, 1)"
+        );
+        super::support::postgres::execute(&url, &sql);
+        let schema = Source::parse(&url).unwrap().open(&SessionOptions::default()).unwrap().schema;
+        let judged = fate(&schema, "p");
+        assert_eq!((judged.verdict, judged.today), (verdict, today), "{keys}\n{:#?}", judged.relations);
+        let deleted = super::support::postgres::connect(&url).batch_execute("DELETE FROM p WHERE id = 1");
+        let code = deleted.map_err(|e| e.code().unwrap().code().to_string());
+        assert_eq!(code, if succeeds { Ok(()) } else { Err("23503".to_string()) }, "{keys}");
+    }
+}
