@@ -8,6 +8,7 @@ mod aside;
 mod bench;
 mod cockroach;
 mod definitions;
+mod judge;
 mod merge;
 mod order;
 mod plain;
@@ -17,6 +18,7 @@ mod select;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod ways;
 mod words;
 

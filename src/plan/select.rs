@@ -5,15 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::judge::{Identity, after, check, identity, relations};
 use super::merge::{Group, Merge};
+use super::trial::Trial;
 use super::ways::{automatic, by_user, can_be_null, options};
 use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
 use crate::change::Change;
-use crate::engine;
 use crate::findings::{Finding, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
-use crate::relations::{Graph, Relation, infer, lookup};
-use crate::rules::{self, Context};
+use crate::relations::lookup;
+use crate::rules;
 use crate::schema::{Schema, Table, TableName};
 
 /// What the findings come to.
@@ -60,64 +61,6 @@ pub(super) fn select(input: &Input<'_>) -> Selected {
     trial.finish(input, &known)
 }
 
-/// What a finding is told apart by within one run. Keys on the same columns share a fingerprint, but no name.
-type Identity<'f> = (&'f str, &'f str, Option<&'f str>);
-
-fn identity(finding: &Finding) -> Identity<'_> {
-    (finding.rule, &finding.fingerprint, finding.subject.name.as_deref())
-}
-
-/// Runs the rules on a schema, without rows.
-fn check(input: &Input<'_>, schema: &Schema, relations: &Graph) -> Vec<Finding> {
-    let context = Context {
-        schema,
-        relations,
-        dialect: engine::dialect(schema.engine),
-        settings: input.settings,
-        scan: None,
-        timeline: None,
-        plans: None,
-        deletes: rules::Deletes::default(),
-    };
-    rules::check(rules::ALL.iter().filter(|r| !r.meta.needs_data && !r.is_about_migrations()), &context)
-}
-
-/// Returns the relations of a schema that differs from the one at hand: what it declares, what else was known, and what is
-/// to be told of columns that have lost their key.
-fn relations(input: &Input<'_>, schema: &Schema) -> Graph {
-    let known = input.relations;
-    let declared = schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key));
-    let mut all: Vec<Relation> = declared.collect();
-    let mut columns: BTreeSet<(TableName, Vec<String>)> = BTreeSet::new();
-    for relation in &all {
-        columns.insert((relation.child.clone(), sorted(&relation.columns)));
-    }
-    for relation in known.relations().iter().filter(|r| !r.is_declared()) {
-        if !columns.contains(&(relation.child.clone(), sorted(&relation.columns))) {
-            let nullable =
-                schema.table(&relation.child).is_none_or(|t| relation.columns.iter().any(|c| t.is_nullable(c)));
-            all.push(Relation { nullable, ..relation.clone() });
-        }
-    }
-    let lost: BTreeSet<(&TableName, &[String])> = known
-        .relations()
-        .iter()
-        .filter(|r| r.is_declared() && !columns.contains(&(r.child.clone(), sorted(&r.columns))))
-        .map(|r| (&r.child, r.columns.as_slice()))
-        .collect();
-    if !lost.is_empty() {
-        let told = infer::infer(schema, &all, input.threshold);
-        all.extend(told.into_iter().filter(|r| lost.contains(&(&r.child, r.columns.as_slice()))));
-    }
-    Graph::from_relations(schema, all)
-}
-
-fn sorted(columns: &[String]) -> Vec<String> {
-    let mut columns = columns.to_vec();
-    columns.sort();
-    columns
-}
-
 type OrphanKey = (TableName, Vec<String>, TableName);
 
 fn orphans(input: &Input<'_>) -> BTreeMap<OrphanKey, u64> {
@@ -156,19 +99,6 @@ struct Selector<'a, 'i> {
     input: &'a Input<'i>,
     base: &'a [Finding],
     orphans: BTreeMap<OrphanKey, u64>,
-}
-
-/// One choice of repairs, tried on the schema.
-struct Trial {
-    wanted: Vec<Wanted>,
-    choices: Vec<Choice>,
-    refused: Vec<Refused>,
-    /// The findings that are repaired, and by what.
-    repaired: Vec<(Finding, Vec<Change>)>,
-    /// Findings without a step of their own, which the schema after may not have any more.
-    left: Vec<(Finding, String)>,
-    /// What the rules say of the schema after.
-    found: Vec<Finding>,
 }
 
 impl Selector<'_, '_> {
@@ -437,110 +367,4 @@ fn covers(schema: &Schema, table: &TableName, index: &crate::schema::Index, colu
     let mut with = Table { indexes: vec![index.clone()], ..table.clone() };
     with.unique_keys.clear();
     lookup::grade(schema, &with, columns).0 == lookup::Grade::Covers
-}
-
-/// Returns the schema with all that is wanted: indexes and columns first, as the steps will do it.
-fn after(schema: &Schema, wanted: &[Wanted]) -> Schema {
-    let mut after = schema.clone();
-    let is_late = |change: &Change| {
-        matches!(
-            change,
-            Change::ReplaceForeignKey { .. }
-                | Change::AlterForeignKey { .. }
-                | Change::AddForeignKey { .. }
-                | Change::ValidateForeignKey { .. }
-                | Change::DropForeignKey { .. }
-        )
-    };
-    for late in [false, true] {
-        for change in wanted.iter().flat_map(|w| &w.changes).filter(|c| is_late(c) == late) {
-            // What does not fit is told when the steps are put in order.
-            let _ = change.apply(&mut after);
-        }
-    }
-    after
-}
-
-impl Trial {
-    /// Returns the findings whose repair brings another finding: those that change the same key, else the same table.
-    fn culprits(&self, brought: &Finding) -> Vec<Finding> {
-        let columns = &brought.subject.columns;
-        let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Finding> {
-            self.repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| f.clone()).collect()
-        };
-        let Some(table) = &brought.subject.table else {
-            return of(&|c| matches!(c, Change::DropForeignKey { .. }));
-        };
-        let same_key = |change: &Change| match change {
-            _ if change.table() != table => false,
-            Change::AddForeignKey { foreign_key: key, .. }
-            | Change::ReplaceForeignKey { new: key, .. }
-            | Change::AlterForeignKey { new: key, .. }
-            | Change::ValidateForeignKey { foreign_key: key, .. }
-            | Change::DropForeignKey { foreign_key: key, .. } => key.columns == *columns,
-            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
-                columns.contains(column)
-            }
-            _ => false,
-        };
-        let near = of(&same_key);
-        if near.is_empty() { of(&|change| change.table() == table) } else { near }
-    }
-
-    /// Gives the findings that have no repair of their own to the repair that mends them as well, and refuses the rest.
-    fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
-        let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
-        for (finding, why) in &self.left {
-            let rule = rules::find(finding.rule);
-            let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
-            let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
-            let rows = finding.rule == "orphan-rows" && input.options.orphans.is_some();
-            let mends = |w: &&mut Wanted| gone || rows && w.orphans.is_some();
-            let near = self.wanted.iter_mut().filter(mends).filter_map(|w| Some((nearness(w, finding)?, w)));
-            let by = near.min_by_key(|(distance, _)| *distance).map(|(_, w)| w);
-            match by {
-                Some(wanted) => {
-                    wanted.findings.push(reason(finding));
-                    wanted.findings.sort();
-                    wanted.findings.dedup();
-                }
-                None => self.refused.push(Refused {
-                    reason: reason(finding),
-                    subject: finding.subject.place(),
-                    why: why.clone(),
-                }),
-            }
-        }
-        Selected { wanted: self.wanted, choices: self.choices, refused: self.refused }
-    }
-}
-
-/// Tells how near something wanted is to what a finding is about: 0 for its key, 1 for its columns, 2 for its table; `None`
-/// if it is about something else.
-fn nearness(wanted: &Wanted, finding: &Finding) -> Option<u8> {
-    let subject = &finding.subject;
-    let one = |change: &Change| {
-        let Some(table) = &subject.table else {
-            return matches!(change, Change::AddForeignKey { .. }).then_some(0);
-        };
-        let distance = match change {
-            Change::AddForeignKey { foreign_key: key, .. }
-            | Change::ReplaceForeignKey { new: key, .. }
-            | Change::AlterForeignKey { new: key, .. }
-            | Change::ValidateForeignKey { foreign_key: key, .. }
-            | Change::DropForeignKey { foreign_key: key, .. } => match () {
-                () if key.columns == subject.columns => 0,
-                () if subject.columns.iter().any(|c| key.columns.contains(c)) => 1,
-                () => 2,
-            },
-            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. }
-                if subject.columns.contains(column) =>
-            {
-                1
-            }
-            _ => 2,
-        };
-        (change.table() == table).then_some(distance)
-    };
-    wanted.changes.iter().filter_map(one).min()
 }

@@ -1,0 +1,91 @@
+//! What the rules say of a schema that a plan would leave behind: no rows, no connection, the same rules as in an audit.
+
+use std::collections::BTreeSet;
+
+use super::{Input, Wanted};
+use crate::change::Change;
+use crate::engine;
+use crate::findings::Finding;
+use crate::relations::{Graph, Relation, infer};
+use crate::rules::{self, Context};
+use crate::schema::{Schema, TableName};
+
+/// What a finding is told apart by within one run. Keys on the same columns share a fingerprint, but no name.
+pub(super) type Identity<'f> = (&'f str, &'f str, Option<&'f str>);
+
+pub(super) fn identity(finding: &Finding) -> Identity<'_> {
+    (finding.rule, &finding.fingerprint, finding.subject.name.as_deref())
+}
+
+/// Runs the rules on a schema, without rows.
+pub(super) fn check(input: &Input<'_>, schema: &Schema, relations: &Graph) -> Vec<Finding> {
+    let context = Context {
+        schema,
+        relations,
+        dialect: engine::dialect(schema.engine),
+        settings: input.settings,
+        scan: None,
+        timeline: None,
+        plans: None,
+        deletes: rules::Deletes::default(),
+    };
+    rules::check(rules::ALL.iter().filter(|r| !r.meta.needs_data && !r.is_about_migrations()), &context)
+}
+
+/// Returns the relations of a schema that differs from the one at hand: what it declares, what else was known, and what is
+/// to be told of columns that have lost their key.
+pub(super) fn relations(input: &Input<'_>, schema: &Schema) -> Graph {
+    let known = input.relations;
+    let declared = schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key));
+    let mut all: Vec<Relation> = declared.collect();
+    let mut columns: BTreeSet<(TableName, Vec<String>)> = BTreeSet::new();
+    for relation in &all {
+        columns.insert((relation.child.clone(), sorted(&relation.columns)));
+    }
+    for relation in known.relations().iter().filter(|r| !r.is_declared()) {
+        if !columns.contains(&(relation.child.clone(), sorted(&relation.columns))) {
+            let nullable =
+                schema.table(&relation.child).is_none_or(|t| relation.columns.iter().any(|c| t.is_nullable(c)));
+            all.push(Relation { nullable, ..relation.clone() });
+        }
+    }
+    let lost: BTreeSet<(&TableName, &[String])> = known
+        .relations()
+        .iter()
+        .filter(|r| r.is_declared() && !columns.contains(&(r.child.clone(), sorted(&r.columns))))
+        .map(|r| (&r.child, r.columns.as_slice()))
+        .collect();
+    if !lost.is_empty() {
+        let told = infer::infer(schema, &all, input.threshold);
+        all.extend(told.into_iter().filter(|r| lost.contains(&(&r.child, r.columns.as_slice()))));
+    }
+    Graph::from_relations(schema, all)
+}
+
+fn sorted(columns: &[String]) -> Vec<String> {
+    let mut columns = columns.to_vec();
+    columns.sort();
+    columns
+}
+
+/// Returns the schema with all that is wanted: indexes and columns first, as the steps will do it.
+pub(super) fn after(schema: &Schema, wanted: &[Wanted]) -> Schema {
+    let mut after = schema.clone();
+    let is_late = |change: &Change| {
+        matches!(
+            change,
+            Change::ReplaceForeignKey { .. }
+                | Change::AlterForeignKey { .. }
+                | Change::AddForeignKey { .. }
+                | Change::ValidateForeignKey { .. }
+                | Change::DropForeignKey { .. }
+        )
+    };
+    for late in [false, true] {
+        for change in wanted.iter().flat_map(|w| &w.changes).filter(|c| is_late(c) == late) {
+            // What does not fit is told when the steps are put in order.
+            let _ = change.apply(&mut after);
+        }
+    }
+    after
+}

@@ -1,0 +1,108 @@
+//! One choice of repairs, tried on the schema: what it leaves, whose repair is to blame for it, and which findings have gone
+//! along with others.
+
+use std::collections::BTreeSet;
+
+use super::judge::{Identity, identity};
+use super::select::{Selected, reason};
+use super::{Choice, Input, Refused, Wanted};
+use crate::change::Change;
+use crate::findings::Finding;
+use crate::rules;
+
+/// One choice of repairs, tried on the schema.
+pub(super) struct Trial {
+    pub wanted: Vec<Wanted>,
+    pub choices: Vec<Choice>,
+    pub refused: Vec<Refused>,
+    /// The findings that are repaired, and by what.
+    pub repaired: Vec<(Finding, Vec<Change>)>,
+    /// Findings without a step of their own, which the schema after may not have any more.
+    pub left: Vec<(Finding, String)>,
+    /// What the rules say of the schema after.
+    pub found: Vec<Finding>,
+}
+
+impl Trial {
+    /// Returns the findings whose repair brings another finding: those that change the same key, else the same table.
+    pub fn culprits(&self, brought: &Finding) -> Vec<Finding> {
+        let columns = &brought.subject.columns;
+        let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Finding> {
+            self.repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| f.clone()).collect()
+        };
+        let Some(table) = &brought.subject.table else {
+            return of(&|c| matches!(c, Change::DropForeignKey { .. }));
+        };
+        let same_key = |change: &Change| match change {
+            _ if change.table() != table => false,
+            Change::AddForeignKey { foreign_key: key, .. }
+            | Change::ReplaceForeignKey { new: key, .. }
+            | Change::AlterForeignKey { new: key, .. }
+            | Change::ValidateForeignKey { foreign_key: key, .. }
+            | Change::DropForeignKey { foreign_key: key, .. } => key.columns == *columns,
+            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
+                columns.contains(column)
+            }
+            _ => false,
+        };
+        let near = of(&same_key);
+        if near.is_empty() { of(&|change| change.table() == table) } else { near }
+    }
+
+    /// Gives the findings that have no repair of their own to the repair that mends them as well, and refuses the rest.
+    pub fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
+        let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
+        for (finding, why) in &self.left {
+            let rule = rules::find(finding.rule);
+            let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
+            let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
+            let rows = finding.rule == "orphan-rows" && input.options.orphans.is_some();
+            let mends = |w: &&mut Wanted| gone || rows && w.orphans.is_some();
+            let near = self.wanted.iter_mut().filter(mends).filter_map(|w| Some((nearness(w, finding)?, w)));
+            let by = near.min_by_key(|(distance, _)| *distance).map(|(_, w)| w);
+            match by {
+                Some(wanted) => {
+                    wanted.findings.push(reason(finding));
+                    wanted.findings.sort();
+                    wanted.findings.dedup();
+                }
+                None => self.refused.push(Refused {
+                    reason: reason(finding),
+                    subject: finding.subject.place(),
+                    why: why.clone(),
+                }),
+            }
+        }
+        Selected { wanted: self.wanted, choices: self.choices, refused: self.refused }
+    }
+}
+
+/// Tells how near something wanted is to what a finding is about: 0 for its key, 1 for its columns, 2 for its table; `None`
+/// if it is about something else.
+fn nearness(wanted: &Wanted, finding: &Finding) -> Option<u8> {
+    let subject = &finding.subject;
+    let one = |change: &Change| {
+        let Some(table) = &subject.table else {
+            return matches!(change, Change::AddForeignKey { .. }).then_some(0);
+        };
+        let distance = match change {
+            Change::AddForeignKey { foreign_key: key, .. }
+            | Change::ReplaceForeignKey { new: key, .. }
+            | Change::AlterForeignKey { new: key, .. }
+            | Change::ValidateForeignKey { foreign_key: key, .. }
+            | Change::DropForeignKey { foreign_key: key, .. } => match () {
+                () if key.columns == subject.columns => 0,
+                () if subject.columns.iter().any(|c| key.columns.contains(c)) => 1,
+                () => 2,
+            },
+            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. }
+                if subject.columns.contains(column) =>
+            {
+                1
+            }
+            _ => 2,
+        };
+        (change.table() == table).then_some(distance)
+    };
+    wanted.changes.iter().filter_map(one).min()
+}
