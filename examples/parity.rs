@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! cargo run --example parity -- FOLDER [--engine E] [--base FILE] [--layout NAME] [--before FILE] [--set VARIABLE=VALUE]
-//!                               [--postgres MAJOR] [--brief]
+//!                               [--postgres MAJOR] [--brief] [--states]
 //! ```
 //! The folder is replayed, and run, migration by migration as its tool would, on SQLite in process, or on a PostgreSQL or
 //! MariaDB server that is started for it; then both schemas are compared. `--before` names SQL that is run on the server
 //! first and not read by referee: types of extensions, roles; `--set` what the tool sets for its session on MariaDB. An
 //! extension that the server does not have is left out. One line tells how much is the same; differences follow. `psql` and
-//! `mariadb` must be there for their engines.
+//! `mariadb` must be there for their engines. `--states` compares after every statement that the engine took, not only at
+//! the end (PostgreSQL): what a later statement takes away is seen, too.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for contributors, not the product")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it gives up like a test")]
@@ -24,8 +25,9 @@ use std::process::{Command, Stdio};
 use mysql::prelude::Queryable;
 use referee::engine::SessionOptions;
 use referee::schema::{Engine, Schema};
-use referee::source::history::{History, Migration};
+use referee::source::history::{File, History, Migration, Place};
 use referee::source::{Source, SqlFiles, layouts, replay};
+use referee::sql::Span;
 
 struct Args {
     files: SqlFiles,
@@ -33,10 +35,12 @@ struct Args {
     set: Option<String>,
     postgres: u32,
     brief: bool,
+    states: bool,
 }
 
 fn arguments() -> Args {
-    let mut args = Args { files: SqlFiles::default(), before: None, set: None, postgres: 0, brief: false };
+    let mut args =
+        Args { files: SqlFiles::default(), before: None, set: None, postgres: 0, brief: false, states: false };
     let mut list = std::env::args().skip(1);
     while let Some(arg) = list.next() {
         let mut value = || list.next().unwrap_or_else(|| panic!("{arg} needs a value"));
@@ -48,6 +52,7 @@ fn arguments() -> Args {
             "--set" => args.set = Some(value()),
             "--postgres" => args.postgres = value().parse().expect("a version"),
             "--brief" => args.brief = true,
+            "--states" => args.states = true,
             path => args.files.path = path.into(),
         }
     }
@@ -58,6 +63,10 @@ fn main() {
     let args = arguments();
     let loaded = layouts::load(&args.files).unwrap_or_else(|e| panic!("{e}"));
     let (engine, layout) = (loaded.engine, loaded.layout);
+    if args.states {
+        let texts: Vec<String> = loaded.migrations.iter().map(|m| loaded.files[m.up.file].text.clone()).collect();
+        return states(&texts.join("\n"), args.postgres);
+    }
     let (schema, history) = replay::replay(engine, loaded.files, loaded.migrations, &mut ());
     let before = args.before.as_ref().map(|path| fs::read_to_string(path).expect("--before"));
     let (inspected, errors) = run(engine, &history, before.as_deref(), &args);
@@ -187,6 +196,57 @@ fn run(engine: Engine, history: &History, before: Option<&str>, args: &Args) -> 
         }
         Engine::Cockroach => panic!("there is no CockroachDB to run it on"),
     }
+}
+
+/// Compares after every statement that PostgreSQL took: what it has then, and what the statements so far are replayed to.
+fn states(text: &str, version: u32) {
+    let url = support::postgres::fresh_database_since(version).expect("a server of that version");
+    let mut client = support::postgres::connect(&url);
+    let (mut taken, mut before): (Vec<String>, Option<usize>) = (Vec::new(), None);
+    let (mut all, mut different, mut last) = (0, 0, String::new());
+    for piece in referee::sql::split::split(Engine::Postgres, text).pieces {
+        let statement = piece.span.of(text);
+        let word = statement.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        let done = client.batch_execute(statement);
+        match word.as_str() {
+            // What a transaction did that was rolled back, or failed, it did not do.
+            "BEGIN" | "START" => before = Some(taken.len()),
+            "ROLLBACK" | "ABORT" if !statement.to_ascii_uppercase().contains(" TO ") => {
+                taken.truncate(before.take().unwrap_or(taken.len()));
+            }
+            "COMMIT" | "END" => before = None,
+            _ => {}
+        }
+        if done.is_err() {
+            if let Some(before) = before {
+                taken.truncate(before);
+            }
+            continue;
+        }
+        taken.push(format!("{statement};\n"));
+        let said = ["SELECT", "INSERT", "UPDATE", "DELETE", "EXPLAIN", "SHOW", "COPY"].contains(&word.as_str());
+        if said || before.is_some() {
+            continue;
+        }
+        let so_far = taken.concat();
+        let place = Place { file: 0, span: Span::new(0, so_far.len()) };
+        let migration =
+            Migration { name: "m".into(), up: place, down: None, reversible: false, transaction: false, base: false };
+        let file = File { path: "m.sql".into(), text: so_far };
+        let (schema, _) = replay::replay(Engine::Postgres, vec![file], vec![migration], &mut ());
+        let left = support::compare::comparable(schema);
+        let right = support::compare::comparable(inspect(&url));
+        all += 1;
+        let found = support::compare::difference(&left, &right);
+        if left != right {
+            different += 1;
+            if found != last {
+                println!("after: {statement}\n{found}");
+            }
+        }
+        last = found;
+    }
+    println!("{all} states, {different} different");
 }
 
 /// Leaves out the extensions that the server does not have.

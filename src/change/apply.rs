@@ -85,6 +85,27 @@ impl Change {
                 return Ok(());
             }
             Self::AttachPartition { table, parent } => return consequences::attach(schema, kin, table, parent),
+            Self::DetachPartition { table } => return consequences::detach(schema, kin, table),
+            Self::AddTrigger { table, trigger } => {
+                self.apply_to(found(schema, table)?)?;
+                let of = std::slice::from_ref(trigger);
+                consequences::with_partitions(schema, kin, table, &trigger.name, |below| {
+                    below.triggers.retain(|t| t.name != trigger.name);
+                    below.triggers.extend_from_slice(of);
+                    below.sort();
+                });
+                return Ok(());
+            }
+            Self::DropTrigger { table, name } => {
+                consequences::with_partitions(schema, kin, table, name, |below| {
+                    below.triggers.retain(|t| t.name != *name);
+                });
+            }
+            Self::SetTrigger { table, name, enabled } => {
+                consequences::with_partitions(schema, kin, table, name, |below| {
+                    below.triggers.iter_mut().filter(|t| t.name == *name).for_each(|t| t.enabled = *enabled);
+                });
+            }
             Self::SetNullable { table, .. }
             | Self::SetType { table, .. }
             | Self::AddColumn { table, .. }
@@ -186,7 +207,6 @@ impl Change {
                 let missing = no_such(table, format!("index `{index}`"));
                 table.indexes.iter_mut().find(|i| i.name == *index).ok_or(missing)?.valid = *valid;
             }
-            Self::DetachPartition { .. } => table.partition_of = None,
             Self::SetInherits { inherits, .. } => table.inherits.clone_from(inherits),
             Self::SetUnlogged { unlogged, .. } => table.unlogged = *unlogged,
             Self::Comment { on, text, .. } => comment(table, on, text)?,
@@ -214,7 +234,8 @@ impl Change {
             | Self::DropConstraint { .. }
             | Self::AddIndex { .. }
             | Self::DropIndex { .. }
-            | Self::AttachPartition { .. } => {}
+            | Self::AttachPartition { .. }
+            | Self::DetachPartition { .. } => {}
         }
         table.sort();
         Ok(())

@@ -411,13 +411,58 @@ pub(super) fn attach(schema: &mut Schema, kin: &Kin, table: &TableName, parent: 
         take_over(below, key, unchecked_too);
     }
     copy_indexes(&of, below);
+    copy_triggers(&of, below);
     // What is below of it is a partition of the whole from now on.
     for name in descendants(schema, kin, table) {
         if let Some(lower) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
             copy_indexes(&of, lower);
+            copy_triggers(&of, lower);
         }
     }
     Ok(())
+}
+
+/// Makes a partition a table of its own; the row triggers that were its parent's go (tablecmds.c,
+/// `DropClonedTriggersFromPartition`).
+pub(super) fn detach(schema: &mut Schema, kin: &Kin, table: &TableName) -> Result<(), ChangeError> {
+    let below = descendants(schema, kin, table);
+    let parent = found(schema, table)?.partition_of.take();
+    let triggers = parent.and_then(|p| schema.table(&p)).map(|p| p.triggers.clone()).unwrap_or_default();
+    for name in [table].into_iter().chain(&below) {
+        if let Some(of) = schema.table_mut(name).filter(|_| !triggers.is_empty()) {
+            of.triggers.retain(|t| !triggers.iter().any(|p| p.for_each_row && p.name == t.name));
+        }
+    }
+    Ok(())
+}
+
+/// Gives a partition the row triggers of its parent (manual, CREATE TRIGGER).
+pub fn copy_triggers(parent: &Table, partition: &mut Table) {
+    for trigger in parent.triggers.iter().filter(|t| t.for_each_row) {
+        if !partition.triggers.iter().any(|t| t.name == trigger.name) {
+            partition.triggers.push(trigger.clone());
+        }
+    }
+    partition.sort();
+}
+
+/// Does to the partitions of a table what is done to a row trigger of it: a partition has it, too.
+pub(super) fn with_partitions(
+    schema: &mut Schema,
+    kin: &Kin,
+    table: &TableName,
+    trigger: &str,
+    mut change: impl FnMut(&mut Table),
+) {
+    let is_row = |t: &Table| t.triggers.iter().any(|t| t.name == trigger && t.for_each_row);
+    if schema.table(table).is_none_or(|t| t.kind != crate::schema::TableKind::Partitioned || !is_row(t)) {
+        return;
+    }
+    for name in descendants(schema, kin, table) {
+        if let Some(below) = schema.table_mut(&name).filter(|t| t.partition_of.is_some()) {
+            change(below);
+        }
+    }
 }
 
 /// Gives a partition the keys and indexes of its parent.

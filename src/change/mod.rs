@@ -11,7 +11,7 @@ pub mod names;
 
 pub use apply::rename_key;
 pub(crate) use consequences::descendants;
-pub use consequences::{copy_indexes, part_names};
+pub use consequences::{copy_indexes, copy_triggers, part_names};
 pub use kin::Kin;
 
 use schemars::JsonSchema;

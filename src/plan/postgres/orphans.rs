@@ -9,7 +9,7 @@
 use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
 use super::super::{Blocks, Down, Guard, Held, OrphanPolicy, Phase, Step, Wanted};
-use super::{catalog, each, keys, locks, partitions, sql, whole};
+use super::{catalog, each, locks, partitions, sql, whole};
 use crate::change::Change;
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};

@@ -296,7 +296,15 @@ impl Replay {
             keys.extend(of.foreign_keys.iter().cloned());
             above = of.partition_of.as_ref().and_then(|p| self.schema.table(p));
         }
-        keys.sort_by_key(|k| k.firing_order);
+        // Each has the name that it had before it became a part; they are made in the order of their names (pg_constraint's
+        // index, which `RelationGetFKeyList` goes by).
+        let taken = self.taken.remove(&partition).unwrap_or_default();
+        for key in &mut keys {
+            if let Some(own) = taken.iter().find(|k| k.says_the_same(key)) {
+                key.name.clone_from(&own.name);
+            }
+        }
+        keys.sort_by(|a, b| a.name.cmp(&b.name));
         if !self.make(Change::DetachPartition { table: partition.clone() }, span, watch) {
             return;
         }

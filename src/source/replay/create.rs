@@ -82,6 +82,7 @@ impl Replay {
             && let Some(parent) = self.schema.table(&parent)
         {
             change::copy_indexes(parent, &mut table);
+            change::copy_triggers(parent, &mut table);
         }
         if self.engine == Engine::Sqlite {
             sqlite_finish(&mut table);

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{Conflict, ConflictKind, File, History, KeyOrigins, Made, Migration, Place, SkippedClause, Step};
 use crate::change::{Change, ChangeError, Kin, names};
-use crate::schema::{Engine, Schema, TableName};
+use crate::schema::{Engine, ForeignKey, Schema, TableName};
 use crate::sql::ast::{Command, Located, Name, Span, Transaction};
 use types::UserTypes;
 
@@ -121,6 +121,8 @@ pub(super) struct Replay {
     of_query: BTreeSet<TableName>,
     /// SQLite: the keys that are declared after all columns.
     of_table: BTreeSet<u32>,
+    /// The keys of partitions that became parts of a key of their table: one that is detached has them again.
+    taken: BTreeMap<TableName, Vec<ForeignKey>>,
     /// When each table was made.
     made: BTreeMap<TableName, u32>,
     next: u32,
@@ -161,6 +163,7 @@ impl Replay {
             index_names: BTreeMap::new(),
             of_query: BTreeSet::new(),
             of_table: BTreeSet::new(),
+            taken: BTreeMap::new(),
             made: BTreeMap::new(),
             next: 0,
             in_transaction: false,
@@ -244,11 +247,13 @@ impl Replay {
     fn make_with(&mut self, change: Change, span: Span, key: Option<KeyOrigins>, watch: &mut dyn Watch) -> bool {
         let made = Made { change, span, conditional: self.conditional };
         watch.change(&self.schema, &self.step, &made);
+        let of_partitions = self.keys_of_partitions(&made.change);
         if let Err(error) = made.change.apply_knowing(&mut self.schema, &mut self.kin) {
             self.refused(&made.change, &error, span);
             return false;
         }
         self.remember(&made.change, span, key);
+        self.remember_taken(of_partitions);
         self.step.changes.push(made);
         true
     }

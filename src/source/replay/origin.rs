@@ -3,7 +3,7 @@
 use super::super::history::{ColumnOrigins, KeyOrigins, Place, TableOrigins};
 use super::Replay;
 use crate::change::{self, Change, names};
-use crate::schema::{TableKind, TableName};
+use crate::schema::{ForeignKey, TableKind, TableName};
 use crate::sql::ast::Span;
 
 impl Replay {
@@ -25,6 +25,9 @@ impl Replay {
                 }
                 if let Some(number) = self.made.remove(table) {
                     self.made.insert(to.clone(), number);
+                }
+                if let Some(keys) = self.taken.remove(table) {
+                    self.taken.insert(to.clone(), keys);
                 }
                 if self.of_query.remove(table) {
                     self.of_query.insert(to.clone());
@@ -113,6 +116,33 @@ impl Replay {
         }
     }
 
+    /// Returns the keys that partitions have before a change that may make them parts of their table's.
+    pub(super) fn keys_of_partitions(&self, change: &Change) -> Vec<(TableName, ForeignKey)> {
+        let (table, itself) = match change {
+            Change::AttachPartition { table, .. } => (table, true),
+            Change::AddForeignKey { table, .. }
+                if self.schema.table(table).is_some_and(|t| t.kind == TableKind::Partitioned) =>
+            {
+                (table, false)
+            }
+            _ => return Vec::new(),
+        };
+        let below = change::descendants(&self.schema, &self.kin, table);
+        let tables = below.iter().chain(itself.then_some(table)).filter_map(|t| self.schema.table(t));
+        tables.flat_map(|t| t.foreign_keys.iter().map(|k| (t.name.clone(), k.clone()))).collect()
+    }
+
+    /// Remembers those that are gone after it.
+    pub(super) fn remember_taken(&mut self, before: Vec<(TableName, ForeignKey)>) {
+        for (table, key) in before {
+            let order = key.firing_order;
+            let stays = |t: &crate::schema::Table| t.foreign_keys.iter().any(|k| k.firing_order == order);
+            if self.schema.table(&table).is_some_and(|t| !stays(t)) {
+                self.taken.entry(table).or_default().push(key);
+            }
+        }
+    }
+
     /// Remembers the names of indexes that a change may have brought, on partitions, too.
     fn remember_indexes(&mut self, change: &Change) {
         match change {
@@ -156,6 +186,7 @@ impl Replay {
         }
         for table in gone {
             self.made.remove(&table);
+            self.taken.remove(&table);
             self.history.origins.remove(&table);
             self.folded.remove(&self.fold(&table));
         }
