@@ -13,7 +13,7 @@ use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, 
 use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
-use crate::relations::lookup;
+use crate::relations::{Graph, Relation, infer, lookup};
 use crate::rules;
 use crate::schema::{Schema, Table, TableName};
 
@@ -42,23 +42,31 @@ pub(super) fn select(input: &Input<'_>) -> Selected {
         let mendable: Vec<Finding> =
             new.iter().filter(fresh).filter(|f| automatic(&options(input, f), input).is_some()).cloned().collect();
         let before = (extra.len(), banned.len());
+        extra.extend(mendable.iter().cloned());
         if mendable.is_empty() {
             for finding in &new {
                 let why = format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message);
-                for culprit in trial.culprits(finding) {
+                let culprits = trial.culprits(finding);
+                // Keys of other tables make a key the odd one out: no reason to give them up, but it is told.
+                if culprits.is_empty() && !extra.contains(finding) {
+                    extra.push(finding.clone());
+                }
+                for culprit in culprits {
                     if !banned.iter().any(|(b, _)| *b == culprit) {
                         banned.push((culprit, why.clone()));
                     }
                 }
             }
         }
-        extra.extend(mendable);
         if before == (extra.len(), banned.len()) {
             break;
         }
         trial = selector.trial(&extra, &banned);
     }
-    trial.finish(input, &known)
+    let guessed = selector.guessed(&trial, &known);
+    let mut selected = trial.finish(input, &known);
+    selected.refused.extend(guessed);
+    selected
 }
 
 type OrphanKey = (TableName, Vec<String>, TableName);
@@ -114,6 +122,10 @@ impl Selector<'_, '_> {
             }
             match self.pick(finding, &mut choices) {
                 Ok(pick) => picks.push(pick),
+                Err(why) if extra.contains(finding) => {
+                    let why = format!("It comes with this plan: {}. {why}", finding.message);
+                    left.push(Left { finding, why });
+                }
                 Err(why) => left.push(Left { finding, why }),
             }
         }
@@ -147,6 +159,38 @@ impl Selector<'_, '_> {
             .collect();
         let left = left.into_iter().map(|l| (l.finding.clone(), l.why)).collect();
         Trial { wanted, choices, refused, repaired, left, found }
+    }
+
+    /// Returns the relations that only the keys of a plan make likely: its neighbours are declared then. They are told and not
+    /// planned, as nobody has looked at their rows.
+    fn guessed(&self, trial: &Trial, known: &BTreeSet<Identity<'_>>) -> Vec<Refused> {
+        let input = self.input;
+        let adds_keys = trial.wanted.iter().flat_map(|w| &w.changes).any(|c| matches!(c, Change::AddForeignKey { .. }));
+        if !adds_keys || !input.findings.iter().any(|f| f.rule == UNDECLARED) {
+            return Vec::new();
+        }
+        let after = after(input.schema, &trial.wanted);
+        let mut all = relations(input, &after).relations().to_vec();
+        let mut told = infer::infer(&after, &all, input.threshold);
+        if told.is_empty() {
+            return Vec::new();
+        }
+        // What names told before was known, or was decided against: by the rows, by the user.
+        let declared = |r: &&Relation| r.is_declared();
+        let known_before: Vec<Relation> = input.relations.relations().iter().filter(declared).cloned().collect();
+        let before = infer::infer(input.schema, &known_before, input.threshold);
+        told.retain(|r| !before.iter().any(|b| b.child == r.child && b.columns == r.columns && b.parent == r.parent));
+        all.extend(told);
+        let found = check(input, &after, &Graph::from_relations(&after, all));
+        let new = found
+            .into_iter()
+            .filter(|f| !known.contains(&identity(f)) && !trial.found.iter().any(|t| identity(t) == identity(f)));
+        new.map(|f| Refused {
+            reason: reason(&f),
+            subject: f.subject.place(),
+            why: format!("What this plan declares makes it likely: {}. Run `referee fix` again afterwards.", f.message),
+        })
+        .collect()
     }
 
     /// Chooses the way to mend a finding; says why there is none.
@@ -326,6 +370,8 @@ impl Selector<'_, '_> {
         }
     }
 }
+
+const UNDECLARED: &str = "undeclared-foreign-key";
 
 const ORPHANS: &str =
     "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";

@@ -173,7 +173,8 @@ impl Case {
             if planned.contains(&reason) && !refused.contains(&reason) {
                 return Err(format!("still there: {} {} {}", finding.rule, finding.subject.place(), finding.message));
             }
-            if !known.contains(&(finding.rule, finding.fingerprint.as_str())) {
+            // What a plan brings along and does not mend, it tells.
+            if !known.contains(&(finding.rule, finding.fingerprint.as_str())) && !refused.contains(&reason) {
                 return Err(format!("new: {} {} {}", finding.rule, finding.subject.place(), finding.message));
             }
         }
@@ -473,6 +474,40 @@ fn a_new_key_brings_its_index_and_takes_its_action_from_a_policy() {
     case.settings.policies = policy("[[policy]]\nparent = \"users\"\non_delete = \"RESTRICT\"\n");
     let plan = case.plan_of(&only, &Options::default());
     assert_eq!(plan.after.table(&"orders".into()).unwrap().foreign_keys[0].on_delete, Action::Restrict);
+}
+
+#[test]
+fn what_a_plan_brings_and_does_not_mend_is_told() {
+    let lines = [
+        "charges: id int8 pk",
+        "groups: id int8 pk, charge_id int8 not-null >charges.id cascade",
+        "fees: id int8 pk, charge_id int8 not-null >charges.id",
+        "taxes: id int8 pk, charge_id int8 not-null >charges.id",
+        "events: id int8 pk, charge_id int8 not-null",
+        "plans: id int8 pk",
+        "items: id int8 pk, plan_id int8 not-null >plans.id",
+        "offers: id int8 pk, plan_id int8 not-null >plans.id",
+        "prices: id int8 pk, plan_id int8 not-null >plans.id",
+    ];
+    let case = Case::of(schema(Engine::Postgres, &lines));
+    let options = Options { choose: vec![("events.charge_id".into(), "protect".into())], ..Options::default() };
+    let plan = case.holds(&options).unwrap();
+    assert!(titles(&plan).iter().any(|t| t.contains("events.charge_id -> charges.id ON DELETE NO ACTION")));
+    let told: Vec<&str> =
+        plan.refused.iter().filter(|r| r.subject == "groups.charge_id").map(|r| r.why.as_str()).collect();
+    assert!(matches!(told[..], [why] if why.starts_with("It comes with this plan: ")), "{told:?}");
+
+    // A column whose name says nothing, until the keys of its namesakes are declared.
+    let lines = [
+        "console_sessions: id int8 pk",
+        "console_commands: id int8 pk, session_id int8 not-null",
+        "console_accesses: id int8 pk, session_id int8 not-null",
+        "audits: id int8 pk, session_id int8 not-null",
+    ];
+    let case = Case::of(schema(Engine::Postgres, &lines));
+    let plan = case.holds(&Options::default()).unwrap();
+    let told: Vec<&Refused> = plan.refused.iter().filter(|r| r.subject == "audits.session_id").collect();
+    assert!(told.iter().any(|r| r.why.starts_with("What this plan declares makes it likely: ")), "{plan:#?}");
 }
 
 #[test]

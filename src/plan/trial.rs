@@ -46,13 +46,19 @@ impl Trial {
             _ => false,
         };
         let near = of(&same_key);
-        if near.is_empty() { of(&|change| change.table() == table) } else { near }
+        // An index makes no other key wrong.
+        let other = |change: &Change| change.table() == table && !matches!(change, Change::AddIndex { .. });
+        if near.is_empty() { of(&other) } else { near }
     }
 
     /// Gives the findings that have no repair of their own to the repair that mends them as well, and refuses the rest.
     pub fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
         let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
         for (finding, why) in &self.left {
+            // It came with a repair that was given up since.
+            if !input.findings.contains(finding) && !remains.contains(&identity(finding)) {
+                continue;
+            }
             let rule = rules::find(finding.rule);
             let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
             let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));

@@ -185,11 +185,13 @@ pub fn verify(
     }
     let planned: BTreeSet<&str> = plan.steps.iter().flat_map(|s| &s.findings).map(|f| f.fingerprint.as_str()).collect();
     let known: BTreeSet<&str> = judged.before.iter().map(|f| f.fingerprint.as_str()).collect();
+    // A plan that brings a finding along says so under what it does not mend.
+    let foreseen: BTreeSet<&str> = plan.refused.iter().map(|r| r.reason.fingerprint.as_str()).collect();
     let (mut remaining, mut introduced) = (Vec::new(), Vec::new());
     for finding in judged.after {
         if planned.contains(finding.fingerprint.as_str()) {
             remaining.push(Left::of(finding));
-        } else if !known.contains(finding.fingerprint.as_str()) {
+        } else if !known.contains(finding.fingerprint.as_str()) && !foreseen.contains(finding.fingerprint.as_str()) {
             introduced.push(Left::of(finding));
         }
     }
