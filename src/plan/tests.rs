@@ -499,9 +499,9 @@ fn what_a_plan_brings_and_does_not_mend_is_told() {
 
     // A column whose name says nothing, until the keys of its namesakes are declared.
     let lines = [
-        "console_sessions: id int8 pk",
-        "console_commands: id int8 pk, session_id int8 not-null",
-        "console_accesses: id int8 pk, session_id int8 not-null",
+        "console1984_sessions: id int8 pk",
+        "console1984_commands: id int8 pk, session_id int8 not-null",
+        "console1984_accesses: id int8 pk, session_id int8 not-null",
         "audits: id int8 pk, session_id int8 not-null",
     ];
     let case = Case::of(schema(Engine::Postgres, &lines));
