@@ -38,7 +38,7 @@ impl Written {
         let options =
             Options { name: "mend_references".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
         let there = Folder { files: first.clone() };
-        let output = write(&plan(database), find(tool).unwrap(), &there, &options)
+        let output = write(&plan(database), find(runner::real(tool)).unwrap(), &there, &options)
             .unwrap_or_else(|e| panic!("{tool}, {:?}: {e}", database.engine));
         let folder = TempDir::new().unwrap();
         let put = |path: &str, text: &str, replaces: bool| {
@@ -121,7 +121,7 @@ fn round_trip(tool: &str, engine: Engine) {
 
 /// The folder is read as the tool's, and its migrations lead to the schema that the plan promises.
 fn assert_read_back(tool: &str, database: &Database, written: &Written, plan: &referee::plan::Plan) {
-    let layout = if tool == "sql" { "golang-migrate" } else { tool };
+    let layout = if tool == "sql" { "golang-migrate" } else { runner::real(tool) };
     let read = |layout: Option<String>| {
         let path = written.folder.path().to_str().unwrap();
         let source = Source::parse(path).unwrap().with_sql(Some(database.engine), None, layout);
@@ -139,14 +139,15 @@ fn assert_read_back(tool: &str, database: &Database, written: &Written, plan: &r
 
 fn every_tool(engine: Engine) {
     let mut failures = Vec::new();
-    for tool in TOOLS {
-        let result = std::panic::catch_unwind(|| round_trip(tool.name, engine));
+    let tools: Vec<&str> = TOOLS.iter().map(|t| t.name).chain(["drizzle-1"]).collect();
+    for tool in &tools {
+        let result = std::panic::catch_unwind(|| round_trip(tool, engine));
         if let Err(panic) = result {
             let text = panic.downcast_ref::<String>().cloned();
             failures.push(text.or(panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default());
         }
     }
-    assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), TOOLS.len(), failures.join("\n\n"));
+    assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), tools.len(), failures.join("\n\n"));
 }
 
 #[test]
@@ -206,4 +207,64 @@ fn a_journal_and_a_sum_are_extended() {
     // What stood in the sum of the first file alone stands there still: the hash runs on over the files.
     let before = atlas.first["atlas.sum"].lines().nth(1).unwrap();
     assert_eq!(sum.lines().nth(1).unwrap(), before);
+}
+
+/// Returns the lines of a text that another one does not have, and the other way round.
+fn changed(before: &str, after: &str) -> (Vec<String>, Vec<String>) {
+    let only = |a: &str, b: &str| a.lines().filter(|l| !b.lines().any(|o| o == *l)).map(str::to_string).collect();
+    (only(before, after), only(after, before))
+}
+
+#[test]
+fn a_snapshot_of_drizzle_1_differs_only_where_the_schema_does() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let written = Written::new("drizzle-1", &Database::new(engine));
+        let (path, snapshot) = written.files.iter().find(|f| f.0.ends_with("snapshot.json")).unwrap();
+        assert_eq!(path, "20260131235959_mend_references/snapshot.json");
+        let before = &written.first["20240101000000_init/snapshot.json"];
+        let (gone, new) = changed(before, snapshot);
+        let gone: Vec<&str> = gone.iter().map(|l| l.trim()).collect();
+        let expected = [
+            r#""id": "24e12d8f-6c2b-491a-b51b-ea5b707d54f5","#,
+            r#""00000000-0000-0000-0000-000000000000""#,
+            r#""notNull": true,"#,
+            r#""onDelete": "SET NULL","#,
+        ];
+        assert_eq!(gone, expected, "{engine:?}");
+        let new: Vec<&str> = new.iter().map(|l| l.trim()).collect();
+        for line in [r#""24e12d8f-6c2b-491a-b51b-ea5b707d54f5""#, r#""notNull": false,"#, r#""onDelete": "NO ACTION","#]
+        {
+            assert!(new.contains(&line), "{engine:?}: {line} {new:?}");
+        }
+        let value: serde_json::Value = serde_json::from_str(snapshot).unwrap();
+        let kinds: Vec<&str> =
+            value["ddl"].as_array().unwrap().iter().filter_map(|e| e["entityType"].as_str()).collect();
+        let mut grouped = kinds.clone();
+        grouped.dedup();
+        assert_eq!(grouped, ["tables", "columns", "fks", "pks", "indexes"], "{engine:?}: each kind in one place");
+    }
+}
+
+#[test]
+fn drizzle_goes_on_with_the_prefix_of_its_tags() {
+    let database = Database::new(Engine::Sqlite);
+    let plan = plan(&database);
+    for (tag, expected) in [
+        ("0007_a", "0008_mend"),
+        ("20240101000000_a", "20260131235959_mend"),
+        ("1700000000_a", "1769903999_mend"),
+        ("red_fox", "0008_mend"),
+    ] {
+        let journal = format!(
+            r#"{{"version": "7", "dialect": "sqlite", "entries": [{{"idx": 7, "version": "6", "when": 1, "tag": "{tag}", "breakpoints": true}}]}}"#
+        );
+        let snapshot = r#"{"id": "x", "prevId": "y", "version": "6", "dialect": "sqlite", "tables": {}}"#;
+        let path = format!("meta/{}_snapshot.json", tag.split('_').next().unwrap());
+        let files = [("meta/_journal.json".to_string(), journal), (path, snapshot.to_string())];
+        let options = Options { name: "mend".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
+        let output = write(&plan, find("drizzle").unwrap(), &Folder { files: files.into() }, &options).unwrap();
+        assert_eq!(output.files[0].path, format!("{expected}.sql"), "{tag}");
+        let prefix = expected.split('_').next().unwrap();
+        assert!(output.files.iter().any(|f| f.path == format!("meta/{prefix}_snapshot.json")), "{tag}");
+    }
 }

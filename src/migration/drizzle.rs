@@ -7,11 +7,16 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::numbers::{following, versions};
 use super::text::{Around, Separator, up};
+use super::tools::Tool;
 use super::unit::Unit;
 use super::{Folder, MigrationError, Options, Output, OutputFile, snapshot};
 use crate::plan::Plan;
 use crate::schema::Engine;
+
+/// How many digits seconds since 1970 have.
+const SECONDS: usize = 10;
 
 const JOURNAL: &str = "meta/_journal.json";
 
@@ -33,6 +38,7 @@ struct Entry {
 
 pub(super) fn write(
     plan: &Plan,
+    tool: &Tool,
     units: &[Unit<'_>],
     folder: &Folder,
     options: &Options,
@@ -42,8 +48,10 @@ pub(super) fn write(
     let sql = sql.join("--> statement-breakpoint\n");
     let newer = folder.files.keys().rev().find(|p| p.ends_with("/snapshot.json") && !p.starts_with("meta/"));
     if let (Some(last), false) = (newer, folder.files.contains_key(JOURNAL)) {
-        let name = format!("{}_{}", options.digits, options.name);
-        let snapshot = snapshot::next(plan, Some((last, read(folder, last)?)), &name)?;
+        // The first fourteen characters are read as a time, and folders run in order of their names (`migrator.utils.ts`).
+        let number = versions(tool, folder, options, 1)?.pop().unwrap_or_default();
+        let name = format!("{number}_{}", options.name);
+        let snapshot = snapshot::next(plan, Some((last, &folder.files[last])), &name)?;
         output.files.push(OutputFile::new(format!("{name}/migration.sql"), sql));
         output.files.push(OutputFile::new(format!("{name}/snapshot.json"), snapshot));
         return Ok(());
@@ -54,8 +62,15 @@ pub(super) fn write(
     let last = journal.as_ref().and_then(|j| j.entries.iter().max_by_key(|e| e.idx));
     let latest = journal.iter().flat_map(|j| &j.entries).map(|e| e.when).max().unwrap_or(0);
     let number = last.map_or(0, |e| e.idx + 1);
-    let width = last.and_then(|e| e.tag.find('_')).unwrap_or(4);
-    let tag = format!("{number:0width$}_{}", options.name);
+    // What tags begin with is counted, or a time, or seconds since 1970 (`migrations.prefix` of its configuration).
+    let prefix = last.filter(|e| e.tag.starts_with(|c: char| c.is_ascii_digit())).and_then(|e| {
+        if e.tag.find('_') == Some(SECONDS) {
+            return Some((options.millis / 1000).max(e.tag[..SECONDS].parse::<u64>().ok()? + 1).to_string());
+        }
+        following(&[&e.tag], tool, options, 1).pop()
+    });
+    let prefix = prefix.unwrap_or_else(|| format!("{number:04}"));
+    let tag = format!("{prefix}_{}", options.name);
     let version = last.and_then(|e| e.version.clone()).or(journal.as_ref().and_then(|j| j.version.clone()));
     let version = version.unwrap_or_else(|| if plan.engine == Engine::Sqlite { "6" } else { "7" }.to_string());
     let entry = json!({
@@ -66,19 +81,12 @@ pub(super) fn write(
         "breakpoints": true,
     });
     let before = last.map(|e| format!("meta/{}_snapshot.json", e.tag.split('_').next().unwrap_or_default()));
-    let before = match before.filter(|path| folder.files.contains_key(path)) {
-        Some(path) => {
-            let value = read(folder, &path)?;
-            Some((path, value))
-        }
-        None => None,
-    };
+    let before = before.as_ref().and_then(|path| Some((path.as_str(), folder.files.get(path)?.as_str())));
     let known = before.is_some();
     output.files.push(OutputFile::new(format!("{tag}.sql"), sql));
     if known || last.is_none() {
-        let before = before.as_ref().map(|(path, value)| (path.as_str(), value.clone()));
         let snapshot = snapshot::next(plan, before, &tag)?;
-        output.files.push(OutputFile::new(format!("meta/{number:0width$}_snapshot.json"), snapshot));
+        output.files.push(OutputFile::new(format!("meta/{prefix}_snapshot.json"), snapshot));
     } else {
         output.notes.push(
             "the last migration has no snapshot, so none was written: `drizzle-kit generate` may propose \
@@ -90,11 +98,6 @@ pub(super) fn write(
         .files
         .push(OutputFile { replaces: text.is_some(), ..OutputFile::new(JOURNAL, with_entry(plan, text, &entry)?) });
     Ok(())
-}
-
-fn read(folder: &Folder, path: &str) -> Result<Value, MigrationError> {
-    let text = folder.files.get(path).map(String::as_str).unwrap_or_default();
-    serde_json::from_str(text).map_err(|e| unreadable(path, &e.to_string()))
 }
 
 fn unreadable(path: &str, why: &str) -> MigrationError {

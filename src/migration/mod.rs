@@ -5,6 +5,7 @@
 
 mod atlas;
 mod drizzle;
+mod json;
 mod numbers;
 mod snapshot;
 mod text;

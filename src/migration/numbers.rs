@@ -65,7 +65,7 @@ pub(super) fn versions(
     options: &Options,
     count: usize,
 ) -> Result<Vec<String>, MigrationError> {
-    let in_folders = matches!(tool.shape, Shape::Diesel | Shape::Prisma);
+    let in_folders = matches!(tool.shape, Shape::Diesel | Shape::Prisma | Shape::Drizzle);
     let names = folder.files.keys().filter_map(|path| match path.split_once('/') {
         Some((first, _)) => in_folders.then_some(first),
         None => (!in_folders && path.ends_with(".sql")).then_some(path.as_str()),
@@ -81,6 +81,11 @@ pub(super) fn versions(
     {
         return Err(MigrationError::Unnumbered { path: (*name).to_string() });
     }
+    Ok(following(&names, tool, options, count))
+}
+
+/// Numbers what comes after names that begin with numbers.
+pub(super) fn following(names: &[&str], tool: &Tool, options: &Options, count: usize) -> Vec<String> {
     let mut last: Option<(u128, usize)> = None;
     let mut dashed = false;
     for name in names {
@@ -114,7 +119,7 @@ pub(super) fn versions(
         });
         next = after(next);
     }
-    Ok(versions)
+    versions
 }
 
 const SHORTEST_TIME: usize = 12;

@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::MigrationError;
+use super::json::Json;
 use crate::change::Change;
 use crate::plan::Plan;
 use crate::schema::{Action, Engine, ForeignKey, Index, TableName};
 
 /// Returns the text of the next snapshot. `name` makes its identifier: the same migration has the same one.
-pub(super) fn next(plan: &Plan, before: Option<(&str, Value)>, name: &str) -> Result<String, MigrationError> {
-    let Some((path, mut value)) = before else {
+pub(super) fn next(plan: &Plan, before: Option<(&str, &str)>, name: &str) -> Result<String, MigrationError> {
+    let Some((path, text)) = before else {
         // The first migration of a folder: nothing is known of the tables, and nothing has to be.
         let dialect = if plan.engine == Engine::Sqlite { "sqlite" } else { "postgresql" };
         let version = if plan.engine == Engine::Sqlite { "6" } else { "7" };
@@ -21,8 +22,11 @@ pub(super) fn next(plan: &Plan, before: Option<(&str, Value)>, name: &str) -> Re
             "id": uuid(name), "prevId": "00000000-0000-0000-0000-000000000000", "version": version, "dialect": dialect,
             "tables": {}, "enums": {}, "schemas": {}, "views": {},
         });
-        return Ok(pretty(&value));
+        return Ok(pretty(&value, None));
     };
+    let unreadable = |why: String| MigrationError::Unreadable { path: path.to_string(), why };
+    let old: Json = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
+    let mut value: Value = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
     let id = value.get("id").and_then(Value::as_str).unwrap_or_default().to_string();
     let new = uuid(&format!("{id}/{name}"));
     let changes = plan.steps.iter().flat_map(|s| &s.changes);
@@ -33,17 +37,29 @@ pub(super) fn next(plan: &Plan, before: Option<(&str, Value)>, name: &str) -> Re
         changes.for_each(|change| nested(plan.engine, tables, change));
         value["prevId"] = json!(id);
     } else {
-        return Err(MigrationError::Unreadable {
-            path: path.to_string(),
-            why: "it has neither `tables` nor `ddl`".to_string(),
-        });
+        return Err(unreadable("it has neither `tables` nor `ddl`".to_string()));
     }
     value["id"] = json!(new);
-    Ok(pretty(&value))
+    Ok(pretty(&value, Some(&old)))
 }
 
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+/// The order in which Drizzle writes what a key or an index is made of, up to 0.45.
+#[rustfmt::skip]
+const NESTED: &[&str] = &[
+    "name", "tableFrom", "tableTo", "schemaTo", "columnsFrom", "columnsTo", "onDelete", "onUpdate", "expression",
+    "isExpression", "asc", "nulls", "columns", "isUnique", "where", "concurrently", "method", "with",
+];
+/// The same from 1.0 on.
+#[rustfmt::skip]
+const FLAT: &[&str] = &[
+    "nameExplicit", "value", "isExpression", "asc", "nullsFirst", "opclass", "columns", "isUnique", "where", "origin", "with",
+    "method", "concurrently", "schemaTo", "tableTo", "columnsTo", "onUpdate", "onDelete", "name", "entityType", "schema",
+    "table",
+];
+
+fn pretty(value: &Value, before: Option<&Json>) -> String {
+    let usual = if value.get("ddl").is_some() { FLAT } else { NESTED };
+    serde_json::to_string_pretty(&Json::like(value, before, usual)).unwrap_or_default()
 }
 
 /// Makes a version 8 UUID ("custom", RFC 9562, 5.8) of a text.
@@ -180,7 +196,7 @@ fn flat(engine: Engine, list: &mut Vec<Value>, change: &Change) {
     let here = |v: &Value, kind: &str| {
         v["entityType"] == kind && v["table"] == name.name && (engine == Engine::Sqlite || v["schema"] == schema)
     };
-    let add_key = |list: &mut Vec<Value>, key: &ForeignKey| {
+    let key_of = |key: &ForeignKey| {
         let mut value = json!({
             "nameExplicit": key.name.is_some(),
             "columns": key.columns,
@@ -196,18 +212,27 @@ fn flat(engine: Engine, list: &mut Vec<Value>, change: &Change) {
             value["schema"] = json!(schema);
             value["schemaTo"] = json!(key.parent.schema.as_deref().unwrap_or("public"));
         }
-        list.push(value);
+        value
     };
     match change {
-        Change::AddForeignKey { foreign_key, .. } => add_key(list, foreign_key),
+        Change::AddForeignKey { foreign_key, .. } => insert(list, key_of(foreign_key)),
         Change::DropForeignKey { foreign_key, .. } => {
             list.retain(|v| !(here(v, "fks") && same_columns(v, "columns", foreign_key)));
         }
         Change::ReplaceForeignKey { old, new, .. } => {
-            list.retain(|v| !(here(v, "fks") && same_columns(v, "columns", old)));
-            add_key(list, new);
+            match list.iter().position(|v| here(v, "fks") && same_columns(v, "columns", old)) {
+                Some(at) => {
+                    let mut key = key_of(new);
+                    if key["name"] == list[at]["name"] {
+                        // Whether the schema file names the key, only Drizzle knows.
+                        key["nameExplicit"] = list[at]["nameExplicit"].take();
+                    }
+                    list[at] = key;
+                }
+                None => insert(list, key_of(new)),
+            }
         }
-        Change::AddIndex { index, .. } => list.push(flat_index(engine, name, schema, index)),
+        Change::AddIndex { index, .. } => insert(list, flat_index(engine, name, schema, index)),
         Change::DropIndex { index, .. } => list.retain(|v| !(here(v, "indexes") && v["name"] == index.name)),
         Change::SetNullable { column, nullable, .. } => {
             list.iter_mut()
@@ -221,6 +246,12 @@ fn flat(engine: Engine, list: &mut Vec<Value>, change: &Change) {
         }
         _ => {}
     }
+}
+
+/// Adds an entity behind the last of its kind.
+fn insert(list: &mut Vec<Value>, entity: Value) {
+    let last = list.iter().rposition(|v| v["entityType"] == entity["entityType"]);
+    list.insert(last.map_or(list.len(), |at| at + 1), entity);
 }
 
 fn flat_index(engine: Engine, table: &TableName, schema: &str, index: &Index) -> Value {

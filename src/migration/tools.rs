@@ -215,7 +215,7 @@ pub(super) fn write(
     };
     units.iter_mut().for_each(|u| u.by_hand.clone_from(&by_hand));
     if tool.shape == Shape::Drizzle {
-        drizzle::write(plan, &units, folder, options, &mut output)?;
+        drizzle::write(plan, tool, &units, folder, options, &mut output)?;
     } else {
         let versions = versions(tool, folder, options, units.len())?;
         let ways = ways(folder);

@@ -59,14 +59,32 @@ pub fn first(tool: &str, engine: Engine, sql: &str) -> BTreeMap<String, String> 
                 ("meta/0000_snapshot.json", snapshot.to_string()),
             ]
         }
+        "drizzle-1" => {
+            let dialect = if engine == Engine::Sqlite { "sqlite" } else { "postgres" };
+            let snapshot = include_str!("drizzle-1.json").replace("DIALECT", dialect);
+            let snapshot = if engine == Engine::Sqlite {
+                snapshot.replace("      \"schema\": \"public\",\n", "")
+            } else {
+                snapshot
+            };
+            vec![
+                ("20240101000000_init/migration.sql", sql.replace(";\n", ";\n--> statement-breakpoint\n")),
+                ("20240101000000_init/snapshot.json", snapshot),
+            ]
+        }
         other => panic!("no such tool: {other}"),
     };
     files.into_iter().map(|(path, text)| (path.to_string(), text)).collect()
 }
 
+/// Returns the tool's own name: `drizzle-1` is how Drizzle lays out a folder from 1.0 on.
+pub fn real(tool: &str) -> &str {
+    tool.trim_end_matches("-1")
+}
+
 /// Tells whether the tool has files that lead back.
 pub fn leads_back(tool: &str) -> bool {
-    !matches!(tool, "prisma" | "refinery" | "drizzle" | "atlas")
+    !matches!(real(tool), "prisma" | "refinery" | "drizzle" | "atlas")
 }
 
 /// How a file is sent.
@@ -88,7 +106,7 @@ pub fn up(tool: &str, database: &Database, files: &Files) -> Result<(), String> 
     let text = |path: &str| files.iter().find(|(p, _)| p == path).map(|(_, text)| text.as_str());
     let mut all = Vec::new();
     for (path, file) in files {
-        match tool {
+        match real(tool) {
             "sql" if path.ends_with(".up.sql") => return by_hand(database, file),
             // SQLite's driver opens a transaction (`database/sqlite`, `Run`), PostgreSQL's does not.
             "golang-migrate" if path.ends_with(".up.sql") => {
