@@ -52,6 +52,39 @@ fn large(engine: Engine, actions: [Action; 6]) -> Schema {
     schema
 }
 
+/// How the keys of a schema that is hard to decide lie.
+#[derive(Clone, Copy, Debug)]
+enum Lie {
+    /// Tables in layers of three, each with a key to every table of the layer above: 3 to the power of 333 chains of cascades.
+    Layers,
+    /// Keys to any table, so that nearly every table cascades into every other in circles.
+    Circles,
+}
+
+/// 1,000 tables with three keys each, of which 97 of 100 cascade: every delete reaches most of the schema.
+fn hard(engine: Engine, lie: Lie) -> Schema {
+    const OTHERS: [Action; 3] = [Action::NoAction, Action::Restrict, Action::SetNull];
+    let mut schema = Schema::new(engine);
+    let mut order = 0;
+    for t in 0..1_000_usize {
+        let keys: Vec<_> = (0..3_usize)
+            .filter(|_| matches!(lie, Lie::Circles) || t >= 3)
+            .map(|k| {
+                let parent = match lie {
+                    Lie::Layers => t / 3 * 3 - 3 + k,
+                    Lie::Circles => (t * 389 + k * 577 + t * t % 101) % 1_000,
+                };
+                let number = t * 3 + k;
+                let action = if number % 33 == 7 { OTHERS[number / 33 % 3] } else { Action::Cascade };
+                (format!("p{k}_id"), true, format!("t{parent}"), action)
+            })
+            .collect();
+        table(&mut schema, &format!("t{t}"), &keys, &mut order);
+    }
+    schema.sort();
+    schema
+}
+
 /// The fixture, whose every line is a column.
 fn twin(engine: Engine) -> Schema {
     let mut schema = Schema::new(engine);
@@ -93,6 +126,22 @@ fn all_roots_of_3000_keys(bencher: divan::Bencher<'_, '_>, engine: Engine) {
 #[divan::bench(args = ENGINES, sample_count = 10, sample_size = 1)]
 fn all_roots_of_3000_keys_that_mostly_cascade(bencher: divan::Bencher<'_, '_>, engine: Engine) {
     let schema = large(engine, DENSE);
+    let graph = declared(&schema);
+    bencher.bench_local(|| Fates::new(&schema, &graph, Options::default()).rank());
+}
+
+/// The same where chains of cascades are too many to be told one by one.
+#[divan::bench(args = ENGINES, sample_count = 10, sample_size = 1)]
+fn all_roots_of_3000_keys_in_layers(bencher: divan::Bencher<'_, '_>, engine: Engine) {
+    let schema = hard(engine, Lie::Layers);
+    let graph = declared(&schema);
+    bencher.bench_local(|| Fates::new(&schema, &graph, Options::default()).rank());
+}
+
+/// The same where cascades run in circles.
+#[divan::bench(args = ENGINES, sample_count = 10, sample_size = 1)]
+fn all_roots_of_3000_keys_in_circles(bencher: divan::Bencher<'_, '_>, engine: Engine) {
+    let schema = hard(engine, Lie::Circles);
     let graph = declared(&schema);
     bencher.bench_local(|| Fates::new(&schema, &graph, Options::default()).rank());
 }

@@ -297,11 +297,11 @@ impl Bench<'_, '_> {
             return inexact(ruling);
         }
         let removes = |i: usize| self.walk.cascades(i) || setters.contains(&i);
-        let paths = self.walk.paths(net, l.parent, MOST_PATHS);
         let bound = |i: usize| removes(i) && net.links[i].columns().all(|c| l.columns().any(|own| own == c));
         let may_be_forced = net.above[l.child].iter().any(|&i| i != ruling.link && bound(i));
         // What each path leaves to the check once the rows that cannot be there any more are left out.
-        let mut open: Option<Vec<Vec<usize>>> = paths;
+        let matters = may_be_forced || when != When::End;
+        let mut open = if matters { self.walk.paths(net, l.parent, MOST_PATHS) } else { None };
         let mut order_decides = false;
         if let (Some(paths), true) = (&mut open, may_be_forced) {
             paths.retain(|path| {

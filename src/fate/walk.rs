@@ -13,6 +13,8 @@ pub(crate) struct Walk {
     pub reached: Vec<usize>,
     /// By table: the length of the longest chain; `None` if chains run in a circle on the way there.
     pub longest: Vec<Option<usize>>,
+    /// By table: how many chains of cascades lead there, as far as numbers go.
+    chains: Vec<usize>,
     /// By link: whether it deletes rows in this delete.
     cascades: Vec<bool>,
 }
@@ -26,6 +28,7 @@ impl Walk {
             by: vec![None; tables],
             reached: vec![root],
             longest: vec![None; tables],
+            chains: vec![0; tables],
             cascades: vec![false; net.links.len()],
         };
         walk.depth[root] = Some(0);
@@ -51,12 +54,14 @@ impl Walk {
         let mut free = if waits_for[root] == 0 { vec![root] } else { Vec::new() };
         if !free.is_empty() {
             walk.longest[root] = Some(0);
+            walk.chains[root] = 1;
         }
         let mut best = vec![0usize; tables];
         while let Some(table) = free.pop() {
             for &i in net.below[table].iter().filter(|&&i| walk.cascades[i]) {
                 let child = net.links[i].child;
                 best[child] = best[child].max(best[table] + 1);
+                walk.chains[child] = walk.chains[child].saturating_add(walk.chains[table]);
                 waits_for[child] -= 1;
                 if waits_for[child] == 0 {
                     walk.longest[child] = Some(best[child]);
@@ -89,16 +94,20 @@ impl Walk {
 
     /// Tells whether rows of `to` can go because a row of `from` does, or are rows of the same table.
     pub fn leads(&self, net: &Net<'_>, from: usize, to: usize) -> bool {
-        let mut seen = vec![from];
-        let mut next = 0;
-        while let Some(&table) = seen.get(next) {
-            next += 1;
-            if table == to {
-                return self.loses_rows(from);
-            }
+        if from == to || !self.loses_rows(from) || !self.loses_rows(to) {
+            return from == to && self.loses_rows(from);
+        }
+        let mut seen = vec![false; net.tables.len()];
+        seen[from] = true;
+        let mut open = vec![from];
+        while let Some(table) = open.pop() {
             for &i in net.below[table].iter().filter(|&&i| self.cascades[i]) {
-                if !seen.contains(&net.links[i].child) {
-                    seen.push(net.links[i].child);
+                let child = net.links[i].child;
+                if child == to {
+                    return true;
+                }
+                if !std::mem::replace(&mut seen[child], true) {
+                    open.push(child);
                 }
             }
         }
@@ -117,9 +126,13 @@ impl Walk {
         path
     }
 
-    /// Returns every chain of cascades to a table, or `None` if there are more than `limit`.
+    /// Returns every chain of cascades to a table; `None` if there are more than `limit`, or if chains run in a circle there.
     pub fn paths(&self, net: &Net<'_>, table: usize, limit: usize) -> Option<Vec<Vec<usize>>> {
         self.longest[table]?;
+        // Counted beforehand, so that nothing is spent on chains that are too many.
+        if self.chains[table] > limit {
+            return None;
+        }
         let mut done = Vec::new();
         let mut open = vec![(table, Vec::new())];
         while let Some((at, path)) = open.pop() {
@@ -130,9 +143,6 @@ impl Walk {
                 let mut longer = path.clone();
                 longer.push(i);
                 open.push((net.links[i].parent, longer));
-            }
-            if done.len() + open.len() > limit {
-                return None;
             }
         }
         done.sort_by(|a: &Vec<usize>, b| (a.len(), a).cmp(&(b.len(), b)));
