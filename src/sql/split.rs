@@ -267,7 +267,9 @@ impl<'s> Splitter<'s> {
     }
 
     fn ends_here(&mut self) -> bool {
-        if self.delimiter.is_some() || self.held {
+        // goose sends what stands between its marks at once, and most put a whole migration there; only MySQL's bodies are
+        // told from what follows them by where they end.
+        if self.delimiter.is_some() || self.held && self.mysql && self.body.possible && self.is_routine() {
             return false;
         }
         // `END` before the semicolon has closed its body; a body that is still open goes on.
@@ -388,6 +390,16 @@ mod tests {
         assert_eq!(unended("COPY t FROM stdin;\n1\n\\.x\nCREATE TABLE u (a int);\n"), [true]);
         assert_eq!(unended("COPY t FROM stdin;\r\n1\r\n\\.\r\nSELECT 1;"), [false, false]);
         assert_eq!(unended("SELECT 1;\nCOPY t FROM stdin;\n"), [false, false]);
+    }
+
+    #[test]
+    fn what_goose_sends_at_once_may_be_several_statements() {
+        let sql = "-- +goose Up\n-- +goose StatementBegin\nCREATE TABLE a (b int);\nCREATE FUNCTION f() RETURNS void LANGUAGE \
+                   plpgsql AS $$ BEGIN PERFORM 1; END $$;\nALTER TABLE a ADD c int;\n-- +goose StatementEnd\nSELECT 1;";
+        assert_eq!(pieces(Engine::Postgres, sql).len(), 4);
+        let sql = "-- +goose StatementBegin\nCREATE PROCEDURE p() l: LOOP SELECT 1; LEAVE l; END LOOP;\n-- +goose StatementEnd\n\
+                   -- +goose StatementBegin\nCREATE TABLE a (b int); DROP TABLE a;\n-- +goose StatementEnd";
+        assert_eq!(pieces(Engine::Mysql, sql).len(), 3);
     }
 
     #[test]
