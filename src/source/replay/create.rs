@@ -87,6 +87,11 @@ impl Replay {
         if self.engine == Engine::Sqlite {
             sqlite_finish(&mut table);
         }
+        // It is kept as long as its history.
+        table.columns.shrink_to_fit();
+        table.indexes.shrink_to_fit();
+        table.foreign_keys.shrink_to_fit();
+        table.checks.shrink_to_fit();
         (table, origins)
     }
 

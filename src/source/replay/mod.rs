@@ -209,7 +209,9 @@ impl Replay {
             self.path = path;
         }
         watch.step(&self.schema, &self.step);
-        let step = std::mem::replace(&mut self.step, Self::new(self.engine).step);
+        let mut step = std::mem::replace(&mut self.step, Self::new(self.engine).step);
+        // A list that grows has room for four at once, and most hold one.
+        step.changes.shrink_to_fit();
         self.history.steps.push(step);
     }
 

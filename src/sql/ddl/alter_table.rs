@@ -35,6 +35,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Command> {
             cursor.pass();
         }
     }
+    actions.shrink_to_fit();
     Some(Command::AlterTable { table, if_exists, actions })
 }
 

@@ -396,6 +396,7 @@ fn key_columns(cursor: &mut Cursor<'_>) -> (Vec<crate::sql::ast::Ident>, bool) {
         cursor.eat_punctuation(',');
     }
     cursor.eat_punctuation(')');
+    columns.shrink_to_fit();
     (columns, temporal)
 }
 

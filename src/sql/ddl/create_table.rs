@@ -34,6 +34,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>, mut made: CreateTable) -> Option<Cre
         cursor.eat_punctuation(')');
     }
     options(cursor, &mut made);
+    made.columns.shrink_to_fit();
+    made.constraints.shrink_to_fit();
     Some(made)
 }
 
@@ -128,6 +130,7 @@ pub(super) fn column(cursor: &mut Cursor<'_>, untyped: bool) -> Option<ColumnDef
             }
         }
     }
+    made.constraints.shrink_to_fit();
     made.span = cursor.since(start);
     Some(made)
 }

@@ -82,6 +82,7 @@ pub(super) fn parts(cursor: &mut Cursor<'_>) -> (Vec<IndexPart>, bool) {
         }
     }
     cursor.eat_punctuation(')');
+    parts.shrink_to_fit();
     (parts, autoincrement)
 }
 

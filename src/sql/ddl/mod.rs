@@ -47,6 +47,7 @@ pub(super) fn statement(engine: Engine, text: &str, tokens: &[Token], piece: &Pi
     if piece.rows_without_end {
         cursor.skipped.push(Skipped { span: piece.span, within: Skipped::ROWS });
     }
+    commands.shrink_to_fit();
     Statement { span: piece.span, commands, skipped: cursor.skipped, comments_from: piece.comments_from }
 }
 
