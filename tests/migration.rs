@@ -7,6 +7,7 @@ use std::fs;
 
 use referee::engine::SessionOptions;
 use referee::migration::{Folder, Options, TOOLS, find, write};
+use referee::plan::Plan;
 use referee::schema::Engine;
 use referee::source::Source;
 use tempfile::TempDir;
@@ -15,6 +16,8 @@ use tempfile::TempDir;
 mod database;
 #[path = "migration/lint_fix.rs"]
 mod lint_fix;
+#[path = "migration/orphans.rs"]
+mod orphans;
 #[path = "migration/runner.rs"]
 mod runner;
 mod support;
@@ -34,11 +37,15 @@ struct Written {
 
 impl Written {
     fn new(tool: &str, database: &Database) -> Self {
+        Self::of(tool, database, &plan(database))
+    }
+
+    fn of(tool: &str, database: &Database, plan: &Plan) -> Self {
         let first = first(tool, database.engine, schema_sql(database.engine));
         let options =
             Options { name: "mend_references".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
         let there = Folder { files: first.clone() };
-        let output = write(&plan(database), find(runner::real(tool)).unwrap(), &there, &options)
+        let output = write(plan, find(runner::real(tool)).unwrap(), &there, &options)
             .unwrap_or_else(|e| panic!("{tool}, {:?}: {e}", database.engine));
         let folder = TempDir::new().unwrap();
         let put = |path: &str, text: &str, replaces: bool| {
@@ -120,7 +127,7 @@ fn round_trip(tool: &str, engine: Engine) {
 }
 
 /// The folder is read as the tool's, and its migrations lead to the schema that the plan promises.
-fn assert_read_back(tool: &str, database: &Database, written: &Written, plan: &referee::plan::Plan) {
+fn assert_read_back(tool: &str, database: &Database, written: &Written, plan: &Plan) {
     let layout = if tool == "sql" { "golang-migrate" } else { runner::real(tool) };
     let read = |layout: Option<String>| {
         let path = written.folder.path().to_str().unwrap();

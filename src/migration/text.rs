@@ -86,11 +86,14 @@ pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separa
         match hand {
             Hand::Apart => {}
             Hand::Fallback => comment(&mut out.text, "Does nothing where the script to run by hand has been run."),
-            Hand::Needed => comment(
-                &mut out.text,
-                "Done by the script to run by hand, because a table that others refer to cannot be rebuilt inside of a \
-                 transaction; this only makes sure that it has been run.",
-            ),
+            Hand::Needed => {
+                let why = match plan.engine {
+                    Engine::Sqlite => "a table that others refer to cannot be rebuilt inside of a transaction",
+                    _ => "its parts commit by themselves, which is not allowed inside of a transaction",
+                };
+                let text = "this only makes sure that it has been run";
+                comment(&mut out.text, &format!("Done by the script to run by hand, because {why}; {text}."));
+            }
         }
         if let Some(script) = &unit.by_hand {
             if *hand == Hand::Needed && plan.engine == Engine::Sqlite {

@@ -52,9 +52,17 @@ pub(super) enum Hand {
 pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, MigrationError> {
     let mut units: Vec<Unit<'p>> = Vec::new();
     let mut last: Option<(Phase, bool)> = None;
+    // The script by hand runs before any file: what repairs rows for what it does belongs to it.
+    let never = tool.outside(plan.engine) == Outside::Never && plan.engine == Engine::Sqlite;
+    let by_hand = |s: &Step| needs_none(plan.engine, &s.up) && matches!(inside(plan, s, tool), Ok((_, Hand::Needed)));
+    let repairs_by_hand = never && plan.steps.iter().any(by_hand);
     for step in &plan.steps {
         let outside = needs_none(plan.engine, &step.up);
+        let done = step.done.as_deref().filter(|_| repairs_by_hand && step.touches_rows);
         let (here, transaction, hand) = match (outside, tool.outside(plan.engine)) {
+            _ if done.is_some() => {
+                (Cow::Owned(looked_for(plan.engine, step, done.unwrap_or_default())), true, Hand::Needed)
+            }
             (false, _) => (Cow::Borrowed(step), true, Hand::Apart),
             (true, Outside::Never) => {
                 let (step, hand) = inside(plan, step, tool)?;

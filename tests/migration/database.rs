@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use referee::plan::{self, Definitions, Options, Plan};
+use referee::plan::{self, Definitions, Options, OrphanPolicy, Plan};
 use referee::rules::Settings;
 use referee::schema::{Engine, Schema};
 use rusqlite::Connection;
@@ -63,15 +63,19 @@ pub struct Database {
 
 impl Database {
     pub fn new(engine: Engine) -> Self {
+        Self::with(engine, &format!("{}{ROWS}", schema_sql(engine)))
+    }
+
+    /// Makes one of statements.
+    pub fn with(engine: Engine, sql: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let sql = format!("{}{ROWS}", schema_sql(engine));
         let source = if engine == Engine::Sqlite {
             let path: PathBuf = folder.path().join("shop.db");
-            Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+            Connection::open(&path).unwrap().execute_batch(sql).unwrap();
             path.to_str().unwrap().to_string()
         } else {
             let url = postgres::fresh_database();
-            postgres::execute(&url, &sql);
+            postgres::execute(&url, sql);
             url
         };
         Self { engine, source, _folder: folder }
@@ -129,6 +133,11 @@ impl Database {
 
 /// Makes the plan that `referee fix SOURCE --choose projects.lead_id=drop-not-null` shows.
 pub fn plan(database: &Database) -> Plan {
+    plan_with(database, None)
+}
+
+/// The same with `--orphans`.
+pub fn plan_with(database: &Database, orphans: Option<OrphanPolicy>) -> Plan {
     let report = audit(&database.source, Ask { data: true, foreign_keys: Some(true), ..Ask::default() });
     let definitions = (database.engine == Engine::Sqlite).then(|| {
         let mut input = open(&database.source);
@@ -136,7 +145,7 @@ pub fn plan(database: &Database) -> Plan {
     });
     let contradiction = report.findings.iter().any(|f| f.subject.place() == "projects.lead_id" && f.code == "REF201");
     let choose = contradiction.then(|| ("projects.lead_id".to_string(), "drop-not-null".to_string()));
-    let options = Options { choose: choose.into_iter().collect(), lock_timeout: 2000, ..Options::default() };
+    let options = Options { choose: choose.into_iter().collect(), orphans, lock_timeout: 2000, ..Options::default() };
     plan::plan(&plan::Input {
         schema: &report.schema,
         relations: &report.relations,
