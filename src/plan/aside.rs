@@ -5,7 +5,7 @@ use super::bench::{Bench, arrow, short_hash};
 use super::{Guard, OrphanPolicy};
 use crate::orphans::OrphanRows;
 use crate::relations::side;
-use crate::schema::{Column, ForeignKey, Table, TableName};
+use crate::schema::{Column, Engine, ForeignKey, Table, TableName};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
 pub(super) const NAMED: u32 = 6;
@@ -126,13 +126,16 @@ pub(super) fn nulls(bench: &Bench<'_>, table: &Table, column: &str) -> String {
 /// Asks, key by key, for rows that refer to rows without parent, which are about to go: they would go along, be changed or forbid
 /// it, and nothing would bring them back.
 pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows) -> Vec<Guard> {
-    let keys = bench.now.foreign_keys().filter(|(_, k)| k.parent == *table && k.is_active() && !k.temporal);
+    // Keys of this plan come later.
+    let schema = bench.workshop.schema;
+    let keys = schema.foreign_keys().filter(|(_, k)| k.parent == *table && k.is_active() && !k.temporal);
     keys.map(|(other, key)| {
         let pairs = key.columns.iter().zip(&key.parent_columns);
         let equal: Vec<String> = pairs
             .map(|(a, b)| format!("referrer.{} = child.{}", bench.dialect.identifier(a), bench.dialect.identifier(b)))
             .collect();
-        let join = format!(" JOIN {} AS referrer ON {}", bench.name(&other.name), equal.join(" AND "));
+        let itself = if other.name == *table { not_itself(bench, other) } else { String::new() };
+        let join = format!(" JOIN {} AS referrer ON {}{itself}", bench.name(&other.name), equal.join(" AND "));
         Guard {
             sql: counted(bench, "referrer", &key.columns, &rows.source, &join, &rows.condition),
             message: format!(
@@ -144,6 +147,21 @@ pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows)
         }
     })
     .collect()
+}
+
+/// A row that refers to itself goes with itself.
+fn not_itself(bench: &Bench<'_>, table: &Table) -> String {
+    let of = |row: &str, columns: &[&str]| {
+        let columns: Vec<String> = columns.iter().map(|c| format!("{row}.{c}")).collect();
+        format!("({})", columns.join(", "))
+    };
+    let apart = |columns: &[&str]| format!(" AND {} <> {}", of("referrer", columns), of("child", columns));
+    if bench.dialect.engine() == Engine::Postgres {
+        return apart(&["tableoid", "ctid"]);
+    }
+    let quoted: Vec<String> =
+        identity(table, &[]).unwrap_or_default().iter().map(|c| bench.dialect.identifier(c)).collect();
+    if quoted.is_empty() { String::new() } else { apart(&quoted.iter().map(String::as_str).collect::<Vec<_>>()) }
 }
 
 /// Names the triggers that fire when a repair changes rows; empty if none do.

@@ -213,6 +213,44 @@ fn partitions_and_pairs_of_columns_and_trees_are_cleaned() {
     }
 }
 
+/// Nobody counts what only the repair leaves without a parent.
+#[test]
+fn rows_that_lose_their_parent_by_the_repair_go_as_well() {
+    for server in server::servers() {
+        let sql = "
+            CREATE TABLE c_root (id int PRIMARY KEY); INSERT INTO c_root SELECT generate_series(1, 9);
+            CREATE TABLE b_mid (id int PRIMARY KEY, root int); INSERT INTO b_mid SELECT n, n FROM generate_series(1, 10) n;
+            CREATE TABLE a_leaf (id int PRIMARY KEY, mid int); INSERT INTO a_leaf SELECT n, n FROM generate_series(1, 10) n;
+            CREATE TABLE other (id int PRIMARY KEY, root int); INSERT INTO other SELECT n, n FROM generate_series(1, 9) n;";
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+            let (url, before, mut client) = prepared(server, sql);
+            let want = |child: &str, column: &str, parent: &str, orphans: u64| {
+                let foreign_key = ForeignKey::new([column], parent.into(), ["id"]);
+                let change = Change::AddForeignKey { table: child.into(), foreign_key };
+                Wanted { orphans: Some(orphans), ..wanted(vec![change]) }
+            };
+            let all = [
+                want("a_leaf", "mid", "b_mid", 0),
+                want("b_mid", "root", "c_root", 1),
+                want("other", "root", "c_root", 0),
+            ];
+            let made = plan::plan(&before, &all, &options(policy));
+            assert_eq!(made.steps.iter().filter(|s| s.touches_rows).count(), 2, "none for what loses no row");
+            let rows = plan::rows(&mut client, &before);
+            // The keys are not there yet when rows go: they stop nothing.
+            let (cleaning, keys): (Vec<_>, Vec<_>) = made.steps.iter().cloned().partition(|s| s.touches_rows);
+            let made = Made { steps: cleaning.into_iter().chain(keys).collect(), ..made };
+            up(&url, &mut client, &before, &made);
+            let left = "SELECT (SELECT count(*) FROM a_leaf) * 100 + (SELECT count(*) FROM b_mid)";
+            assert_eq!(number(&mut client, left), 909);
+            if policy == OrphanPolicy::Quarantine {
+                undo(&mut client, &made);
+                assert_eq!(plan::rows(&mut client, &before), rows);
+            }
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_cleaned_is_refused_or_stops() {
     for server in server::servers() {
