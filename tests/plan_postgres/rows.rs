@@ -219,7 +219,8 @@ fn rows_that_lose_their_parent_by_the_repair_go_as_well() {
     for server in server::servers() {
         let sql = "
             CREATE TABLE c_root (id int PRIMARY KEY); INSERT INTO c_root SELECT generate_series(1, 9);
-            CREATE TABLE b_mid (id int PRIMARY KEY, root int); INSERT INTO b_mid SELECT n, n FROM generate_series(1, 10) n;
+            CREATE TABLE b_mid (id int PRIMARY KEY, root int, myself int REFERENCES b_mid);
+            INSERT INTO b_mid SELECT n, n, n FROM generate_series(1, 10) n;
             CREATE TABLE a_leaf (id int PRIMARY KEY, mid int); INSERT INTO a_leaf SELECT n, n FROM generate_series(1, 10) n;
             CREATE TABLE other (id int PRIMARY KEY, root int); INSERT INTO other SELECT n, n FROM generate_series(1, 9) n;";
         for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
