@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use referee::apply::{self, ApplyError, Journal, JournalError, Options, Outcome, Watch};
-use referee::engine::{SessionOptions, Writer};
+use referee::engine::{EngineErrorKind, SessionOptions, Writer};
 use referee::findings::Safety;
 use referee::plan::{Blocks, Down, Guard, Held, Lock, Phase, Plan, Script, Step, Transaction};
 use referee::schema::{Engine, Schema};
@@ -319,4 +319,21 @@ fn postgres_waits_for_a_lock_no_longer_than_it_may() {
     other.batch_execute("COMMIT").unwrap();
     assert_eq!(apply::apply(&mut *writer, &plan, &options, &mut journal, &mut ()).unwrap().done, 1);
     assert_eq!(apply::undo(&mut *writer, &plan, &options, &mut ()).unwrap().done, 1);
+}
+
+#[test]
+fn who_may_not_change_a_table_is_told_who_may() {
+    let url = support::postgres::fresh_database();
+    let role = format!("guest_{}", url.split(['/', '?']).nth(3).unwrap());
+    let sql = "CREATE TABLE t (a int); CREATE TABLE theirs (a int); CREATE ROLE guest LOGIN; \
+               GRANT ALL ON t TO guest; ALTER TABLE theirs OWNER TO guest; REVOKE CREATE ON SCHEMA public FROM public;";
+    support::postgres::execute(&url, &sql.replace("guest", &role));
+    let url = url.replace("postgres@", &format!("{role}@"));
+    let mut writer = Source::parse(&url).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap();
+    let hint = |error: referee::engine::EngineError| error.hint.unwrap_or_default();
+    let error = writer.execute("CREATE INDEX ON t (a)").unwrap_err();
+    assert_eq!(error.kind, EngineErrorKind::Permission);
+    assert!(hint(error).contains("only the owner"));
+    let error = writer.execute("CREATE INDEX ON theirs (a)").unwrap_err();
+    assert!(hint(error).contains("CREATE as well"));
 }

@@ -192,7 +192,7 @@ fn explain(error: ApplyError, journal: &Path, width: usize) -> CliError {
         ApplyError::Step { title, error, partly } => {
             let state = match error.kind {
                 EngineErrorKind::Connect => "whether this step was done is seen when the run goes on",
-                _ if partly => "part of this step is done; going on finishes it",
+                _ if partly => "a part of this step may be done; going on finishes it",
                 _ => "this step was taken back as a whole",
             };
             let mut text = format!("a step failed\n  {}\n", fill(&title, "  ", width));

@@ -34,6 +34,15 @@ fn classify(db: &DbError) -> (EngineErrorKind, Option<&'static str>) {
             (EngineErrorKind::Busy, Some("another session holds a lock on the table: run the command again later"))
         }
         "40001" | "40P01" => (EngineErrorKind::Busy, Some("run the command again")),
+        "42501" if message.starts_with("must be owner") => {
+            (EngineErrorKind::Permission, Some("only the owner, or a superuser, changes it: name that user in the URL"))
+        }
+        "42501" if message.contains("for schema") => (
+            EngineErrorKind::Permission,
+            Some(
+                "GRANT USAGE on the schema to this user; to apply a plan, CREATE as well, or name its owner in the URL",
+            ),
+        ),
         "42501" => {
             (EngineErrorKind::Permission, Some("GRANT SELECT on the table, and USAGE on its schema, to this user"))
         }
@@ -42,7 +51,12 @@ fn classify(db: &DbError) -> (EngineErrorKind, Option<&'static str>) {
             EngineErrorKind::Statement,
             Some("a name or value in this database is not UTF-8; SHOW server_encoding tells whether it is SQL_ASCII"),
         ),
-        "25006" => (EngineErrorKind::Statement, Some("referee's sessions only read")),
+        "25006" => (
+            EngineErrorKind::Statement,
+            Some(
+                "referee's sessions only read; one that applies a plan needs a primary server, and default_transaction_read_only off",
+            ),
+        ),
         "42P01" | "42703" | "3F000" => {
             (EngineErrorKind::Gone, Some("the schema changed while it was read: run the command again"))
         }
