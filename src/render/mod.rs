@@ -180,13 +180,14 @@ impl PlanFormat {
     }
 }
 
-/// Writes a plan. `style` matters to [`PlanFormat::Text`] only.
-pub fn plan(format: PlanFormat, source: &str, plan: &Plan, style: &Style) -> String {
+/// Writes a plan. `backup` is the command that copies the database before, where there is one. `style` matters to
+/// [`PlanFormat::Text`] only.
+pub fn plan(format: PlanFormat, source: &str, backup: Option<&str>, plan: &Plan, style: &Style) -> String {
     match format {
-        PlanFormat::Text => self::plan::text::render(source, plan, style),
+        PlanFormat::Text => self::plan::text::render(source, backup, plan, style),
         PlanFormat::Json => self::plan::json::render(source, plan),
-        PlanFormat::Markdown => self::plan::markdown::render(source, plan),
-        PlanFormat::Sql => self::plan::sql::render(source, plan),
+        PlanFormat::Markdown => self::plan::markdown::render(source, backup, plan),
+        PlanFormat::Sql => self::plan::sql::render(source, backup, plan),
     }
 }
 

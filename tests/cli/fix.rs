@@ -6,7 +6,9 @@ use crate::support::Sandbox;
 fn the_plan_fits_a_terminal_and_shows_both_ways_out() {
     let sandbox = Sandbox::with_shop();
     let run = sandbox.run(&["fix", "shop.json", "--no-config"]);
-    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    assert_eq!(run.code, 0, "{}", run.out);
+    assert!(run.err.contains("nothing was changed; --out DIR writes it"), "a document cannot be changed: {}", run.err);
+    assert!(run.out.contains("   undo  DROP INDEX CONCURRENTLY IF EXISTS"), "{}", run.out);
     for line in run.out.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -30,6 +32,24 @@ fn the_plan_fits_a_terminal_and_shows_both_ways_out() {
     let chosen = sandbox.run(&["fix", "shop.json", "--no-config", "--choose", "orders.customer_id=drop-not-null"]);
     assert!(chosen.out.contains("Drop NOT NULL from orders.customer_id"), "{}", chosen.out);
     assert!(!chosen.out.contains("NOT VALID"), "{}", chosen.out);
+}
+
+#[test]
+fn a_copy_of_the_database_is_advised_first() {
+    let sandbox = Sandbox::with_shop();
+    let file = sandbox.path("it's.db");
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch("CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p_id INTEGER REFERENCES p (id));")
+        .unwrap();
+    let run = sandbox.run(&["fix", "it's.db", "--no-config"]);
+    let command = "sqlite3 'it'\\''s.db' \"VACUUM INTO 'before.db'\"";
+    assert!(run.out.contains(command), "{}", run.out);
+    assert!(run.err.contains("--apply carries it out"), "{}", run.err);
+    assert!(sandbox.run(&["fix", "it's.db", "--no-config", "--format", "markdown"]).out.contains(command));
+    assert!(sandbox.run(&["fix", "it's.db", "--no-config", "--format", "sql"]).out.contains(command));
+    let none = sandbox.run(&["fix", "shop.json", "--no-config", "--format", "markdown"]);
+    assert!(!none.out.contains("a copy of the database"), "{}", none.out);
 }
 
 #[test]

@@ -40,7 +40,8 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
             super::fix::make(args, config, input, ui)?.0
         }
     };
-    let shown = render::plan(PlanFormat::Text, &source.label(), &plan, &ui.style);
+    let backup = super::fix::backup(&source, plan.engine);
+    let shown = render::plan(PlanFormat::Text, &source.label(), backup.as_deref(), &plan, &ui.style);
     if args.format == PlanFormat::Text {
         ui.print(&shown)?;
     } else if !args.apply.yes {

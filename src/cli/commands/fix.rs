@@ -11,11 +11,11 @@ use crate::config::{Config, FailOn};
 use crate::fate::{Fates, Options as FateOptions};
 use crate::orphans::ScanOptions;
 use crate::plan::{self, Definitions, Options, Plan};
-use crate::render;
+use crate::render::{self, PlanFormat};
 use crate::rules::{Rule, Settings};
 use crate::schema::Engine;
 use crate::source::history::Migration;
-use crate::source::{History, Input};
+use crate::source::{History, Input, Source};
 
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -26,6 +26,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     // With --out, --layout is about what is written; what is read shows whose it is.
     let reading = Global { layout: global.layout.clone().filter(|_| args.files.out.is_none()), ..global.clone() };
     let input = super::open(&args.source, &reading, ui)?;
+    let is_database = input.session.is_some();
     let (plan, report) = make(args, &config, input, ui)?;
     if let Some(folder) = &args.files.out {
         return super::migration::write(args, folder, &plan, &report, global, ui);
@@ -33,12 +34,32 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let failed = code(&report, FailOn::Never, ui);
     let mut style = ui.style;
     style.colour &= args.output.is_none();
-    let text = render::plan(args.format, &report.source, &plan, &style);
+    let backup = backup(&Source::parse(&args.source)?, plan.engine);
+    let text = render::plan(args.format, &report.source, backup.as_deref(), &plan, &style);
     output::write(ui, args.output.as_deref(), &text)?;
     if let Some(path) = &args.output {
         ui.note(&format!("wrote {}", path.display()));
+    } else if args.format == PlanFormat::Text && !plan.steps.is_empty() {
+        let next = if is_database { "--apply carries it out, " } else { "" };
+        ui.note(&format!("nothing was changed; {next}--out DIR writes it as migrations"));
     }
     Ok(failed)
+}
+
+/// Writes the command that copies a database while it is in use; `None` for CockroachDB, whose copies need a place of their
+/// own, and for files.
+pub(super) fn backup(source: &Source, engine: Engine) -> Option<String> {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    match source {
+        // VACUUM INTO waits for nobody and leaves out free pages (lang_vacuum.html, 2).
+        Source::Sqlite(path) => {
+            Some(format!("sqlite3 {} \"VACUUM INTO 'before.db'\"", quoted(&path.display().to_string())))
+        }
+        Source::Postgres(_) if engine == Engine::Postgres => {
+            Some(format!("pg_dump --format=custom --file=before.dump {}", quoted(&source.label())))
+        }
+        Source::Postgres(_) | Source::Document(_) | Source::Sql(_) => None,
+    }
 }
 
 /// Returns what of an audit's options a repair goes by.

@@ -1,11 +1,11 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
-use super::{heading, lock, promise, rules, safety, statements, summary};
+use super::{heading, lock, promise, rules, safety, sentence, statements, summary};
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
 
 /// Writes the document.
-pub fn render(source: &str, plan: &Plan) -> String {
+pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
     let mut text = format!("# Plan for {}\n\n{}: {}.\n", code(source), plan.engine, summary(plan));
     if !plan.steps.is_empty() {
         text.push_str("\n| # | Step | Safety | Locks |\n|--:|---|---|---|\n");
@@ -24,6 +24,9 @@ pub fn render(source: &str, plan: &Plan) -> String {
                 text.push_str(&format!("\n*{}*: {}.\n", safety(kind), promise(kind)));
             }
         }
+    }
+    if let Some(command) = backup.filter(|_| !plan.steps.is_empty()) {
+        text.push_str(&format!("\nBefore anything else, a copy of the database:\n{}", fenced_as("sh", command)));
     }
     let mut phase = None;
     for (number, step) in plan.steps.iter().enumerate() {
@@ -54,7 +57,7 @@ fn one(number: usize, step: &Step, text: &mut String) {
     text.push_str(&format!("\n### {number}. {}\n\n", plain(&step.title)));
     text.push_str(&format!(
         "{}. ({}; {})\n",
-        plain(step.why.trim_end_matches('.')),
+        plain(sentence(&step.why).trim_end_matches('.')),
         rules(&step.findings),
         code(&step.id)
     ));
@@ -118,8 +121,12 @@ fn statement(sql: &str) -> String {
 
 /// Writes SQL as a block; a fence longer than any in it.
 fn fenced(sql: &str) -> String {
-    let fence = "`".repeat(longest_run(sql).max(2) + 1);
-    format!("\n{fence}sql\n{sql}\n{fence}\n")
+    fenced_as("sql", sql)
+}
+
+fn fenced_as(language: &str, text: &str) -> String {
+    let fence = "`".repeat(longest_run(text).max(2) + 1);
+    format!("\n{fence}{language}\n{text}\n{fence}\n")
 }
 
 fn longest_run(text: &str) -> usize {

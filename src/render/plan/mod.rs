@@ -78,3 +78,9 @@ fn summary(plan: &Plan) -> String {
 fn statements(step: &Step) -> impl Iterator<Item = &String> {
     step.up.before.iter().chain(&step.up.statements).chain(&step.up.after)
 }
+
+/// Writes a reason as a sentence: with a capital letter, except for what is quoted.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -4,10 +4,13 @@ use super::{heading, lock, rules, statements, summary};
 use crate::plan::{Down, Plan, Script, Step, Transaction};
 
 /// Writes the script.
-pub fn render(source: &str, plan: &Plan) -> String {
+pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
     let mut text = format!("-- {} ({}): {}\n", comment(source), plan.engine, summary(plan));
     if plan.steps.iter().any(|s| s.touches_rows) {
-        text.push_str("-- It changes rows: keep a backup.\n");
+        text.push_str("-- It changes rows.\n");
+    }
+    if let Some(command) = backup.filter(|_| !plan.steps.is_empty()) {
+        text.push_str(&format!("-- Keep a copy of the database first: {}\n", comment(command)));
     }
     let mut phase = None;
     for step in &plan.steps {

@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{heading, lock, rules, safety, statements, summary};
+use super::{heading, lock, rules, safety, sentence, statements, summary};
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Refused, Step};
 
@@ -11,13 +11,18 @@ use crate::plan::{Choice, Down, Plan, Refused, Step};
 const GUARD: &str = "_referee_guard";
 
 /// Writes the plan.
-pub fn render(source: &str, plan: &Plan, style: &Style) -> String {
+pub fn render(source: &str, backup: Option<&str>, plan: &Plan, style: &Style) -> String {
     let mut lines = Vec::new();
     let dot = style.dot();
     lines.push(format!("{} {dot} {} {dot} {}", style.bold(&tame(source)), plan.engine, summary(plan)));
     if plan.steps.is_empty() {
         lines.push(String::new());
         lines.push("There is nothing to do.".to_string());
+    }
+    if let Some(command) = backup.filter(|_| !plan.steps.is_empty()) {
+        lines.push(String::new());
+        lines.push("Keep a copy of the database first:".to_string());
+        lines.push(format!("  {}", tame(command)));
     }
     let mut phase = None;
     for (number, step) in plan.steps.iter().enumerate() {
@@ -41,7 +46,7 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
         let start = if i == 0 { &first } else { &indent };
         lines.push(format!("{start}{}", style.bold(&line)));
     }
-    hanging(&format!("{}.", step.why.trim_end_matches('.')), &indent, &indent, style, lines);
+    hanging(&format!("{}.", sentence(&step.why).trim_end_matches('.')), &indent, &indent, style, lines);
     let marked = style.colour(colour(step.safety), safety(step.safety));
     let name = rules(&step.findings);
     lines.push(format!("{indent}{marked}{}", style.dim(&format!(" {} {name}", style.dot()))));
@@ -56,7 +61,9 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
     }
     // What only makes sure that the others do right is for the script, not for a reader.
     let (shown, checks): (Vec<_>, Vec<_>) = statements(step).partition(|s| !s.contains(GUARD));
-    for sql in shown {
+    // What is said twice with only checks between says nothing new.
+    let mut last = None;
+    for sql in shown.into_iter().filter(|sql| last.replace(*sql) != Some(*sql)) {
         let end = if sql.trim_end().ends_with(';') { "" } else { ";" };
         for line in wrap_sql(&format!("{sql}{end}"), style.width.saturating_sub(indent.len() + 2)) {
             lines.push(style.dim(&format!("{indent}  {line}")));
@@ -67,8 +74,31 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
             format!("and {} around them that make sure (--format sql shows all)", count(checks.len(), "statement"));
         hanging(&text, &format!("{indent}  "), &format!("{indent}  "), style, lines);
     }
-    if let Down::Impossible(why) = &step.down {
-        hanging(&format!("Cannot be undone: {why}"), &indent, &indent, style, lines);
+    undo(step, &indent, style, lines);
+}
+
+/// Says how a step is undone: in full if that is one statement.
+fn undo(step: &Step, indent: &str, style: &Style, lines: &mut Vec<String>) {
+    let (first, rest) = (format!("{indent}undo  "), format!("{indent}      "));
+    match &step.down {
+        Down::Impossible(why) => hanging(&format!("Cannot be undone: {why}"), indent, indent, style, lines),
+        Down::Script { script, .. } => {
+            let all: Vec<&String> = script.before.iter().chain(&script.statements).chain(&script.after).collect();
+            match all.as_slice() {
+                [] => {}
+                [one] => {
+                    let room = style.width.saturating_sub(width(&first));
+                    let sql = format!("{};", one.trim_end().trim_end_matches(';'));
+                    for (at, line) in wrap_sql(&sql, room).into_iter().enumerate() {
+                        lines.push(format!("{}{}", if at == 0 { &first } else { &rest }, style.dim(&line)));
+                    }
+                }
+                several => {
+                    let text = format!("{} (--format markdown shows them)", count(several.len(), "statement"));
+                    hanging(&text, &first, &rest, style, lines);
+                }
+            }
+        }
     }
 }
 
