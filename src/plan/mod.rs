@@ -65,15 +65,23 @@ pub fn plan(input: &Input<'_>) -> Plan {
 }
 
 /// Makes the plan with recipes that are given.
-fn plan_by(input: &Input<'_>, recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> Plan {
-    let selected = select::select(input);
+fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made) -> Plan {
     let workshop = Workshop { schema: input.schema, definitions: input.definitions, options: input.options };
-    let made = recipes(&workshop, &selected.wanted);
-    let mut refused = selected.refused;
-    refused.extend(made.refused);
+    let mut selection = select::Selection::new(input);
     let place =
         |reason: &Reason| input.findings.iter().find(|f| select::reason(f) == *reason).map(|f| f.subject.place());
-    let (steps, after) = order::order(input.schema, made.steps, &mut refused);
+    let (selected, mut refused, steps, after) = loop {
+        let selected = selection.choose();
+        let made = recipes(&workshop, &selected.wanted);
+        let mut refused = made.refused;
+        let (steps, after) = order::order(input.schema, made.steps, &mut refused);
+        // Without what is refused the rest may bring what the whole would not have: it is chosen and judged anew.
+        if !selection.refuse(&refused, &after) {
+            refused.extend(selected.refused.iter().cloned());
+            refused.extend(selection.brought(&after));
+            break (selected, refused, steps, after);
+        }
+    };
     for entry in &mut refused {
         // A finding is named as the audit names it, whoever refuses it.
         entry.subject = place(&entry.reason).unwrap_or_else(|| std::mem::take(&mut entry.subject));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Identity, after, check, identity, relations};
 use super::merge::{Group, Merge};
-use super::trial::Trial;
+use super::trial::{Trial, culprits as culprits_of};
 use super::ways::{automatic, by_user, can_be_null, options};
 use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
 use crate::change::Change;
@@ -28,46 +28,163 @@ pub(super) struct Selected {
 /// So often what a repair brings is looked at again.
 const ROUNDS: usize = 16;
 
-pub(super) fn select(input: &Input<'_>) -> Selected {
-    let base = check(input, input.schema, input.relations);
-    let known: BTreeSet<Identity<'_>> = base.iter().map(identity).collect();
-    let selector = Selector { input, base: &base, orphans: orphans(input) };
-    let mut extra: Vec<Finding> = Vec::new();
-    let mut banned: Vec<(Finding, String)> = Vec::new();
-    let mut trial = selector.trial(&extra, &banned);
-    for _ in 0..ROUNDS {
-        let new: Vec<Finding> = trial.found.iter().filter(|f| !known.contains(&identity(f))).cloned().collect();
-        // What can be mended is; only then is a repair given up for what it brings.
-        let fresh = |f: &&Finding| !extra.contains(f) && !banned.iter().any(|(b, _)| b == *f);
-        let mendable: Vec<Finding> =
-            new.iter().filter(fresh).filter(|f| automatic(&options(input, f), input).is_some()).cloned().collect();
-        let before = (extra.len(), banned.len());
-        extra.extend(mendable.iter().cloned());
-        if mendable.is_empty() {
-            for finding in &new {
-                let why = format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message);
-                let culprits = trial.culprits(finding);
-                // Keys of other tables make a key the odd one out: no reason to give them up, but it is told.
-                if culprits.is_empty() && !extra.contains(finding) {
-                    extra.push(finding.clone());
-                }
-                for culprit in culprits {
-                    if !banned.iter().any(|(b, _)| *b == culprit) {
-                        banned.push((culprit, why.clone()));
-                    }
+/// The choice of repairs, made again as long as a recipe refuses some of them: what is left is a plan of its own, and judged so.
+pub(super) struct Selection<'a, 'i> {
+    input: &'a Input<'i>,
+    /// What the rules say of the schema as it is.
+    base: Vec<Finding>,
+    orphans: BTreeMap<OrphanKey, u64>,
+    /// The findings whose repair a recipe refuses, and why.
+    banned: Vec<(Finding, String)>,
+    /// The findings that the last choice repairs, and how.
+    repaired: Vec<(Finding, Vec<Change>)>,
+}
+
+impl<'a, 'i> Selection<'a, 'i> {
+    pub fn new(input: &'a Input<'i>) -> Self {
+        let base = check(input, input.schema, input.relations);
+        Self { input, base, orphans: orphans(input), banned: Vec::new(), repaired: Vec::new() }
+    }
+
+    /// Chooses, without what has been refused.
+    pub fn choose(&mut self) -> Selected {
+        let known: BTreeSet<Identity<'_>> = self.base.iter().map(identity).collect();
+        let selector = Selector { input: self.input, base: &self.base, orphans: &self.orphans };
+        let mut banned = self.banned.clone();
+        let trial = loop {
+            let trial = self.mended(&selector, &known, &banned);
+            let culprits = self.culprits(&trial.repaired, &trial.found, &banned);
+            if culprits.is_empty() {
+                break trial;
+            }
+            // What only their repairs brought along is looked for anew.
+            banned.extend(culprits);
+        };
+        self.repaired.clone_from(&trial.repaired);
+        trial.finish(self.input, &known)
+    }
+
+    /// Returns the findings whose repair brings what was not there before, and what that is.
+    fn culprits(
+        &self,
+        repaired: &[(Finding, Vec<Change>)],
+        found: &[Finding],
+        banned: &[(Finding, String)],
+    ) -> Vec<(Finding, String)> {
+        let known: BTreeSet<Identity<'_>> = self.base.iter().map(identity).collect();
+        let mut culprits: Vec<(Finding, String)> = Vec::new();
+        for finding in found.iter().filter(|f| !known.contains(&identity(f))) {
+            let why = format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message);
+            for culprit in culprits_of(repaired, finding) {
+                if !banned.iter().chain(&culprits).any(|(b, _)| *b == culprit) {
+                    culprits.push((culprit, why.clone()));
                 }
             }
         }
-        if before == (extra.len(), banned.len()) {
-            break;
-        }
-        trial = selector.trial(&extra, &banned);
+        culprits
     }
-    let guessed = selector.guessed(&trial, &known);
-    let mut selected = trial.finish(input, &known);
-    selected.refused.extend(guessed);
-    selected
+
+    /// Tries a choice, and mends what it brings along: only what cannot be mended lets a repair be given up.
+    fn mended(
+        &self,
+        selector: &Selector<'_, '_>,
+        known: &BTreeSet<Identity<'_>>,
+        banned: &[(Finding, String)],
+    ) -> Trial {
+        let mut extra: Vec<Finding> = Vec::new();
+        let mut trial = selector.trial(&extra, banned);
+        for _ in 0..ROUNDS {
+            let new = trial.found.iter().filter(|f| !known.contains(&identity(f)));
+            let fresh = |f: &&Finding| !extra.contains(f) && !banned.iter().any(|(b, _)| b == *f);
+            let can = |f: &&Finding| automatic(&options(self.input, f), self.input).is_some();
+            let mendable: Vec<Finding> = new.filter(fresh).filter(can).cloned().collect();
+            if mendable.is_empty() {
+                break;
+            }
+            extra.extend(mendable);
+            trial = selector.trial(&extra, banned);
+        }
+        trial
+    }
+
+    /// Takes in what recipes refuse, and the schema that their steps lead to; tells whether there is something to choose anew.
+    ///
+    /// The steps may come to another schema than the choice: a key that is made anew acts after all that were there.
+    pub fn refuse(&mut self, refused: &[Refused], after: &Schema) -> bool {
+        let before = self.banned.len();
+        for one in refused {
+            // What only went along with a repair may still have one of its own.
+            for (finding, _) in self.repaired.iter().filter(|(f, _)| reason(f) == one.reason) {
+                if !self.banned.iter().any(|(b, _)| b == finding) {
+                    self.banned.push((finding.clone(), one.why.clone()));
+                }
+            }
+        }
+        if self.banned.len() == before {
+            let found = self.new_in(check(self.input, after, &relations(self.input, after)));
+            let culprits = self.culprits(&self.repaired, &found, &self.banned);
+            self.banned.extend(culprits);
+        }
+        self.banned.len() > before
+    }
+
+    /// Returns what was not there before. A key that had no name has one afterwards: the place and the rule tell.
+    fn new_in(&self, mut found: Vec<Finding>) -> Vec<Finding> {
+        let known: BTreeSet<(&str, &str)> = self.base.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
+        found.retain(|f| !known.contains(&(f.rule, f.fingerprint.as_str())));
+        found
+    }
+
+    /// Returns what the plan brings and does not mend: nobody's repair is given up for it, but it is told beforehand.
+    pub fn brought(&self, after: &Schema) -> Vec<Refused> {
+        let input = self.input;
+        let selector = Selector { input, base: &self.base, orphans: &self.orphans };
+        let found = self.new_in(check(input, after, &relations(input, after)));
+        let told =
+            |finding: &Finding, why: String| Refused { reason: reason(finding), subject: finding.subject.place(), why };
+        let mut brought: Vec<Refused> = Vec::new();
+        for finding in &found {
+            let what = match selector.pick(finding, &mut Vec::new()) {
+                Ok(_) => "Run `referee fix` again afterwards.".to_string(),
+                Err(why) => why,
+            };
+            brought.push(told(finding, format!("It comes with this plan: {}. {what}", finding.message)));
+        }
+        let likely = self.new_in(self.likely(after));
+        for finding in likely.iter().filter(|f| !found.iter().any(|k| identity(k) == identity(f))) {
+            let why = format!(
+                "What this plan declares makes it likely: {}. Run `referee fix` again afterwards.",
+                finding.message
+            );
+            brought.push(told(finding, why));
+        }
+        brought
+    }
+
+    /// Returns what the rules say once the relations count that only the keys of a plan make likely: their neighbours are
+    /// declared then. They are not planned, as nobody has looked at their rows.
+    fn likely(&self, after: &Schema) -> Vec<Finding> {
+        let input = self.input;
+        let adds_keys = self.repaired.iter().flat_map(|(_, c)| c).any(|c| matches!(c, Change::AddForeignKey { .. }));
+        if !adds_keys || !input.findings.iter().any(|f| f.rule == UNDECLARED) {
+            return Vec::new();
+        }
+        let mut all = relations(input, after).relations().to_vec();
+        let mut told = infer::infer(after, &all, input.threshold);
+        // What names told before was known, or was decided against: by the rows, by the user.
+        let declared = |r: &&Relation| r.is_declared();
+        let known: Vec<Relation> = input.relations.relations().iter().filter(declared).cloned().collect();
+        let before = infer::infer(input.schema, &known, input.threshold);
+        told.retain(|r| !before.iter().any(|b| b.child == r.child && b.columns == r.columns && b.parent == r.parent));
+        if told.is_empty() {
+            return Vec::new();
+        }
+        all.extend(told);
+        check(input, after, &Graph::from_relations(after, all))
+    }
 }
+
+const UNDECLARED: &str = "undeclared-foreign-key";
 
 type OrphanKey = (TableName, Vec<String>, TableName);
 
@@ -106,7 +223,7 @@ struct Left<'f> {
 struct Selector<'a, 'i> {
     input: &'a Input<'i>,
     base: &'a [Finding],
-    orphans: BTreeMap<OrphanKey, u64>,
+    orphans: &'a BTreeMap<OrphanKey, u64>,
 }
 
 impl Selector<'_, '_> {
@@ -122,10 +239,6 @@ impl Selector<'_, '_> {
             }
             match self.pick(finding, &mut choices) {
                 Ok(pick) => picks.push(pick),
-                Err(why) if extra.contains(finding) => {
-                    let why = format!("It comes with this plan: {}. {why}", finding.message);
-                    left.push(Left { finding, why });
-                }
                 Err(why) => left.push(Left { finding, why }),
             }
         }
@@ -159,38 +272,6 @@ impl Selector<'_, '_> {
             .collect();
         let left = left.into_iter().map(|l| (l.finding.clone(), l.why)).collect();
         Trial { wanted, choices, refused, repaired, left, found }
-    }
-
-    /// Returns the relations that only the keys of a plan make likely: its neighbours are declared then. They are told and not
-    /// planned, as nobody has looked at their rows.
-    fn guessed(&self, trial: &Trial, known: &BTreeSet<Identity<'_>>) -> Vec<Refused> {
-        let input = self.input;
-        let adds_keys = trial.wanted.iter().flat_map(|w| &w.changes).any(|c| matches!(c, Change::AddForeignKey { .. }));
-        if !adds_keys || !input.findings.iter().any(|f| f.rule == UNDECLARED) {
-            return Vec::new();
-        }
-        let after = after(input.schema, &trial.wanted);
-        let mut all = relations(input, &after).relations().to_vec();
-        let mut told = infer::infer(&after, &all, input.threshold);
-        if told.is_empty() {
-            return Vec::new();
-        }
-        // What names told before was known, or was decided against: by the rows, by the user.
-        let declared = |r: &&Relation| r.is_declared();
-        let known_before: Vec<Relation> = input.relations.relations().iter().filter(declared).cloned().collect();
-        let before = infer::infer(input.schema, &known_before, input.threshold);
-        told.retain(|r| !before.iter().any(|b| b.child == r.child && b.columns == r.columns && b.parent == r.parent));
-        all.extend(told);
-        let found = check(input, &after, &Graph::from_relations(&after, all));
-        let new = found
-            .into_iter()
-            .filter(|f| !known.contains(&identity(f)) && !trial.found.iter().any(|t| identity(t) == identity(f)));
-        new.map(|f| Refused {
-            reason: reason(&f),
-            subject: f.subject.place(),
-            why: format!("What this plan declares makes it likely: {}. Run `referee fix` again afterwards.", f.message),
-        })
-        .collect()
     }
 
     /// Chooses the way to mend a finding; says why there is none.
@@ -370,8 +451,6 @@ impl Selector<'_, '_> {
         }
     }
 }
-
-const UNDECLARED: &str = "undeclared-foreign-key";
 
 const ORPHANS: &str =
     "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";

@@ -79,6 +79,8 @@ struct Case {
     configured: Vec<crate::relations::ConfiguredRelation>,
     definitions: Option<Definitions>,
     recipes: fn(&Workshop<'_>, &[Wanted]) -> Made,
+    /// Which of what is wanted the recipes refuse, for no reason: told by a number.
+    refuses: Option<u64>,
 }
 
 impl Case {
@@ -92,6 +94,7 @@ impl Case {
             configured: Vec::new(),
             definitions: None,
             recipes: simulator,
+            refuses: None,
         }
     }
 
@@ -125,7 +128,20 @@ impl Case {
             definitions: self.definitions.as_ref(),
             options,
         };
-        plan_by(&input, self.recipes)
+        plan_by(&input, |workshop, wanted| {
+            let refuses = |want: &Wanted| self.refuses.is_some_and(|seed| refuses(seed, want));
+            let kept: Vec<Wanted> = wanted.iter().filter(|w| !refuses(w)).cloned().collect();
+            let mut made = (self.recipes)(workshop, &kept);
+            for want in wanted.iter().filter(|w| refuses(w)) {
+                let one = |reason: &Reason| Refused {
+                    reason: reason.clone(),
+                    subject: want.title.clone(),
+                    why: "The dice say no.".into(),
+                };
+                made.refused.extend(want.findings.iter().map(one));
+            }
+            made
+        })
     }
 
     /// What every plan must be, whatever the schema.
@@ -182,6 +198,14 @@ impl Case {
     }
 }
 
+/// Throws dice for what is wanted, by its changes: the same every time.
+fn refuses(seed: u64, want: &Wanted) -> bool {
+    let text = serde_json::to_string(&want.changes).unwrap();
+    let hash =
+        text.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    (hash >> 32) % 3 == 0
+}
+
 /// The examples of the rules' pages that find something, read as SQL.
 fn examples() -> Vec<(String, Case)> {
     let mut cases = Vec::new();
@@ -233,6 +257,7 @@ fn examples() -> Vec<(String, Case)> {
                                 configured,
                                 definitions,
                                 recipes: simulator,
+                                refuses: None,
                             };
                             cases.push((format!("{} {info}", rule.meta.name), case));
                         }
@@ -397,15 +422,18 @@ proptest! {
         engine in prop_oneof![Just(Engine::Postgres), Just(Engine::Sqlite), Just(Engine::Cockroach)],
         manual in any::<bool>(),
         demanded in prop_oneof![3 => Just(""), 1 => Just("CASCADE"), 1 => Just("SET NULL"), 1 => Just("RESTRICT")],
+        seed in any::<u64>(),
     ) {
         let mut case = Case::of(random(engine, &tables));
         if !demanded.is_empty() {
             case.settings.policies = policy(&format!("[[policy]]\nparent = \"users\"\non_delete = \"{demanded}\"\n"));
         }
         for recipes in [simulator, recipes] {
-            case.recipes = recipes;
-            let result = case.holds(&Options { manual, ..Options::default() });
-            prop_assert!(result.is_ok(), "{}", result.unwrap_err());
+            for refuses in [None, Some(seed)] {
+                (case.recipes, case.refuses) = (recipes, refuses);
+                let result = case.holds(&Options { manual, ..Options::default() });
+                prop_assert!(result.is_ok(), "{}", result.unwrap_err());
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Choice, Input, Refused, Wanted};
 use crate::change::Change;
 use crate::findings::Finding;
 use crate::rules;
+use crate::schema::ForeignKey;
 
 /// One choice of repairs, tried on the schema.
 pub(super) struct Trial {
@@ -24,41 +25,10 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Returns the findings whose repair brings another finding: those that change the same key, else the same table.
-    pub fn culprits(&self, brought: &Finding) -> Vec<Finding> {
-        let columns = &brought.subject.columns;
-        let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Finding> {
-            self.repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| f.clone()).collect()
-        };
-        let Some(table) = &brought.subject.table else {
-            return of(&|c| matches!(c, Change::DropForeignKey { .. }));
-        };
-        let same_key = |change: &Change| match change {
-            _ if change.table() != table => false,
-            Change::AddForeignKey { foreign_key: key, .. }
-            | Change::ReplaceForeignKey { new: key, .. }
-            | Change::AlterForeignKey { new: key, .. }
-            | Change::ValidateForeignKey { foreign_key: key, .. }
-            | Change::DropForeignKey { foreign_key: key, .. } => key.columns == *columns,
-            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
-                columns.contains(column)
-            }
-            _ => false,
-        };
-        let near = of(&same_key);
-        // An index makes no other key wrong.
-        let other = |change: &Change| change.table() == table && !matches!(change, Change::AddIndex { .. });
-        if near.is_empty() { of(&other) } else { near }
-    }
-
     /// Gives the findings that have no repair of their own to the repair that mends them as well, and refuses the rest.
     pub fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
         let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
         for (finding, why) in &self.left {
-            // It came with a repair that was given up since.
-            if !input.findings.contains(finding) && !remains.contains(&identity(finding)) {
-                continue;
-            }
             let rule = rules::find(finding.rule);
             let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
             let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
@@ -72,6 +42,8 @@ impl Trial {
                     wanted.findings.sort();
                     wanted.findings.dedup();
                 }
+                // What a repair brought that was given up is not there.
+                None if !input.findings.contains(finding) => {}
                 None => self.refused.push(Refused {
                     reason: reason(finding),
                     subject: finding.subject.place(),
@@ -80,6 +52,41 @@ impl Trial {
             }
         }
         Selected { wanted: self.wanted, choices: self.choices, refused: self.refused }
+    }
+}
+
+/// Returns the findings whose repair brings another finding: those that change the same key, else the same table. A key can also
+/// become the odd one out by keys of other tables: that is no reason to give these up.
+pub(super) fn culprits(repaired: &[(Finding, Vec<Change>)], brought: &Finding) -> Vec<Finding> {
+    let columns = &brought.subject.columns;
+    let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Finding> {
+        repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| f.clone()).collect()
+    };
+    let Some(table) = &brought.subject.table else {
+        return of(&|c| matches!(c, Change::DropForeignKey { .. }));
+    };
+    let same_key = |change: &Change| match change {
+        _ if change.table() != table => false,
+        Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
+            columns.contains(column)
+        }
+        _ => key_of(change).is_some_and(|key| key.columns == *columns),
+    };
+    // An index makes no other key wrong.
+    let same_table = |change: &Change| change.table() == table && !matches!(change, Change::AddIndex { .. });
+    let near = of(&same_key);
+    if near.is_empty() { of(&same_table) } else { near }
+}
+
+/// Returns the key that a change makes, changes or drops.
+fn key_of(change: &Change) -> Option<&ForeignKey> {
+    match change {
+        Change::AddForeignKey { foreign_key: key, .. }
+        | Change::ReplaceForeignKey { new: key, .. }
+        | Change::AlterForeignKey { new: key, .. }
+        | Change::ValidateForeignKey { foreign_key: key, .. }
+        | Change::DropForeignKey { foreign_key: key, .. } => Some(key),
+        _ => None,
     }
 }
 
