@@ -216,13 +216,32 @@ fn ddl_in_the_body_of_a_routine_is_noted() {
     assert_eq!(
         noted(
             Engine::Mysql,
-            "DELIMITER //\nCREATE DEFINER=`a`@`b` PROCEDURE p() BEGIN DECLARE CONTINUE HANDLER FOR 1060 BEGIN END; ALTER TABLE t \
-             ADD a int; IF x THEN DROP TABLE u; END IF; PREPARE s FROM 'CREATE TABLE v (a int)'; END//\nDELIMITER ;\nCALL p();"
+            "DELIMITER //\nCREATE FUNCTION f() RETURNS int BEGIN DROP TABLE u; END//\n\
+             CREATE PROCEDURE q() BEGIN SET @s = CONCAT('DROP TABLE ', @t); END//"
         ),
-        [routine("ALTER TABLE t ADD a int"), routine("DROP TABLE u"), routine("'CREATE TABLE v (a int)'")]
+        [routine("DROP TABLE u"), routine("'DROP TABLE '")]
     );
     assert_eq!(
         noted(Engine::Sqlite, "CREATE TABLE function (event int); CREATE VIEW f AS SELECT event FROM function"),
         []
     );
+}
+
+#[test]
+fn a_procedure_has_the_ddl_of_its_body() {
+    let sql = "CREATE DEFINER=`a`@`b` PROCEDURE IF NOT EXISTS p(IN tab VARCHAR(64), OUT x decimal(1, 2)) BEGIN DECLARE CONTINUE \
+               HANDLER FOR 1060 BEGIN END; ALTER TABLE t ADD a int; IF x THEN SET @q = CONCAT('DROP TABLE ', TAB, ';'); END IF; \
+               PREPARE s FROM 'CREATE TABLE v (a int)'; END; CALL `p`('it''s', NULL)";
+    let statements = read(Engine::Mysql, sql);
+    let (Command::CreateRoutine(made), Command::Call { name, arguments }) =
+        (&statements[0].commands[0].command, &statements[1].commands[0].command)
+    else {
+        panic!("{statements:?}")
+    };
+    assert_eq!((made.name.name.as_str(), name.name.as_str()), ("p", "p"));
+    assert_eq!(made.parameters, ["tab", "x"]);
+    let ddl: Vec<&str> = made.ddl.iter().map(|d| d.span().of(sql)).collect();
+    assert_eq!(ddl, ["ALTER TABLE t ADD a int", "'DROP TABLE '", "'CREATE TABLE v (a int)'"]);
+    assert_eq!(made.ddl[1].filled(arguments).as_deref(), Some("DROP TABLE it's;"));
+    assert_eq!(made.ddl[2].filled(&[]).as_deref(), Some("CREATE TABLE v (a int)"));
 }

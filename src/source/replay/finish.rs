@@ -12,6 +12,9 @@ impl Replay {
         if self.engine == Engine::Sqlite {
             self.resolve_parents();
         }
+        let routines = std::mem::take(&mut self.routines);
+        self.note_uncalled(routines.into_values());
+        self.history.skipped.sort_by_key(|s| s.at);
         self.number_keys();
         self.schema.sort();
         (self.schema, self.history)

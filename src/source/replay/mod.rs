@@ -13,6 +13,7 @@ mod indexes;
 mod objects;
 mod order;
 mod origin;
+mod routines;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +124,10 @@ pub(super) struct Replay {
     of_table: BTreeSet<u32>,
     /// The keys of partitions that became parts of a key of their table: one that is detached has them again.
     taken: BTreeMap<TableName, Vec<ForeignKey>>,
+    /// MySQL: procedures that change tables, by name in lower case.
+    routines: BTreeMap<String, routines::Known>,
+    /// What stands in the place of every span, while what is carried out stands elsewhere.
+    instead: Option<Span>,
     /// When each table was made.
     made: BTreeMap<TableName, u32>,
     next: u32,
@@ -164,6 +169,8 @@ impl Replay {
             of_query: BTreeSet::new(),
             of_table: BTreeSet::new(),
             taken: BTreeMap::new(),
+            routines: BTreeMap::new(),
+            instead: None,
             made: BTreeMap::new(),
             next: 0,
             in_transaction: false,
@@ -233,12 +240,14 @@ impl Replay {
                     self.drop_index(table.as_ref(), index, *if_exists, *cascade, span, watch);
                 }
             }
+            Command::CreateRoutine(routine) => self.create_routine(routine),
+            Command::Call { name, arguments } => self.call(name, arguments, span, watch),
             other => self.object(other, span, watch),
         }
     }
 
     fn place(&self, span: Span) -> Place {
-        Place { file: self.step.file, span }
+        Place { file: self.step.file, span: self.instead.unwrap_or(span) }
     }
 
     /// Makes a change; a change that does not fit becomes a conflict. Tells whether it was made.
@@ -247,7 +256,7 @@ impl Replay {
     }
 
     fn make_with(&mut self, change: Change, span: Span, key: Option<KeyOrigins>, watch: &mut dyn Watch) -> bool {
-        let made = Made { change, span, conditional: self.conditional };
+        let made = Made { change, span: self.instead.unwrap_or(span), conditional: self.conditional };
         watch.change(&self.schema, &self.step, &made);
         let of_partitions = self.keys_of_partitions(&made.change);
         if let Err(error) = made.change.apply_knowing(&mut self.schema, &mut self.kin) {

@@ -63,6 +63,8 @@ impl Replay {
             | Command::Transaction(_)
             | Command::Other(_)
             | Command::CreateTable(_)
+            | Command::CreateRoutine(_)
+            | Command::Call { .. }
             | Command::DropTable { .. }
             | Command::AlterTable { .. }
             | Command::CreateIndex(_)

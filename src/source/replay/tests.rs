@@ -224,3 +224,24 @@ fn a_table_made_of_a_query_is_noted_and_not_contradicted() {
     let conflicts: Vec<&str> = history.conflicts.iter().map(|c| history.text(c.at)).collect();
     assert_eq!((conflicts, history.skipped.len()), (vec!["ALTER COLUMN nothing SET NOT NULL"], 1));
 }
+
+#[test]
+fn what_a_procedure_does_is_done_where_it_is_called() {
+    let base = "CREATE TABLE p (id int PRIMARY KEY);\n\
+                CREATE TABLE c (p_id int, CONSTRAINT f FOREIGN KEY (p_id) REFERENCES p (id));\n\
+                CREATE PROCEDURE drop_key(IN tab TEXT, IN cons TEXT) BEGIN IF EXISTS (SELECT 1) THEN\n\
+                SET @q = CONCAT('ALTER TABLE ', tab, ' DROP FOREIGN KEY ', cons, ';'); PREPARE s FROM @q; END IF; END;\n\
+                CREATE PROCEDURE add_column() BEGIN ALTER TABLE c ADD COLUMN x int; END;\n\
+                CREATE PROCEDURE never() BEGIN DROP TABLE c; END;";
+    let next = "CALL drop_key('c', 'f');\nALTER TABLE c ADD CONSTRAINT f FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE CASCADE;\n\
+                CALL add_column();\nDROP PROCEDURE add_column;\nCALL drop_key('c', @which);";
+    let (schema, history) = run(Engine::Mysql, &[base, next]);
+    let table = schema.table(&"c".into()).unwrap();
+    assert_eq!(table.foreign_keys[0].on_delete, Action::Cascade);
+    assert!(table.column("x").is_some());
+    assert!(history.conflicts.is_empty(), "{:?}", history.conflicts);
+    let skipped: Vec<&str> = history.skipped.iter().map(|s| history.text(s.at)).collect();
+    assert_eq!(skipped, ["DROP TABLE c", "CALL drop_key('c', @which)"]);
+    let declared = history.origins.column(&"c".into(), "x").unwrap().declared;
+    assert_eq!(history.text(declared), "CALL add_column()");
+}

@@ -4,9 +4,11 @@
 
 mod alter;
 mod definition;
+mod routine;
 
 pub use alter::{AlterAction, AlterKind, ColumnPlace, DropKind};
 pub use definition::{ColumnDef, Constraint, ConstraintKind, CreateIndex, CreateTable, KeyClause, Like, References};
+pub use routine::{Part, Routine, RoutineDdl};
 
 /// Bytes of one text: from `start` up to, not including, `end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -268,6 +270,15 @@ pub enum Command {
     },
     /// `CREATE TRIGGER`.
     CreateTrigger(Box<CreateTrigger>),
+    /// `CREATE PROCEDURE` whose body has DDL (MySQL).
+    CreateRoutine(Box<Routine>),
+    /// `CALL`.
+    Call {
+        /// The procedure.
+        name: Name,
+        /// The arguments; `None` for what is no literal.
+        arguments: Vec<Option<String>>,
+    },
     /// `DROP TRIGGER`.
     DropTrigger {
         /// The trigger.

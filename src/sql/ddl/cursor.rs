@@ -48,6 +48,11 @@ impl<'t> Cursor<'t> {
         self.tokens.get(self.at + ahead).copied()
     }
 
+    /// Returns the token at a position.
+    pub fn at(&self, position: usize) -> Option<Token> {
+        self.tokens.get(position).copied()
+    }
+
     pub fn next(&mut self) -> Option<Token> {
         let token = self.peek()?;
         self.at += 1;

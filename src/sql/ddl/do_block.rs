@@ -1,16 +1,14 @@
 //! DDL inside of strings: PostgreSQL's `DO` blocks, and what MySQL prepares (`SET @sql = IF(…, 'ALTER TABLE …', 'DO 0')`).
 //!
 //! Whether it runs is for the code around it to decide, so everything found is conditional. What is put together at run time
-//! (`EXECUTE format(…)`) cannot be read, and is noted as skipped; a literal `EXECUTE '…'` can. What stands in the body of a
-//! function or procedure runs when that is called, which is not known here: it is noted as skipped, too.
-
+//! (`EXECUTE format(…)`) cannot be read, and is noted as skipped; a literal `EXECUTE '…'` can.
 use super::cursor::Cursor;
 use super::{command, moved};
 use crate::sql::ast::{Command, Located, Skipped, Span};
 use crate::sql::lexer::{Kind, Token, significant};
 
 /// What a table can come out of differently.
-const ABOUT_TABLES: [&str; 3] = ["ALTER TABLE", "CREATE TABLE", "DROP TABLE"];
+pub(super) const ABOUT_TABLES: [&str; 3] = ["ALTER TABLE", "CREATE TABLE", "DROP TABLE"];
 
 /// Tells whether MySQL's `SET @variable = …`, `PREPARE` or `EXECUTE IMMEDIATE` begins here.
 pub(super) fn is_prepared(cursor: &Cursor<'_>) -> bool {
@@ -30,69 +28,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> (Vec<Located>, Vec<Skipped>) {
     (found, skipped)
 }
 
-/// Tells whether the words that a `CREATE` begins with are those of a function, a procedure or an event.
-fn is_routine(cursor: &Cursor<'_>) -> bool {
-    let routine = ["FUNCTION", "PROCEDURE", "EVENT", "PACKAGE"];
-    let not = ["TABLE", "INDEX", "VIEW", "TRIGGER", "TYPE", "AS", "ON"];
-    // CREATE OR REPLACE DEFINER = `user`@`host` AGGREGATE FUNCTION IF NOT EXISTS
-    let word = |ahead: usize, words: &[&str]| words.iter().any(|w| cursor.is_at(ahead, w));
-    cursor.is("CREATE") && (1..12).take_while(|i| !word(*i, &not)).any(|i| word(i, &routine))
-}
-
-/// Notes the DDL in the body of a function, a procedure or an event: whether and when it runs, a call decides. Temporary
-/// tables are of no account.
-pub(super) fn routine(cursor: &mut Cursor<'_>) -> Vec<Skipped> {
-    cursor.seek(0);
-    if !is_routine(cursor) {
-        return Vec::new();
-    }
-    let (mut found, mut skipped) = (Vec::new(), Vec::new());
-    if cursor.postgres() {
-        (found, skipped) = read(cursor);
-    } else {
-        while !cursor.done() && !cursor.eat("BEGIN") {
-            cursor.pass();
-        }
-        let mut one = Vec::new();
-        while let Some(token) = cursor.next() {
-            let text = body(token.text(cursor.text)).0.trim_start().to_ascii_uppercase();
-            if token.kind == Kind::String && ABOUT_TABLES.iter().any(|a| text.starts_with(a)) {
-                skipped.push(Skipped { span: Span::new(token.start, token.end), within: Skipped::EXECUTE });
-            }
-            if token.is_punctuation(cursor.text, ';') || cursor.done() {
-                statement(cursor, cursor.text, &one, 0, &mut found, &mut skipped);
-                one.clear();
-            } else {
-                one.push(token);
-            }
-        }
-    }
-    let mut temporary: Vec<String> = Vec::new();
-    let mut noted: Vec<Span> = skipped.into_iter().filter(|s| s.within == Skipped::EXECUTE).map(|s| s.span).collect();
-    for Located { command, span, .. } in found {
-        let lasting = match &command {
-            Command::CreateTable(table) => {
-                if table.temporary {
-                    temporary.push(table.name.name.clone());
-                }
-                !table.temporary
-            }
-            Command::DropTable { tables, .. } => tables.iter().any(|t| !temporary.contains(&t.name)),
-            Command::AlterTable { table, .. } => !temporary.contains(&table.name),
-            Command::CreateIndex(index) => !temporary.contains(&index.table.name),
-            Command::DropIndex { .. } => true,
-            _ => false,
-        };
-        if lasting {
-            noted.push(span);
-        }
-    }
-    noted.sort();
-    noted.into_iter().map(|span| Skipped { span, within: Skipped::ROUTINE }).collect()
-}
-
 /// Returns the text inside a string's quotes and where it begins. Doubled quotes stay as they are.
-fn body(text: &str) -> (&str, usize) {
+pub(super) fn body(text: &str) -> (&str, usize) {
     let open = match text.strip_prefix('$') {
         Some(rest) => rest.find('$').map_or(0, |i| i + 2),
         None => text.find('\'').map_or(0, |i| i + 1),
@@ -114,7 +51,7 @@ fn block(outer: &Cursor<'_>, text: &str, at: usize, found: &mut Vec<Located>, sk
     statement(outer, text, &tokens[first..], at, found, skipped);
 }
 
-fn statement(
+pub(super) fn statement(
     outer: &Cursor<'_>,
     text: &str,
     tokens: &[Token],

@@ -9,6 +9,7 @@ mod cursor;
 mod do_block;
 mod index;
 mod other;
+mod routine;
 mod schema;
 
 use cursor::Cursor;
@@ -40,8 +41,11 @@ pub(super) fn statement(engine: Engine, text: &str, tokens: &[Token], piece: &Pi
             cursor.skipped.extend(skipped);
         }
         if matches!(commands.as_slice(), [Located { command: Command::Other(_), .. }]) {
-            let skipped = do_block::routine(&mut cursor);
+            let (made, skipped) = routine::read(&mut cursor);
             cursor.skipped.extend(skipped);
+            if let Some(command) = made {
+                commands = vec![Located { command, span: piece.span, conditional: false }];
+            }
         }
     }
     if piece.rows_without_end {

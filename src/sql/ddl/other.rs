@@ -42,6 +42,9 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Command> {
     if cursor.is("SELECT") {
         return set_config(cursor);
     }
+    if cursor.mysql() && cursor.is("CALL") {
+        return super::routine::call(cursor);
+    }
     if cursor.eat("TRUNCATE") {
         cursor.eat("TABLE");
         let tables = cursor.names();
