@@ -12,6 +12,8 @@ use referee::schema::Engine;
 use referee::source::Source;
 use tempfile::TempDir;
 
+#[path = "migration/cockroach.rs"]
+mod cockroach;
 #[path = "migration/database.rs"]
 mod database;
 #[path = "migration/lint_fix.rs"]

@@ -251,6 +251,13 @@ pub(super) fn write(
             tool.name
         ));
     }
+    if plan.engine == Engine::Cockroach && tool.outside(plan.engine) == Outside::Never {
+        output.notes.push(format!(
+            "{} runs files in a transaction, in which CockroachDB before v25.1 (or with autocommit_before_ddl off) may make \
+             changes of a schema in part only; `--layout sql` writes them for a shell",
+            tool.name
+        ));
+    }
     let final_steps: Vec<&str> = plan.steps.iter().filter(|s| down(s).is_err()).map(|s| s.title.as_str()).collect();
     if !final_steps.is_empty() {
         output.notes.push(format!("cannot be undone: {}", final_steps.join("; ")));

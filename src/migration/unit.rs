@@ -54,25 +54,29 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
     let mut last: Option<(Phase, bool)> = None;
     // The script by hand runs before any file: what repairs rows for what it does belongs to it.
     let never = tool.outside(plan.engine) == Outside::Never && plan.engine == Engine::Sqlite;
-    let by_hand = |s: &Step| needs_none(plan.engine, &s.up) && matches!(inside(plan, s, tool), Ok((_, Hand::Needed)));
+    let by_hand = |s: &Step| needs_none(&s.up) && matches!(inside(plan, s, tool), Ok((_, Hand::Needed)));
     let repairs_by_hand = never && plan.steps.iter().any(by_hand);
     for step in &plan.steps {
-        let outside = needs_none(plan.engine, &step.up);
+        let outside = needs_none(&step.up);
         let done = step.done.as_deref().filter(|_| repairs_by_hand && step.touches_rows);
         let (here, transaction, hand) = match (outside, tool.outside(plan.engine)) {
             _ if done.is_some() => {
                 (Cow::Owned(looked_for(plan.engine, step, done.unwrap_or_default())), true, Hand::Needed)
             }
             (false, _) => (Cow::Borrowed(step), true, Hand::Apart),
+            // A change of a schema commits the transaction that it is part of ("Online Schema Changes", v25.1).
+            (true, Outside::Never) if plan.engine == Engine::Cockroach => (Cow::Borrowed(step), true, Hand::Apart),
             (true, Outside::Never) => {
                 let (step, hand) = inside(plan, step, tool)?;
                 (Cow::Owned(step), true, hand)
             }
             (true, _) => (Cow::Borrowed(step), false, Hand::Apart),
         };
-        if !transaction && plan.engine != Engine::Sqlite && !tool.one_file {
+        let cockroach = plan.engine == Engine::Cockroach;
+        if (!transaction || cockroach) && plan.engine != Engine::Sqlite && !tool.one_file {
             // A file that fails is run again from its first statement: what it has done must not stand in its way.
             let steps: Vec<Cow<'p, Step>> = match tool.outside(plan.engine) {
+                _ if cockroach => one_by_one(&here).into_iter().map(Cow::Owned).collect(),
                 Outside::OneStatement => one_by_one(&here).into_iter().map(Cow::Owned).collect(),
                 _ => vec![here],
             };
@@ -137,11 +141,8 @@ pub(super) fn adds_key(step: &Step) -> bool {
 }
 
 /// Tells whether a script cannot run inside a tool's transaction.
-fn needs_none(engine: Engine, script: &Script) -> bool {
-    // CockroachDB makes each change of a schema in a job of its own, after the transaction ("Online Schema Changes").
-    let apart =
-        script.transaction == Transaction::None && !(engine == Engine::Cockroach && script.statements.len() == 1);
-    apart || !script.before.is_empty() || !script.after.is_empty()
+fn needs_none(script: &Script) -> bool {
+    script.transaction == Transaction::None || !script.before.is_empty() || !script.after.is_empty()
 }
 
 /// Returns a script that does the same inside of a transaction, at the price of locks.

@@ -228,7 +228,7 @@ fn goose(file: &str) -> (Sent, Sent) {
 }
 
 /// Splits at semicolons outside of texts, names, comments and dollar quotes; a trigger's body stays whole.
-fn split(text: &str) -> Vec<String> {
+pub fn split(text: &str) -> Vec<String> {
     let (mut pieces, mut one, mut rest) = (Vec::new(), String::new(), text);
     while let Some(next) = rest.chars().next() {
         let length = match next {
