@@ -255,10 +255,11 @@ impl<'p> Text<'p> {
             Engine::Postgres => self.statement(&block(&[], std::slice::from_ref(guard), None), first),
             Engine::Sqlite => {
                 comment(&mut self.text, &guard.message);
+                // Not the name of the table that a rebuild looks after itself with, in case both are there at once.
                 for sql in [
-                    "CREATE TEMP TABLE _referee_guard (ok INTEGER CHECK (ok = 1))".to_string(),
-                    format!("INSERT INTO _referee_guard SELECT NOT EXISTS ({})", guard.sql),
-                    "DROP TABLE _referee_guard".to_string(),
+                    "CREATE TEMP TABLE _referee_check (ok INTEGER CHECK (ok = 1))".to_string(),
+                    format!("INSERT INTO temp._referee_check SELECT NOT EXISTS ({})", guard.sql),
+                    "DROP TABLE temp._referee_check".to_string(),
                 ] {
                     self.statement(&sql, first);
                 }

@@ -81,6 +81,10 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
                 _ => vec![here],
             };
             let alone = |step| Unit::new(vec![Part { step, hand }], transaction);
+            if plan.engine == Engine::Postgres && tool.outside(plan.engine) == Outside::OneStatement {
+                // There is no room for a guard beside the statement.
+                units.extend(guards(step).map(|step| Unit::new(vec![Part { step: Cow::Owned(step), hand }], true)));
+            }
             units.extend(steps.into_iter().map(alone));
             last = None;
             continue;
@@ -111,7 +115,7 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
 /// Divides a step into steps of one statement each: a query that holds two is a transaction. What is undone is undone in the
 /// opposite order, so the last one has the first statement that leads back.
 ///
-/// There is no place for guards, and without one an index that is there must not be dropped on the chance that it is what a
+/// There is no place for guards beside the statement, and without one an index that is there must not be dropped on the chance that it is what a
 /// failed attempt left: then `CREATE INDEX` says that it exists.
 fn one_by_one(step: &Step) -> Vec<Step> {
     let drops = step.changes.iter().any(|c| matches!(c, Change::DropIndex { .. }));
@@ -133,6 +137,27 @@ fn one_by_one(step: &Step) -> Vec<Step> {
         Step { title, up: Script { statements: vec![sql.clone()], ..step.up.clone() }, down, ..step.clone() }
     };
     up.into_iter().enumerate().map(|(at, sql)| one(at, sql)).collect()
+}
+
+/// Returns a step that only looks whether another one may run. An index that is built needs none: `CREATE INDEX` says itself
+/// that it exists.
+fn guards(step: &Step) -> Option<Step> {
+    let drops = step.changes.iter().any(|c| matches!(c, Change::DropIndex { .. }));
+    if step.guards.is_empty() || !(step.touches_rows || drops) {
+        return None;
+    }
+    Some(Step {
+        title: format!("Look whether this may be done: {}", step.title),
+        why: String::new(),
+        changes: Vec::new(),
+        findings: Vec::new(),
+        locks: Vec::new(),
+        touches_rows: false,
+        up: Script::default(),
+        down: Down::Script { script: Script::default(), guards: Vec::new() },
+        done: None,
+        ..step.clone()
+    })
 }
 
 /// Tells whether a step adds a foreign key, which locks two tables.

@@ -124,3 +124,18 @@ fn orphans_on_sqlite() {
 fn orphans_on_postgres() {
     every_tool(Engine::Postgres);
 }
+
+#[test]
+fn a_guard_is_asked_where_there_is_no_room_for_it_beside_the_statement() {
+    for tool in ["golang-migrate", "dbmate", "sqlx", "diesel", "prisma"] {
+        let database = Database::with(Engine::Postgres, TABLES);
+        let plan = plan_with(&database, Some(OrphanPolicy::Quarantine));
+        let written = Written::of(tool, &database, &plan);
+        // After the plan was made: with the note, the cascade would take the star, which nothing would bring back.
+        crate::support::postgres::execute(&database.source, "INSERT INTO stars VALUES (3, 2)");
+        let before = rows(&database);
+        let error = up(tool, &database, &written.files).unwrap_err();
+        assert!(error.contains("stars.note_id refers to rows of `notes`"), "{tool}: {error}");
+        assert_eq!(rows(&database), before, "{tool}");
+    }
+}
