@@ -91,7 +91,7 @@ impl Place {
 
     fn apply_watched(&self, plan: &Plan, watch: &mut dyn Watch) -> Result<Outcome, ApplyError> {
         let mut journal = Journal::open(&self.journal()).unwrap().0;
-        journal.begin(plan).unwrap();
+        journal.begin(plan, &[]).unwrap();
         apply::apply(&mut *writer(&self.database()), plan, &quick(), &mut journal, watch)
     }
 }
@@ -226,7 +226,7 @@ fn a_lock_that_never_comes_ends_the_run_with_nothing_done() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let plan = plan(Engine::Sqlite, vec![locking("one")]);
     let mut journal = Journal::open(&place.journal()).unwrap().0;
-    journal.begin(&plan).unwrap();
+    journal.begin(&plan, &[]).unwrap();
     let options = Options { retries: 2, ..quick() };
     let mut watch = Counts(0, None);
     let error = apply::apply(&mut *writer(&place.database()), &plan, &options, &mut journal, &mut watch).unwrap_err();
@@ -269,7 +269,7 @@ fn half_a_line_of_a_journal_never_counted() {
 fn an_abandoned_run_is_not_taken_up() {
     let place = Place::new();
     let (mut journal, _) = Journal::open(&place.journal()).unwrap();
-    journal.begin(&plan(Engine::Sqlite, vec![index("one")])).unwrap();
+    journal.begin(&plan(Engine::Sqlite, vec![index("one")]), &[]).unwrap();
     journal.abandon().unwrap();
     drop(journal);
     assert!(Journal::open(&place.journal()).unwrap().1.is_none());

@@ -27,6 +27,8 @@ pub struct Journal {
 pub struct Unfinished {
     /// What it meant to do.
     pub plan: Plan,
+    /// The options that the plan was made by, each with its value (`--orphans`, `delete`); `None` if they were not recorded.
+    pub asked: Option<Vec<(String, String)>>,
     /// The steps it did.
     pub done: Vec<String>,
     /// The step it was at.
@@ -52,13 +54,36 @@ pub enum JournalError {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Record {
-    Run { format: String, at: u64, plan: Box<Plan> },
-    Started { step: String, at: u64 },
-    Skipped { step: String, at: u64 },
-    Done { step: String, at: u64 },
-    Failed { step: String, at: u64, error: String },
-    Finished { at: u64 },
-    Abandoned { at: u64 },
+    Run {
+        format: String,
+        at: u64,
+        plan: Box<Plan>,
+        #[serde(default)]
+        asked: Option<Vec<(String, String)>>,
+    },
+    Started {
+        step: String,
+        at: u64,
+    },
+    Skipped {
+        step: String,
+        at: u64,
+    },
+    Done {
+        step: String,
+        at: u64,
+    },
+    Failed {
+        step: String,
+        at: u64,
+        error: String,
+    },
+    Finished {
+        at: u64,
+    },
+    Abandoned {
+        at: u64,
+    },
 }
 
 impl Journal {
@@ -102,12 +127,13 @@ impl Journal {
         &self.path
     }
 
-    /// Begins a run.
+    /// Begins a run of a plan that was made by some options.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn begin(&mut self, plan: &Plan) -> Result<(), JournalError> {
-        self.add(&Record::Run { format: FORMAT.into(), at: now(), plan: Box::new(plan.clone()) })
+    pub fn begin(&mut self, plan: &Plan, asked: &[(String, String)]) -> Result<(), JournalError> {
+        let (plan, asked) = (Box::new(plan.clone()), Some(asked.to_vec()));
+        self.add(&Record::Run { format: FORMAT.into(), at: now(), plan, asked })
     }
 
     /// Tells that the last run will not be taken up.
@@ -151,8 +177,8 @@ fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
     let mut last = None;
     for (number, line) in text.lines().enumerate() {
         let record: Record = serde_json::from_str(line).map_err(|error| (number + 1, error))?;
-        if let Record::Run { plan, at: began, .. } = record {
-            last = Some(Unfinished { plan: *plan, done: Vec::new(), at: None, error: None, began });
+        if let Record::Run { plan, asked, at: began, .. } = record {
+            last = Some(Unfinished { plan: *plan, asked, done: Vec::new(), at: None, error: None, began });
             continue;
         }
         let Some(run) = &mut last else { continue };

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
 use super::super::args::{FixArgs, Global};
 use super::super::error::{CliError, FINDINGS};
 use super::super::progress::Steps;
@@ -32,6 +35,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let taken_up = unfinished.filter(|_| !args.apply.anew);
     let plan = match &taken_up {
         Some(run) => {
+            same_options(run, args, &path)?;
             tell(run, &path, ui);
             run.plan.clone()
         }
@@ -70,7 +74,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     };
     if taken_up.is_none() {
         // An older run that did not come to its end is given up by the new one.
-        journal.begin(&plan).map_err(journal_error)?;
+        journal.begin(&plan, &asked(args)).map_err(journal_error)?;
     }
 
     let observer = global.verbose.then(|| Arc::new(Echo) as Arc<dyn Observer>);
@@ -112,7 +116,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
 
 /// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the whole URL: the
 /// host may stand in its query, and no run may be taken up on another server.
-fn default_journal(source: &Source) -> PathBuf {
+pub(super) fn default_journal(source: &Source) -> PathBuf {
     if let Source::Sqlite(path) = source {
         let mut name = path.as_os_str().to_os_string();
         name.push(".referee-run");
@@ -134,6 +138,62 @@ fn tell(run: &Unfinished, path: &Path, ui: &Ui) {
         run.done.len(),
         run.plan.steps.len()
     ));
+}
+
+/// Returns the options that a plan is made by, as they are typed.
+fn asked(args: &FixArgs) -> Vec<(String, String)> {
+    let named = |value: Option<PossibleValue>| value.map(|v| v.get_name().to_string());
+    let mut all: Vec<(&str, String)> = Vec::new();
+    all.extend(args.only.iter().map(|r| ("--only", r.meta.name.to_string())));
+    all.extend(args.skip.iter().map(|r| ("--skip", r.meta.name.to_string())));
+    all.extend(args.tables.iter().map(|t| ("--table", t.to_string())));
+    all.extend(args.root.iter().map(|t| ("--root", t.clone())));
+    all.extend(args.orphans.and_then(|o| named(o.to_possible_value())).map(|o| ("--orphans", o)));
+    all.extend(args.manual.then(|| ("--manual", String::new())));
+    all.extend(args.no_data.then(|| ("--no-data", String::new())));
+    all.extend(args.foreign_keys.and_then(|s| named(s.to_possible_value())).map(|s| ("--foreign-keys", s)));
+    all.extend(args.min_confidence.map(|c| ("--min-confidence", c.to_string())));
+    all.sort();
+    all.dedup();
+    // Of two choices about one thing the last one counts.
+    all.extend(args.choose.iter().map(|(subject, word)| ("--choose", format!("{subject}={word}"))));
+    all.into_iter().map(|(option, value)| (option.to_string(), value)).collect()
+}
+
+/// Writes options as they are typed in a shell.
+fn typed(options: &[(String, String)]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-=,/:@".contains(c);
+    let one = |(option, value): &(String, String)| match value.as_str() {
+        "" => option.clone(),
+        value if value.chars().all(plain) => format!("{option} {value}"),
+        value => format!("{option} '{}'", value.replace('\'', "'\\''")),
+    };
+    if options.is_empty() { "none".to_string() } else { options.iter().map(one).collect::<Vec<_>>().join(" ") }
+}
+
+/// A run goes on with the plan that it began with. Whoever asks for something else by now has to say which of the two is meant.
+fn same_options(run: &Unfinished, args: &FixArgs, path: &Path) -> Result<(), CliError> {
+    let now = asked(args);
+    let Some(then) = run.asked.as_ref().filter(|then| **then != now) else { return Ok(()) };
+    let mut again = format!("referee fix {} --apply", args.source);
+    if !then.is_empty() {
+        again.push_str(&format!(" {}", typed(then)));
+    }
+    if let Some(journal) = &args.apply.journal {
+        again.push_str(&format!(" --journal {}", journal.display()));
+    }
+    let done = match run.done.len() {
+        0 => "nothing of it is done".to_string(),
+        count => format!("{count} of {} steps are done", run.plan.steps.len()),
+    };
+    Err(CliError::new(format!(
+        "the run in {} was begun with other options, and its plan is made by them; {done}\n  begun with: {}\n  now:        {}",
+        path.display(),
+        typed(then),
+        typed(&now)
+    ))
+    .hint(format!("to go on with it: {again}"))
+    .hint("to give it up for a new plan by what is said now, add --anew; what is done stays done"))
 }
 
 fn ask(plan: &Plan, source: &Source) -> Result<(), CliError> {
