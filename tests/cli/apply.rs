@@ -249,6 +249,70 @@ fn a_run_that_stopped_can_be_given_up_for_a_new_plan() {
 }
 
 #[test]
+fn a_run_goes_on_only_with_the_options_that_it_began_with() {
+    let sandbox = sandbox();
+    execute(&sandbox, ORPHANS);
+    assert_eq!(apply(&sandbox, &["--no-data", "--choose", "logs.user_id=set-null"]).code, 2);
+    let before = schema(&sandbox);
+    for other in [&["--no-data", "--orphans", "quarantine"][..], &["--choose", "logs.user_id=set-null"], &[]] {
+        let run = apply(&sandbox, other);
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{}", run.err);
+        let words = run.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        for told in [
+            "the run in shop.db.referee-run was begun with other options",
+            "1 of 3 steps are done",
+            "begun with: --no-data --choose logs.user_id=set-null",
+            "to go on with it: referee fix shop.db --apply --no-data --choose logs.user_id=set-null",
+            "add --anew",
+        ] {
+            assert!(words.contains(told), "{told}:\n{}", run.err);
+        }
+        let now = if other.is_empty() { "none".to_string() } else { other.join(" ") };
+        assert!(words.contains(&format!("now: {now}")), "{}", run.err);
+        assert_eq!(schema(&sandbox), before);
+    }
+    execute(&sandbox, "DELETE FROM logs WHERE user_id > 1000");
+    // What does not decide what is planned may differ.
+    let done =
+        apply(&sandbox, &["--choose", "logs.user_id=set-null", "--no-data", "--lock-timeout", "1s", "--retries", "3"]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    assert!(done.err.contains("1 had been done before"), "{}", done.err);
+}
+
+#[test]
+fn a_file_in_the_middle_of_a_write_is_told_with_the_command_that_goes_on() {
+    let origin = sandbox();
+    let connection = rusqlite::Connection::open(origin.path("shop.db")).unwrap();
+    // Pages go to the file before the commit; a copy taken now is what a killed process leaves.
+    connection.execute_batch("PRAGMA cache_size = 2; CREATE TABLE big (t TEXT)").unwrap();
+    let fill = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO big SELECT hex(randomblob(200)) FROM n";
+    connection.execute_batch(fill).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE; UPDATE big SET t = t || 'x'").unwrap();
+    let sandbox = Sandbox::new();
+    for name in ["shop.db", "shop.db-journal"] {
+        std::fs::copy(origin.path(name), sandbox.path(name)).unwrap();
+    }
+    let plain = sandbox.run(&["audit", "shop.db"]);
+    assert!(plain.code == 2 && plain.err.contains("was left in the middle of a write"), "{}", plain.err);
+    assert!(!plain.err.contains("fix shop.db --apply"), "{}", plain.err);
+    sandbox.write("shop.db.referee-run", "");
+    for verb in [&["audit", "shop.db"][..], &["fix", "shop.db"], &["fate", "shop.db", "users"]] {
+        let told = sandbox.run(verb);
+        assert_eq!(told.code, 2, "{}", told.out);
+        let words = told.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains("`referee fix shop.db --apply` was cut off here, as shop.db.referee-run tells"),
+            "{}",
+            told.err
+        );
+    }
+    // It has been read only: what was half written is still there to be taken back.
+    let copy = rusqlite::Connection::open(sandbox.path("shop.db")).unwrap();
+    let rows: i64 = copy.query_row("SELECT count(*) FROM big WHERE t NOT LIKE '%x'", [], |r| r.get(0)).unwrap();
+    assert_eq!(rows, 2000);
+}
+
+#[test]
 fn a_journal_in_use_keeps_a_second_run_out() {
     let sandbox = sandbox();
     let before = schema(&sandbox);

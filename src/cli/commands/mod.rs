@@ -38,7 +38,7 @@ use crate::orphans::ScanOptions;
 use crate::rules::{ALL, Rule, Settings};
 use crate::schema::Schema;
 use crate::source::history::Place;
-use crate::source::{Input, Source};
+use crate::source::{Input, Source, SourceError};
 use crate::sql::ast::Skipped;
 
 /// How many keys of orphans a report shows.
@@ -107,13 +107,33 @@ fn open_source(source: &Source, global: &Global, ui: &Ui) -> Result<Input, CliEr
     let options = SessionOptions { observer, environment: environment::postgres(), ..SessionOptions::default() };
     let input = {
         let _spinner = Spinner::start(ui, "Reading the catalog".to_string());
-        source.open(&options)?
+        source.open(&options).map_err(|error| cut_off(source, error))?
     };
     if let Some(session) = &input.session {
         interrupt::on_stop(session.canceller());
     }
     interrupt::check()?;
     Ok(input)
+}
+
+/// Says how a file is read again that a killed `fix --apply` left in the middle of a write. A reader cannot: it would have to
+/// write back what is half done.
+fn cut_off(source: &Source, error: SourceError) -> CliError {
+    let journal = apply::default_journal(source);
+    let SourceError::Engine(engine) = &error else { return error.into() };
+    // SQLite's result codes 8 (READONLY) and 14 (CANTOPEN); the extended ones hold them in their last byte.
+    let code = engine.code.as_ref().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff);
+    if !matches!(source, Source::Sqlite(_)) || !matches!(code, Some(8 | 14)) || !journal.exists() {
+        return error.into();
+    }
+    let label = source.label();
+    CliError::new(engine.message.clone())
+        .hint(format!(
+            "`referee fix {label} --apply` was cut off here, as {} tells: run that command again, with its options; it takes back what is \
+             half written and goes on",
+            journal.display()
+        ))
+        .hint(format!("or have only the write taken back: `sqlite3 {label} 'PRAGMA quick_check'`"))
 }
 
 /// Holds the configuration's relations against the schema, and warns of what names nothing.
