@@ -119,10 +119,3 @@ fn a_killed_rebuild_has_happened_or_not() {
     kill_at_many_points(20_000, 16, "delete");
     kill_at_many_points(20_000, 16, "wal");
 }
-
-#[test]
-#[ignore = "takes minutes: a million rows"]
-fn a_killed_rebuild_of_a_million_rows_has_happened_or_not() {
-    kill_at_many_points(1_000_000, 24, "delete");
-    kill_at_many_points(1_000_000, 24, "wal");
-}
