@@ -319,7 +319,7 @@ pub fn index_on_partition(below: &mut Table, index: &Index, key: Option<(&Key, b
         Some((_, false)) => names::free(below, &table_name, &names::columns(&columns), "key", &none),
         None => names::free(below, &table_name, &names::columns(&columns), "idx", &none),
     };
-    below.indexes.push(Index { name: made.clone(), ..index.clone() });
+    below.indexes.push(Index { name: made.clone(), valid: true, ..index.clone() });
     if let Some((key, primary)) = key {
         let key = Key { name: Some(made), ..key.clone() };
         if primary {
@@ -467,7 +467,8 @@ pub(super) fn with_partitions(
 
 /// Gives a partition the keys and indexes of its parent.
 pub fn copy_indexes(parent: &Table, partition: &mut Table) {
-    for index in parent.indexes.iter().filter(|i| i.valid) {
+    // A new partition has one of each, those that other partitions lack as well (tablecmds.c, `DefineRelation`).
+    for index in &parent.indexes {
         let key = match index.origin {
             IndexOrigin::PrimaryKey => parent.primary_key.as_ref().map(|k| (k, true)),
             IndexOrigin::Constraint => {

@@ -38,7 +38,10 @@ impl Replay {
             included: create.included.clone(),
             predicate: create.predicate.clone(),
             method,
-            valid: !create.only || table.kind != TableKind::Partitioned,
+            // With no partition there is none that lacks it (indexcmds.c, `DefineIndex`).
+            valid: !create.only
+                || table.kind != TableKind::Partitioned
+                || change::descendants(&self.schema, &self.kin, &table.name).is_empty(),
             origin: if exclusion { IndexOrigin::Constraint } else { IndexOrigin::User },
             parts,
             ..Index::on("", Vec::<String>::new())
