@@ -86,6 +86,21 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_is_unique_without_its_type_is_of_one_kind() {
+        let mut s = schema(
+            Engine::Postgres,
+            &["logs: id int8 pk, run_id int8, step_id text, step_type text, owner_id uuid unique, owner_type text"],
+        );
+        let columns = |s: &crate::schema::Schema| -> Vec<String> {
+            findings(s, "polymorphic-reference").into_iter().flat_map(|f| f.subject.columns).collect()
+        };
+        assert_eq!(columns(&s), ["owner_type", "owner_id", "step_type", "step_id"]);
+        let table = s.table_mut(&"logs".into()).unwrap();
+        table.unique_keys.push(crate::schema::Key::new(["run_id", "step_id"]));
+        assert_eq!(columns(&s), ["owner_type", "owner_id"]);
+    }
+
+    #[test]
     fn a_type_beside_a_declared_key_is_only_a_type() {
         let s = schema(
             Engine::Postgres,

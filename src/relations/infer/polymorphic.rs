@@ -2,7 +2,7 @@
 
 use super::holds_rows_of_its_own;
 use super::words::{self, noun, split};
-use crate::schema::{DataType, Family, Schema, TableName};
+use crate::schema::{DataType, Family, Schema, Table, TableName};
 
 /// Two columns that together refer to a row of one of several tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,8 @@ pub fn polymorphic_pairs(schema: &Schema) -> Vec<PolymorphicPair> {
             let Some(id) = id.filter(|_| names_tables(&kind.data_type, stem, &nouns)) else { continue };
             let declared = table.foreign_keys.iter().any(|k| k.columns.contains(&id.name));
             let refers_itself = table.foreign_keys.iter().any(|k| k.columns.contains(&kind.name));
-            if !declared && !refers_itself && super::scoring::can_refer(id) {
+            let one_kind = !can_be_any_row(stem) && is_unique_without(table, &id.name, &kind.name);
+            if !declared && !refers_itself && !one_kind && super::scoring::can_refer(id) {
                 pairs.push(PolymorphicPair {
                     table: table.name.clone(),
                     type_column: kind.name.clone(),
@@ -93,10 +94,19 @@ fn names_tables(kind: &DataType, stem: &str, nouns: &[String]) -> bool {
             kind.labels.iter().filter(is_table).count() * 2 >= kind.labels.len()
         }
         // A number is a kind of whatever the stem names, unless the stem can name anything.
-        Family::Integer => {
-            let role = stem.concat();
-            words::PERSON_ROLES.contains(&role.as_str()) || ANY_ROW.contains(&role.as_str()) || role.ends_with("able")
-        }
+        Family::Integer => can_be_any_row(&stem.concat()),
         _ => true,
     }
+}
+
+/// Tells whether a word says what is done to a row, and not what it is.
+fn can_be_any_row(stem: &str) -> bool {
+    let role = split(stem).concat();
+    words::PERSON_ROLES.contains(&role.as_str()) || ANY_ROW.contains(&role.as_str()) || role.ends_with("able")
+}
+
+/// Tells whether a unique key holds an id and not the kind beside it: then the ids are all of one kind of thing, of which the
+/// other column says more. `UNIQUE (run_id, step_id)` beside `step_type`.
+fn is_unique_without(table: &Table, id: &str, kind: &str) -> bool {
+    table.unique_column_sets().any(|columns| columns.contains(&id) && !columns.contains(&kind))
 }
