@@ -13,6 +13,22 @@ pub use ast::{Command, Span, Statement};
 
 use crate::schema::Engine;
 
+/// Words at which, on every engine, a column's type or default ends and something else about the column begins.
+pub const COLUMN_WORDS: [&str; 12] = [
+    "CONSTRAINT",
+    "PRIMARY",
+    "NOT",
+    "NULL",
+    "UNIQUE",
+    "CHECK",
+    "DEFAULT",
+    "COLLATE",
+    "REFERENCES",
+    "GENERATED",
+    "AS",
+    "DEFERRABLE",
+];
+
 /// Reads a text: every statement with its span, in order.
 ///
 /// The statements' spans do not overlap and leave out only white space, comments, separators and what is meant for a

@@ -5,6 +5,7 @@
 //! reader does not understand it passes over.
 
 use crate::schema::{Check, Engine, Match, Timing};
+use crate::sql::COLUMN_WORDS;
 use crate::sql::lexer::{Kind, Token, significant};
 
 /// What the text of `CREATE TABLE` says.
@@ -291,21 +292,6 @@ fn check(reader: &mut Reader<'_>, text: &mut TableText, name: Option<String>) {
     reader.conflict_clause();
 }
 
-const COLUMN_CONSTRAINTS: [&str; 12] = [
-    "CONSTRAINT",
-    "PRIMARY",
-    "NOT",
-    "NULL",
-    "UNIQUE",
-    "CHECK",
-    "DEFAULT",
-    "COLLATE",
-    "REFERENCES",
-    "GENERATED",
-    "AS",
-    "DEFERRABLE",
-];
-
 fn column(reader: &mut Reader<'_>, text: &mut TableText) {
     let Some(column_name) = reader.name() else {
         reader.at += 1;
@@ -313,7 +299,7 @@ fn column(reader: &mut Reader<'_>, text: &mut TableText) {
     };
     let mut column = ColumnText { name: column_name.clone(), ..ColumnText::default() };
     // The type: words and one pair of parentheses.
-    while reader.peek().is_some_and(|t| t.name(reader.sql).is_some()) && !reader.is_any(&COLUMN_CONSTRAINTS) {
+    while reader.peek().is_some_and(|t| t.name(reader.sql).is_some()) && !reader.is_any(&COLUMN_WORDS) {
         reader.at += 1;
     }
     let _ = reader.parenthesized();

@@ -114,9 +114,7 @@ struct Folder {
 
 impl Folder {
     fn list(root: &Path, engine: Option<Engine>, named: bool) -> Result<Self, SourceError> {
-        let mut files = Vec::new();
-        collect(root, "", 2, &mut files)?;
-        files.sort();
+        let files = list(root)?;
         Ok(Self { root: root.to_path_buf(), engine, named, files })
     }
 
@@ -143,6 +141,18 @@ impl Folder {
         folders.sort_by_key(|f| order(f));
         folders
     }
+}
+
+/// Lists the files that a folder of migrations may be made of: two levels deep, hidden ones and `node_modules` left out; as
+/// paths under it with `/` between their parts, sorted.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn list(root: &Path) -> Result<Vec<String>, SourceError> {
+    let mut files = Vec::new();
+    collect(root, "", 2, &mut files)?;
+    files.sort();
+    Ok(files)
 }
 
 fn collect(root: &Path, under: &str, depth: usize, files: &mut Vec<String>) -> Result<(), SourceError> {

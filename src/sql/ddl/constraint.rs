@@ -3,22 +3,11 @@
 use super::cursor::Cursor;
 use super::index;
 use crate::schema::{Action, Match, Timing};
+use crate::sql::COLUMN_WORDS;
 use crate::sql::ast::{Constraint, ConstraintKind, CreateIndex, KeyClause, References, Span, Text};
 
-/// Words at which a column's type or default ends and something else about the column begins.
-const COLUMN_WORDS: [&str; 30] = [
-    "CONSTRAINT",
-    "PRIMARY",
-    "NOT",
-    "NULL",
-    "UNIQUE",
-    "CHECK",
-    "DEFAULT",
-    "COLLATE",
-    "REFERENCES",
-    "GENERATED",
-    "AS",
-    "DEFERRABLE",
+/// Beside [`COLUMN_WORDS`], those of some engines.
+const MORE_COLUMN_WORDS: [&str; 18] = [
     "INITIALLY",
     "AUTO_INCREMENT",
     "AUTOINCREMENT",
@@ -50,7 +39,7 @@ pub(super) fn at_column_word(cursor: &Cursor<'_>) -> bool {
     if cursor.is_any(&["COMMENT", "KEY", "FIRST", "AFTER", "VISIBLE", "INVISIBLE", "CHARSET"]) {
         return !cursor.postgres() && !cursor.sqlite() || cursor.is_all("VISIBLE");
     }
-    cursor.is_any(&COLUMN_WORDS)
+    cursor.is_any(&COLUMN_WORDS) || cursor.is_any(&MORE_COLUMN_WORDS)
 }
 
 fn bare(kind: ConstraintKind) -> Constraint {
