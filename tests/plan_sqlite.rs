@@ -454,6 +454,29 @@ mod orphans {
     }
 
     #[test]
+    fn a_row_that_breaks_two_keys_comes_back_past_the_one_that_was_there() {
+        let fixture = Fixture::new(&format!(
+            "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT REFERENCES p ON DELETE RESTRICT);
+             INSERT INTO t VALUES (1, 99, 99), (2, 1, 1);"
+        ));
+        let foreign_key = fixture.table("t").foreign_keys[0].clone();
+        let check = Change::ValidateForeignKey { table: "t".into(), foreign_key };
+        let mut wanted = wanted(&[add("t", key("a", "p", "id", Action::Restrict)), check]);
+        (wanted[0].orphans, wanted[1].orphans) = (Some(1), Some(1));
+        let options = Options { orphans: Some(OrphanPolicy::Quarantine), ..Options::default() };
+        let made = fixture.made_with(&wanted, &options);
+        let connection = fixture.connect();
+        let before = contents(&connection);
+        up(&connection, &made.steps);
+        assert_eq!(column(&connection, "SELECT id FROM t"), ["Integer(2)"]);
+        for step in made.steps.iter().rev() {
+            let Down::Script { script, .. } = &step.down else { panic!("no way down") };
+            run(&connection, script).unwrap();
+        }
+        assert_eq!(contents(&connection), before);
+    }
+
+    #[test]
     fn a_row_that_goes_leaves_no_orphan_of_another_key() {
         let fixture = Fixture::new(&format!(
             "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 1), (2, 99);

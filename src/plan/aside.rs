@@ -91,10 +91,17 @@ pub(super) fn identity<'t>(table: &'t Table, changed: &[&String]) -> Option<&'t 
 
 /// Returns the keys of a table that let no row without this parent come, whatever they do otherwise.
 pub(super) fn forbidding<'t>(table: &'t Table, key: &ForeignKey) -> Vec<&'t ForeignKey> {
-    let alike = |k: &&ForeignKey| {
-        k.is_active() && (&k.columns, &k.parent, &k.parent_columns) == (&key.columns, &key.parent, &key.parent_columns)
-    };
-    table.foreign_keys.iter().filter(alike).collect()
+    table.foreign_keys.iter().filter(|k| k.is_active() && is_alike(k, key)).collect()
+}
+
+/// Returns the keys of a table that let a row without this parent not come back once it is gone: it may break others, too, that
+/// were never checked.
+pub(super) fn keeping_out<'t>(table: &'t Table, key: &ForeignKey) -> Vec<&'t ForeignKey> {
+    table.foreign_keys.iter().filter(|k| k.is_active() && (is_alike(k, key) || !k.validated)).collect()
+}
+
+fn is_alike(one: &ForeignKey, other: &ForeignKey) -> bool {
+    (&one.columns, &one.parent, &one.parent_columns) == (&other.columns, &other.parent, &other.parent_columns)
 }
 
 /// Makes the guard that no row without parent is left: it names the values, and how many rows have each.

@@ -164,6 +164,29 @@ fn rows_under_a_key_that_was_never_checked_are_put_aside_and_brought_back() {
     }
 }
 
+/// A row that goes for one key may break another that was never checked, which keeps it from coming back.
+#[test]
+fn a_row_that_breaks_two_keys_is_brought_back_past_the_one_that_was_there() {
+    for server in server::servers() {
+        let sql = "
+            CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE q (id int PRIMARY KEY);
+            CREATE TABLE c (id int PRIMARY KEY, p int, q int); INSERT INTO c VALUES (1, 7, 8);
+            ALTER TABLE c ADD CONSTRAINT there FOREIGN KEY (q) REFERENCES q NOT VALID;
+            COMMENT ON CONSTRAINT there ON c IS 'since ever';";
+        let (url, before, mut client) = prepared(server, sql);
+        let rows = plan::rows(&mut client, &before);
+        let key = ForeignKey::new(["p"], "p".into(), ["id"]);
+        let change = Change::AddForeignKey { table: "c".into(), foreign_key: key };
+        let want = Wanted { orphans: Some(1), ..wanted(vec![change]) };
+        let made = plan::plan(&before, &[want], &options(OrphanPolicy::Quarantine));
+        up(&url, &mut client, &before, &made);
+        assert_eq!(number(&mut client, "SELECT count(*) FROM c"), 0);
+        undo(&mut client, &made);
+        same(&inspect(&url), &before, "undone");
+        assert_eq!(plan::rows(&mut client, &before), rows);
+    }
+}
+
 #[test]
 fn partitions_and_pairs_of_columns_and_trees_are_cleaned() {
     for server in server::servers() {

@@ -118,8 +118,8 @@ impl Work<'_> {
     }
 
     /// The way back. Under a key that forbids these rows there is none: a key cannot be dropped and added in one transaction.
-    fn back(&self, table: &Table, statement: String, guards: Vec<Guard>) -> Down {
-        if let Some(key) = aside::forbidding(table, self.key).first() {
+    fn back(&self, keys: &[&ForeignKey], statement: String, guards: Vec<Guard>) -> Down {
+        if let Some(key) = keys.first() {
             let name = key.name.as_ref().map_or_else(|| format!("on ({})", key.columns.join(", ")), Clone::clone);
             return Down::Impossible(format!(
                 "the key {name} lets no row without a parent back in; they are kept in `{}`: drop the key first, then run `{statement}`",
@@ -145,7 +145,8 @@ impl Work<'_> {
             OrphanPolicy::Delete => format!("Delete the rows of {child} without a parent in {parent}"),
             _ => format!("Move the rows of {child} without a parent in {parent} to {}", self.aside.name),
         };
-        let mut draft = self.draft(bench, &title, &statement, self.back(bench.table(self.table)?, back, Vec::new()))?;
+        let down = self.back(&aside::keeping_out(bench.table(self.table)?, self.key), back, Vec::new());
+        let mut draft = self.draft(bench, &title, &statement, down)?;
         draft.guards = aside::referrers(bench, self.table, self.rows);
         Ok(draft)
     }
@@ -202,7 +203,7 @@ impl Work<'_> {
             ),
         };
         let title = format!("Set {child} to NULL where it names no row of {parent}");
-        self.draft(bench, &title, &statement, self.back(of, back, vec![changed]))
+        self.draft(bench, &title, &statement, self.back(&aside::forbidding(of, self.key), back, vec![changed]))
     }
 }
 

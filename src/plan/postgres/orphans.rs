@@ -196,7 +196,7 @@ impl Work<'_> {
             table.columns.iter().filter(|c| c.generated.is_none()).map(|c| bench.dialect.identifier(&c.name)).collect();
         let (child, own) = (bench.name(self.table), own.join(", "));
         let insert = format!("INSERT INTO {child} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place}");
-        let down = self.back(bench, table, insert, Vec::new());
+        let down = self.back(bench, table, aside::keeping_out(table, self.key), insert, Vec::new());
         let mut draft = self.draft(bench, table, title, &change, down);
         draft.guards.extend(aside::referrers(bench, self.table, self.rows));
         Ok(draft)
@@ -266,7 +266,7 @@ impl Work<'_> {
                         self.table, self.aside.name
                     ),
                 };
-                self.back(bench, table, update, vec![changed])
+                self.back(bench, table, aside::forbidding(table, self.key), update, vec![changed])
             }
         };
         let title = format!("Set {} to NULL where it names no row of {}", self.side(), self.key.parent);
@@ -274,8 +274,14 @@ impl Work<'_> {
     }
 
     /// The way back: a statement that gives the rows back, with the keys that let none come taken away around it.
-    fn back(&self, bench: &Bench<'_>, table: &Table, statement: String, guards: Vec<Guard>) -> Down {
-        let keys = aside::forbidding(table, self.key);
+    fn back(
+        &self,
+        bench: &Bench<'_>,
+        table: &Table,
+        keys: Vec<&ForeignKey>,
+        statement: String,
+        guards: Vec<Guard>,
+    ) -> Down {
         if !keys.is_empty() && partitions::takes_no_unchecked_key(bench, self.table) {
             return Down::Impossible(format!(
                 "a key of a partitioned table cannot be NOT VALID before PostgreSQL 18, and lets no such row back in; they are kept in `{}`",

@@ -27,6 +27,8 @@ struct Wish<'a> {
     key: &'a ForeignKey,
     /// Whether the table declares it already: rows came in while keys were not enforced.
     is_declared: bool,
+    /// Whether the table has rows without parent by a key that it declares: they may be the same rows.
+    comes_back_past_keys: bool,
 }
 
 /// Makes the steps for all keys that shall hold and have orphans, parents first: a row that goes may leave orphans.
@@ -56,8 +58,13 @@ pub(super) fn steps(
             && let Some(table) = schema.table(table)
             && schema.table(&key.parent).is_some()
         {
-            wishes.push((*at, Wish { wanted: one, table, key, is_declared }));
+            wishes.push((*at, Wish { wanted: one, table, key, is_declared, comes_back_past_keys: is_declared }));
         }
+    }
+    let broken: BTreeSet<&TableName> =
+        wishes.iter().filter(|(_, w)| w.is_declared).map(|(_, w)| &w.table.name).collect();
+    for (_, wish) in &mut wishes {
+        wish.comes_back_past_keys = broken.contains(&wish.table.name);
     }
     let mut losing: BTreeSet<&TableName> = BTreeSet::new();
     // A table whose rows go may leave orphans in another that has none yet; each round takes in at least one key.
@@ -161,7 +168,7 @@ fn step(
     let (mut back, down_guards) = down;
     back.push(drop.clone());
     let mut script = enforced(back);
-    if wish.is_declared {
+    if wish.comes_back_past_keys {
         // The key is there then, too; the rows come back as they were: past it.
         script.before = vec!["PRAGMA foreign_keys = OFF".to_string()];
         script.after = vec!["PRAGMA foreign_keys = ON".to_string()];
