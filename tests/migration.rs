@@ -82,6 +82,10 @@ fn round_trip(tool: &str, engine: Engine) {
     let (hand, hand_back) = written.by_hand();
     assert_eq!(hand.is_some(), written.notes.iter().any(|n| n.contains("run `")), "{what}: {:?}", written.notes);
 
+    for (_, text) in written.files.iter().filter(|_| tool == "sql") {
+        assert!(!text.contains("DO $referee$ BEGIN\nEND"), "{what}: a block that does nothing:\n{text}");
+    }
+
     // A file that only looks whether the script was run stops, and leaves every row as it was.
     let needed = hand_back.is_some();
     if needed {

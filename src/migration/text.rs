@@ -116,6 +116,10 @@ pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Sepa
     for Part { step, .. } in unit.steps.iter().rev() {
         out.gap();
         match down(step) {
+            // The tools want a statement in each file; psql does not.
+            Ok((script, guards)) if around == Around::Psql && script.statements.is_empty() && guards.is_empty() => {
+                comment(&mut out.text, &format!("Nothing to undo of: {}", step.title));
+            }
             Ok((script, guards)) => {
                 comment(&mut out.text, &format!("Undoes: {}", step.title));
                 out.script(script, guards, None, step.undo_lock_timeout(LONGEST));

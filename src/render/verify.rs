@@ -81,7 +81,7 @@ pub fn text(v: &Verification, style: &Style) -> String {
         out.push_str(&format!("\nA delete from {}: {} (before: {})\n", tame(&d.root.to_string()), d.after, d.before));
         hang(&mut out, "  ", &tame(&d.summary), style);
     }
-    out.push_str(&format!("\nFindings: {} before, {} now\n", v.findings_before, v.findings_after));
+    out.push_str(&format!("\nFindings, rows aside: {} before, {} now\n", v.findings_before, v.findings_after));
     out
 }
 

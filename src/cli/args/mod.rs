@@ -43,7 +43,7 @@ Exit codes: 0 done, 1 findings at or above --fail-on, 2 it could not be done,
 /// Knows what happens to every row when another row is deleted.
 ///
 /// Audits the relations of a database: foreign keys that are missing, that nothing indexes, whose actions contradict the
-/// columns they change, that rows violate. Reads only; nothing but `fix --apply` ever changes anything.
+/// columns they change, that rows violate; and mends them. It only reads until you say `fix --apply`.
 #[derive(Debug, Parser)]
 #[command(
     name = "referee",

@@ -42,6 +42,9 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
         VerifyFormat::Json => render::verify::json(&args.source, &verification),
     };
     output::write(ui, args.output.as_deref(), &text)?;
+    if let Some(path) = &args.output {
+        ui.note(&format!("wrote {}", path.display()));
+    }
     Ok(if verification.verified { 0 } else { FINDINGS })
 }
 

@@ -8,7 +8,7 @@ use super::super::{Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, 
 use crate::change::Change;
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
-use crate::schema::{ForeignKey, Match, Table, TableName};
+use crate::schema::{ForeignKey, Match, TableName};
 
 /// How many rows are changed at once.
 const BATCH: u64 = 10_000;

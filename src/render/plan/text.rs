@@ -47,9 +47,15 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
         lines.push(format!("{start}{}", style.bold(&line)));
     }
     hanging(&format!("{}.", sentence(&step.why).trim_end_matches('.')), &indent, &indent, style, lines);
-    let marked = style.colour(colour(step.safety), safety(step.safety));
-    let name = rules(&step.findings);
-    lines.push(format!("{indent}{marked}{}", style.dim(&format!(" {} {name}", style.dot()))));
+    let word = safety(step.safety);
+    let why = format!("{word} {} {}", style.dot(), rules(&step.findings));
+    for (i, line) in wrap(&why, style.width.saturating_sub(indent.len())).into_iter().enumerate() {
+        let (marked, rest) = match line.strip_prefix(word).filter(|_| i == 0) {
+            Some(rest) => (style.colour(colour(step.safety), word), rest.to_string()),
+            None => (String::new(), line),
+        };
+        lines.push(format!("{indent}{marked}{}", style.dim(&rest)));
+    }
     if step.touches_rows {
         hanging("It changes rows.", &indent, &indent, style, lines);
     }
