@@ -64,6 +64,8 @@ struct Page<'s> {
 /// Where a finding's text begins, and where the text beside a word such as `Why` begins.
 const INDENT: usize = 2;
 const BODY: usize = 9;
+/// A repair of more statements is not for reading.
+const MANY_STATEMENTS: usize = 20;
 
 impl Page<'_> {
     fn line(&mut self, line: String) {
@@ -156,7 +158,7 @@ impl Page<'_> {
             self.sql("Asked", std::slice::from_ref(&evidence.query));
             self.beside("Answer", &evidence.returned, false);
         }
-        self.fixes(report.schema.engine, &finding.fixes);
+        self.fixes(report.schema.engine, finding.rule, &finding.fixes);
         self.blank();
     }
 
@@ -216,7 +218,7 @@ impl Page<'_> {
         }
     }
 
-    fn fixes(&mut self, engine: Engine, fixes: &[Fix]) {
+    fn fixes(&mut self, engine: Engine, rule: &str, fixes: &[Fix]) {
         let Some((fix, others)) = fixes.split_first() else { return };
         let caveat = match fix.safety {
             Safety::Safe => "",
@@ -224,7 +226,12 @@ impl Page<'_> {
             Safety::Manual => " (needs your decision)",
         };
         self.beside("Fix", &format!("{}{caveat}", fix.title), false);
-        if !fix.sql.is_empty() {
+        if fix.sql.len() > MANY_STATEMENTS {
+            let manual = if fix.safety == Safety::Manual { " --manual" } else { "" };
+            let command =
+                format!("{} statements: `referee fix SOURCE --only {rule}{manual}` plans them", fix.sql.len());
+            self.beside("", &command, true);
+        } else if !fix.sql.is_empty() {
             self.sql("", &fix.sql);
         } else if !fix.changes.is_empty() {
             self.beside("", no_statement(engine), true);

@@ -1,6 +1,7 @@
 //! `conflicting-cascade-paths`: rows that one way of a delete takes with it, and another refuses to let go.
 
 use super::helpers::fix;
+use super::together::{Cause, by_cause};
 use super::wording::{fate_command, key_name, key_place, way, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::fate::{Conflict, DecidedBy};
@@ -19,7 +20,51 @@ pub(super) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let by_data = context.conflicts().iter().filter(|c| c.decided_by == DecidedBy::Data);
-    findings.extend(by_data.filter_map(|conflict| finding(context, conflict)));
+    for cause in by_cause(by_data, is_direct) {
+        findings.extend(match cause.as_slice() {
+            [conflict] => finding(context, conflict),
+            many => Cause::of(context, many).map(|cause| one_for_all(context, &cause, is_direct(many[0]))),
+        });
+    }
+}
+
+/// Tells whether the child names its owner itself, beside a parent of the same owner, or is a parent's child in two roles.
+fn is_direct(conflict: &Conflict) -> bool {
+    conflict.removed_by.len() == 1
+}
+
+fn severity(direct: bool) -> Severity {
+    if direct { Severity::Info } else { Severity::Warning }
+}
+
+fn so(direct: bool) -> &'static str {
+    if direct {
+        "As long as there is no such row, the delete works; nothing in the schema keeps it out."
+    } else {
+        "So it works in a test with one owner, and fails in production with several."
+    }
+}
+
+fn one_for_all(context: &Context<'_>, cause: &Cause<'_>, direct: bool) -> Finding {
+    let (root, keys, tables) = (cause.root, cause.keys.len(), cause.tables);
+    let message = format!(
+        "A delete from `{root}` comes to {tables} tables on two ways: one takes their rows, on the other {keys} keys refuse: the \
+         rows decide"
+    );
+    let why = format!(
+        "The keys that refuse are {}. Of the two ways, {} while any other row is left. One row whose two parents belong to \
+         different rows of `{root}` stops the delete. {}",
+        cause.named(),
+        cause.example,
+        so(direct)
+    );
+    let help = format!(
+        "If both parents of such rows always belong to the same `{root}`, say so: composite keys over the owner's column and the \
+         id leave no row in the way. If the rows may go with either parent, make the keys ON DELETE CASCADE. {}",
+        cause.pointer()
+    );
+    let kind = if direct { "many direct" } else { "many" };
+    cause.finding(context, &META, severity(direct), kind, message).why(why).help(help)
 }
 
 fn finding(context: &Context<'_>, conflict: &Conflict) -> Option<Finding> {
@@ -35,20 +80,14 @@ fn finding(context: &Context<'_>, conflict: &Conflict) -> Option<Finding> {
         key_name(child, key)
     );
     let (refused_by, removed_by) = (way(context, root, &conflict.refused_by), way(context, root, &conflict.removed_by));
-    // A child that names its owner itself, beside a parent of the same owner, or a parent in two roles.
-    let direct = conflict.removed_by.len() == 1;
-    let severity = if direct { Severity::Info } else { Severity::Warning };
-    let so = if direct {
-        "As long as there is no such row, the delete works; nothing in the schema keeps it out."
-    } else {
-        "So it works in a test with one owner, and fails in production with several."
-    };
+    let direct = is_direct(conflict);
     let mut finding = Finding::new(&META, Subject::relation(refusing), message)
-        .severity(severity)
+        .severity(severity(direct))
         .distinguished_by(&format!("{} {}", refusing.parent, removing.child_side()))
         .why(format!(
             "{removed_by} {goes} the rows that it leads to; {refused_by} refuses while any other row is left. One row of \
-             `{child}` whose two parents belong to different rows of `{root}` stops the delete. {so}"
+             `{child}` whose two parents belong to different rows of `{root}` stops the delete. {}",
+            so(direct)
         ))
         .help(format!(
             "If a row of `{child}` may go with its `{}`, make the key ON DELETE CASCADE. If both parents always belong to the \

@@ -8,6 +8,7 @@ mod defaults;
 mod helpers;
 pub mod policy;
 pub mod timeline;
+mod together;
 mod wording;
 
 use std::cell::OnceCell;

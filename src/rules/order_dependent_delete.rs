@@ -1,6 +1,7 @@
 //! `order-dependent-delete`: a delete that succeeds or fails by the order in which the engine takes the keys.
 
 use super::helpers::fix;
+use super::together::{Cause, by_cause};
 use super::wording::{key_name, key_place, way, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
@@ -19,11 +20,88 @@ pub(super) static META: Meta = Meta {
 };
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    for conflict in context.conflicts() {
-        if let DecidedBy::Order { refuses_today, refuses_restored } = conflict.decided_by {
-            findings.extend(finding(context, conflict, refuses_today, refuses_restored));
-        }
+    let outcome = |c: &Conflict| match c.decided_by {
+        DecidedBy::Order { refuses_today, refuses_restored } => Some((refuses_today, refuses_restored)),
+        DecidedBy::Data => None,
+    };
+    let by_order = context.conflicts().iter().filter(|c| outcome(c).is_some());
+    for cause in by_cause(by_order, |c| (outcome(c), is_in_two_roles(c))) {
+        let Some((today, restored)) = cause.first().and_then(|c| outcome(c)) else { continue };
+        findings.extend(match cause.as_slice() {
+            [conflict] => finding(context, conflict, today, restored),
+            many => Cause::of(context, many)
+                .map(|cause| one_for_all(context, &cause, today, restored, is_in_two_roles(many[0]))),
+        });
     }
+}
+
+/// One table in two roles: a row on both ways has the same parent twice.
+fn is_in_two_roles(conflict: &Conflict) -> bool {
+    conflict.refused_by.len() == 1 && conflict.removed_by.len() == 1
+}
+
+fn outcome(refuses: bool) -> &'static str {
+    if refuses {
+        "the refusal comes first and the delete fails"
+    } else {
+        "the row is out of the way first and the delete succeeds"
+    }
+}
+
+/// Says what turns the order round.
+fn turned_round(engine: Engine, today: bool, restored: Option<bool>) -> String {
+    match restored {
+        Some(copy) if copy != today => format!(
+            " A dump and restore turns this round: pg_dump writes keys sorted by name, so in the copy {}.",
+            outcome(copy)
+        ),
+        Some(_) => " Any migration that makes one of these keys anew can turn it round.".to_string(),
+        None if engine == Engine::Sqlite => {
+            " Any rebuild of the table that writes the keys in another order turns it round.".to_string()
+        }
+        None => " A key that is made anew under another name can turn it round.".to_string(),
+    }
+}
+
+fn one_for_all(context: &Context<'_>, cause: &Cause<'_>, today: bool, restored: Option<bool>, roles: bool) -> Finding {
+    let engine = context.schema.engine;
+    let (root, keys, tables) = (cause.root, cause.keys.len(), cause.tables);
+    let message = format!(
+        "A delete from `{root}` comes to {tables} tables on two ways, and the order of the keys decides whether {keys} keys refuse it"
+    );
+    let why = format!(
+        "The keys that refuse are {}. Of the two ways, {}. {engine} takes keys in the order {}, so today {}.{} A row that only the \
+         second way leads to refuses in any order.",
+        cause.named(),
+        cause.example,
+        order(engine),
+        outcome(today),
+        turned_round(engine, today, restored)
+    );
+    let put_off = cause.keys.iter().map(|(child, key)| put_off(engine, child, key)).collect::<Option<Vec<Change>>>();
+    let way_out = match (engine, &put_off) {
+        (Engine::Postgres, Some(_)) => {
+            "Make these keys NO ACTION DEFERRABLE INITIALLY DEFERRED: they then look at the end of the transaction, when all \
+             cascades are done. If the rows may go with either parent, make the keys ON DELETE CASCADE."
+        }
+        (Engine::Sqlite, Some(_)) => {
+            "Make these keys ON DELETE NO ACTION: SQLite then looks at the end of the statement, when all cascades are done. If \
+             the rows may go with either parent, make the keys ON DELETE CASCADE."
+        }
+        _ => {
+            "If the rows may go with either parent, make the keys ON DELETE CASCADE. Otherwise delete the rows of these tables by \
+             statements of their own before."
+        }
+    };
+    let severity = if roles { Severity::Info } else { Severity::Warning };
+    let kind = format!("many {roles} {today} {restored:?}");
+    let mut finding =
+        cause.finding(context, &META, severity, &kind, message).why(why).help(format!("{way_out} {}", cause.pointer()));
+    if let Some(changes) = put_off {
+        let title = format!("Have {keys} keys look when the cascades are done");
+        finding.fixes.insert(0, fix(context, title, Safety::Unsafe, changes));
+    }
+    finding
 }
 
 fn finding(context: &Context<'_>, conflict: &Conflict, today: bool, restored: Option<bool>) -> Option<Finding> {
@@ -38,26 +116,14 @@ fn finding(context: &Context<'_>, conflict: &Conflict, today: bool, restored: Op
         "A delete from `{root}` comes to `{child}` on two ways, and the order of the keys decides whether {} refuses it",
         key_name(child, key)
     );
-    let outcome = |refuses: bool| if refuses { "the refusal comes first and the delete fails" } else { "the row is out of the way first and the delete succeeds" };
     let goes = if removing.on_delete == Some(Action::Cascade) { "deletes it" } else { "sets it free" };
     let mut why = format!(
         "For a row of `{child}` on both ways, {removed_by} {goes}, {refused_by} refuses. {engine} takes keys in the order {}, so today {}.",
         order(engine),
         outcome(today)
     );
-    match restored {
-        Some(copy) if copy != today => {
-            why.push_str(&format!(
-                " A dump and restore turns this round: pg_dump writes keys sorted by name, so in the copy {}.",
-                outcome(copy)
-            ));
-        }
-        Some(_) => why.push_str(" Any migration that makes one of these keys anew can turn it round."),
-        None if engine == Engine::Sqlite => why.push_str(" Any rebuild of the table that writes the keys in another order turns it round."),
-        None => why.push_str(" A key that is made anew under another name can turn it round."),
-    }
-    // One table in two roles: a row on both ways has the same parent twice.
-    let roles = conflict.refused_by.len() == 1 && conflict.removed_by.len() == 1;
+    why.push_str(&turned_round(engine, today, restored));
+    let roles = is_in_two_roles(conflict);
     why.push_str(" A row that only the second way leads to refuses in any order.");
     let (help, changes) = independent(engine, child, key);
     let mut finding = Finding::new(&META, Subject::relation(refusing), message)
@@ -84,33 +150,41 @@ fn order(engine: Engine) -> &'static str {
     }
 }
 
-/// Says what makes the delete independent of the order, and the change that does if it leaves the key refusing.
+/// Makes the change by which a refusing key waits for the cascades, where the engine has such a check.
 ///
 /// PostgreSQL, CREATE TABLE, "REFERENCES": only NO ACTION can be put off. SQLite, "Foreign Key Support", 4.3: NO ACTION is
 /// checked at the end of the statement, RESTRICT at once. InnoDB has no check but the one at once.
+fn put_off(engine: Engine, child: &TableName, key: &ForeignKey) -> Option<Change> {
+    match engine {
+        Engine::Postgres if key.on_delete.refuses() => {
+            let new = ForeignKey { on_delete: Action::NoAction, timing: Timing::Deferred, ..key.clone() };
+            Some(Change::ReplaceForeignKey { table: child.clone(), old: key.clone(), new })
+        }
+        Engine::Sqlite if key.on_delete.refuses() => Some(with_on_delete(child, key, Action::NoAction)),
+        _ => None,
+    }
+}
+
+/// Says what makes the delete independent of the order, and the change that does if it leaves the key refusing.
 fn independent(engine: Engine, child: &TableName, key: &ForeignKey) -> (String, Option<(String, Change)>) {
     let name = key_name(child, key);
     let cascade = format!("If a row of `{child}` may go with either parent, make the key ON DELETE CASCADE.");
-    let refuses = key.on_delete.refuses();
-    match engine {
-        Engine::Postgres if refuses => {
-            let new = ForeignKey { on_delete: Action::NoAction, timing: Timing::Deferred, ..key.clone() };
-            let change = Change::ReplaceForeignKey { table: child.clone(), old: key.clone(), new };
+    match (engine, put_off(engine, child, key)) {
+        (Engine::Postgres, Some(change)) => {
             let help = format!(
                 "Make {name} NO ACTION DEFERRABLE INITIALLY DEFERRED: it then looks at the end of the transaction, when all \
                  cascades are done. {cascade}"
             );
             (help, Some((format!("Put the check of {name} off to the end of the transaction"), change)))
         }
-        Engine::Sqlite if refuses => {
-            let change = with_on_delete(child, key, Action::NoAction);
+        (_, Some(change)) => {
             let help = format!(
                 "Make {name} ON DELETE NO ACTION: SQLite then looks at the end of the statement, when all cascades are done. \
                  {cascade}"
             );
             (help, Some((format!("Make {name} ON DELETE NO ACTION"), change)))
         }
-        _ => (format!("{cascade} Otherwise delete the rows of `{child}` by a statement of their own before."), None),
+        (_, None) => (format!("{cascade} Otherwise delete the rows of `{child}` by a statement of their own before."), None),
     }
 }
 
@@ -145,6 +219,34 @@ mod tests {
         let kept = findings(&race(Engine::Postgres, "restrict", false), META.name);
         assert!(kept[0].why.contains("today the row is out of the way first"), "{}", kept[0].why);
         assert!(!kept[0].why.contains("in the copy"), "{}", kept[0].why);
+    }
+
+    /// A row of every table names its tenant, and a parent that names it, too.
+    fn tenants(engine: Engine, tables: usize) -> Schema {
+        let first = ["tenants: id int8 pk".to_string(), "parents: id int8 pk, t int8 not-null >tenants.id cascade".to_string()];
+        let child = |i: usize| format!("c{i}: id int8 pk, t int8 not-null >tenants.id cascade, p int8 not-null >parents.id restrict");
+        let lines: Vec<String> = first.into_iter().chain((0..tables).map(child)).collect();
+        schema(engine, &lines.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn many_of_one_cause_are_one_finding() {
+        assert_eq!(findings(&tenants(Engine::Sqlite, 4), META.name).len(), 4);
+        for engine in [Engine::Sqlite, Engine::Mariadb] {
+            let mut s = tenants(engine, 300);
+            let found = findings(&s, META.name);
+            assert_eq!(found.len(), 1, "{engine}");
+            assert_eq!((found[0].subject.place().as_str(), found[0].severity), ("tenants", Severity::Warning));
+            assert!(found[0].message.starts_with("A delete from `tenants` comes to 300 tables on two ways"), "{}", found[0].message);
+            assert!(found[0].why.contains("c0.p, c1.p, c10.p, c100.p, c101.p, c102.p and 294 more"), "{}", found[0].why);
+            assert_eq!(found[0].labels.len(), 6);
+            // The same whatever is added: a baseline of yesterday knows it.
+            assert_eq!(found[0].fingerprint, findings(&tenants(engine, 301), META.name)[0].fingerprint);
+            for change in &found[0].fixes[0].changes {
+                change.apply(&mut s).unwrap();
+            }
+            assert_eq!(findings(&s, META.name), [], "{engine}");
+        }
     }
 
     #[test]

@@ -4,8 +4,13 @@ use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
 use super::{action, fate_word, touched, tree};
-use crate::fate::{Counted, Effect, Fate, Rank, Repaired, TableFate, Verdict};
+use crate::fate::{Counted, Effect, Fate, Rank, RelationOutcome, Repaired, TableFate, Verdict};
 use crate::schema::Engine;
+
+/// More than so many relations are listed in a line each, without reasons and SQL that say the same again and again.
+const MANY: usize = 12;
+/// So many of many queries are printed.
+const QUERIES: usize = 4;
 
 fn colour_of(verdict: Verdict) -> AnsiColor {
     match verdict {
@@ -80,6 +85,9 @@ fn blockers(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     }
     heading(&format!("In the way: {}", count(blockers.len(), "relation")), style, lines);
     let arrow = if style.unicode { " → " } else { " -> " };
+    if blockers.len() > MANY {
+        return many_blockers(&blockers, arrow, style, lines);
+    }
     for blocker in blockers {
         let side = blocker.path.last().map(String::as_str).unwrap_or_default();
         let mark =
@@ -89,6 +97,32 @@ fn blockers(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
         if blocker.path.len() > 1 {
             let path = format!("{}{arrow}{}", fate.root, blocker.path.join(arrow));
             hanging(&format!("on the path {path}"), "    ", style, lines);
+        }
+    }
+}
+
+fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, style: &Style, lines: &mut Vec<String>) {
+    let kinds = [
+        (Effect::Fails, "any row stops the delete with an error of its own"),
+        (Effect::Refuses, "any row stops the delete"),
+        (Effect::MayFail, "a row stops the delete with an error of its own unless it is gone by then"),
+        (Effect::MayRefuse, "a row stops the delete unless it is gone by then"),
+    ];
+    for (effect, meaning) in kinds {
+        let of: Vec<_> = blockers.iter().filter(|b| b.effect == effect).collect();
+        if of.is_empty() {
+            continue;
+        }
+        let colour = if matches!(effect, Effect::Refuses | Effect::Fails) { AnsiColor::Red } else { AnsiColor::Yellow };
+        hanging(&sentence(meaning).replace('.', ":"), "  ", style, lines);
+        let side = |b: &RelationOutcome| tame(b.path.last().map(String::as_str).unwrap_or_default());
+        let widest = of.iter().map(|b| width(&side(b))).max().unwrap_or(0).min(40);
+        for blocker in of {
+            let name = pad(&side(blocker), widest);
+            let way = blocker.path.split_last().map(|(_, way)| way.join(arrow)).unwrap_or_default();
+            let below = if way.is_empty() { String::new() } else { format!("  below {}", tame(&way)) };
+            let action = pad(action(blocker), 11);
+            lines.push(format!("    {}  {action}{below}", style.colour(colour, &name)).trim_end().to_string());
         }
     }
 }
@@ -105,21 +139,44 @@ fn repair(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     if !block.is_empty() {
         let end = if leave.is_empty() { format!(", {then}") } else { " make every delete succeed".to_string() };
         heading(&format!("What to do: {}{end}", count(block.len(), "change")), style, lines);
-        block.into_iter().for_each(|c| change(fate, c, style, lines));
+        changes(fate, &block, style, lines);
     }
     if !leave.is_empty() {
         let text = format!("If nothing may stay behind: {}, {then}", count(leave.len(), "more change"));
         heading(&text, style, lines);
-        leave.into_iter().for_each(|c| change(fate, c, style, lines));
+        changes(fate, &leave, style, lines);
     }
 }
 
-fn change(fate: &Fate, change: &Repaired, style: &Style, lines: &mut Vec<String>) {
+fn changes(fate: &Fate, changes: &[&Repaired], style: &Style, lines: &mut Vec<String>) {
+    if changes.len() <= MANY {
+        return changes.iter().for_each(|c| change(fate, c, style, lines));
+    }
+    let side = |c: &Repaired| width(&tame(c.path.last().map(String::as_str).unwrap_or_default()));
+    let widest = changes.iter().map(|c| side(c)).max().unwrap_or(0).min(40);
+    lines.extend(changes.iter().map(|c| what_changes(c, widest, style)));
+    if changes.iter().any(|c| c.decide) {
+        hanging(
+            "(decide): its rows belong to another parent, too. Is that one's delete to take them?",
+            "  ",
+            style,
+            lines,
+        );
+    }
+    let command = format!("referee fix SOURCE --root {}", tame(&fate.root.to_string()));
+    hanging(&format!("Reasons and SQL: `{command}`, or --format markdown here."), "  ", style, lines);
+}
+
+fn what_changes(change: &Repaired, widest: usize, style: &Style) -> String {
     let arrow = if style.unicode { "→" } else { "->" };
     let side = change.path.last().map(String::as_str).unwrap_or_default();
     let from = change.from.map_or("no key", |a| a.sql());
     let choice = if change.decide { "  (decide)" } else { "" };
-    lines.push(format!("  {}  {from} {arrow} {}{choice}", tame(side), change.to));
+    format!("  {}  {from} {arrow} {}{choice}", pad(&tame(side), widest), change.to)
+}
+
+fn change(fate: &Fate, change: &Repaired, style: &Style, lines: &mut Vec<String>) {
+    lines.push(what_changes(change, 0, style));
     let other = change.recommended != change.to && !change.decide;
     let advice = if other { format!(" {} would suit it better.", change.recommended) } else { String::new() };
     hanging(&format!("{}{advice}", sentence(&change.reason)), "    ", style, lines);
@@ -188,11 +245,17 @@ fn conditions(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
         return;
     }
     heading("It stops at these rows", style, lines);
-    for condition in &fate.conditions {
+    let few = fate.conditions.len() <= MANY;
+    let shown = if few { fate.conditions.len() } else { QUERIES };
+    for condition in &fate.conditions[..shown] {
         hanging(&sentence(&condition.rows), "  - ", style, lines);
         for line in condition.sql.iter().flat_map(|sql| wrap_sql(&format!("{sql};"), style.width.saturating_sub(4))) {
             lines.push(style.dim(&format!("    {line}")));
         }
+    }
+    if !few {
+        let more = fate.conditions.len() - shown;
+        hanging(&format!("and {more} more, each with its query: --format markdown."), "  - ", style, lines);
     }
 }
 
