@@ -18,6 +18,8 @@ mod cockroach;
 mod database;
 #[path = "migration/lint_fix.rs"]
 mod lint_fix;
+#[path = "migration/odd.rs"]
+mod odd;
 #[path = "migration/orphans.rs"]
 mod orphans;
 #[path = "migration/runner.rs"]

@@ -193,7 +193,9 @@ impl<'p> Text<'p> {
             self.text.push_str("--> statement-breakpoint\n");
         }
         *first = false;
-        let compound = self.separator == Separator::Goose && sql.contains(';');
+        // goose ends a statement at a line whose last word ends in `;`, and takes `--` in a text for a comment
+        // (`internal/sqlparser/parser.go`).
+        let compound = self.separator == Separator::Goose && (sql.contains(';') || sql.contains("--"));
         if !sql.starts_with("SET LOCAL") {
             self.text.push_str(&std::mem::take(&mut self.heed));
         }

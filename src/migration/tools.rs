@@ -363,9 +363,17 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, outpu
             let mut both = vec![('V', up, unit.transaction)];
             both.extend(ways.undo.then_some(('U', back, back_in_transaction)));
             for (letter, text, transaction) in both {
-                add(format!("{letter}{name}.sql"), text);
+                let mut conf = String::new();
                 if !transaction {
-                    add(format!("{letter}{name}.sql.conf"), "executeInTransaction=false\n".to_string());
+                    conf.push_str("executeInTransaction=false\n");
+                }
+                // Without a value for it, `${…}` ends a migration, wherever it stands ("Placeholders").
+                if text.contains("${") {
+                    conf.push_str("placeholderReplacement=false\n");
+                }
+                add(format!("{letter}{name}.sql"), text);
+                if !conf.is_empty() {
+                    add(format!("{letter}{name}.sql.conf"), conf);
                 }
             }
         }

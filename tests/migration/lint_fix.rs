@@ -288,3 +288,24 @@ fn what_cannot_be_written_leaves_the_folder_as_it_was() {
     assert!(run.err.contains("cannot write"), "{}", run.err);
     assert_eq!(migrations.files(), before);
 }
+
+#[test]
+fn a_folder_of_another_tool_is_not_written_into() {
+    let goose = Migrations::new("goose", Engine::Postgres);
+    let path = goose.path().to_str().unwrap();
+    let fix = |layout: &str| referee(&["fix", path, "--engine", "postgres", "--out", path, "--layout", layout]);
+    let before = goose.files();
+    for layout in ["prisma", "dbmate", "sql", "sqlx"] {
+        let run = fix(layout);
+        assert_eq!(run.code, 2, "{layout}: {}", run.out);
+        let message = format!("is a folder of goose (`-- +goose Up` in the files), not of {layout}");
+        assert!(run.err.contains(&message) && run.err.contains("hint: leave out --layout"), "{layout}: {}", run.err);
+    }
+    assert_eq!(goose.files(), before);
+    assert_eq!(fix("goose").code, 0);
+    // What several tools could have written is any of theirs.
+    let pairs = Migrations::new("golang-migrate", Engine::Postgres);
+    let path = pairs.path().to_str().unwrap();
+    let run = referee(&["fix", path, "--engine", "postgres", "--out", path, "--layout", "sqlx"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+}

@@ -178,7 +178,9 @@ pub fn by_hand(database: &Database, script: &str) -> Result<(), String> {
 }
 
 fn flyway<'t>(path: &str, file: &str, text: impl Fn(&str) -> Option<&'t str>) -> Sent {
-    let none = text(&format!("{path}.conf")).is_some_and(|c| c.contains("executeInTransaction=false"));
+    let conf = text(&format!("{path}.conf")).unwrap_or_default();
+    let none = conf.contains("executeInTransaction=false");
+    assert!(!file.contains("${") || conf.contains("placeholderReplacement=false"), "{path}: no value for placeholder");
     Sent { pieces: split(file), transaction: !none }
 }
 
@@ -203,7 +205,11 @@ fn goose(file: &str) -> (Sent, Sent) {
     let (_, up) = up.split_once("-- +goose Up\n").expect("a way up");
     let part = |text: &str| {
         let (mut pieces, mut one, mut inside) = (Vec::new(), String::new(), false);
-        // As goose's parser does: a statement ends with a line that ends with a semicolon, comments are left out.
+        // As goose's parser does: comments before a statement are left out, and it ends with a line whose last word before
+        // any that begins with `--` ends in a semicolon.
+        let ends = |line: &str| {
+            line.split_whitespace().take_while(|w| !w.starts_with("--")).last().is_some_and(|w| w.ends_with(';'))
+        };
         for line in text.lines() {
             match line.trim() {
                 "-- +goose StatementBegin" => inside = true,
@@ -211,11 +217,11 @@ fn goose(file: &str) -> (Sent, Sent) {
                     inside = false;
                     pieces.push(std::mem::take(&mut one));
                 }
-                comment if comment.starts_with("--") && !inside => {}
+                comment if (comment.starts_with("--") || comment.is_empty()) && one.is_empty() => {}
                 _ => {
                     one.push_str(line);
                     one.push('\n');
-                    if !inside && line.trim_end().ends_with(';') {
+                    if !inside && ends(line) {
                         pieces.push(std::mem::take(&mut one));
                     }
                 }

@@ -91,14 +91,15 @@ fn create(path: &Path, text: &str) -> Result<(), CliError> {
 fn tool(folder: &Path, global: &Global) -> Result<&'static Tool, CliError> {
     let names = || TOOLS.iter().map(|t| t.name);
     if let Some(name) = &global.layout {
-        return migration::find(name).ok_or_else(|| {
+        let named = migration::find(name).ok_or_else(|| {
             let near = nearest(name, names());
             let failed = CliError::new(format!("referee writes no files for `{name}`"));
             match near.first() {
                 Some(near) => failed.hint(format!("did you mean {near}?")),
                 None => failed.hint(format!("it writes for {}", names().collect::<Vec<_>>().join(", "))),
             }
-        });
+        })?;
+        return fits(folder, named).map(|()| named);
     }
     let ask = || {
         CliError::new(format!("{} does not show which tool's folder it is", folder.display()))
@@ -106,6 +107,18 @@ fn tool(folder: &Path, global: &Global) -> Result<&'static Tool, CliError> {
     };
     let found = layouts::recognise(folder).ok_or_else(ask)?;
     migration::find(found).ok_or_else(ask)
+}
+
+/// Complains if a folder has another tool's marks: what is written would be no migration of either.
+fn fits(folder: &Path, tool: &Tool) -> Result<(), CliError> {
+    // Others have names that several tools take.
+    const MARKED: &[&str] = &["drizzle", "prisma", "diesel", "atlas", "goose", "dbmate"];
+    let Some(found) = layouts::recognise(folder).filter(|f| *f != tool.name && MARKED.contains(f)) else {
+        return Ok(());
+    };
+    let marks = layouts::LAYOUTS.iter().find(|l| l.name == found).map_or("", |l| l.known_by);
+    Err(CliError::new(format!("{} is a folder of {found} ({marks}), not of {}", folder.display(), tool.name))
+        .hint(format!("leave out --layout to write for {found}, or write into another folder")))
 }
 
 /// Reads the texts of a folder's files, two levels deep.

@@ -44,12 +44,9 @@ pub(super) fn read(folder: &Folder) -> Option<Found> {
         let migrations = files.filter(|(f, _)| folder.has(f)).map(|(file, tag)| Unit::file(tag, file)).collect();
         return Some(Found { engine: engine(&journal.dialect), migrations, ..Found::default() });
     }
-    let folders: Vec<&str> = folder
-        .folders_with("migration.sql")
-        .into_iter()
-        .filter(|f| folder.has(&format!("{f}/snapshot.json")))
-        .collect();
-    let last = folders.last()?;
+    // The migrator asks for `migration.sql` only (drizzle-orm 1.0, `migrator.ts`); that it is Drizzle's the snapshots tell.
+    let folders = folder.folders_with("migration.sql");
+    let last = folders.iter().rev().find(|f| folder.has(&format!("{f}/snapshot.json")))?;
     let snapshot: Option<Snapshot> = serde_json::from_str(&folder.text(&format!("{last}/snapshot.json"))).ok();
     let migrations = folders.iter().map(|f| Unit::file(*f, format!("{f}/migration.sql"))).collect();
     Some(Found { engine: snapshot.and_then(|s| engine(&s.dialect)), migrations, ..Found::default() })

@@ -33,6 +33,28 @@ fn drizzle_goes_by_its_journal() {
     assert_eq!(names(&found), ["0000_a", "0001_b"]);
     let new = loaded(&[("20260101000000_a/migration.sql", SQL), ("20260101000000_a/snapshot.json", "{}")]);
     assert_eq!((new.layout, new.migrations[0].transaction), ("drizzle", true));
+    let new = loaded(&[
+        ("20260101000000_a/migration.sql", SQL),
+        ("20260101000000_a/snapshot.json", "{}"),
+        ("20260102000000_b/migration.sql", SQL),
+    ]);
+    assert_eq!((new.layout, names(&new)), ("drizzle", vec!["20260101000000_a", "20260102000000_b"]));
+}
+
+#[test]
+fn what_is_run_by_hand_comes_before_the_file_that_asks_for_it() {
+    let asks = "CREATE TABLE u (a int);\n-- referee: after mend.by_hand.sqlite\nSELECT 1;\n";
+    let found = loaded(&[
+        ("1_a.up.sql", SQL),
+        ("2_b.up.sql", asks),
+        ("3_c.up.sql", SQL),
+        ("mend.by_hand.sqlite", "SELECT 2;"),
+        ("mend.by_hand.down.sqlite", "SELECT 3;"),
+        ("other.by_hand.sqlite", "SELECT 4;"),
+    ]);
+    assert_eq!(names(&found), ["1_a", "mend.by_hand.sqlite", "2_b", "3_c"]);
+    let script = &found.migrations[1];
+    assert!(!script.transaction && script.down.is_some());
 }
 
 #[test]
@@ -57,6 +79,8 @@ fn sections_lead_up_and_down() {
     let text = "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE t (a int);\n-- +goose Down\nDROP TABLE t;\n";
     let found = loaded(&[("001_a.sql", text)]);
     assert_eq!(found.layout, "goose");
+    let spaced = loaded(&[("001_a.sql", "--+goose NO TRANSACTION\n--  +goose Up\nSELECT 1;\n--+goose Down\n")]);
+    assert_eq!((spaced.layout, spaced.migrations[0].transaction), ("goose", false));
     let migration = &found.migrations[0];
     assert_eq!(migration.up.span.of(text).trim(), "CREATE TABLE t (a int);");
     assert_eq!(migration.down.unwrap().span.of(text).trim(), "DROP TABLE t;");
