@@ -310,15 +310,15 @@ fn what_cannot_be_cleaned_is_refused_or_stops() {
     }
 }
 
-/// Names that have to be quoted, of 63 bytes with letters of two; a schema of its own; other keys, one checked at COMMIT, one the
+/// Names that have to be quoted, of 63 bytes with letters of two, and such that PL/pgSQL knows as variables; a schema of its own; other keys, one checked at COMMIT, one the
 /// same again; a trigger; and a key that says it holds for every row, and does not.
 const ODD: &str = r#"
     CREATE SCHEMA "Sel ect";
     CREATE TABLE "Sel ect"."user" ("group" int PRIMARY KEY); INSERT INTO "Sel ect"."user" VALUES (1), (2);
     CREATE TABLE "Sel ect"."ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ""1" (
-        "order" int, "from" text DEFAULT 'x', "select" int, late int REFERENCES "Sel ect"."user" DEFERRABLE INITIALLY DEFERRED,
+        "order" int, "from" text DEFAULT 'x', "select" int, total int, found int, batch int, changed int, late int REFERENCES "Sel ect"."user" DEFERRABLE INITIALLY DEFERRED,
         UNIQUE ("from") DEFERRABLE INITIALLY DEFERRED, PRIMARY KEY ("order"));
-    INSERT INTO "Sel ect"."ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ""1" SELECT n, 'row ' || n, n, 1 FROM generate_series(1, 9) n;
+    INSERT INTO "Sel ect"."ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ""1" SELECT n, 'row ' || n, n, n, n, n, n, 1 FROM generate_series(1, 9) n;
     CREATE TABLE told (what text);
     CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.told VALUES (TG_OP); RETURN coalesce(NEW, OLD); END';
     CREATE TRIGGER tells AFTER UPDATE OR DELETE ON "Sel ect"."ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ""1" FOR EACH ROW EXECUTE FUNCTION tell();"#;

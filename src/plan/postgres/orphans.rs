@@ -138,32 +138,34 @@ impl Work<'_> {
         format!("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition})")
     }
 
-    /// Runs a statement on one batch after the other. It ends in a condition, to which that of the batch is added.
+    /// Runs a statement on one batch after the other. It ends in a condition, to which that of the batch is added. A column may
+    /// have the name of a variable, of FOUND too (manual, 43.11.1): then the column is meant.
     fn in_batches(&self, change: &str) -> String {
         let OrphanRows { source, condition } = self.rows;
         format!(
             "DO $referee$\n\
-             DECLARE\n  batch record;\n  changed bigint;\n  total bigint;\n\
-             BEGIN\n  LOOP\n    total := 0;\n\
-             \x20   FOR batch IN\n\
+             #variable_conflict use_column\n\
+             DECLARE\n  _referee_batch record;\n  _referee_changed bigint;\n  _referee_total bigint;\n\
+             BEGIN\n  LOOP\n    _referee_total := 0;\n\
+             \x20   FOR _referee_batch IN\n\
              \x20     SELECT pg_catalog.array_agg(o.place) AS places FROM (\n\
              \x20       SELECT child.ctid AS place, (pg_catalog.row_number() OVER () - 1) / {BATCH} AS number\n\
              \x20       FROM {source} AS child WHERE {condition}) AS o\n\
              \x20     GROUP BY o.number\n\
              \x20   LOOP\n\
              \x20     {change};\n\
-             \x20     GET DIAGNOSTICS changed = ROW_COUNT;\n\
-             \x20     total := total + changed;\n\
+             \x20     GET DIAGNOSTICS _referee_changed = ROW_COUNT;\n\
+             \x20     _referee_total := _referee_total + _referee_changed;\n\
              \x20     COMMIT;\n\
              \x20   END LOOP;\n\
-             \x20   EXIT WHEN total = 0;\n\
+             \x20   EXIT WHEN _referee_total = 0;\n\
              \x20 END LOOP;\n\
              END\n$referee$"
         )
     }
 
     fn of_batch(&self) -> String {
-        format!("child.ctid = ANY (batch.places) AND {}", self.rows.condition)
+        format!("child.ctid = ANY (_referee_batch.places) AND {}", self.rows.condition)
     }
 
     fn columns(&self, bench: &Bench<'_>, table: &Table, of: &str) -> String {
@@ -226,7 +228,7 @@ impl Work<'_> {
         // A partitioned table has many rows of the same place. Rows that are locked do not change between being read and set.
         let change = format!(
             "WITH found AS (SELECT child.tableoid AS _referee_part, child.ctid AS _referee_place, {} FROM {source} AS child WHERE {} \
-             FOR UPDATE OF child), changed AS (UPDATE {source} AS child SET {} FROM found WHERE child.ctid = ANY (batch.places) \
+             FOR UPDATE OF child), changed AS (UPDATE {source} AS child SET {} FROM found WHERE child.ctid = ANY (_referee_batch.places) \
              AND child.tableoid = found._referee_part AND child.ctid = found._referee_place RETURNING {}) \
              INSERT INTO {place} ({all}) SELECT {all} FROM changed",
             self.columns(bench, table, "child."),
