@@ -176,6 +176,16 @@ fn postgres_by_every_tool() {
 }
 
 #[test]
+fn a_guard_in_a_file_tells_what_it_found() {
+    let database = Database::new(Engine::Postgres);
+    let written = Written::new("flyway", &database);
+    let other = Database::new(Engine::Postgres);
+    support::postgres::execute(&other.source, "INSERT INTO orders VALUES (7, 77, ''), (8, 77, ''), (9, 78, '')");
+    let error = up("flyway", &other, &written.files).unwrap_err();
+    assert!(error.contains("orders.user_id has rows without a parent") && error.contains("(77,2), (78,1)"), "{error}");
+}
+
+#[test]
 fn numbers_go_on_where_the_folder_ends() {
     let database = Database::new(Engine::Sqlite);
     for (tool, begins) in [

@@ -301,7 +301,7 @@ pub(super) fn fits_in_block(sql: &str) -> bool {
     matches!(verb.as_str(), "ALTER" | "CREATE" | "DROP" | "UPDATE" | "DELETE" | "INSERT" | "COMMENT")
 }
 
-/// Writes a block that stops if a guard has a row, and does nothing if it has been done.
+/// Writes a block that stops if a guard has a row, with the rows as the error's detail, and does nothing if it has been done.
 fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String {
     let mut out = String::from("DO $referee$ BEGIN\n");
     let indent = if let Some(done) = done.filter(|_| !statements.is_empty()) {
@@ -313,7 +313,8 @@ fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String 
     for guard in guards {
         let message = guard.message.replace('\'', "''").replace('%', "%%");
         out.push_str(&format!(
-            "{indent}IF EXISTS ({}) THEN\n{indent}  RAISE EXCEPTION '{message}';\n{indent}END IF;\n",
+            "{indent}IF EXISTS ({0}) THEN\n{indent}  RAISE EXCEPTION '{message}' USING DETAIL = (\n{indent}    SELECT \
+             pg_catalog.string_agg(these::pg_catalog.text, ', ') FROM ({0}) AS these);\n{indent}END IF;\n",
             guard.sql
         ));
     }

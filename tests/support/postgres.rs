@@ -127,7 +127,10 @@ pub fn connect(url: &str) -> Client {
 
 /// Writes an error with its code.
 pub fn explain(error: &postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| format!("{error}"), |e| format!("{}: {}", e.code().code(), e.message()))
+    let detail = |e: &postgres::error::DbError| e.detail().map(|d| format!(" ({d})")).unwrap_or_default();
+    error
+        .as_db_error()
+        .map_or_else(|| format!("{error}"), |e| format!("{}: {}{}", e.code().code(), e.message(), detail(e)))
 }
 
 /// Returns every PostgreSQL version there is: the system's first, then those of `REFEREE_TEST_PG`.
