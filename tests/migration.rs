@@ -88,6 +88,13 @@ fn round_trip(tool: &str, engine: Engine) {
         assert!(!text.contains("DO $referee$ BEGIN\nEND"), "{what}: a block that does nothing:\n{text}");
     }
 
+    // What is for one transaction only is for nothing where there is none.
+    for (path, text) in &written.files {
+        let back = text.split_once("-- migrate:down").map_or(text.as_str(), |(_, back)| back);
+        let outside = text.starts_with("-- no-transaction") || back.starts_with(" transaction:false");
+        assert!(!outside || !back.contains("SET LOCAL") || back.contains("BEGIN;"), "{what}, {path}:\n{text}");
+    }
+
     // A file that only looks whether the script was run stops, and leaves every row as it was.
     let needed = hand_back.is_some();
     if needed {

@@ -308,11 +308,15 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, outpu
     let single = !unit.transaction && tool.outside(plan.engine) == Outside::OneStatement;
     let around = if single && plan.engine != Engine::Sqlite { Around::Alone } else { around };
     let separator = if tool.shape == Shape::Goose { Separator::Goose } else { Separator::Semicolon };
-    let (up, back) = (up(plan, unit, around, separator), back(plan, unit, around, separator));
     let back_in_transaction = unit.steps.iter().all(|p| match down(&p.step) {
         Ok((script, _)) => script.transaction == Transaction::Own && script.before.is_empty(),
         Err(_) => true,
     });
+    // Where only the way back is outside of a transaction, SET LOCAL would be for nothing.
+    let marks_back = matches!(tool.shape, Shape::MarkedPair | Shape::Dbmate | Shape::Flyway);
+    let around_back =
+        if marks_back && around == Around::Tool && !back_in_transaction { Around::Explicit } else { around };
+    let (up, back) = (up(plan, unit, around, separator), back(plan, unit, around_back, separator));
     let files = &mut output.files;
     let mut add = |path: String, text: String| files.push(OutputFile::new(path, text));
     match tool.shape {
