@@ -433,6 +433,50 @@ fn parents_are_cleaned_before_their_children() {
     }
 }
 
+#[test]
+fn rows_of_heirs_are_left_alone_there_and_back() {
+    for server in server::servers() {
+        let sql = "
+            CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);
+            CREATE TABLE t (id int PRIMARY KEY, p_id int); CREATE TABLE heir (extra int) INHERITS (t);
+            INSERT INTO t VALUES (1, 1), (2, 99), (3, 98); INSERT INTO heir VALUES (2, NULL, 1), (3, 97, 2), (4, 96, 3);";
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull, OrphanPolicy::Quarantine] {
+            let (url, before, mut client) = prepared(server, sql);
+            let key = ForeignKey::new(["p_id"], "p".into(), ["id"]);
+            let change = Change::AddForeignKey { table: "t".into(), foreign_key: key };
+            let want = Wanted { orphans: Some(2), ..wanted(vec![change]) };
+            let made = plan::plan(&before, &[want], &options(policy));
+            let rows = plan::rows(&mut client, &before);
+            let heirs = "SELECT sum(hashtext(h::text)::bigint) FROM heir h";
+            let known = number(&mut client, heirs);
+            up(&url, &mut client, &before, &made);
+            assert_eq!(number(&mut client, heirs), known, "{policy:?}");
+            undo(&mut client, &made);
+            assert_eq!(plan::rows(&mut client, &before), rows, "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn a_trigger_that_keeps_rows_from_going_leaves_nothing_kept_and_nothing_done() {
+    for server in server::servers() {
+        let sql = format!(
+            "{SHOP} CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+             CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION stays();"
+        );
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull] {
+            let (url, before, mut client) = prepared(server, &sql);
+            let made = plan::plan(&before, &[add(Some(12_345))], &options(policy));
+            let rows = plan::rows(&mut client, &before);
+            plan::run(&mut client, &made.steps[0].up, None).unwrap();
+            assert!(!is_done(&mut client, &made.steps[0]));
+            let kept = format!("SELECT count(*) FROM {}", aside(&url, "_referee_kept_orders_"));
+            assert_eq!(number(&mut client, &kept), 0);
+            assert_eq!(plan::rows(&mut client, &before), rows);
+        }
+    }
+}
+
 fn server_url(client: &mut Client, server: &server::Server) -> String {
     let name: String = client.query_one("SELECT current_database()::text", &[]).unwrap().get(0);
     server.running().url(&name)

@@ -245,7 +245,8 @@ impl Work<'_> {
                 self.table, self.aside.name
             )),
             Some(identity) => {
-                let (child, place) = (bench.name(self.table), &self.place);
+                // An heir's row may have the same key, and is none of the rows that were changed.
+                let (child, place) = (&self.rows.source, &self.place);
                 let same: Vec<String> = identity
                     .iter()
                     .map(|c| bench.dialect.identifier(c))
