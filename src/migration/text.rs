@@ -126,6 +126,7 @@ pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Sepa
             }
             Err(why) => {
                 comment(&mut out.text, &format!("Cannot be undone: {}. {why}", step.title));
+                comment(&mut out.text, "Stops here; to undo what the other steps did all the same, take this out:");
                 out.refuse(why);
             }
         }
@@ -279,7 +280,7 @@ impl<'p> Text<'p> {
         let text = why.replace('\'', "''");
         match self.plan.engine {
             Engine::Postgres => self.statement(
-                &format!("DO $referee$ BEGIN\n  RAISE EXCEPTION '{}';\nEND $referee$", text.replace('%', "%%")),
+                &format!("DO $referee$ BEGIN\n  RAISE EXCEPTION '{}'\n    USING HINT = 'What the steps before did is not undone. To undo it all the same, take this statement out.';\nEND $referee$", text.replace('%', "%%")),
                 &mut first,
             ),
             Engine::Sqlite => {
