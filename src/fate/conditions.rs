@@ -1,10 +1,10 @@
 //! The rows that stop a delete, in words and as a query that counts them.
 
-use super::Condition;
-use super::judge::{Class, Ruling, Shape};
+use super::judge::{Ruling, Shape};
 use super::net::Net;
 use super::sql::{NoKey, Sql, any};
 use super::walk::Walk;
+use super::{Condition, Effect};
 
 /// Returns the condition of a ruling; `None` if no row can make its link stop the delete.
 pub(crate) fn condition(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Option<Condition> {
@@ -27,12 +27,12 @@ fn words(net: &Net<'_>, ruling: &Ruling) -> String {
         format!("rows of `{child}` whose {} refers to a deleted row of `{parent}`", relation.columns.join(", "));
     match &ruling.shape {
         Shape::Nothing => String::new(),
-        Shape::Survivors(_) if matches!(ruling.class, Class::Refuses | Class::Fails) => refers,
+        Shape::Survivors(_) if matches!(ruling.effect, Effect::Refuses | Effect::Fails) => refers,
         Shape::Survivors(setters) if setters.is_empty() => {
             format!("{refers}, and that are not deleted themselves because another parent of theirs stays")
         }
         Shape::Survivors(_) => format!("{refers}, and that are neither deleted nor set to NULL by another key"),
-        Shape::Late(_) if matches!(ruling.class, Class::Refuses | Class::Fails) => {
+        Shape::Late(_) if matches!(ruling.effect, Effect::Refuses | Effect::Fails) => {
             format!("{refers}, and that are not deleted before `{parent}`'s row is checked")
         }
         Shape::Late(_) => format!("{refers}, and that no other key has deleted or set to NULL by then"),

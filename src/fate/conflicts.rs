@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Verdict;
 use super::engines::When;
-use super::judge::{Class, Judgement, MOST_PATHS, Ruling, Shape, judge};
+use super::judge::{Judgement, MOST_PATHS, Ruling, Shape, judge};
 use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
 use super::paths::{Before, compare, forced};
+use super::{Effect, Verdict};
 use crate::schema::{Engine, TableName};
 
 /// A key that refuses child rows which the same delete removes on another way.
@@ -60,7 +60,7 @@ pub(super) fn conflicts(net: &Net<'_>) -> Vec<Conflict> {
                 continue;
             }
             let by_order = ruling.order_decides;
-            let by_data = matches!(ruling.class, Class::MayRefuse | Class::MayFail)
+            let by_data = matches!(ruling.effect, Effect::MayRefuse | Effect::MayFail)
                 && matches!(ruling.shape, Shape::Survivors(_) | Shape::Late(_));
             if (!by_order && !by_data) || found.contains_key(&(ruling.link, by_order)) {
                 continue;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Verdict;
-use super::judge::{Class, Judgement};
+use super::judge::Judgement;
 use super::levels::Levels;
 use super::net::Net;
+use super::{Effect, Verdict};
 use crate::schema::TableName;
 
 /// What the user demands of deletes, for the tables of one schema.
@@ -65,7 +65,7 @@ pub(super) fn broken(net: &Net<'_>, judged: &Judgement, demands: &Demands) -> Ve
     let mut takes: Vec<usize> = judged
         .rulings
         .iter()
-        .filter(|r| r.class == Class::Deletes)
+        .filter(|r| r.effect == Effect::Deletes)
         .map(|r| r.link)
         .filter(|&l| net.links[l].child != net.links[l].parent)
         .filter(|&l| demands.never_cascade_into.contains(net.tables[net.links[l].child]))

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::judge::{Class, Judgement, Shape, judge};
+use super::Effect;
+use super::judge::{Judgement, Shape, judge};
 use super::net::Net;
 use super::sql::{NoKey, Sql, any};
 use crate::schema::TableName;
@@ -103,15 +104,15 @@ pub(super) fn impact(net: &Net<'_>, root: usize, rows: Option<&str>) -> Option<I
 
 fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Impact, NoKey> {
     let walk = &judged.walk;
-    let of = |class: &dyn Fn(Class) -> bool, table: usize| -> Vec<usize> {
-        let rulings = judged.rulings.iter().filter(|r| net.links[r.link].child == table && class(r.class));
+    let of = |effect: &dyn Fn(Effect) -> bool, table: usize| -> Vec<usize> {
+        let rulings = judged.rulings.iter().filter(|r| net.links[r.link].child == table && effect(r.effect));
         rulings.filter(|r| !matches!(r.shape, Shape::KeyTaken(_))).map(|r| r.link).collect()
     };
-    let updating = |c: Class| matches!(c, Class::Nulls | Class::SetsDefault);
+    let updating = |c: Effect| matches!(c, Effect::Nulls | Effect::SetsDefault);
     let mut touched = walk.reached.clone();
     for ruling in &judged.rulings {
         let child = net.links[ruling.link].child;
-        if (updating(ruling.class) || ruling.class == Class::Orphans) && !touched.contains(&child) {
+        if (updating(ruling.effect) || ruling.effect == Effect::LeavesOrphans) && !touched.contains(&child) {
             touched.push(child);
         }
     }
@@ -143,7 +144,7 @@ fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Im
             None
         };
         let setters = of(&updating, table);
-        let orphaning = of(&|c| c == Class::Orphans, table);
+        let orphaning = of(&|c| c == Effect::LeavesOrphans, table);
         tables.push(TableImpact {
             table: net.tables[table].clone(),
             depth: walk.depth[table],

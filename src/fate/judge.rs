@@ -7,32 +7,15 @@
 
 use std::collections::BTreeSet;
 
-use super::Verdict;
 use super::engines::When;
 use super::net::{Act, Net};
 use super::paths::{Before, compare, forced};
 use super::walk::Walk;
+use super::{Effect, Verdict};
 use crate::schema::Action;
 
 /// More chains of cascades between two tables than this are not told apart.
 pub(super) const MOST_PATHS: usize = 200;
-
-/// What a link does in one delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    Deletes,
-    Nulls,
-    SetsDefault,
-    Refuses,
-    MayRefuse,
-    Fails,
-    MayFail,
-    /// It would refuse, but its rows are always gone before.
-    Harmless,
-    /// Another key on the same columns acts first.
-    Shadowed,
-    Orphans,
-}
 
 /// Which rows stop the delete.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +44,8 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug)]
 pub(crate) struct Ruling {
     pub link: usize,
-    pub class: Class,
+    /// What the link does.
+    pub effect: Effect,
     /// Whether another firing order would decide otherwise.
     pub order_decides: bool,
     pub shape: Shape,
@@ -72,14 +56,14 @@ pub(crate) struct Ruling {
 impl Ruling {
     /// Returns what the delete comes to if there is nothing but this link, in today's order.
     pub fn verdict(&self) -> Verdict {
-        match self.class {
-            Class::Fails => Verdict::Fails,
-            Class::Refuses => Verdict::Refused,
-            Class::MayRefuse | Class::MayFail => Verdict::DependsOnData,
-            Class::SetsDefault if self.shape != Shape::Nothing => Verdict::DependsOnData,
-            Class::Orphans => Verdict::LeavesOrphans,
-            Class::Nulls | Class::SetsDefault => Verdict::LeavesRows,
-            Class::Deletes | Class::Harmless | Class::Shadowed => Verdict::Complete,
+        match self.effect {
+            Effect::Fails => Verdict::Fails,
+            Effect::Refuses => Verdict::Refused,
+            Effect::MayRefuse | Effect::MayFail => Verdict::DependsOnData,
+            Effect::SetsDefault if self.shape != Shape::Nothing => Verdict::DependsOnData,
+            Effect::LeavesOrphans => Verdict::LeavesOrphans,
+            Effect::Nulls | Effect::SetsDefault => Verdict::LeavesRows,
+            Effect::Deletes | Effect::Harmless | Effect::Shadowed => Verdict::Complete,
         }
     }
 }
@@ -214,15 +198,15 @@ impl Bench<'_, '_> {
         let l = &net.links[link];
         let standing = net.standing(link);
         let mut ruling =
-            Ruling { link, class: Class::Deletes, order_decides: false, shape: Shape::Nothing, exact: true };
+            Ruling { link, effect: Effect::Deletes, order_decides: false, shape: Shape::Nothing, exact: true };
         if !standing.acts {
-            ruling.class = Class::Shadowed;
+            ruling.effect = Effect::Shadowed;
             ruling.order_decides = standing.order_decides;
             // A row under deletion is passed over by the key that acts first, and found by the one that checks after it.
             let refuses = matches!(l.act, Act::Check(When::Descent) | Act::Fail(When::Descent));
             if refuses && net.semantics.ancestors_in_the_way && !l.clustered && self.walk.leads(net, l.child, l.parent)
             {
-                ruling.class = if matches!(l.act, Act::Fail(_)) { Class::MayFail } else { Class::MayRefuse };
+                ruling.effect = if matches!(l.act, Act::Fail(_)) { Effect::MayFail } else { Effect::MayRefuse };
                 ruling.order_decides = true;
                 ruling.exact = false;
                 ruling.shape = Shape::Referring { but_root: false };
@@ -232,13 +216,13 @@ impl Bench<'_, '_> {
         let unsure = self.unsure(l.child).max(self.unsure(l.parent));
         match l.act {
             Act::Delete | Act::Null => {
-                ruling.class = if l.act == Act::Delete { Class::Deletes } else { Class::Nulls };
+                ruling.effect = if l.act == Act::Delete { Effect::Deletes } else { Effect::Nulls };
                 ruling.exact = unsure == Unsure::No;
                 ruling.order_decides = !ruling.exact;
             }
-            Act::Orphan => ruling.class = Class::Orphans,
+            Act::Orphan => ruling.effect = Effect::LeavesOrphans,
             Act::Default => {
-                ruling.class = Class::SetsDefault;
+                ruling.effect = Effect::SetsDefault;
                 ruling.shape = Shape::NoDefaultParent;
                 ruling.exact = unsure == Unsure::No;
                 ruling.order_decides = !ruling.exact;
@@ -256,7 +240,8 @@ impl Bench<'_, '_> {
     fn check(&self, ruling: &mut Ruling, when: When, unsure: Unsure, fails: bool) {
         let net = self.net;
         let l = &net.links[ruling.link];
-        let (surely, perhaps) = if fails { (Class::Fails, Class::MayFail) } else { (Class::Refuses, Class::MayRefuse) };
+        let (surely, perhaps) =
+            if fails { (Effect::Fails, Effect::MayFail) } else { (Effect::Refuses, Effect::MayRefuse) };
         let setters: Vec<usize> = self
             .setters
             .iter()
@@ -265,7 +250,7 @@ impl Bench<'_, '_> {
             .collect();
         let in_the_way = net.semantics.ancestors_in_the_way && !l.clustered;
         let inexact = |ruling: &mut Ruling| {
-            ruling.class = perhaps;
+            ruling.effect = perhaps;
             ruling.order_decides = true;
             ruling.exact = false;
             // While a default may bring in new references, nothing can be counted beforehand.
@@ -280,14 +265,14 @@ impl Bench<'_, '_> {
             return inexact(ruling);
         }
         if alone {
-            ruling.class = surely;
+            ruling.effect = surely;
             ruling.shape = Shape::Survivors(Vec::new());
             return;
         }
         let only_root = l.child == self.walk.root && !self.walk.returns_to_root(net) && setters.is_empty();
         if only_root && l.parent == self.walk.root {
             // The one row that cannot stop it is the deleted row itself, and on InnoDB even that does.
-            ruling.class = surely;
+            ruling.effect = surely;
             ruling.shape = Shape::Referring { but_root: !in_the_way };
             return;
         }
@@ -317,23 +302,23 @@ impl Bench<'_, '_> {
                 !befores.contains(&Before::Today)
             });
             if paths.is_empty() {
-                ruling.class = Class::Harmless;
+                ruling.effect = Effect::Harmless;
                 ruling.order_decides = order_decides;
                 return;
             }
         }
         if when == When::End || (only_root && !net.semantics.ancestors_in_the_way) {
-            ruling.class = perhaps;
+            ruling.effect = perhaps;
             ruling.shape = Shape::Survivors(setters);
             return;
         }
         if only_root && in_the_way && !self.walk.reached.iter().any(|&t| self.enters_late(t)) {
-            ruling.class = surely;
+            ruling.effect = surely;
             ruling.shape = Shape::Referring { but_root: false };
             return;
         }
         if matches!(when, When::Queue | When::Queued) && self.always_earlier(l.child, l.parent, &setters) {
-            ruling.class = perhaps;
+            ruling.effect = perhaps;
             ruling.shape = Shape::Survivors(setters);
             return;
         }
@@ -362,7 +347,7 @@ impl Bench<'_, '_> {
             refuses |= in_time.is_empty();
             cases.push((path, in_time));
         }
-        ruling.class = if refuses { surely } else { perhaps };
+        ruling.effect = if refuses { surely } else { perhaps };
         ruling.order_decides = order_decides;
         ruling.shape = Shape::Late(cases);
     }
@@ -455,17 +440,17 @@ impl Bench<'_, '_> {
                         .setters
                         .iter()
                         .any(|&s| net.links[s].child == link.child && link.shares_column(&net.links[s].changed));
-                let (mut class, mut columns) = (Class::Nulls, link.changed_by_update(net, &changed));
+                let (mut effect, mut columns) = (Effect::Nulls, link.changed_by_update(net, &changed));
                 match link.on_update {
-                    Act::Check(_) => class = if plain { Class::Refuses } else { Class::MayRefuse },
+                    Act::Check(_) => effect = if plain { Effect::Refuses } else { Effect::MayRefuse },
                     _ if self.cannot_be_null(link.child, &columns) => {
-                        class = if plain { Class::Fails } else { Class::MayFail };
+                        effect = if plain { Effect::Fails } else { Effect::MayFail };
                     }
-                    Act::Fail(_) => class = if plain { Class::Fails } else { Class::MayFail },
+                    Act::Fail(_) => effect = if plain { Effect::Fails } else { Effect::MayFail },
                     Act::Default => columns.clear(),
                     _ => {}
                 }
-                let stops = !matches!(class, Class::Nulls);
+                let stops = !matches!(effect, Effect::Nulls);
                 let unknown = literal || link.on_update == Act::Default;
                 let meets = !stops
                     && net.above[link.child]
@@ -477,7 +462,7 @@ impl Bench<'_, '_> {
                     (false, false) => Shape::Nothing,
                 };
                 let exact = plain && !unknown && !meets;
-                self.rulings.push(Ruling { link: h, class, order_decides: !exact, shape, exact });
+                self.rulings.push(Ruling { link: h, effect, order_decides: !exact, shape, exact });
                 // A child row that lost its key this way is out of the way when its parent row goes, too.
                 if unknown || meets || (!stops && self.walk.loses_rows(table)) {
                     self.blur(link.child, unknown);
@@ -517,7 +502,7 @@ impl Bench<'_, '_> {
         if !net.semantics.rechecks_changed_rows {
             return;
         }
-        let changes = |r: &&Ruling| matches!(r.class, Class::Nulls | Class::SetsDefault);
+        let changes = |r: &&Ruling| matches!(r.effect, Effect::Nulls | Effect::SetsDefault);
         let mut changed: Vec<usize> = self.rulings.iter().filter(changes).map(|r| r.link).collect();
         changed.sort_unstable();
         changed.dedup();
@@ -538,7 +523,13 @@ impl Bench<'_, '_> {
             };
             if others.len() >= 2 && others.iter().any(late) {
                 let shape = Shape::ChangedTwice;
-                self.rulings.push(Ruling { link: k, class: Class::MayFail, order_decides: true, shape, exact: false });
+                self.rulings.push(Ruling {
+                    link: k,
+                    effect: Effect::MayFail,
+                    order_decides: true,
+                    shape,
+                    exact: false,
+                });
             }
         }
     }
@@ -550,9 +541,9 @@ impl Bench<'_, '_> {
         let too_deep: Vec<Ruling> = self
             .rulings
             .iter()
-            .filter(|r| matches!(r.class, Class::Deletes | Class::Nulls))
+            .filter(|r| matches!(r.effect, Effect::Deletes | Effect::Nulls))
             .filter(|r| longest(self.net.links[r.link].parent).is_none_or(|l| l >= limit))
-            .map(|r| Ruling { class: Class::MayFail, shape: Shape::TooDeep(limit), exact: false, ..r.clone() })
+            .map(|r| Ruling { effect: Effect::MayFail, shape: Shape::TooDeep(limit), exact: false, ..r.clone() })
             .collect();
         // One ruling says it: the first link whose chains are too long.
         self.rulings.extend(too_deep.into_iter().take(1));

@@ -6,10 +6,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::judge::{Class, Judgement, Ruling, Shape, judge};
+use super::judge::{Judgement, Ruling, Shape, judge};
 use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
-use super::{Demands, Options, Verdict, report};
+use super::{Demands, Effect, Options, Verdict, report};
 use crate::change::Change;
 use crate::engine;
 use crate::relations::Relation;
@@ -132,12 +132,12 @@ struct Wanted {
 
 /// Returns the links that stand between the root and the goal, nearest first.
 fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wanted> {
-    let in_the_way = |r: &&Ruling| match r.class {
-        Class::Deletes | Class::Harmless => false,
-        Class::Shadowed => r.order_decides,
-        Class::Nulls => goal == Goal::Complete || r.order_decides,
-        Class::SetsDefault => goal == Goal::Complete || r.shape != Shape::Nothing,
-        Class::Refuses | Class::MayRefuse | Class::Fails | Class::MayFail | Class::Orphans => {
+    let in_the_way = |r: &&Ruling| match r.effect {
+        Effect::Deletes | Effect::Harmless => false,
+        Effect::Shadowed => r.order_decides,
+        Effect::Nulls => goal == Goal::Complete || r.order_decides,
+        Effect::SetsDefault => goal == Goal::Complete || r.shape != Shape::Nothing,
+        Effect::Refuses | Effect::MayRefuse | Effect::Fails | Effect::MayFail | Effect::LeavesOrphans => {
             !matches!(r.shape, Shape::TooDeep(_) | Shape::ChangedTwice)
         }
     };
@@ -149,11 +149,11 @@ fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wa
             let path = report::path(net, judged, r);
             let link = if let Shape::KeyTaken(chain) = &r.shape { chain[0] } else { r.link };
             let path = path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect();
-            let leaves = matches!(r.class, Class::Nulls | Class::Orphans) && !r.order_decides;
+            let leaves = matches!(r.effect, Effect::Nulls | Effect::LeavesOrphans) && !r.order_decides;
             Wanted {
                 link,
                 round,
-                blocks: !leaves && (r.class != Class::SetsDefault || r.shape != Shape::Nothing),
+                blocks: !leaves && (r.effect != Effect::SetsDefault || r.shape != Shape::Nothing),
                 path,
             }
         })

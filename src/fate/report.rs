@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::conditions::condition;
-use super::judge::{Class, Judgement, Ruling, Shape, judge};
+use super::judge::{Judgement, Ruling, Shape, judge};
 use super::net::{Act, Net};
 use super::{Effect, Fate, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, demands, repair};
 use crate::schema::Engine;
@@ -44,24 +44,9 @@ pub(super) fn rank(net: &Net<'_>, root: usize, options: &Options) -> Rank {
         verdict: judged.verdict,
         today: judged.today,
         deleted: judged.walk.reached.len() - 1,
-        blockers: judged.rulings.iter().filter(|r| effect(r.class).can_stop()).count(),
+        blockers: judged.rulings.iter().filter(|r| r.effect.can_stop()).count(),
         depth: judged.walk.reached.iter().filter_map(|&t| judged.walk.depth[t]).max().unwrap_or(0),
         broken,
-    }
-}
-
-fn effect(class: Class) -> Effect {
-    match class {
-        Class::Deletes => Effect::Deletes,
-        Class::Nulls => Effect::Nulls,
-        Class::SetsDefault => Effect::SetsDefault,
-        Class::Refuses => Effect::Refuses,
-        Class::MayRefuse => Effect::MayRefuse,
-        Class::Fails => Effect::Fails,
-        Class::MayFail => Effect::MayFail,
-        Class::Harmless => Effect::Harmless,
-        Class::Shadowed => Effect::Shadowed,
-        Class::Orphans => Effect::LeavesOrphans,
     }
 }
 
@@ -98,7 +83,7 @@ fn relations(net: &Net<'_>, judged: &Judgement) -> Vec<RelationOutcome> {
                 parent_columns: relation.parent_columns.clone(),
                 name: relation.foreign_key().and_then(|k| k.name.clone()),
                 on_delete: relation.on_delete,
-                effect: effect(ruling.class),
+                effect: ruling.effect,
                 reason: reason(net, judged, ruling),
                 order_decides: ruling.order_decides,
                 path: path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect(),
@@ -136,35 +121,35 @@ fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
             first.child_side()
         );
     }
-    match ruling.class {
-        Class::Deletes => format!("ON DELETE {action}: the rows go too"),
-        Class::Nulls if link.act == Act::Null && judged.walk.loses_rows(link.parent) => {
+    match ruling.effect {
+        Effect::Deletes => format!("ON DELETE {action}: the rows go too"),
+        Effect::Nulls if link.act == Act::Null && judged.walk.loses_rows(link.parent) => {
             format!("ON DELETE {action}: the rows stay, without a parent")
         }
-        Class::Nulls => "ON UPDATE: its parent's key becomes NULL, and its columns follow".to_string(),
-        Class::SetsDefault => format!("ON DELETE {action}: the rows stay, with their default parent"),
-        Class::Refuses if relation.foreign_key().is_some_and(|k| !k.on_delete.refuses()) => {
+        Effect::Nulls => "ON UPDATE: its parent's key becomes NULL, and its columns follow".to_string(),
+        Effect::SetsDefault => format!("ON DELETE {action}: the rows stay, with their default parent"),
+        Effect::Refuses if relation.foreign_key().is_some_and(|k| !k.on_delete.refuses()) => {
             format!("{} takes ON DELETE {action} for RESTRICT: any row stops the delete", net.engine)
         }
-        Class::Refuses if judged.walk.loses_rows(link.child) => {
+        Effect::Refuses if judged.walk.loses_rows(link.child) => {
             format!(
                 "ON DELETE {action}: a row stops the delete, because the cascades that remove rows of `{child}` come too late"
             )
         }
-        Class::Refuses => {
+        Effect::Refuses => {
             format!("ON DELETE {action}: any row stops the delete, and nothing else removes rows of `{child}`")
         }
-        Class::MayRefuse if ruling.exact => {
+        Effect::MayRefuse if ruling.exact => {
             format!("ON DELETE {action}: a row stops the delete unless the same delete removes it on another way")
         }
-        Class::MayRefuse => {
+        Effect::MayRefuse => {
             format!("ON DELETE {action}: whether a row is gone when its turn comes depends on the order of the rows")
         }
-        Class::Fails => format!("ON DELETE {action}, but {why}: any row stops the delete with an error of its own"),
-        Class::MayFail => format!("ON DELETE {action}, but {why}: a row stops the delete unless it is removed before"),
-        Class::Harmless => format!("ON DELETE {action}, but its rows are always removed before"),
-        Class::Shadowed => "another key on the same columns acts first".to_string(),
-        Class::Orphans => match relation.foreign_key() {
+        Effect::Fails => format!("ON DELETE {action}, but {why}: any row stops the delete with an error of its own"),
+        Effect::MayFail => format!("ON DELETE {action}, but {why}: a row stops the delete unless it is removed before"),
+        Effect::Harmless => format!("ON DELETE {action}, but its rows are always removed before"),
+        Effect::Shadowed => "another key on the same columns acts first".to_string(),
+        Effect::LeavesOrphans => match relation.foreign_key() {
             None => "nothing declares it, so nothing enforces it: the rows stay and refer to nothing".to_string(),
             Some(k) if !k.enforced => "the key is NOT ENFORCED: the rows stay and refer to nothing".to_string(),
             Some(k) if k.disabled.is_some() => {
@@ -179,11 +164,11 @@ fn tables(net: &Net<'_>, judged: &Judgement) -> Vec<TableOutcome> {
     let mut fates: BTreeMap<usize, TableFate> = judged.walk.reached.iter().map(|&t| (t, TableFate::Deleted)).collect();
     for ruling in &judged.rulings {
         let child = net.links[ruling.link].child;
-        let fate = match ruling.class {
-            Class::Refuses | Class::Fails => TableFate::Refuses,
-            Class::MayRefuse | Class::MayFail if !judged.walk.loses_rows(child) => TableFate::Refuses,
-            Class::Nulls | Class::SetsDefault => TableFate::Updated,
-            Class::Orphans => TableFate::Orphaned,
+        let fate = match ruling.effect {
+            Effect::Refuses | Effect::Fails => TableFate::Refuses,
+            Effect::MayRefuse | Effect::MayFail if !judged.walk.loses_rows(child) => TableFate::Refuses,
+            Effect::Nulls | Effect::SetsDefault => TableFate::Updated,
+            Effect::LeavesOrphans => TableFate::Orphaned,
             _ => continue,
         };
         let known = fates.entry(child).or_insert(fate);
@@ -294,7 +279,7 @@ impl Judgement {
             let first = &net.links[*chain.first()?];
             let sets = |r: &&Ruling| {
                 let l = &net.links[r.link];
-                r.class == Class::Nulls
+                r.effect == Effect::Nulls
                     && l.child == first.parent
                     && first.pairs.iter().any(|p| l.columns().any(|c| c == p.1))
             };
