@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::json::suppression_subject;
+use super::spans::{cell, code, longest_run, plain};
 use super::style::{count, thousands};
 use super::summary::{Summary, engine, out_of_time, rule_rows};
 use super::text::no_statement;
@@ -325,57 +326,9 @@ fn rest(report: &Report, text: &mut String) {
     }
 }
 
-/// Prose of a message: its backticks are Markdown already, everything else is taken literally.
-fn plain(text: &str) -> String {
-    let mut escaped = String::new();
-    let mut inside = false;
-    // Backticks that do not pair up one by one are no code spans.
-    let spans = text.matches('`').count().is_multiple_of(2) && !text.contains("``");
-    for c in text.chars() {
-        match c {
-            '`' if spans => {
-                inside = !inside;
-                escaped.push('`');
-            }
-            '\n' | '\r' => escaped.push(' '),
-            c if c.is_control() => escaped.push('\u{fffd}'),
-            '<' | '>' | '*' | '_' | '[' | ']' | '\\' | '`' | '#' | '~' if !inside => {
-                escaped.push('\\');
-                escaped.push(c);
-            }
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// Prose in a cell of a table, where a pipe would begin the next cell (GFM §4.10).
-fn cell(text: &str) -> String {
-    plain(text).replace('|', "\\|")
-}
-
-/// A code span, safe in a cell of a table too. Longer fences than any run of backticks inside (CommonMark §6.1).
-fn code(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let ticks = "`".repeat(longest_run(&text) + 1);
-    let text = text.replace('|', "\\|");
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{ticks}{pad}{text}{pad}{ticks}")
-}
-
 fn fence(language: &str, body: &str, text: &mut String) {
     let ticks = "`".repeat(longest_run(body).max(2) + 1);
     text.push_str(&format!("{ticks}{language}\n{body}\n{ticks}\n\n"));
-}
-
-fn longest_run(text: &str) -> usize {
-    let mut longest = 0;
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod plan;
 pub mod sarif;
 mod schema;
+mod spans;
 mod style;
 mod summary;
 pub mod text;

@@ -1,6 +1,7 @@
 //! What came of a plan: for a terminal, as a document, as JSON.
 
 use super::json::pretty;
+use super::spans::{cell, code};
 use super::style::{Style, count, tame, wrap, wrap_sql};
 use crate::relations::side;
 use crate::verify::{Answered, Left, Verification};
@@ -188,12 +189,4 @@ pub fn markdown(source: &str, v: &Verification) -> String {
         }
     }
     out
-}
-
-fn code(text: &str) -> String {
-    format!("`{}`", text.replace('`', "'").replace('|', "\\|").replace(char::is_control, " "))
-}
-
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(char::is_control, " ")
 }

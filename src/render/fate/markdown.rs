@@ -1,13 +1,10 @@
 //! `markdown`: a document for people.
 
+use super::super::spans::code;
 use super::text::word;
 use super::{action, touched, tree};
 use crate::fate::{Counted, Fate, Rank};
 use crate::schema::Engine;
-
-fn code(text: &str) -> String {
-    format!("`{}`", text.replace('`', "'").replace('|', "\\|").replace(char::is_control, " "))
-}
 
 /// Writes the document.
 pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {

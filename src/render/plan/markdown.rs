@@ -1,5 +1,6 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
+use super::super::spans::{cell, code, longest_run, plain};
 use super::{heading, lock, promise, rules, safety, sentence, statements, summary};
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
@@ -127,38 +128,4 @@ fn fenced(sql: &str) -> String {
 fn fenced_as(language: &str, text: &str) -> String {
     let fence = "`".repeat(longest_run(text).max(2) + 1);
     format!("\n{fence}{language}\n{text}\n{fence}\n")
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-/// Writes names as code, whatever is in them.
-fn code(text: &str) -> String {
-    let text = text.replace(['\n', '\r'], " ").replace('|', "\\|");
-    let fence = "`".repeat(longest_run(&text) + 1);
-    if text.starts_with('`') || text.ends_with('`') {
-        format!("{fence} {text} {fence}")
-    } else {
-        format!("{fence}{text}{fence}")
-    }
-}
-
-fn plain(text: &str) -> String {
-    let mut out = String::new();
-    let mut in_code = false;
-    for c in text.replace(['\n', '\r'], " ").chars() {
-        if c == '`' {
-            in_code = !in_code;
-        }
-        if !in_code && matches!(c, '*' | '_' | '<' | '>' | '[' | ']' | '\\' | '#') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-fn cell(text: &str) -> String {
-    plain(text).replace('|', "\\|")
 }
