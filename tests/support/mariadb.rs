@@ -2,7 +2,7 @@
 //! process however that ends.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -85,8 +85,7 @@ fn find(program: &str) -> Option<PathBuf> {
 
 /// Installs Debian's server; only where that needs nobody's consent, as root on a machine for tests.
 fn install() {
-    let root = fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
-    if !root || !Path::new("/usr/bin/apt-get").exists() {
+    if !super::is_root() || !Path::new("/usr/bin/apt-get").exists() {
         return;
     }
     for arguments in [&["update", "-q"][..], &["install", "-y", "-q", "--no-install-recommends", "mariadb-server"][..]]
@@ -108,7 +107,7 @@ fn start(server: &Path) -> Server {
     let dir = PathBuf::from(format!("{place}/referee-maria-{}", std::process::id()));
     fs::create_dir(&dir).unwrap_or_else(|e| panic!("cannot make {}: {e}", dir.display()));
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
-    let user = user();
+    let user = super::unprivileged_ids("mysql");
     if let Some((uid, gid)) = user {
         chown(&dir, Some(uid), Some(gid)).unwrap();
     }
@@ -160,20 +159,4 @@ fn start(server: &Path) -> Server {
         }
         sleep(Duration::from_millis(50));
     }
-}
-
-/// Returns the user and the group that the server runs as, if this process is root: it refuses to run as root.
-fn user() -> Option<(u32, u32)> {
-    if !fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0) {
-        return None;
-    }
-    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-    let ids = |name: &str| {
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.next()? == name).then_some(())?;
-            Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
-        })
-    };
-    Some(ids("mysql").or_else(|| ids("nobody")).unwrap_or((65534, 65534)))
 }
