@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::helpers::fix;
-use super::wording::{fate_command, key_place, way, with_on_delete};
+use super::wording::{fate_command, way, with_on_delete};
 use super::{Context, Meta};
 use crate::change::Change;
 use crate::fate::Conflict;
@@ -75,7 +75,7 @@ impl<'c> Cause<'c> {
         format!("{}{more}", names.join(", "))
     }
 
-    /// Makes the finding, with the keys that are named as its labels and CASCADE for all of them as a way out.
+    /// Makes the finding, about the table, with CASCADE for all keys as a way out.
     pub fn finding(
         &self,
         context: &Context<'_>,
@@ -84,11 +84,7 @@ impl<'c> Cause<'c> {
         kind: &str,
         message: String,
     ) -> Finding {
-        let mut finding =
-            Finding::new(meta, Subject::table(self.root), message).severity(severity).distinguished_by(kind);
-        for (child, key) in self.keys.iter().take(NAMED) {
-            finding = finding.label(key_place(child, key), format!("ON DELETE {}", key.on_delete));
-        }
+        let finding = Finding::new(meta, Subject::table(self.root), message).severity(severity).distinguished_by(kind);
         let cascades = self.changes(|child, key| with_on_delete(child, key, Action::Cascade));
         finding.fix(fix(context, format!("Make {} keys ON DELETE CASCADE", self.keys.len()), Safety::Manual, cascades))
     }
