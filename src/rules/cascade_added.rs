@@ -1,6 +1,6 @@
 //! `cascade-added`: a migration makes a key cascade.
 
-use super::timeline::{in_the_end, is_policy};
+use super::timeline::action_changes;
 use super::wording::{key_name, key_place};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject};
@@ -18,14 +18,8 @@ pub(super) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let Some(timeline) = context.timeline else { return };
-    for change in &timeline.keys {
-        let (child, Some(new)) = (&change.table, &change.new) else { continue };
-        let concerns = change.old.on_delete != Action::Cascade && new.on_delete == Action::Cascade;
-        // What a later migration takes back does no harm any more.
-        let stands = in_the_end(context.schema, child, new).is_some_and(|k| k.on_delete == new.on_delete);
-        if !concerns || !stands || is_policy(context, child, new, new.on_delete) {
-            continue;
-        }
+    for (change, new) in action_changes(context, timeline, |old, new| old != Action::Cascade && new == Action::Cascade) {
+        let child = &change.table;
         let (name, parent) = (key_name(child, new), &new.parent);
         let before = match change.old.on_delete {
             Action::NoAction | Action::Restrict => "was refused while a child refers to it",

@@ -112,10 +112,22 @@ pub(super) fn in_the_end<'s>(schema: &'s Schema, table: &TableName, key: &Foreig
     schema.table(table)?.foreign_keys.iter().find(|k| same_relation(k, key))
 }
 
-/// Tells whether a policy of the user is about a key and allows its action.
-pub(super) fn is_policy(context: &Context<'_>, child: &TableName, key: &ForeignKey, action: Action) -> bool {
-    let about = |p: &Compiled<'_>| p.is_about(child, &key.columns, &key.parent);
-    Compiled::all(context).iter().any(|p| about(p) && p.allows(context.schema.engine, action))
+/// Returns the changes of a key's ON DELETE that `concerns` picks, each with the key as it became: those that no later
+/// migration takes back, and that no policy of the user asks for.
+pub(super) fn action_changes<'c>(
+    context: &'c Context<'_>,
+    timeline: &'c Timeline<'_>,
+    concerns: fn(Action, Action) -> bool,
+) -> impl Iterator<Item = (&'c KeyChange, &'c ForeignKey)> {
+    let policies = Compiled::all(context);
+    timeline.keys.iter().filter_map(move |change| {
+        let new = change.new.as_ref().filter(|new| concerns(change.old.on_delete, new.on_delete))?;
+        let stands = in_the_end(context.schema, &change.table, new).is_some_and(|k| k.on_delete == new.on_delete);
+        let wanted = policies.iter().any(|p| {
+            p.is_about(&change.table, &new.columns, &new.parent) && p.allows(context.schema.engine, new.on_delete)
+        });
+        (stands && !wanted).then_some((change, new))
+    })
 }
 
 impl<'h> Timeline<'h> {
