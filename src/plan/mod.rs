@@ -9,6 +9,7 @@ mod bench;
 mod cockroach;
 mod definitions;
 mod judge;
+mod keys;
 mod merge;
 mod order;
 mod plain;

@@ -2,11 +2,12 @@
 //! the first.
 
 use super::super::bench::{Bench, Draft, arrow, short_hash};
+use super::super::keys as shared;
 use super::super::postgres::sql;
 use super::super::{Guard, Phase, Step, Wanted};
 use super::{catalog, one, orphans, plain, undone_by};
 use crate::change::Change;
-use crate::schema::{Action, ForeignKey, TableName, Timing, Version};
+use crate::schema::{ForeignKey, TableName, Timing, Version};
 
 /// Adds a key.
 pub(super) fn add(
@@ -15,10 +16,9 @@ pub(super) fn add(
     table: &TableName,
     key: &ForeignKey,
 ) -> Result<Vec<Step>, String> {
-    let name = sql::key_name(bench.table(table)?, key);
-    let key = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
+    let (name, key) = shared::made_now(bench, table, key)?;
     check(bench, table, &key)?;
-    let mut steps = nullable(bench, want, table, &key)?;
+    let mut steps = shared::nullable(bench, want, table, &key, super::set_nullable)?;
     let (cleaned, guards) = orphans::before_key(bench, want, table, &key)?;
     steps.extend(cleaned);
     steps.extend(added(bench, want, table, &key, &name, &name, guards)?);
@@ -36,12 +36,7 @@ fn added(
     mut guards: Vec<Guard>,
 ) -> Result<Vec<Step>, String> {
     let unchecked = ForeignKey { name: Some(name.to_string()), validated: false, ..key.clone() };
-    guards.push(Guard {
-        sql: catalog::constraint(bench, table, name),
-        message: format!(
-            "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
-        ),
-    });
+    guards.push(shared::name_is_free(catalog::constraint(bench, table, name), table, name));
     let up = add_sql(bench, table, key, name);
     let down = undone_by(drop_sql(bench, table, name), Vec::new());
     let done = Some(catalog::key(bench, table, key, &[name, in_the_end], false));
@@ -98,12 +93,10 @@ pub(super) fn replace(
 ) -> Result<Vec<Step>, String> {
     let child = bench.table(table)?;
     let (old_name, name) = (sql::key_name(child, old), sql::key_name(child, new));
-    let new = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..new.clone() };
+    let (_, new) = shared::made_now(bench, table, new)?;
     check(bench, table, &new)?;
-    let mut steps = nullable(bench, want, table, &new)?;
-    let holds = old.validated
-        && (&old.columns, &old.parent, &old.parent_columns, old.matching)
-            == (&new.columns, &new.parent, &new.parent_columns, new.matching);
+    let mut steps = shared::nullable(bench, want, table, &new, super::set_nullable)?;
+    let holds = old.validated && shared::same_question(old, &new);
     let mut guards = Vec::new();
     if !holds {
         let (cleaned, guard) = orphans::before_key(bench, want, table, &new)?;
@@ -192,8 +185,6 @@ fn drop_sql(bench: &Bench<'_>, table: &TableName, name: &str) -> String {
 
 /// Says what forbids a key.
 fn check(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
-    let child = bench.table(table)?;
-    let parent = bench.table(&key.parent)?;
     // Issue 31632: DEFERRABLE is not implemented. The list of SET NULL, PERIOD and NOT ENFORCED are PostgreSQL's alone.
     if key.timing != Timing::Immediate || !key.set_columns.is_empty() || key.temporal || !key.enforced {
         return Err(
@@ -201,36 +192,5 @@ fn check(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), S
                 .into(),
         );
     }
-    for (of, columns) in [(child, &key.columns), (parent, &key.parent_columns)] {
-        if let Some(column) = columns.iter().find(|c| of.column(c).is_none()) {
-            return Err(format!("`{}` has no column `{column}`", of.name));
-        }
-    }
-    if !bench.target.table(&key.parent).is_some_and(|t| t.is_unique(&key.parent_columns)) {
-        return Err(format!(
-            "nothing makes ({}) of `{}` unique, so no key can refer to it: add a unique index first",
-            key.parent_columns.join(", "),
-            key.parent
-        ));
-    }
-    Ok(())
-}
-
-/// Makes the columns nullable that the key sets to NULL, unless somebody does so anyway: SET NULL on a NOT NULL column is refused
-/// (42830, logic test `fk`).
-fn nullable(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Vec<Step>, String> {
-    let mut steps = Vec::new();
-    if key.on_delete != Action::SetNull && key.on_update != Action::SetNull {
-        return Ok(steps);
-    }
-    for column in &key.columns {
-        let wanted = bench.target.table(table).is_none_or(|t| t.is_nullable(column));
-        if wanted || bench.table(table)?.is_nullable(column) {
-            continue;
-        }
-        steps.push(super::set_nullable(bench, want, table, column, true)?);
-        let change = Change::SetNullable { table: table.clone(), column: column.clone(), nullable: true };
-        let _ = change.apply(&mut bench.target);
-    }
-    Ok(steps)
+    shared::fits(bench, table, key)
 }

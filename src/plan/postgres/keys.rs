@@ -6,6 +6,7 @@
 //! transactions of their own: in one, the first lock would be held until the rows are read.
 
 use super::super::bench::{Bench, Draft, arrow};
+use super::super::keys as shared;
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Script, Step, Wanted};
 use super::partitions::{
     by_partitions, by_partitions_locks, checks_before, drop_and_give_back, give_back, hold_for_all_rows, taken_over,
@@ -13,7 +14,7 @@ use super::partitions::{
 };
 use super::{catalog, columns, each, exclusive, locks, orphans, sql, whole};
 use crate::change::Change;
-use crate::schema::{Action, ForeignKey, TableKind, TableName};
+use crate::schema::{ForeignKey, TableKind, TableName};
 
 /// Adds a key.
 pub(super) fn add(
@@ -22,10 +23,9 @@ pub(super) fn add(
     table: &TableName,
     key: &ForeignKey,
 ) -> Result<Vec<Step>, String> {
-    let name = sql::key_name(bench.table(table)?, key);
-    let key = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
+    let (name, key) = shared::made_now(bench, table, key)?;
     check(bench, table, &key)?;
-    let mut steps = nullable(bench, want, table, &key)?;
+    let mut steps = shared::nullable(bench, want, table, &key, columns::set_nullable)?;
     let back = give_back(bench, &taken_over(bench, table, &key));
     let held = hold_for_all_rows(bench, table, &key);
     let mut guards = Vec::new();
@@ -34,12 +34,7 @@ pub(super) fn add(
         steps.extend(cleaned);
         guards = guard;
     }
-    guards.push(Guard {
-        sql: catalog::constraint(bench, table, &name),
-        message: format!(
-            "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
-        ),
-    });
+    guards.push(shared::name_is_free(catalog::constraint(bench, table, &name), table, &name));
     let done = Some(catalog::key(bench, table, &key, &name, false));
     if key.validated && takes_no_unchecked_key(bench, table) {
         let up = each(by_partitions(bench, table, None, &key, &name));
@@ -159,11 +154,11 @@ pub(super) fn replace(
     if only_timing == *new && old.timing != new.timing && new.enforced {
         return Ok(vec![retime(bench, want, table, old, new, &old_name)?]);
     }
-    let new = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..new.clone() };
+    let (_, new) = shared::made_now(bench, table, new)?;
     check(bench, table, &new)?;
-    let mut steps = nullable(bench, want, table, &new)?;
+    let mut steps = shared::nullable(bench, want, table, &new, columns::set_nullable)?;
     // Of a key that holds for every row only another that asks for more could fail.
-    let holds = old.validated && old.is_active() && same_question(old, &new);
+    let holds = old.validated && old.is_active() && shared::same_question(old, &new);
     let mut guards = Vec::new();
     if !holds {
         let (cleaned, guard) = orphans::before_key(bench, want, table, &new)?;
@@ -179,12 +174,7 @@ pub(super) fn replace(
         message: format!("the key {old_name} of `{table}` is not what it was when the plan was made: plan again"),
     });
     if name != old_name {
-        guards.push(Guard {
-            sql: catalog::constraint(bench, table, &name),
-            message: format!(
-                "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
-            ),
-        });
+        guards.push(shared::name_is_free(catalog::constraint(bench, table, &name), table, &name));
     }
     let in_parts = new.validated && takes_no_unchecked_key(bench, table);
     let back = give_back(bench, &taken_over(bench, table, &new));
@@ -299,22 +289,7 @@ fn check(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), S
     {
         return Err(format!("`{}` is no ordinary table, and foreign keys are only between such", kind.name));
     }
-    let missing = |t: &crate::schema::Table, columns: &[String]| {
-        let column = columns.iter().find(|c| t.column(c).is_none())?;
-        Some(format!("`{}` has no column `{column}`", t.name))
-    };
-    if let Some(why) = missing(child, &key.columns).or_else(|| missing(parent, &key.parent_columns)) {
-        return Err(why);
-    }
-    // Another repair of the same plan may make it unique first.
-    let unique = bench.target.table(&key.parent).is_some_and(|t| t.is_unique(&key.parent_columns));
-    if !unique && !key.temporal {
-        return Err(format!(
-            "nothing makes ({}) of `{}` unique, so no key can refer to it: add a unique index first",
-            key.parent_columns.join(", "),
-            key.parent
-        ));
-    }
+    shared::fits(bench, table, key)?;
     if bench.partitions(table).iter().any(|t| t.kind == TableKind::Foreign) {
         return Err(format!("a partition of `{table}` is a foreign table, which can have no foreign key"));
     }
@@ -322,37 +297,6 @@ fn check(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), S
         return Err("only PostgreSQL 18 and later have keys that are NOT ENFORCED".to_string());
     }
     Ok(())
-}
-
-/// Makes the columns nullable that the key sets to NULL, unless somebody does so anyway.
-fn nullable(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Vec<Step>, String> {
-    let mut all: Vec<String> = Vec::new();
-    if key.on_delete == Action::SetNull {
-        all.extend(key.changed_columns().iter().cloned());
-    }
-    if key.on_update == Action::SetNull {
-        all.extend(key.columns.iter().cloned());
-    }
-    all.sort();
-    all.dedup();
-    let mut steps = Vec::new();
-    for column in all {
-        let wanted = bench.target.table(table).is_none_or(|t| t.is_nullable(&column));
-        if wanted || bench.table(table)?.is_nullable(&column) {
-            continue;
-        }
-        steps.push(columns::set_nullable(bench, want, table, &column, true)?);
-        // The next key on these columns finds it done.
-        let change = Change::SetNullable { table: table.clone(), column, nullable: true };
-        let _ = change.apply(&mut bench.target);
-    }
-    Ok(steps)
-}
-
-/// Tells whether two keys ask the same of a child's rows, whatever they do when a parent goes.
-fn same_question(a: &ForeignKey, b: &ForeignKey) -> bool {
-    (&a.columns, &a.parent, &a.parent_columns, a.matching, a.temporal)
-        == (&b.columns, &b.parent, &b.parent_columns, b.matching, b.temporal)
 }
 
 fn title(table: &TableName, old: &ForeignKey, new: &ForeignKey) -> String {

@@ -1,0 +1,86 @@
+//! What the recipes of PostgreSQL and CockroachDB say alike of a foreign key. It writes no statement: those differ.
+
+use super::bench::Bench;
+use super::postgres::sql;
+use super::{Guard, Step, Wanted};
+use crate::change::Change;
+use crate::schema::{Action, ForeignKey, Table, TableName};
+
+/// Returns a key as it is when it is made now: with its name, and acting after all that are there.
+pub(super) fn made_now(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(String, ForeignKey), String> {
+    let name = sql::key_name(bench.table(table)?, key);
+    let made = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
+    Ok((name, made))
+}
+
+/// Makes the guard that no other constraint has a key's name; `sql` asks for one.
+pub(super) fn name_is_free(sql: String, table: &TableName, name: &str) -> Guard {
+    Guard {
+        sql,
+        message: format!(
+            "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
+        ),
+    }
+}
+
+/// Says what a key lacks on either side: a column, or what makes the parent's columns unique.
+pub(super) fn fits(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
+    let missing = |t: &Table, columns: &[String]| {
+        let column = columns.iter().find(|c| t.column(c).is_none())?;
+        Some(format!("`{}` has no column `{column}`", t.name))
+    };
+    let (child, parent) = (bench.table(table)?, bench.table(&key.parent)?);
+    if let Some(why) = missing(child, &key.columns).or_else(|| missing(parent, &key.parent_columns)) {
+        return Err(why);
+    }
+    // Another repair of the same plan may make it unique first.
+    let unique = bench.target.table(&key.parent).is_some_and(|t| t.is_unique(&key.parent_columns));
+    if unique || key.temporal {
+        return Ok(());
+    }
+    Err(format!(
+        "nothing makes ({}) of `{}` unique, so no key can refer to it: add a unique index first",
+        key.parent_columns.join(", "),
+        key.parent
+    ))
+}
+
+/// Makes a column nullable.
+pub(super) type Loosen = fn(&mut Bench<'_>, &Wanted, &TableName, &str, bool) -> Result<Step, String>;
+
+/// Makes the columns nullable that a key sets to NULL, unless somebody does so anyway.
+pub(super) fn nullable(
+    bench: &mut Bench<'_>,
+    want: &Wanted,
+    table: &TableName,
+    key: &ForeignKey,
+    loosen: Loosen,
+) -> Result<Vec<Step>, String> {
+    let mut all: Vec<String> = Vec::new();
+    if key.on_delete == Action::SetNull {
+        all.extend(key.changed_columns().iter().cloned());
+    }
+    if key.on_update == Action::SetNull {
+        all.extend(key.columns.iter().cloned());
+    }
+    all.sort();
+    all.dedup();
+    let mut steps = Vec::new();
+    for column in all {
+        let wanted = bench.target.table(table).is_none_or(|t| t.is_nullable(&column));
+        if wanted || bench.table(table)?.is_nullable(&column) {
+            continue;
+        }
+        steps.push(loosen(bench, want, table, &column, true)?);
+        // The next key on these columns finds it done.
+        let change = Change::SetNullable { table: table.clone(), column, nullable: true };
+        let _ = change.apply(&mut bench.target);
+    }
+    Ok(steps)
+}
+
+/// Tells whether two keys ask the same of a child's rows, whatever they do when a parent goes.
+pub(super) fn same_question(a: &ForeignKey, b: &ForeignKey) -> bool {
+    (&a.columns, &a.parent, &a.parent_columns, a.matching, a.temporal)
+        == (&b.columns, &b.parent, &b.parent_columns, b.matching, b.temporal)
+}
