@@ -434,6 +434,33 @@ fn parents_are_cleaned_before_their_children() {
 }
 
 #[test]
+fn the_command_keeps_and_verifies_and_a_second_run_finds_nothing() {
+    for server in server::servers() {
+        for how in ["delete", "set-null", "quarantine"] {
+            let (url, _, mut client) = prepared(server, SHOP);
+            let folder = tempfile::tempdir().unwrap();
+            let run = |arguments: &[&str]| {
+                let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_referee"));
+                let run = command.args(["fix", &url, "--apply", "--yes"]).args(arguments);
+                let run = run.current_dir(folder.path()).output().unwrap();
+                (
+                    run.status.code(),
+                    format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr)),
+                )
+            };
+            let (code, said) = run(&["--orphans", how]);
+            assert_eq!(code, Some(0), "{how}: {said}");
+            let start = if how == "quarantine" { "_referee_quarantine_orders_" } else { "_referee_kept_orders_" };
+            let kept = aside(&url, start);
+            assert_eq!(number(&mut client, &format!("SELECT count(*) FROM {kept}")), 12_345);
+            assert_eq!(orphans(&mut client), 0);
+            let (code, said) = run(&[]);
+            assert!(code == Some(0) && said.contains("There is nothing to do."), "{how}: {said}");
+        }
+    }
+}
+
+#[test]
 fn rows_of_heirs_are_left_alone_there_and_back() {
     for server in server::servers() {
         let sql = "
