@@ -3,51 +3,56 @@
 use super::tools::{Numbers, Shape, Tool};
 use super::{Folder, MigrationError, Options};
 
-/// How the files of a folder tell what leads up from what leads back.
+/// How the migrations of a folder tell what leads up from what leads back.
 pub(super) struct Ways {
     /// What stands before `.sql` in the name of what leads up: `.up`, `_up`, or nothing.
     pub up: String,
-    /// The same of what leads back; `None` if the folder has nothing that does.
-    pub down: Option<String>,
-    /// Flyway: whether what leads up is undone by `U2__name.sql`, which not every edition runs.
-    pub undo: bool,
+    /// The same of what leads back.
+    pub down: String,
+    /// Whether what leads back is written: not where the migrations that are there do without.
+    pub back: bool,
 }
 
 impl Ways {
-    /// Returns the marks of tools for pairs of files.
-    pub(super) fn pair() -> Self {
-        Self { up: ".up".to_string(), down: Some(".down".to_string()), undo: true }
-    }
-
     /// Tells whether both ways are marked, as every tool for pairs of files does.
     pub(super) fn is_pair(&self) -> bool {
         self.up == ".up"
     }
 }
 
-/// Looks how a folder's files tell both ways apart. What runs files that it cannot tell apart would run what leads back as well.
-pub(super) fn ways(folder: &Folder) -> Ways {
+/// Looks how a folder's migrations lead up and back. Whatever runs files that it cannot tell apart would run what leads back as
+/// well; and one migration that leads back promises a way that ends at the next.
+pub(super) fn ways(tool: &Tool, folder: &Folder) -> Ways {
+    let pair = |back: bool| Ways { up: ".up".to_string(), down: ".down".to_string(), back };
     let names: Vec<&str> = scripts(folder).collect();
-    let undo = !names.iter().any(|n| n.starts_with('V')) || names.iter().any(|n| n.starts_with('U'));
     let any = |end: &str| names.iter().any(|n| n.strip_suffix(".sql").is_some_and(|n| n.ends_with(end)));
-    for separator in [".", "_", "-"] {
-        let up = format!("{separator}up");
-        if any(&up) {
-            return Ways { up, down: Some(format!("{separator}down")), undo };
-        }
-    }
-    for separator in [".", "_", "-"] {
-        for word in ["down", "rollback", "undo"] {
-            let down = format!("{separator}{word}");
-            if any(&down) {
-                return Ways { up: String::new(), down: Some(down), undo };
+    let begin = |letter: char| names.iter().any(|n| n.starts_with(letter));
+    let in_texts = |mark: &str| names.iter().any(|n| folder.files.get(*n).is_some_and(|text| text.contains(mark)));
+    let in_folders = |end: &str| folder.files.keys().any(|p| p.ends_with(end));
+    match tool.shape {
+        Shape::Dbmate => pair(!in_texts("migrate:up") || in_texts("migrate:down")),
+        Shape::Goose => pair(!in_texts("+goose Up") || in_texts("+goose Down")),
+        Shape::Diesel => pair(!in_folders("/up.sql") || in_folders("/down.sql")),
+        Shape::Flyway => pair(!begin('V') || begin('U')),
+        Shape::Prisma | Shape::Refinery | Shape::Atlas | Shape::Drizzle => pair(false),
+        _ if names.is_empty() => pair(true),
+        Shape::Pair if !tool.one_file => pair(!any(".up") || any(".down")),
+        // sqlx tells both ways apart by `.up.sql` and `.down.sql` only (`migrate/migration_type.rs`).
+        Shape::MarkedPair if any(".up") => pair(any(".down")),
+        Shape::MarkedPair => Ways { up: String::new(), ..pair(false) },
+        Shape::Pair => {
+            let separators = || [".", "_", "-"].into_iter();
+            if let Some(by) = separators().find(|by| any(&format!("{by}up"))) {
+                let down = format!("{by}down");
+                let back = any(&down);
+                return Ways { up: format!("{by}up"), down, back };
             }
+            let words = separators().flat_map(|by| ["down", "rollback", "undo"].map(|word| format!("{by}{word}")));
+            let down = words.into_iter().find(|end| any(end));
+            let back = down.is_some();
+            Ways { up: String::new(), down: down.unwrap_or_default(), back }
         }
     }
-    if names.is_empty() {
-        return Ways::pair();
-    }
-    Ways { up: String::new(), down: None, undo }
 }
 
 /// The `.sql` files of the folder itself.
@@ -217,16 +222,25 @@ mod tests {
 
     #[test]
     fn a_folder_tells_both_ways_apart_or_does_not() {
-        let of = |files: &[&str]| {
-            let files = files.iter().map(|f| ((*f).to_string(), String::new())).collect();
-            let ways = ways(&Folder { files });
-            (ways.up, ways.down)
+        let of = |tool: &str, files: &[(&str, &str)]| {
+            let files = files.iter().map(|(path, text)| ((*path).to_string(), (*text).to_string())).collect();
+            let ways = ways(find(tool).unwrap(), &Folder { files });
+            (ways.up, if ways.back { ways.down } else { "none".to_string() })
         };
-        let both = |up: &str, down: &str| (up.to_string(), Some(down.to_string()));
-        assert_eq!(of(&[]), both(".up", ".down"));
-        assert_eq!(of(&["1_a.up.sql"]), both(".up", ".down"));
-        assert_eq!(of(&["1_a_up.sql", "1_a_down.sql"]), both("_up", "_down"));
-        assert_eq!(of(&["1_a.sql", "1_a.rollback.sql"]), both("", ".rollback"));
-        assert_eq!(of(&["1_a.sql", "sub/1_a.up.sql"]), (String::new(), None));
+        let both = |up: &str, down: &str| (up.to_string(), down.to_string());
+        assert_eq!(of("sql", &[]), both(".up", ".down"));
+        assert_eq!(of("sql", &[("1_a.up.sql", ""), ("1_a.down.sql", "")]), both(".up", ".down"));
+        assert_eq!(of("sql", &[("1_a_up.sql", ""), ("1_a_down.sql", "")]), both("_up", "_down"));
+        assert_eq!(of("sql", &[("1_a.sql", ""), ("1_a.rollback.sql", "")]), both("", ".rollback"));
+        assert_eq!(of("sql", &[("1_a.sql", ""), ("sub/1_a.up.sql", "")]), both("", "none"));
+        assert_eq!(of("golang-migrate", &[("1_a.up.sql", "")]), both(".up", "none"));
+        assert_eq!(of("golang-migrate", &[]), both(".up", ".down"));
+        assert_eq!(of("sqlx", &[("1_a.sql", "")]), both("", "none"));
+        assert_eq!(of("goose", &[("1_a.sql", "-- +goose Up\n")]).1, "none");
+        assert_eq!(of("goose", &[("1_a.sql", "-- +goose Up\n-- +goose Down\n")]).1, ".down");
+        assert_eq!(of("dbmate", &[("1_a.sql", "-- migrate:up\n")]).1, "none");
+        assert_eq!(of("diesel", &[("1_a/up.sql", "")]).1, "none");
+        assert_eq!(of("diesel", &[("1_a/up.sql", ""), ("1_a/down.sql", "")]).1, ".down");
+        assert_eq!(of("flyway", &[("V1__a.sql", "")]).1, "none");
     }
 }

@@ -218,7 +218,7 @@ pub(super) fn write(
         drizzle::write(plan, tool, &units, folder, options, &mut output)?;
     } else {
         let versions = versions(tool, folder, options, units.len())?;
-        let ways = ways(folder);
+        let ways = ways(tool, folder);
         for (unit, version) in units.iter().zip(&versions) {
             let between = if matches!(tool.shape, Shape::Flyway | Shape::Refinery) { "__" } else { "_" };
             let slug = if unit.slug.is_empty() { String::new() } else { format!("_{}", unit.slug) };
@@ -262,7 +262,7 @@ pub(super) fn write(
     if !final_steps.is_empty() {
         output.notes.push(format!("cannot be undone: {}", final_steps.join("; ")));
     }
-    output.notes.extend(about_tool(tool, &ways(folder)));
+    output.notes.extend(about_tool(tool, &ways(tool, folder)));
     Ok(output)
 }
 
@@ -282,12 +282,11 @@ fn about_tool(tool: &Tool, ways: &Ways) -> Vec<String> {
         _ => {}
     }
     let mut notes: Vec<String> = notes.into_iter().map(str::to_string).collect();
-    let pairs = tool.shape == Shape::MarkedPair || (tool.shape == Shape::Pair && tool.one_file);
     if matches!(tool.shape, Shape::Prisma | Shape::Refinery | Shape::Drizzle | Shape::Atlas) {
         notes.push(format!("{} has no files that lead back; `--layout sql` writes them", tool.name));
-    } else if (pairs && ways.down.is_none()) || (tool.shape == Shape::Flyway && !ways.undo) {
+    } else if !ways.back {
         notes.push(
-            "the folder has no files that lead back, so none was written: `--out DIR` writes them into an empty one"
+            "no migration of the folder leads back, and so none of these does: `--out DIR` writes both ways into an empty one"
                 .to_string(),
         );
     }
@@ -322,50 +321,44 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, outpu
     match tool.shape {
         Shape::Pair => {
             // Files without the marks of a pair are run by a program that nobody knows.
-            let (ways, lead) = match (tool.one_file, ways.is_pair()) {
-                (true, true) => (ways, client(plan.engine)),
-                (true, false) => (ways, ""),
-                (false, _) => (&Ways::pair(), ""),
-            };
+            let lead = if tool.one_file && ways.is_pair() { client(plan.engine) } else { "" };
             add(format!("{name}{}.sql", ways.up), format!("{lead}{up}"));
-            if let Some(down) = &ways.down {
-                add(format!("{name}{down}.sql"), format!("{lead}{back}"));
+            if ways.back {
+                add(format!("{name}{}.sql", ways.down), format!("{lead}{back}"));
             }
         }
         Shape::MarkedPair => {
             let mark = |transaction: bool| if transaction { "" } else { "-- no-transaction\n" };
-            let up = format!("{}{up}", mark(unit.transaction));
-            // sqlx tells what leads up and back by `.up.sql` and `.down.sql` only (`migrate/migration_type.rs`).
-            if ways.is_pair() {
-                add(format!("{name}.up.sql"), up);
-                add(format!("{name}.down.sql"), format!("{}{back}", mark(back_in_transaction)));
-            } else {
-                add(format!("{name}.sql"), up);
+            add(format!("{name}{}.sql", ways.up), format!("{}{up}", mark(unit.transaction)));
+            if ways.back {
+                add(format!("{name}{}.sql", ways.down), format!("{}{back}", mark(back_in_transaction)));
             }
         }
         Shape::Dbmate => {
             let mark = |transaction: bool| if transaction { "" } else { " transaction:false" };
-            let text = format!(
-                "-- migrate:up{}\n{up}\n-- migrate:down{}\n{back}",
-                mark(unit.transaction),
-                mark(back_in_transaction)
-            );
+            let mut text = format!("-- migrate:up{}\n{up}", mark(unit.transaction));
+            if ways.back {
+                text.push_str(&format!("\n-- migrate:down{}\n{back}", mark(back_in_transaction)));
+            }
             add(format!("{name}.sql"), text);
         }
         Shape::Goose => {
             let mark = if unit.transaction { "" } else { "-- +goose NO TRANSACTION\n" };
-            add(format!("{name}.sql"), format!("{mark}-- +goose Up\n{up}\n-- +goose Down\n{back}"));
+            let back = if ways.back { format!("\n-- +goose Down\n{back}") } else { String::new() };
+            add(format!("{name}.sql"), format!("{mark}-- +goose Up\n{up}{back}"));
         }
         Shape::Diesel => {
             add(format!("{name}/up.sql"), up);
-            add(format!("{name}/down.sql"), back);
+            if ways.back {
+                add(format!("{name}/down.sql"), back);
+            }
             if !unit.transaction {
                 add(format!("{name}/metadata.toml"), "run_in_transaction = false\n".to_string());
             }
         }
         Shape::Flyway => {
             let mut both = vec![('V', up, unit.transaction)];
-            both.extend(ways.undo.then_some(('U', back, back_in_transaction)));
+            both.extend(ways.back.then_some(('U', back, back_in_transaction)));
             for (letter, text, transaction) in both {
                 let mut conf = String::new();
                 if !transaction {

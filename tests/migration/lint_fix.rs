@@ -207,6 +207,56 @@ fn what_leads_back_is_written_only_where_the_folder_tells_it_apart() {
 }
 
 #[test]
+fn where_no_migration_leads_back_none_is_made_that_does() {
+    for (tool, files) in [
+        ("golang-migrate", vec![("000001_a.up.sql", format!("{USERS}{TEAMS}"))]),
+        ("dbmate", vec![("20240101000000_a.sql", format!("-- migrate:up\n{USERS}{TEAMS}"))]),
+        ("goose", vec![("00001_a.sql", format!("-- +goose Up\n{USERS}{TEAMS}"))]),
+        ("diesel", vec![("2024-01-01-000000_a/up.sql", format!("{USERS}{TEAMS}"))]),
+        ("flyway", vec![("V1__a.sql", format!("{USERS}{TEAMS}"))]),
+    ] {
+        let migrations = Migrations { folder: TempDir::new().unwrap(), tool, engine: Engine::Postgres };
+        files.iter().for_each(|(path, text)| migrations.write(path, text));
+        let run = migrations.lint(&["--fix", "--write", "--format", "json"]);
+        assert_eq!(findings(&run).into_iter().collect::<Vec<_>>(), [], "{tool}");
+        assert!(run.err.contains("no migration of the folder leads back"), "{tool}: {}", run.err);
+        for (path, text) in migrations.files() {
+            let marks = ["down.sql", "migrate:down", "+goose Down", "Undoes:"];
+            let shown = path.display().to_string();
+            assert!(!marks.iter().any(|m| text.contains(m) || shown.ends_with(m)), "{tool}: {shown}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_script_by_hand_leads_back_only_if_its_migration_does() {
+    let migrations = Migrations { folder: TempDir::new().unwrap(), tool: "golang-migrate", engine: Engine::Sqlite };
+    migrations.write("000001_a.up.sql", schema_sql(Engine::Sqlite));
+    let run = migrations.lint(&["--fix", "--write", "--format", "json"]);
+    assert!(run.err.contains("by_hand.sqlite"), "{}", run.err);
+    assert_eq!(findings(&run).into_iter().collect::<Vec<_>>(), []);
+    // And the next one is made of what the script has led to.
+    let more =
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, team_id INTEGER REFERENCES teams (id) ON DELETE CASCADE);\n";
+    migrations.write("000009_b.up.sql", more);
+    let run = migrations.lint(&["--fix", "--write", "--format", "json", "--name", "second"]);
+    assert_eq!(findings(&run).into_iter().collect::<Vec<_>>(), [], "{}", run.err);
+}
+
+#[test]
+fn fix_writes_the_same_files() {
+    for tool in ["goose", "golang-migrate", "flyway", "refinery", "sql"] {
+        let [by_lint, by_fix] = [(); 2].map(|()| Migrations::new(tool, Engine::Postgres));
+        by_lint.lint(&["--fix", "--write"]);
+        let path = by_fix.path().to_str().unwrap();
+        let layout = if tool == "sql" { "golang-migrate" } else { tool };
+        let run = referee(&["fix", path, "--engine", "postgres", "--out", path, "--layout", layout]);
+        assert_eq!(run.code, 0, "{tool}: {}", run.err);
+        assert_eq!(by_lint.files(), by_fix.files(), "{tool}");
+    }
+}
+
+#[test]
 fn what_only_the_text_of_a_migration_can_mend_is_said() {
     let index = "CREATE TABLE notes (id bigint PRIMARY KEY);\n\nCREATE INDEX teams_name ON teams (owner_id);\n";
     let folder = plain(&[("0001_users.sql", USERS), ("0002_teams.sql", TEAMS), ("0003_index.sql", index)]);

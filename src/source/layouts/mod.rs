@@ -308,7 +308,7 @@ fn with_scripts(folder: &Folder, migrations: Vec<Unit>) -> Vec<Unit> {
             let script = scripts.remove(at);
             let back = format!("{}.by_hand.down.sqlite", script.trim_end_matches(BY_HAND));
             all.push(Unit {
-                down: folder.has(&back).then(|| (PathBuf::from(back), None)),
+                down: unit.down.as_ref().filter(|_| folder.has(&back)).map(|_| (PathBuf::from(&back), None)),
                 reversible: unit.reversible,
                 transaction: false,
                 ..Unit::file(script, script)

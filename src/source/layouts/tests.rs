@@ -47,6 +47,7 @@ fn what_is_run_by_hand_comes_before_the_file_that_asks_for_it() {
     let found = loaded(&[
         ("1_a.up.sql", SQL),
         ("2_b.up.sql", asks),
+        ("2_b.down.sql", "DROP TABLE u;"),
         ("3_c.up.sql", SQL),
         ("mend.by_hand.sqlite", "SELECT 2;"),
         ("mend.by_hand.down.sqlite", "SELECT 3;"),
