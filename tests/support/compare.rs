@@ -9,6 +9,7 @@ use referee::schema::{Action, Column, Engine, Family, ForeignKey, IndexOrigin, S
 
 /// Writes an expression in one way: without casts, parentheses and white space, in lower case.
 fn plain(text: &mut String) {
+    without_casts(text);
     let mut out = String::new();
     let chars: Vec<char> = text.to_lowercase().chars().collect();
     let mut at = 0;
@@ -38,6 +39,26 @@ fn plain(text: &mut String) {
     // Names in quotes, and the literals of numbers.
     out.retain(|c| c != '"');
     *text = out.replace("!=", "<>");
+}
+
+/// Writes `CAST(x AS type)` as `x`, as the other way to write a cast is.
+fn without_casts(text: &mut String) {
+    let lower = text.to_ascii_lowercase();
+    let Some(start) = lower.rfind("cast(") else { return };
+    let (mut depth, mut middle) = (0usize, None);
+    for (at, character) in lower[start + 4..].char_indices().map(|(at, c)| (at + start + 4, c)) {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ' ' if depth == 1 && lower[at..].starts_with(" as ") => middle = Some(at),
+            _ => {}
+        }
+        if depth == 0 {
+            let Some(middle) = middle else { return };
+            *text = format!("{}{}{}", &text[..start], &text[start + 5..middle], &text[at + 1..]);
+            return without_casts(text);
+        }
+    }
 }
 
 /// Writes a default as PostgreSQL keeps it: `'f'` of a boolean is `false`; how it prints times and documents is left out.
