@@ -22,6 +22,8 @@ pub struct History {
     pub conflicts: Vec<Conflict>,
     /// What the reader passed over.
     pub skipped: Vec<SkippedClause>,
+    /// Migrations that are programs and not SQL, by their files' names, in order: what they do is not known.
+    pub programs: Vec<String>,
 }
 
 /// A file's text.

@@ -154,7 +154,8 @@ impl Source {
             }
             Self::Sql(files) => {
                 let loaded = layouts::load(files)?;
-                let (schema, history) = replay::replay(loaded.engine, loaded.files, loaded.migrations, &mut ());
+                let (schema, mut history) = replay::replay(loaded.engine, loaded.files, loaded.migrations, &mut ());
+                history.programs = loaded.programs;
                 return Ok(Input { label: self.label(), schema, session: None, history });
             }
             Self::Sqlite(path) => sqlite::open(path, options)?,

@@ -220,6 +220,14 @@ fn today() -> config::Date {
 
 /// Says what the reader passed over, one line for each reason: what is not read is not judged.
 fn skipped(input: &Input, ui: &Ui) {
+    if let Some(first) = input.history.programs.first() {
+        let count = input.history.programs.len();
+        let what = match count {
+            1 => format!("1 migration is a program, not SQL, and what it does is not known: {first}"),
+            _ => format!("{count} migrations are programs, not SQL, and what they do is not known; the first: {first}"),
+        };
+        ui.note(&what);
+    }
     let mut reasons: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
     for clause in &input.history.skipped {
         let reason = match clause.within {

@@ -50,6 +50,8 @@ pub struct Loaded {
     pub files: Vec<File>,
     /// What is run, in order.
     pub migrations: Vec<Migration>,
+    /// Files between them that are programs: what they do is not known.
+    pub programs: Vec<String>,
 }
 
 /// A tool's layout.
@@ -84,6 +86,7 @@ struct Found {
     /// The engines of which the user has to say one, where the files are for several.
     choice: Vec<Engine>,
     migrations: Vec<Unit>,
+    programs: Vec<String>,
 }
 
 /// A migration whose files are not numbered yet.
@@ -132,6 +135,23 @@ impl Folder {
             self.files.iter().map(String::as_str).filter(|f| !f.contains('/') && f.ends_with(".sql")).collect();
         files.sort_by_key(|f| order(f));
         files
+    }
+
+    /// Returns the files of the folder itself that are numbered like migrations and are programs: goose runs `2_NAME.go`,
+    /// Flyway `V2__NAME.java`.
+    fn programs(&self) -> Vec<String> {
+        const LANGUAGES: [&str; 11] = ["go", "java", "kt", "groovy", "py", "js", "ts", "rb", "php", "rs", "sh"];
+        let numbered = |f: &str| f.trim_start_matches(['V', 'R']).starts_with(|c: char| c.is_ascii_digit());
+        let program = |f: &&str| {
+            let extension = f.rsplit_once('.').map(|(_, e)| e);
+            !f.contains('/')
+                && !f.contains("_test.")
+                && numbered(f)
+                && extension.is_some_and(|e| LANGUAGES.contains(&e))
+        };
+        let mut files: Vec<&str> = self.files.iter().map(String::as_str).filter(program).collect();
+        files.sort_by_key(|f| order(f));
+        files.into_iter().map(str::to_string).collect()
     }
 
     /// Iterates over the sub-folders that hold a file of this name, in order.
@@ -191,7 +211,7 @@ const USUAL: &[&str] =
 /// A file that cannot be read, a folder with no layout that is known, files whose engine cannot be told.
 pub fn load(source: &SqlFiles) -> Result<Loaded, SourceError> {
     let shown = source.path.display().to_string();
-    let (layout, found, root) = if source.path.is_dir() {
+    let (layout, mut found, root) = if source.path.is_dir() {
         folder(source)?
     } else {
         let name = source.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -206,7 +226,7 @@ pub fn load(source: &SqlFiles) -> Result<Loaded, SourceError> {
         let name = base.display().to_string();
         migrations.push(Migration { name, up: place, down: None, reversible: false, transaction: false, base: true });
     }
-    for unit in found.migrations {
+    for unit in std::mem::take(&mut found.migrations) {
         let up = part(&root, &unit.up, &mut files)?;
         let down = unit.down.as_ref().map(|d| part(&root, d, &mut files)).transpose()?;
         let (reversible, transaction) = (unit.reversible, unit.transaction);
@@ -225,7 +245,7 @@ pub fn load(source: &SqlFiles) -> Result<Loaded, SourceError> {
             "say it: --engine postgres, cockroach, sqlite, mysql or mariadb",
         ));
     };
-    Ok(Loaded { engine, layout, files, migrations })
+    Ok(Loaded { engine, layout, files, migrations, programs: found.programs })
 }
 
 /// Tells whose folder it is, if there is a migration in it; the folder itself, not one below it.
@@ -269,7 +289,8 @@ fn folder(source: &SqlFiles) -> Result<(&'static str, Found, PathBuf), SourceErr
                 ));
             }
             if !found.migrations.is_empty() {
-                let found = Found { migrations: with_scripts(&folder, found.migrations), ..found };
+                let migrations = with_scripts(&folder, found.migrations);
+                let found = Found { migrations, programs: folder.programs(), ..found };
                 return Ok((layout.name, found, place));
             }
         }

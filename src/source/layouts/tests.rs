@@ -186,3 +186,18 @@ fn pop_has_a_file_for_each_engine_or_one_for_all() {
     let error = found(None).unwrap_err().to_string();
     assert!(error.ends_with("holds migrations for several engines: MySQL, PostgreSQL, SQLite"), "{error}");
 }
+
+#[test]
+fn migrations_that_are_programs_are_named() {
+    let found = loaded(&[
+        ("1_a.sql", "-- +goose Up\nCREATE TABLE t (a int);\n"),
+        ("10_c.go", ""),
+        ("2_b.go", ""),
+        ("2_b_test.go", ""),
+        ("main.go", ""),
+        ("meta/3_x.go", ""),
+    ]);
+    assert_eq!((found.layout, found.migrations.len()), ("goose", 1));
+    assert_eq!(found.programs, ["2_b.go", "10_c.go"]);
+    assert!(loaded(&[("V1__a.sql", SQL)]).programs.is_empty());
+}
