@@ -351,6 +351,76 @@ fn a_run_on_postgres_that_is_killed_is_taken_up() {
 }
 
 #[test]
+fn no_row_is_lost_when_a_repair_of_rows_is_killed() {
+    const ORPHANS: i64 = 60_000;
+    let running = server::servers()[0].running();
+    let mut halves = 0;
+    for (number, delay) in [Some(0), Some(30), Some(100), None, None, None].into_iter().enumerate() {
+        let how = ["delete", "set-null"][number % 2];
+        let url = running.fresh_database();
+        server::execute(
+            &url,
+            &format!(
+                "CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users SELECT generate_series(1, 1000);
+                 CREATE TABLE orders (id int PRIMARY KEY, user_id int, note text);
+                 INSERT INTO orders SELECT i, CASE WHEN i <= {ORPHANS} THEN 5000 + i ELSE i % 1000 + 1 END, 'note ' || i
+                 FROM generate_series(1, {ORPHANS} + 5000) AS i; ANALYZE"
+            ),
+        );
+        let place = Place { source: url, folder: TempDir::new().unwrap() };
+        let arguments =
+            ["fix", &place.source, "--apply", "--yes", "--journal", "run.jsonl", "--orphans", how, "--only", "REF102"];
+        let mut child = place.command(&arguments).spawn().unwrap();
+        // The index comes first, then the rows.
+        assert!(wait_for(&mut child, &place.journal(), "started", 2), "{}", text(&child.wait_with_output().unwrap()));
+        let kept_name = "SELECT coalesce(min(relname), '') FROM pg_class WHERE relname LIKE '\\_referee\\_kept%'";
+        let mut client = server::connect(&place.source);
+        match delay {
+            Some(delay) => sleep(Duration::from_millis(delay)),
+            // As soon as the first batch is done.
+            None => {
+                let limit = Instant::now() + Duration::from_secs(30);
+                loop {
+                    let kept: String = client.query_one(kept_name, &[]).unwrap().get(0);
+                    let sql = format!("SELECT count(*) FROM (SELECT FROM {kept} LIMIT 1) AS k");
+                    if !kept.is_empty() && client.query_one(&sql, &[]).unwrap().get::<_, i64>(0) > 0 {
+                        break;
+                    }
+                    assert!(Instant::now() < limit, "no row is kept");
+                }
+            }
+        }
+        child.kill().unwrap();
+        let _ = child.wait();
+        drop(client);
+        alone(&place.source);
+        let mut client = server::connect(&place.source);
+        // What it held that is gone or empty lies aside, and nothing else does: whatever moment it was.
+        let mut look = |when: &str| -> i64 {
+            let kept: String = client.query_one(kept_name, &[]).unwrap().get(0);
+            if kept.is_empty() {
+                return 0;
+            }
+            let sql = format!(
+                "SELECT (SELECT count(*) FROM {kept}), count(*) FROM generate_series(1, {ORPHANS}) AS i
+                 LEFT JOIN orders AS o ON o.id = i LEFT JOIN {kept} AS k ON k.id = i AND k.user_id = 5000 + i AND k.note = 'note ' || i
+                 WHERE (o.user_id IS NULL) <> (k.id IS NOT NULL)"
+            );
+            let row = client.query_one(&sql, &[]).unwrap();
+            let (kept, wrong): (i64, i64) = (row.get(0), row.get(1));
+            assert_eq!(wrong, 0, "{how}, {when}");
+            kept
+        };
+        let kept = look(&format!("killed after {delay:?} ms"));
+        halves += usize::from(kept > 0 && kept < ORPHANS);
+        let run = place.command(&arguments).output().unwrap();
+        assert!(run.status.success(), "{how}: {}", text(&run));
+        assert_eq!(look("taken up"), ORPHANS);
+    }
+    assert!(halves > 0, "no run was killed between two batches");
+}
+
+#[test]
 fn the_next_run_need_not_wait_for_what_a_killed_one_began() {
     let running = server::servers()[0].running();
     let (place, plan) = postgres(running);
