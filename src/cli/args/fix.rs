@@ -67,11 +67,11 @@ pub(in crate::cli) struct FixArgs {
 /// What becomes of rows without a parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum OrphansArg {
-    /// They are deleted
+    /// They are deleted; a table of their own keeps them for the way back
     Delete,
-    /// Their reference becomes NULL
+    /// Their reference becomes NULL; a table of their own keeps them as they were
     SetNull,
-    /// They are moved to a table of their own
+    /// They are moved to a table of their own, for somebody to look at
     Quarantine,
 }
 

@@ -124,30 +124,12 @@ fn fits(folder: &Path, tool: &Tool) -> Result<(), CliError> {
 /// Reads the texts of a folder's files, two levels deep.
 fn read(folder: &Path) -> Result<Folder, CliError> {
     let mut files = BTreeMap::new();
-    collect(folder, "", 2, &mut files)?;
-    Ok(Folder { files })
-}
-
-fn collect(root: &Path, under: &str, depth: usize, files: &mut BTreeMap<String, String>) -> Result<(), CliError> {
-    let here = root.join(under);
-    let failed = |error: std::io::Error| CliError::file("read", &here, &error);
-    for entry in fs::read_dir(&here).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if under.is_empty() { name.clone() } else { format!("{under}/{name}") };
-        if name.starts_with('.') || name == "node_modules" {
-            continue;
-        }
-        if entry.path().is_dir() {
-            if depth > 1 {
-                collect(root, &path, depth - 1, files)?;
-            }
-        } else {
-            let bytes = fs::read(entry.path()).map_err(|e| CliError::file("read", &entry.path(), &e))?;
-            files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
-        }
+    for name in layouts::list(folder)? {
+        let path = folder.join(&name);
+        let bytes = fs::read(&path).map_err(|e| CliError::file("read", &path, &e))?;
+        files.insert(name, String::from_utf8_lossy(&bytes).into_owned());
     }
-    Ok(())
+    Ok(Folder { files })
 }
 
 fn explain(error: MigrationError) -> CliError {
