@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs the files of `referee fix --out` by the real tools, up, down and up again, on databases with rows:
-#   from npm         dbmate, Prisma 6 (SQLite), Drizzle 0.45 and 1.0 (drizzle-orm's migrator, after which drizzle-kit must
-#                    find nothing to do)
+#   from npm              dbmate, Prisma 6 (SQLite), Drizzle 0.45 and 1.0 (drizzle-orm's migrator, after which drizzle-kit
+#                         must find nothing to do)
 #   if they are in PATH   goose, migrate (golang-migrate)
-# On SQLite; with the URL of a PostgreSQL server on which databases may be made, dbmate, goose and migrate there, too.
+# On SQLite; with the URL of a PostgreSQL server on which databases may be made, all but Prisma there, too.
 # Needs node, npm and sqlite3, and psql for a server.
 #
 #   cargo build && tests/migration-tools.sh target/debug/referee [postgres://postgres@127.0.0.1:5432]
@@ -18,7 +18,7 @@ fail() { echo "$1" >&2; [ ! -e log ] || tail -20 log >&2; exit 1; }
 mended() { "$referee" fix "$1" --foreign-keys on | grep -q "nothing to do" || fail "$2: the plan is not empty"; }
 
 npm init -y >/dev/null 2>&1
-npm install --silent --no-audit --no-fund dbmate@2 drizzle-kit@0.31 drizzle-orm@0.45 better-sqlite3@11 >/dev/null 2>&1
+npm install --silent --no-audit --no-fund dbmate@2 drizzle-kit@0.31 drizzle-orm@0.45 better-sqlite3@11 pg@8 >/dev/null 2>&1
 
 tables='CREATE TABLE users (id INTEGER PRIMARY KEY);
 CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE SET NULL);
@@ -99,40 +99,52 @@ done
 
 # Drizzle: the schema in TypeScript without and with what is mended.
 schema() {
+    if [ "$engine" = sqlite ]; then kind=sqlite table=sqliteTable; else kind=pg table=pgTable; fi
     cat >schema.ts <<TS
-import { index, integer, sqliteTable } from "drizzle-orm/sqlite-core";
-export const users = sqliteTable("users", { id: integer().primaryKey() });
-export const orders = sqliteTable("orders", { id: integer().primaryKey(),
+import { index, integer, $table } from "drizzle-orm/$kind-core";
+export const users = $table("users", { id: integer().primaryKey() });
+export const orders = $table("orders", { id: integer().primaryKey(),
   userId: integer("user_id").notNull().references(() => users.id$1) }$2);
 TS
 }
 drizzle() {
-    cat >drizzle.config.ts <<'TS'
-export default { dialect: "sqlite", schema: "./schema.ts", out: "./drizzle" };
-TS
-    cat >migrate.mjs <<'JS'
-import Database from "better-sqlite3";
-import { drizzle } from "drizzle-orm/better-sqlite3";
-import { migrate } from "drizzle-orm/better-sqlite3/migrator";
-migrate(drizzle({ client: new Database("drizzle.db") }), { migrationsFolder: "./drizzle" });
+    engine=$2 name="$1, $2"
+    rm -rf drizzle drizzle.db
+    if [ "$engine" = sqlite ]; then
+        dialect=sqlite driver=better-sqlite3 open='import D from "better-sqlite3"; const client = new D("drizzle.db");' end=''
+        source=drizzle.db
+        sql() { sqlite3 "$source" "$1"; }
+    else
+        dialect=postgresql driver=node-postgres source=$server/referee_drizzle end='await client.end();'
+        open="import pg from 'pg'; const client = new pg.Pool({ connectionString: '$source' });"
+        psql -q "$server/postgres" -c 'DROP DATABASE IF EXISTS referee_drizzle' -c 'CREATE DATABASE referee_drizzle' 2>/dev/null
+        sql() { psql -qAt "$source" -c "$1"; }
+    fi
+    echo "export default { dialect: '$dialect', schema: './schema.ts', out: './drizzle' };" >drizzle.config.ts
+    cat >migrate.mjs <<JS
+import { drizzle } from "drizzle-orm/$driver";
+import { migrate } from "drizzle-orm/$driver/migrator";
+$open
+await migrate(drizzle({ client }), { migrationsFolder: "./drizzle" });
+$end
 JS
     kit() { npx --no-install drizzle-kit "$@" --config drizzle.config.ts 2>log; }
     schema ', { onDelete: "set null" }' ""
-    kit generate --name init >/dev/null || fail "$1: init"
-    node migrate.mjs 2>log || fail "$1: the migrator, init"
-    sqlite3 drizzle.db 'INSERT INTO users VALUES (1), (2); INSERT INTO orders VALUES (1, 1), (7, 2);'
-    "$referee" fix drizzle.db --foreign-keys on --out drizzle >/dev/null 2>log || fail "$1: fix"
-    node migrate.mjs 2>log || fail "$1: the migrator"
-    mended drizzle.db "$1"
+    kit generate --name init >/dev/null || fail "$name: init"
+    node migrate.mjs 2>log || fail "$name: the migrator, init"
+    sql 'INSERT INTO users VALUES (1), (2); INSERT INTO orders VALUES (1, 1), (7, 2);'
+    "$referee" fix "$source" --foreign-keys on --out drizzle >/dev/null 2>log || fail "$name: fix"
+    node migrate.mjs 2>log || fail "$name: the migrator"
+    mended "$source" "$name"
     schema "" ', (t) => [index("orders_user_id_idx").on(t.userId)]'
-    kit generate --name next | grep -q "No schema changes" || fail "$1: generate finds something to do"
-    kit check >/dev/null || fail "$1: check"
-    echo "$1: ok"
+    kit generate --name next | grep -q "No schema changes" || fail "$name: generate finds something to do"
+    kit check >/dev/null || fail "$name: check"
+    [ "$(sql 'SELECT count(*) FROM orders')" = 2 ] || fail "$name: rows are lost"
+    echo "$name: ok"
 }
-drizzle "Drizzle 0.45"
-rm -r drizzle drizzle.db
+for engine in sqlite ${server:+postgres}; do drizzle "Drizzle 0.45" "$engine"; done
 npm install --silent --no-audit --no-fund drizzle-kit@1.0.0-rc.5-ab785fc drizzle-orm@1.0.0-rc.5-ab785fc >/dev/null 2>&1
-drizzle "Drizzle 1.0 (rc.5)"
+for engine in sqlite ${server:+postgres}; do drizzle "Drizzle 1.0 (rc.5)" "$engine"; done
 
 # Prisma: its schema engine in WebAssembly, by a driver adapter. (That for PostgreSQL sends what is between semicolons,
 # whatever they stand in, and cannot run a DO block.)
