@@ -57,14 +57,25 @@ def once(command):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    folder = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp()
+    if len(sys.argv) > 2:
+        return measure(sys.argv[2])
+    with tempfile.TemporaryDirectory() as folder:
+        measure(folder)
+
+
+def measure(folder):
     jobs = [(gigabyte, ['infer', '--budget', '60s']), (gigabyte, ['infer', '--no-data']), (thousand, ['infer', '--no-data']),
             (thousand, ['infer']), (thousand, ['audit'])]
     files = [(None, path, ['infer']) for path in sys.argv[3:]]
     print('| database | command | wall, s | processor, s | peak memory, MB |\n|---|---|---:|---:|---:|')
     for make, path, (verb, *options) in [(m, os.path.join(folder, m.__name__ + '.db'), o) for m, o in jobs] + files:
         if make and not os.path.exists(path):
-            make(path)
+            # Renamed when it is whole: a run that was stopped leaves nothing that looks like it.
+            half = path + '.half'
+            if os.path.exists(half):
+                os.remove(half)
+            make(half)
+            os.rename(half, path)
         command = [sys.argv[1], verb, path, '--format', 'json', '--no-config', *options]
         wall, processor, memory = zip(*[once(command) for _ in range(RUNS)])
         name = os.path.basename(path).removesuffix('.db')
