@@ -337,3 +337,14 @@ fn who_may_not_change_a_table_is_told_who_may() {
     let error = writer.execute("CREATE INDEX ON theirs (a)").unwrap_err();
     assert!(hint(error).contains("CREATE as well"));
 }
+
+#[test]
+fn a_file_that_may_not_be_written_is_not_called_damaged() {
+    let place = Place::new();
+    let mut writer = writer(&place.database());
+    // As if the file were: the tests may run as root, whom no permission keeps out.
+    writer.execute("PRAGMA query_only = ON").unwrap();
+    let error = writer.execute("CREATE TABLE more (a)").unwrap_err();
+    assert_eq!(error.kind, EngineErrorKind::Permission);
+    assert!(error.hint.unwrap().contains("may write the file and the folder"));
+}

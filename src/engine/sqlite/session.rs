@@ -171,6 +171,11 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
                 "wait until it has finished writing, or run referee on a copy: `sqlite3 {shown} '.backup copy.db'`"
             ))
         }
+        // SQLITE_READONLY itself and SQLITE_READONLY_DIRECTORY: nothing is wrong with the file.
+        Some(ErrorCode::ReadOnly) if matches!(code, Some((_, 8 | 1544))) => {
+            EngineError::new(K::Permission, format!("`{shown}` cannot be written: {said}"))
+                .hint("applying a plan needs a user who may write the file and the folder that it lies in")
+        }
         Some(ErrorCode::ReadOnly) => EngineError::new(
             K::Busy,
             format!("`{shown}` was left in the middle of a write, and to repair it would change it: {said}"),
