@@ -53,6 +53,15 @@ fn a_copy_of_the_database_is_advised_first() {
 }
 
 #[test]
+fn a_pattern_that_is_about_no_table_is_told() {
+    let sandbox = Sandbox::with_shop();
+    let none = sandbox.run(&["fix", "shop.json", "--no-config", "--table", "costumers"]);
+    assert!(none.err.contains("note: --table costumers: no table is called so"), "{}", none.err);
+    let some = sandbox.run(&["fix", "shop.json", "--no-config", "--table", "cust*"]);
+    assert!(!some.err.contains("no table is called so"), "{}", some.err);
+}
+
+#[test]
 fn only_what_is_asked_for_is_planned() {
     let sandbox = Sandbox::with_shop();
     let only = sandbox.run(&["fix", "shop.json", "--no-config", "--only", "REF105"]);

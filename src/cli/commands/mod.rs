@@ -154,6 +154,12 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
     if config.audit.data == Some(true) && !data {
         ui.note(&format!("{} holds no rows: orphans are not counted", input.label));
     }
+    for glob in &what.tables {
+        let matcher = glob.compile_matcher();
+        if !input.schema.tables.iter().any(|t| matcher.is_match(t.name.to_string())) {
+            ui.note(&format!("--table {}: no table is called so; `referee schema SOURCE` lists them", glob.glob()));
+        }
+    }
     let tables = if what.tables.is_empty() { config.audit.tables.clone() } else { what.tables.clone() };
     Ok(Options {
         relations: relations(config, &input.schema, ui),
