@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::conditions::condition;
-use super::judge::{Judgement, Ruling, Shape, judge};
+use super::judge::{Judgement, MOST_PATHS, Ruling, Shape, judge};
 use super::net::{Act, Net};
 use super::{Effect, Fate, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, demands, repair};
 use crate::schema::Engine;
@@ -263,6 +263,15 @@ fn notes(net: &Net<'_>, judged: &Judgement, options: &Options) -> Vec<String> {
     }
     if judged.walk.reached.len() > 1 {
         notes.extend((net.semantics.notes)(judged.walk.is_recursive()));
+    }
+    let unsure = judged.rulings.iter().filter(|r| !r.exact && r.effect.can_stop()).map(|r| &net.links[r.link]);
+    let mut sides = unsure.flat_map(|l| [l.parent, l.child]);
+    if let Some(table) = sides.find(|&t| judged.walk.is_beyond(t, MOST_PATHS)) {
+        let table = net.tables[table];
+        notes.push(format!(
+            "more than {MOST_PATHS} chains of cascades lead to `{table}`, and they were not told apart: what is said to hang on \
+             the order of rows there may be certain"
+        ));
     }
     if judged.verdict == Verdict::DependsOnOrder {
         notes.push(format!("the order is: {}", net.semantics.order));

@@ -82,6 +82,11 @@ impl Walk {
         self.cascades[link]
     }
 
+    /// Tells whether more than so many chains of cascades lead to a table.
+    pub fn is_beyond(&self, table: usize, limit: usize) -> bool {
+        self.chains[table] > limit
+    }
+
     /// Tells whether some chain of cascades runs in a circle.
     pub fn is_recursive(&self) -> bool {
         self.reached.iter().any(|&t| self.longest[t].is_none())
