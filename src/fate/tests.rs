@@ -225,3 +225,32 @@ fn repair_takes_back_what_is_not_needed() {
     let repair = judged(&s, "a").repair.unwrap();
     assert_eq!((repair.verdict, repair.changes.len()), (Verdict::Complete, 1));
 }
+
+/// Layers of three tables, each with a key to every table above it: 3 to the power of `layers` chains.
+#[test]
+fn chains_that_are_too_many_are_told() {
+    let of = |layers: usize| {
+        let mut lines = vec!["root: id int8 pk".to_string()];
+        for layer in 0..layers {
+            for t in 0..3 {
+                let above: Vec<String> = if layer == 0 {
+                    vec!["root".into()]
+                } else {
+                    (0..3).map(|p| format!("t{}_{p}", layer - 1)).collect()
+                };
+                let keys: Vec<String> = above.iter().map(|p| format!("{p}_id int8 >{p}.id cascade")).collect();
+                lines.push(format!("t{layer}_{t}: id int8 pk, {}", keys.join(", ")));
+            }
+        }
+        let last = layers - 1;
+        lines.push(format!("leaf: id int8 pk, a int8 >t{last}_0.id cascade, b int8 >t{last}_1.id restrict"));
+        let s = schema(Engine::Sqlite, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+        judged(&s, "root")
+    };
+    let told =
+        |fate: &Fate| fate.notes.iter().any(|n| n.starts_with("more than 200 chains of cascades lead to `t6_1`"));
+    assert!(!told(&of(3)), "{:?}", of(3).notes);
+    let many = of(7);
+    assert_eq!((many.verdict, many.today), (Verdict::DependsOnOrder, None));
+    assert!(told(&many), "{:?}", many.notes);
+}
