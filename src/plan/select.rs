@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Identity, after, check, identity, relations};
 use super::merge::{Group, Merge};
-use super::trial::{Trial, culprits as culprits_of};
+use super::trial::{Trial, culprits as culprits_of, key_of};
 use super::ways::{automatic, by_user, can_be_null, options};
 use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
 use crate::change::Change;
@@ -46,10 +46,14 @@ impl<'a, 'i> Selection<'a, 'i> {
         Self { input, base, orphans: orphans(input), banned: Vec::new(), repaired: Vec::new() }
     }
 
+    fn selector(&self) -> Selector<'_, 'i> {
+        Selector { input: self.input, base: &self.base, orphans: &self.orphans }
+    }
+
     /// Chooses, without what has been refused.
     pub fn choose(&mut self) -> Selected {
         let known: BTreeSet<Identity<'_>> = self.base.iter().map(identity).collect();
-        let selector = Selector { input: self.input, base: &self.base, orphans: &self.orphans };
+        let selector = self.selector();
         let mut banned = self.banned.clone();
         let trial = loop {
             let trial = self.mended(&selector, &known, &banned);
@@ -72,9 +76,15 @@ impl<'a, 'i> Selection<'a, 'i> {
         banned: &[(Finding, String)],
     ) -> Vec<(Finding, String)> {
         let known: BTreeSet<Identity<'_>> = self.base.iter().map(identity).collect();
+        let selector = self.selector();
         let mut culprits: Vec<(Finding, String)> = Vec::new();
         for finding in found.iter().filter(|f| !known.contains(&identity(f))) {
-            let why = format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message);
+            // A relation that nothing declares may have the finding already: both wait for the same decision.
+            let same = |f: &&Finding| (f.rule, &f.fingerprint) == (finding.rule, &finding.fingerprint);
+            let undecided = self.input.findings.iter().find(same);
+            let why = undecided.and_then(|f| selector.pick(f, &mut Vec::new()).err()).unwrap_or_else(|| {
+                format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message)
+            });
             for culprit in culprits_of(repaired, finding) {
                 if !banned.iter().chain(&culprits).any(|(b, _)| *b == culprit) {
                     culprits.push((culprit, why.clone()));
@@ -138,7 +148,7 @@ impl<'a, 'i> Selection<'a, 'i> {
     /// Returns what the plan brings and does not mend: nobody's repair is given up for it, but it is told beforehand.
     pub fn brought(&self, after: &Schema) -> Vec<Refused> {
         let input = self.input;
-        let selector = Selector { input, base: &self.base, orphans: &self.orphans };
+        let selector = self.selector();
         let found = self.new_in(check(input, after, &relations(input, after)));
         let told =
             |finding: &Finding, why: String| Refused { reason: reason(finding), subject: finding.subject.place(), why };
@@ -152,9 +162,12 @@ impl<'a, 'i> Selection<'a, 'i> {
         }
         let likely = self.new_in(self.likely(after));
         for finding in likely.iter().filter(|f| !found.iter().any(|k| identity(k) == identity(f))) {
+            // What else is wrong with a relation comes with it: that it is none yet says it all.
+            let same = |f: &&Finding| f.rule == UNDECLARED && f.subject.place() == finding.subject.place();
+            let relation = likely.iter().find(same).unwrap_or(finding);
             let why = format!(
                 "What this plan declares makes it likely: {}. Run `referee fix` again afterwards.",
-                finding.message
+                relation.message
             );
             brought.push(told(finding, why));
         }
@@ -185,6 +198,7 @@ impl<'a, 'i> Selection<'a, 'i> {
 }
 
 const UNDECLARED: &str = "undeclared-foreign-key";
+const ORPHAN_ROWS: &str = "orphan-rows";
 
 type OrphanKey = (TableName, Vec<String>, TableName);
 
@@ -218,6 +232,27 @@ struct Pick<'f> {
 struct Left<'f> {
     finding: &'f Finding,
     why: String,
+}
+
+/// What is not planned because rows stand in its way.
+#[derive(Default)]
+struct Barred {
+    refused: Vec<Refused>,
+    /// The keys, and what is said of their rows.
+    keys: Vec<(TableName, Vec<String>, String)>,
+}
+
+impl Barred {
+    /// Says of rows what is said of the key that they stand in the way of: it is one thing to decide.
+    fn why(&self, left: &Left<'_>) -> Option<String> {
+        let subject = &left.finding.subject;
+        let about = |(table, columns, _): &&(TableName, Vec<String>, String)| {
+            subject.table.as_ref() == Some(table) && subject.columns == *columns
+        };
+        (left.finding.rule == ORPHAN_ROWS)
+            .then(|| self.keys.iter().find(about).map(|(_, _, why)| why.clone()))
+            .flatten()
+    }
 }
 
 struct Selector<'a, 'i> {
@@ -258,8 +293,8 @@ impl Selector<'_, '_> {
                 left.push(Left { finding: pick.finding, why });
             }
         }
-        let mut refused = Vec::new();
-        let wanted = self.gate(merge.groups(), &picks, &mut refused);
+        let mut barred = Barred::default();
+        let wanted = self.gate(merge.groups(), &picks, &mut barred);
         let after = after(input.schema, &wanted);
         let found = check(input, &after, &relations(input, &after));
         let planned: BTreeSet<&Reason> = wanted.iter().flat_map(|w| &w.findings).collect();
@@ -270,15 +305,15 @@ impl Selector<'_, '_> {
             .filter(|p| planned.contains(&reason(p.finding)) && !is_left(p.finding))
             .map(|p| (p.finding.clone(), p.changes.clone()))
             .collect();
-        let left = left.into_iter().map(|l| (l.finding.clone(), l.why)).collect();
-        Trial { wanted, choices, refused, repaired, left, found }
+        let left = left.into_iter().map(|l| (l.finding.clone(), barred.why(&l).unwrap_or(l.why))).collect();
+        Trial { wanted, choices, refused: barred.refused, repaired, left, found }
     }
 
     /// Chooses the way to mend a finding; says why there is none.
     fn pick<'f>(&self, finding: &'f Finding, choices: &mut Vec<Choice>) -> Result<Pick<'f>, String> {
         let input = self.input;
         let ways = options(input, finding);
-        if finding.rule == "orphan-rows" {
+        if finding.rule == ORPHAN_ROWS {
             return self.rows(finding);
         }
         if rules::find(finding.rule).is_some_and(rules::Rule::is_about_migrations) {
@@ -375,7 +410,7 @@ impl Selector<'_, '_> {
 
     /// Makes the groups what is wanted, except those that add or check a key over orphans when nobody said what becomes of
     /// them.
-    fn gate(&self, groups: Vec<Group>, picks: &[Pick<'_>], refused: &mut Vec<Refused>) -> Vec<Wanted> {
+    fn gate(&self, groups: Vec<Group>, picks: &[Pick<'_>], barred: &mut Barred) -> Vec<Wanted> {
         let mut wanted = Vec::new();
         for group in groups {
             let owners: Vec<&Pick<'_>> = group.owners.iter().filter_map(|o| picks.get(*o)).collect();
@@ -384,7 +419,10 @@ impl Selector<'_, '_> {
                 group.changes.iter().find_map(|c| Some((c, self.orphans_of(c)?))).filter(|(_, n)| *n > 0)
                 && let Some(why) = self.obstacle(change, &group.changes, count)
             {
-                refused.extend(owners.iter().filter(|p| !p.is_lookup).map(|p| Refused {
+                if let Some(key) = key_of(change) {
+                    barred.keys.push((change.table().clone(), key.columns.clone(), why.clone()));
+                }
+                barred.refused.extend(owners.iter().filter(|p| !p.is_lookup).map(|p| Refused {
                     reason: reason(p.finding),
                     subject: p.finding.subject.place(),
                     why: why.clone(),

@@ -79,7 +79,7 @@ pub(super) fn culprits(repaired: &[(Finding, Vec<Change>)], brought: &Finding) -
 }
 
 /// Returns the key that a change makes, changes or drops.
-fn key_of(change: &Change) -> Option<&ForeignKey> {
+pub(super) fn key_of(change: &Change) -> Option<&ForeignKey> {
     match change {
         Change::AddForeignKey { foreign_key: key, .. }
         | Change::ReplaceForeignKey { new: key, .. }

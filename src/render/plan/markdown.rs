@@ -1,7 +1,7 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
 use super::super::spans::{cell, code, longest_run, plain};
-use super::{heading, lock, promise, rules, safety, sentence, statements, summary};
+use super::{heading, locks, promise, rules, safety, sentence, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
 
@@ -11,13 +11,12 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
     if !plan.steps.is_empty() {
         text.push_str("\n| # | Step | Safety | Locks |\n|--:|---|---|---|\n");
         for (number, step) in plan.steps.iter().enumerate() {
-            let locks: Vec<String> = step.locks.iter().map(lock).collect();
             text.push_str(&format!(
                 "| {} | {} | {} | {} |\n",
                 number + 1,
                 cell(&step.title),
                 safety(step.safety),
-                cell(&locks.join("; "))
+                cell(&locks(step).join("; "))
             ));
         }
         for kind in [Safety::Safe, Safety::Unsafe, Safety::Manual] {
@@ -40,15 +39,17 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
     choices(plan, &mut text);
     if !plan.refused.is_empty() {
         text.push_str("\n## Not mended\n\n| Finding | Where | Why |\n|---|---|---|\n");
-        for refused in &plan.refused {
-            let reason = &refused.reason;
-            text.push_str(&format!(
-                "| {} {} | {} | {} |\n",
-                reason.code,
-                code(reason.rule),
-                code(&refused.subject),
-                cell(&refused.why)
-            ));
+        for entry in unmended(plan) {
+            let findings: Vec<String> = entry
+                .places
+                .iter()
+                .map(|(_, reasons)| {
+                    let each: Vec<String> = reasons.iter().map(|r| format!("{} {}", r.code, code(r.rule))).collect();
+                    each.join(", ")
+                })
+                .collect();
+            let places: Vec<String> = entry.places.iter().map(|(subject, _)| code(subject)).collect();
+            text.push_str(&format!("| {} | {} | {} |\n", findings.join("<br>"), places.join("<br>"), cell(entry.why)));
         }
     }
     text
@@ -65,8 +66,8 @@ fn one(number: usize, step: &Step, text: &mut String) {
     if step.touches_rows {
         text.push_str("\n**It changes rows.**\n");
     }
-    for held in &step.locks {
-        text.push_str(&format!("\n- Lock: {}", plain(&lock(held))));
+    for held in locks(step) {
+        text.push_str(&format!("\n- Lock: {}", plain(&held)));
     }
     for guard in &step.guards {
         text.push_str(&format!("\n- Stops if: {}", plain(&guard.message)));

@@ -39,24 +39,64 @@ fn promise(safety: Safety) -> &'static str {
     }
 }
 
-/// Writes `orders: SHARE UPDATE EXCLUSIVE, blocks nothing, while its rows are read`.
-fn lock(lock: &Lock) -> String {
-    let blocks = match lock.blocks {
+/// Writes the locks of a step, those that are alike as one: `orders, lines SHARE UPDATE EXCLUSIVE: reads and writes go on, while
+/// their rows are read`.
+fn locks(step: &Step) -> Vec<String> {
+    let alike = |a: &Lock, b: &Lock| (&a.mode, a.blocks, a.held) == (&b.mode, b.blocks, b.held);
+    let mut groups: Vec<Vec<&Lock>> = Vec::new();
+    for lock in &step.locks {
+        match groups.iter_mut().find(|g| g.first().is_some_and(|first| alike(first, lock))) {
+            Some(group) => group.push(lock),
+            None => groups.push(vec![lock]),
+        }
+    }
+    groups.iter().filter_map(|group| group.split_first()).map(|(first, others)| lock(first, others)).collect()
+}
+
+fn lock(first: &Lock, others: &[&Lock]) -> String {
+    let blocks = match first.blocks {
         Blocks::Nothing => "reads and writes go on",
         Blocks::Writers => "writes wait",
         Blocks::Everything => "reads and writes wait",
     };
-    let held = match lock.held {
-        Held::Instant => "for an instant",
-        Held::Scan => "while its rows are read",
-        Held::Rewrite => "while it is written",
+    let held = match (first.held, others.is_empty()) {
+        (Held::Instant, _) => "for an instant",
+        (Held::Scan, true) => "while its rows are read",
+        (Held::Scan, false) => "while their rows are read",
+        (Held::Rewrite, true) => "while it is written",
+        (Held::Rewrite, false) => "while they are written",
     };
-    format!("{} {}: {blocks}, {held}", lock.table, lock.mode)
+    let tables: Vec<String> = [&first].into_iter().chain(others).map(|l| l.table.to_string()).collect();
+    format!("{} {}: {blocks}, {held}", tables.join(", "), first.mode)
+}
+
+/// Findings that are not mended, for one and the same reason.
+struct Unmended<'p> {
+    why: &'p str,
+    /// What they are about, in order, and all findings about it.
+    places: Vec<(&'p str, Vec<&'p Reason>)>,
+}
+
+/// Puts together what is not mended for the same reason, in the order in which it comes first.
+fn unmended(plan: &Plan) -> Vec<Unmended<'_>> {
+    let mut all: Vec<Unmended<'_>> = Vec::new();
+    for refused in &plan.refused {
+        let at = all.iter().position(|u| u.why == refused.why).unwrap_or(all.len());
+        if at == all.len() {
+            all.push(Unmended { why: &refused.why, places: Vec::new() });
+        }
+        let places = &mut all[at].places;
+        match places.iter_mut().find(|(subject, _)| *subject == refused.subject) {
+            Some((_, reasons)) => reasons.push(&refused.reason),
+            None => places.push((&refused.subject, vec![&refused.reason])),
+        }
+    }
+    all
 }
 
 /// Writes `REF105 unindexed-foreign-key, REF102 undeclared-foreign-key`, each rule once.
-fn rules(findings: &[Reason]) -> String {
-    let mut names: Vec<String> = findings.iter().map(|r| format!("{} {}", r.code, r.rule)).collect();
+fn rules<'r>(findings: impl IntoIterator<Item = &'r Reason>) -> String {
+    let mut names: Vec<String> = findings.into_iter().map(|r| format!("{} {}", r.code, r.rule)).collect();
     names.sort();
     names.dedup();
     names.join(", ")
@@ -83,4 +123,68 @@ fn statements(step: &Step) -> impl Iterator<Item = &String> {
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Down, Refused, Script};
+    use crate::schema::{Engine, Schema};
+
+    fn reason(code: &'static str, rule: &'static str) -> Reason {
+        Reason { code, rule, fingerprint: rule.to_string() }
+    }
+
+    #[test]
+    fn locks_that_are_alike_are_one() {
+        let lock =
+            |table: &str, held| Lock { table: table.into(), mode: "SHARE".into(), blocks: Blocks::Writers, held };
+        let step = Step {
+            id: String::new(),
+            phase: Phase::Index,
+            title: String::new(),
+            why: String::new(),
+            findings: Vec::new(),
+            safety: Safety::Safe,
+            changes: Vec::new(),
+            touches_rows: false,
+            up: Script::default(),
+            down: Down::Script { script: Script::default(), guards: Vec::new() },
+            locks: vec![lock("a", Held::Scan), lock("b", Held::Instant), lock("c", Held::Scan)],
+            guards: Vec::new(),
+            done: None,
+        };
+        let expected = ["a, c SHARE: writes wait, while their rows are read", "b SHARE: writes wait, for an instant"];
+        assert_eq!(locks(&step), expected);
+    }
+
+    #[test]
+    fn what_is_not_mended_for_one_reason_is_told_once() {
+        let (undeclared, rows) = (reason("REF102", "undeclared-foreign-key"), reason("REF304", "orphan-rows"));
+        let refused = |subject: &str, reason: &Reason, why: &str| Refused {
+            reason: reason.clone(),
+            subject: subject.into(),
+            why: why.into(),
+        };
+        let plan = Plan {
+            engine: Engine::Postgres,
+            before: Schema::new(Engine::Postgres),
+            after: Schema::new(Engine::Postgres),
+            steps: Vec::new(),
+            choices: Vec::new(),
+            refused: vec![
+                refused("a.x", &undeclared, "Decide."),
+                refused("a.x", &rows, "Decide."),
+                refused("b.x", &rows, "Look."),
+                refused("c.x", &rows, "Decide."),
+            ],
+        };
+        let text = text::render("db", None, &plan, &crate::render::Style::default());
+        let (_, told) = text.split_once("Not mended\n").unwrap();
+        assert_eq!(
+            told.replace(" · ", " - "),
+            "\n  a.x - REF102 undeclared-foreign-key, REF304 orphan-rows\n  c.x - REF304 orphan-rows\n    Decide.\n\n  b.x - \
+             REF304 orphan-rows\n    Look.\n"
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! `sql`: the statements of the plan, in order, with comments that say what each step is for.
 
-use super::{heading, lock, rules, statements, summary};
-use crate::plan::{Down, Plan, Script, Step, Transaction};
+use super::{heading, locks, rules, statements, summary, unmended};
+use crate::plan::{Down, Plan, Reason, Script, Step, Transaction};
 
 /// Writes the script.
 pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
@@ -20,23 +20,20 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
         }
         text.push_str(&one(step));
     }
-    for refused in &plan.refused {
-        let reason = &refused.reason;
-        text.push_str(&format!(
-            "\n-- Not mended: {} {} {}: {}\n",
-            reason.code,
-            reason.rule,
-            comment(&refused.subject),
-            comment(&refused.why)
-        ));
+    for entry in unmended(plan) {
+        let named = |(subject, reasons): &(&str, Vec<&Reason>)| {
+            format!("{} {}", rules(reasons.iter().copied()), comment(subject))
+        };
+        let places: Vec<String> = entry.places.iter().map(named).collect();
+        text.push_str(&format!("\n-- Not mended: {}: {}\n", places.join("; "), comment(entry.why)));
     }
     text
 }
 
 fn one(step: &Step) -> String {
     let mut text = format!("\n-- {}\n-- {}\n", comment(&step.title), rules(&step.findings));
-    for held in &step.locks {
-        text.push_str(&format!("-- Lock: {}\n", comment(&lock(held))));
+    for held in locks(step) {
+        text.push_str(&format!("-- Lock: {}\n", comment(&held)));
     }
     for guard in &step.guards {
         text.push_str(&format!("-- Must return no row ({}):\n", comment(&guard.message)));

@@ -3,9 +3,9 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{heading, lock, rules, safety, sentence, statements, summary};
+use super::{heading, locks, rules, safety, sentence, statements, summary, unmended};
 use crate::findings::Safety;
-use crate::plan::{Choice, Down, Plan, Refused, Step};
+use crate::plan::{Choice, Down, Plan, Step};
 
 /// The table that statements which check the others write to.
 const GUARD: &str = "_referee_guard";
@@ -35,7 +35,7 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan, style: &Style) ->
         one(number + 1, step, style, &mut lines);
     }
     choices(&plan.choices, style, &mut lines);
-    refused(&plan.refused, style, &mut lines);
+    refused(plan, style, &mut lines);
     lines.join("\n") + "\n"
 }
 
@@ -59,8 +59,8 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
     if step.touches_rows {
         hanging("It changes rows.", &indent, &indent, style, lines);
     }
-    for held in &step.locks {
-        hanging(&lock(held), &format!("{indent}lock  "), &format!("{indent}      "), style, lines);
+    for held in locks(step) {
+        hanging(&held, &format!("{indent}lock  "), &format!("{indent}      "), style, lines);
     }
     for guard in &step.guards {
         hanging(&guard.message, &format!("{indent}stops "), &format!("{indent}      "), style, lines);
@@ -144,17 +144,28 @@ fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
     lines.extend(example.map(|e| format!("  {}", tame(&e))));
 }
 
-fn refused(refused: &[Refused], style: &Style, lines: &mut Vec<String>) {
-    if refused.is_empty() {
+fn refused(plan: &Plan, style: &Style, lines: &mut Vec<String>) {
+    if plan.refused.is_empty() {
         return;
     }
     lines.push(String::new());
     lines.push(style.bold("Not mended"));
-    for entry in refused {
+    for entry in unmended(plan) {
         lines.push(String::new());
-        let rule = format!("{} {} {}", style.dot(), entry.reason.code, entry.reason.rule);
-        lines.push(format!("  {} {}", tame(&entry.subject), style.dim(&rule)));
-        hanging(&entry.why, "    ", "    ", style, lines);
+        for (subject, reasons) in &entry.places {
+            // A code and its rule's name stay together.
+            let rules = rules(reasons.iter().copied()).replace(' ', "\u{a0}").replace(",\u{a0}", ", ");
+            let subject = tame(subject);
+            let line = format!("{subject} {} {rules}", style.dot());
+            for (at, line) in wrap(&line, style.width.saturating_sub(4)).into_iter().enumerate() {
+                let line = line.replace('\u{a0}', " ");
+                match line.strip_prefix(subject.as_str()).filter(|_| at == 0) {
+                    Some(rest) => lines.push(format!("  {subject}{}", style.dim(rest))),
+                    None => lines.push(format!("    {}", style.dim(&line))),
+                }
+            }
+        }
+        hanging(entry.why, "    ", "    ", style, lines);
     }
 }
 
