@@ -36,21 +36,17 @@ pub(super) fn columns() -> Option<usize> {
 
 /// Returns what libpq's variables and files say where a PostgreSQL URL does not.
 pub(super) fn postgres() -> Environment {
-    let text = |name: &str| env::var(name).ok().filter(|v| !v.is_empty());
     let home = env::var_os("HOME").map(PathBuf::from);
     let passfile = env::var_os("PGPASSFILE").map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pgpass")));
     let certificate = home.as_ref().map(|h| h.join(".postgresql/root.crt"));
+    let said = Environment::from_variables(|name| env::var(name).ok());
     Environment {
-        host: text("PGHOST"),
-        port: text("PGPORT"),
-        user: text("PGUSER"),
-        database: text("PGDATABASE"),
-        password: text("PGPASSWORD").map(Password),
-        sslmode: text("PGSSLMODE"),
-        sslrootcert: text("PGSSLROOTCERT"),
         passfile: passfile.and_then(|p| private_text(&p)).map(Password),
         default_root_certificate: certificate.filter(|c| c.is_file()),
-        os_user: text("USER").or_else(|| text("LOGNAME")),
+        // libpq asks the system for the process's user, and only that (manual, "Parameter Key Words", user). A container's
+        // user may have no name there: then the variables are better than nothing.
+        os_user: whoami::username().ok().filter(|name| !name.is_empty()).or(said.os_user),
+        ..said
     }
 }
 

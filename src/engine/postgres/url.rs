@@ -56,7 +56,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Fills in what variables say. The password file and the default certificate are files: they are the caller's to read.
+    /// Fills in what variables say. The password file and the default certificate are files, and the user's name is the
+    /// system's: they are the caller's to ask for.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let filled = |name: &str| variable(name).filter(|v| !v.is_empty());
         Self {
@@ -239,7 +240,9 @@ impl Target {
     pub fn parse(url: &str, environment: &Environment) -> Result<Self, UrlError> {
         let mut parts = split(url)?;
         let user = parts.take("user").or_else(|| environment.user.clone()).or_else(|| environment.os_user.clone());
-        let user = user.ok_or_else(|| UrlError::new("the URL names no user; write postgres://USER@HOST/DATABASE"))?;
+        let user = user.ok_or_else(|| {
+            UrlError::new("the URL names no user, nor does PGUSER; write postgres://USER@HOST/DATABASE")
+        })?;
         let database = parts.take("dbname").or_else(|| environment.database.clone()).unwrap_or_else(|| user.clone());
         let mut hosts = hosts(&mut parts, environment)?;
         let password = parts.take("password").map(Password).or_else(|| environment.password.clone());
