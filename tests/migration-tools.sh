@@ -2,14 +2,16 @@
 # Runs the files of `referee fix --out` by the real tools, up, down and up again, on databases with rows:
 #   from npm              dbmate, Prisma 6 (SQLite), Drizzle 0.45 and 1.0 (drizzle-orm's migrator, after which drizzle-kit
 #                         must find nothing to do)
+#   from crates.io        sqlx, diesel (needs libpq), refinery: as libraries, by the programs in tests/migrators
 #   if they are in PATH   goose, migrate (golang-migrate)
 # On SQLite; with the URL of a PostgreSQL server on which databases may be made, all but Prisma there, too.
-# Needs node, npm and sqlite3, and psql for a server.
+# Needs node, npm, cargo and sqlite3, and psql for a server.
 #
 #   cargo build && tests/migration-tools.sh target/debug/referee [postgres://postgres@127.0.0.1:5432]
 set -eu
 referee=$(realpath "${1:-target/debug/referee}")
 server=${2:-}
+here=$(realpath "$(dirname "$0")")
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
@@ -51,19 +53,30 @@ round_trip() {
     fi
     up || fail "$name: up"
     mended "$source" "$name"
+    count=$(find "$name" -path '*mend_references*' -name '*.sql' ! -name '*down.sql' | wc -l)
+    [ "$tool" = refinery ] || again
+    [ "$(sql 'SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM items)')" = 3 ] || fail "$name: rows are lost"
+    echo "$name: ok, $count migrations"
+}
+
+# Back, and up once more.
+again() {
     [ ! -e "$hand" ] || sqlite3 -bail "$source" <"$name/mend_references.by_hand.down.sqlite" || fail "$name: back by hand"
-    count=$(find "$name" -name '*_mend_*.sql' ! -name '*.down.sql' | wc -l)
     for _ in $(seq "$count"); do back || fail "$name: down"; done
     ! "$referee" fix "$source" --foreign-keys on | grep -q "nothing to do" || fail "$name: down has not led back"
     [ ! -e "$hand" ] || sqlite3 -bail "$source" <"$hand" || fail "$name: by hand, again"
     up || fail "$name: up again"
     mended "$source" "$name, again"
-    [ "$(sql 'SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM items)')" = 3 ] || fail "$name: rows are lost"
-    echo "$name: ok, $count migrations"
+}
+
+# Builds the program that runs migrations by a library.
+build() {
+    cargo build --quiet --locked --manifest-path "$here/migrators/$1/Cargo.toml" --target-dir "$here/../target/migrators/$1" 2>log
 }
 
 prepare() {
     forgive() { :; }
+    migrator=$here/../target/migrators/$1/debug/migrator
     case $1 in
     dbmate)
         printf -- '-- migrate:up\n%s\n-- migrate:down\n%s\n' "$tables" "$drops" >"$name/20240101000000_init.sql"
@@ -88,9 +101,33 @@ prepare() {
         back() { migrate -path "$name" -database "$url" down 1 >log 2>&1; }
         forgive() { migrate -path "$name" -database "$url" force $(($(sql 'SELECT version FROM schema_migrations') - 1)); }
         ;;
+    sqlx)
+        echo "$tables" >"$name/20240101000000_init.up.sql"
+        echo "$drops" >"$name/20240101000000_init.down.sql"
+        if [ "$engine" = sqlite ]; then url=sqlite:$source?mode=rwc; else url=$source; fi
+        up() { "$migrator" "$url" "$name" up >log 2>&1; }
+        # All that came after the first one; the second time there is nothing to do.
+        back() { "$migrator" "$url" "$name" back >log 2>&1; }
+        ;;
+    diesel)
+        mkdir "$name/2024-01-01-000000_init"
+        echo "$tables" >"$name/2024-01-01-000000_init/up.sql"
+        echo "$drops" >"$name/2024-01-01-000000_init/down.sql"
+        up() { "$migrator" "$source" "$name" up >log 2>&1; }
+        back() { "$migrator" "$source" "$name" back >log 2>&1; }
+        ;;
+    refinery)
+        echo "$tables" >"$name/V1__init.sql"
+        up() { "$migrator" "$source" "$name" >log 2>&1; }
+        ;;
     esac
 }
 
+for tool in sqlx diesel refinery; do
+    if ! command -v cargo >/dev/null; then echo "$tool: no cargo"; continue; fi
+    if ! build "$tool"; then echo "$tool: not built: $(tail -1 log)"; continue; fi
+    for engine in sqlite ${server:+postgres}; do round_trip "$tool" "$engine"; done
+done
 for engine in sqlite ${server:+postgres}; do
     round_trip dbmate "$engine"
     if command -v goose >/dev/null; then round_trip goose "$engine"; else echo "goose: not in PATH"; fi
