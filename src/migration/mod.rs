@@ -6,6 +6,7 @@
 mod atlas;
 mod drizzle;
 mod json;
+mod marks;
 mod numbers;
 mod snapshot;
 mod text;
@@ -76,13 +77,15 @@ pub enum MigrationError {
     Unnumbered { path: String },
     #[error("{tool} runs every file in a transaction, and there it cannot be done: {why}")]
     InTransaction { tool: &'static str, why: String },
+    #[error("{tool} would take `{line}` for a mark of its own, and it is part of a statement: {title}")]
+    Mark { tool: &'static str, line: String, title: String },
 }
 
 /// Writes a plan for a tool.
 ///
 /// # Errors
 /// The plan is empty; a file that is needed (a journal) cannot be read; a file would be written over; the tool's transaction
-/// rules the change out.
+/// rules the change out; a statement holds what the tool takes for a mark of its own.
 pub fn write(plan: &Plan, tool: &'static Tool, folder: &Folder, options: &Options) -> Result<Output, MigrationError> {
     if plan.steps.is_empty() {
         return Err(MigrationError::Nothing);

@@ -304,7 +304,13 @@ pub(super) fn fits_in_block(sql: &str) -> bool {
 
 /// Writes a block that stops if a guard has a row, with the rows as the error's detail, and does nothing if it has been done.
 fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String {
-    let mut out = String::from("DO $referee$ BEGIN\n");
+    // A block has a variable of its own, FOUND, and a column of that name would be ambiguous (manual, "Variable Substitution").
+    let texts = guards.iter().map(|g| &g.sql).chain(statements).map(String::as_str).chain(done);
+    let options = match names_found(texts) {
+        true => "\n#variable_conflict use_column\n",
+        false => " ",
+    };
+    let mut out = format!("DO $referee${options}BEGIN\n");
     let indent = if let Some(done) = done.filter(|_| !statements.is_empty()) {
         out.push_str(&format!("  IF NOT EXISTS ({done}) THEN\n"));
         "    "
@@ -325,4 +331,10 @@ fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String 
     }
     out.push_str("END $referee$");
     out
+}
+
+/// Tells whether texts hold the word `found`.
+fn names_found<'t>(mut texts: impl Iterator<Item = &'t str>) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    texts.any(|text| text.split(|c| !part_of_name(c)).any(|word| word.eq_ignore_ascii_case("found")))
 }

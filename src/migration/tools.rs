@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::numbers::{Ways, versions, ways};
 use super::text::{Around, Separator, back, up};
 use super::unit::{Hand, Part, Unit, down, units};
-use super::{Folder, MigrationError, Options, Output, OutputFile, atlas, drizzle};
+use super::{Folder, MigrationError, Options, Output, OutputFile, atlas, drizzle, marks};
 use crate::plan::{Plan, Step, Transaction};
 use crate::schema::Engine;
 
@@ -202,6 +202,7 @@ pub(super) fn write(
     options: &Options,
 ) -> Result<Output, MigrationError> {
     let mut units = units(plan, tool)?;
+    marks::check(tool, &units)?;
     let mut output = Output::default();
     let is = |hand: Hand| units.iter().flat_map(|u| &u.steps).any(|p| p.hand == hand);
     let (fallback, needed) = (is(Hand::Fallback), is(Hand::Needed));

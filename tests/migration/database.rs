@@ -143,9 +143,12 @@ pub fn plan_with(database: &Database, orphans: Option<OrphanPolicy>) -> Plan {
         let mut input = open(&database.source);
         Definitions::from_session(input.session.as_mut().unwrap().as_mut()).unwrap()
     });
-    let contradiction = report.findings.iter().any(|f| f.subject.place() == "projects.lead_id" && f.code == "REF201");
-    let choose = contradiction.then(|| ("projects.lead_id".to_string(), "drop-not-null".to_string()));
-    let options = Options { choose: choose.into_iter().collect(), orphans, lock_timeout: 2000, ..Options::default() };
+    let choose = report
+        .findings
+        .iter()
+        .filter(|f| f.code == "REF201" && ["projects.lead_id", "picks.found"].contains(&f.subject.place().as_str()))
+        .map(|f| (f.subject.place(), "drop-not-null".to_string()));
+    let options = Options { choose: choose.collect(), orphans, lock_timeout: 2000, ..Options::default() };
     plan::plan(&plan::Input {
         schema: &report.schema,
         relations: &report.relations,

@@ -1,11 +1,12 @@
 //! Names and texts that a tool may stumble over: spaces, quotes, signs that some tools read.
 
-use referee::migration::TOOLS;
+use referee::migration::{self, Folder, MigrationError, Options, TOOLS};
 use referee::schema::Engine;
 
 use crate::Written;
 use crate::database::{Database, plan};
 use crate::runner::{by_hand, down, leads_back, up};
+use crate::support;
 
 const TABLES: &str = r#"CREATE TABLE "Użytkownicy 1" (id bigint PRIMARY KEY, "e mail" text);
 CREATE TABLE "order's" (
@@ -72,4 +73,52 @@ fn odd_names_and_texts_on_sqlite() {
 #[test]
 fn odd_names_and_texts_on_postgres() {
     every_tool(Engine::Postgres);
+}
+
+/// PL/pgSQL has a variable FOUND in every block.
+#[test]
+fn a_column_may_be_called_found() {
+    let database = Database::with(
+        Engine::Postgres,
+        "CREATE TABLE things (id bigint PRIMARY KEY);
+        CREATE TABLE picks (id bigint PRIMARY KEY, found bigint NOT NULL REFERENCES things (id) ON DELETE SET NULL);
+        INSERT INTO things VALUES (1);
+        INSERT INTO picks VALUES (1, 1);",
+    );
+    let plan = plan(&database);
+    let written = Written::of("flyway", &database, &plan);
+    up("flyway", &database, &written.files).unwrap();
+    database.same(&plan.after, "up");
+    support::postgres::execute(&database.source, "UPDATE picks SET found = NULL");
+    let error = down("flyway", &database, &written.files).unwrap_err();
+    assert!(error.contains("picks.found") && !error.contains("ambiguous"), "{error}");
+    support::postgres::execute(&database.source, "UPDATE picks SET found = 1");
+    down("flyway", &database, &written.files).unwrap();
+    database.same(&plan.before, "back");
+}
+
+/// A table's own text stands in the file, and a line in it ends the part that leads up.
+#[test]
+fn a_text_that_a_tool_takes_for_its_mark_is_refused() {
+    for (tool, line) in [
+        ("goose", "-- +goose Down"),
+        ("dbmate", "-- migrate:down"),
+        ("drizzle", "note DEFAULT 'x --> statement-breakpoint',"),
+    ] {
+        let database = Database::with(
+            Engine::Sqlite,
+            &format!(
+                "CREATE TABLE users (id INTEGER PRIMARY KEY);
+                CREATE TABLE notes (\n  id INTEGER PRIMARY KEY,\n{line}\n  user_id bigint NOT NULL REFERENCES users (id) ON DELETE SET NULL\n);"
+            ),
+        );
+        let plan = plan(&database);
+        assert!(!plan.steps.is_empty(), "{:?}", plan.refused);
+        let options = Options { name: "mend".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
+        let written =
+            |tool: &str| migration::write(&plan, migration::find(tool).unwrap(), &Folder::default(), &options);
+        let error = written(tool).unwrap_err();
+        assert!(matches!(&error, MigrationError::Mark { tool: of, .. } if *of == tool), "{error}");
+        assert!(written("flyway").is_ok(), "{line}");
+    }
 }

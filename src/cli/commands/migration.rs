@@ -139,6 +139,9 @@ fn explain(error: MigrationError) -> CliError {
         MigrationError::Unreadable { .. } => failed.hint("mend the file with the tool that wrote it"),
         MigrationError::Exists { .. } => failed.hint("give the migration another name: --name NAME"),
         MigrationError::Unnumbered { .. } => failed.hint("number the files, or write into another folder: --out DIR"),
+        MigrationError::Mark { .. } => {
+            failed.hint("carry the plan out by referee (--apply), or write it for a shell into another folder: --layout sql --out DIR")
+        }
         MigrationError::InTransaction { .. } => {
             failed.hint("carry the plan out by referee (--apply), or write it for a shell: --layout sql")
         }
