@@ -1,5 +1,6 @@
 //! Connecting to PostgreSQL: passwords, TLS, and what is said when it fails.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::OnceLock;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -106,6 +107,64 @@ fn passwords() {
     let passfile = postgres::Password("127.0.0.1:*:shop:ann:right\n".into());
     let environment = Environment { passfile: Some(passfile), ..Environment::default() };
     assert!(postgres::open(&Target::parse(&url, &environment).unwrap(), &SessionOptions::default()).is_ok());
+}
+
+/// As a user gives them: libpq's variable and file, on a socket. Nothing that is printed holds one.
+#[test]
+fn passwords_of_the_environment() {
+    let hba = "local all postgres trust\nlocal all all scram-sha-256\n".to_string();
+    let running = server::servers()[0].start(&server::Setup { hba: Some(hba), ..server::Setup::default() });
+    server::execute(&running.url("postgres"), "CREATE ROLE ann LOGIN PASSWORD 'the right one'");
+    let home = tempfile::tempdir().unwrap();
+    let run = |user: bool, variable: Option<&str>, file: Option<&str>, verb: &[&str]| {
+        let passfile = home.path().join(".pgpass");
+        let _ = std::fs::remove_file(&passfile);
+        if let Some(password) = file {
+            std::fs::write(&passfile, format!("*:{}:postgres:ann:{password}\n", running.port)).unwrap();
+            std::fs::set_permissions(&passfile, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let login = if user { "ann@" } else { "" };
+        let url = format!("postgres://{login}/postgres?host={}&port={}", running.dir.display(), running.port);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_referee"));
+        command.args(verb).arg(url).current_dir(home.path()).env("HOME", home.path());
+        for name in ["PGPASSFILE", "PGUSER", "PGPASSWORD", "USER", "LOGNAME"] {
+            command.env_remove(name);
+        }
+        if !user {
+            command.env("PGUSER", "ann");
+        }
+        command.envs(variable.map(|password| ("PGPASSWORD", password)));
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(!text.contains("right one") && !text.contains("wrong one"), "{text}");
+        (output.status.code(), text)
+    };
+    let audit: &[&str] = &["audit", "--verbose"];
+    let (right, wrong) = (Some("the right one"), Some("a wrong one"));
+    assert_eq!(run(true, right, None, audit).0, Some(0));
+    assert_eq!(run(false, right, None, audit).0, Some(0), "PGUSER");
+    assert_eq!(run(true, None, right, audit).0, Some(0));
+    assert_eq!(run(true, right, wrong, audit).0, Some(0), "the variable comes first");
+    for (variable, file, word) in
+        [(wrong, None, "PGPASSWORD"), (None, wrong, "~/.pgpass"), (None, None, "none was given")]
+    {
+        for verb in [audit, &["fix", "--apply", "--yes"], &["fate"]] {
+            let (code, text) = run(true, variable, file, verb);
+            assert_eq!(code, Some(2), "{text}");
+            assert!(text.contains("\"ann\"") && text.contains(word) && text.contains("hint: "), "{text}");
+        }
+    }
+    // Without a user's name in the URL or a variable it is the system's.
+    let name = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
+    let name = String::from_utf8(name).unwrap();
+    let url = format!("postgres:///postgres?host={}&port={}", running.dir.display(), running.port);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_referee"));
+    command.args(["audit", &url]).current_dir(home.path()).env("HOME", home.path());
+    for name in ["PGUSER", "PGPASSWORD", "USER", "LOGNAME"] {
+        command.env_remove(name);
+    }
+    let text = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(text.contains(&format!("\"{}\"", name.trim())), "{text}");
 }
 
 #[test]
