@@ -249,3 +249,16 @@ fn what_is_not_replayed_is_told_with_its_line() {
     let audit = sandbox.run(&["audit", "migrations", "--engine", "postgres"]);
     assert!(audit.err.contains("have no end"), "{}", audit.err);
 }
+
+#[test]
+fn migrations_that_go_on_from_a_schema_are_told_of_base() {
+    let sandbox = workspaces();
+    std::fs::remove_file(sandbox.path("migrations/0001_base.sql")).unwrap();
+    let run = lint(&sandbox, &[]);
+    let told = "nothing here makes table `users` (migrations/0002_workspace.sql:1)";
+    assert!(run.err.contains(told) && run.err.contains("--base FILE"), "{}", run.err);
+    sandbox.write("base.sql", BASE);
+    let run = lint(&sandbox, &["--base", "base.sql"]);
+    assert!(!run.err.contains("--base"), "{}", run.err);
+    assert!(!lint(&workspaces(), &[]).err.contains("--base"));
+}

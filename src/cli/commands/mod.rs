@@ -32,12 +32,13 @@ use super::progress::Spinner;
 use super::ui::Ui;
 use super::{environment, interrupt};
 use crate::audit::Options;
+use crate::change::Change;
 use crate::config::{self, Config};
 use crate::engine::{Observer, SessionOptions};
 use crate::orphans::ScanOptions;
 use crate::rules::{ALL, Rule, Settings};
 use crate::schema::Schema;
-use crate::source::history::Place;
+use crate::source::history::{ConflictKind, Place};
 use crate::source::{Input, Source, SourceError};
 use crate::sql::ast::Skipped;
 
@@ -234,6 +235,7 @@ fn skipped(input: &Input, ui: &Ui) {
         };
         ui.note(&what);
     }
+    begins_in_the_middle(input, ui);
     let mut reasons: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
     for clause in &input.history.skipped {
         let reason = match clause.within {
@@ -271,4 +273,35 @@ fn skipped(input: &Input, ui: &Ui) {
         };
         ui.note(&text);
     }
+}
+
+/// Points to `--base` where migrations change or refer to tables that none of them makes, and no base does.
+fn begins_in_the_middle(input: &Input, ui: &Ui) {
+    let history = &input.history;
+    // What programs make is not known.
+    if history.migrations.iter().any(|m| m.base) || !history.programs.is_empty() {
+        return;
+    }
+    let mut unmade: BTreeMap<&str, Place> = BTreeMap::new();
+    for conflict in &history.conflicts {
+        let (ConflictKind::Missing { what, .. } | ConflictKind::MissingParent { what, .. }) = &conflict.kind else {
+            continue;
+        };
+        if let Some(table) = what.strip_prefix("table `").and_then(|w| w.strip_suffix('`')) {
+            unmade.entry(table).or_insert(conflict.at);
+        }
+    }
+    for made in history.steps.iter().flat_map(|s| &s.changes) {
+        if let Change::CreateTable { definition } = &made.change {
+            unmade.remove(definition.name.to_string().as_str());
+        }
+    }
+    let Some((table, place)) = unmade.iter().min_by_key(|(_, at)| (at.file, at.span.start)) else { return };
+    let file = history.files.get(place.file).map_or("", |f| f.path.as_str());
+    let at = format!("{file}:{}", history.line(*place));
+    let what = match unmade.len() {
+        1 => format!("nothing here makes table `{table}` ({at})"),
+        n => format!("nothing here makes {n} tables that are used, the first is `{table}` ({at})"),
+    };
+    ui.note(&format!("{what}: if the migrations go on from a schema, name its SQL: --base FILE"));
 }
