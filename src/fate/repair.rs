@@ -206,6 +206,17 @@ fn recommend(net: &Net<'_>, judged: Option<&Judgement>, link: usize) -> (Action,
             false,
         );
     }
+    if let Some(key) = relation.foreign_key().filter(|k| k.on_delete == Action::SetNull) {
+        let columns = key.changed_columns().join(", ");
+        return (
+            Action::Restrict,
+            format!(
+                "the key says SET NULL, so a row of `{child}` is meant to outlive its `{parent}`, but `{columns}` cannot be NULL: decide \
+                 whether the row may go as well, or drop NOT NULL"
+            ),
+            true,
+        );
+    }
     let table = net.table(l.child);
     // A join table's row is about both its parents and means nothing without either.
     let joins = table

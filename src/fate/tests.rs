@@ -226,6 +226,22 @@ fn repair_takes_back_what_is_not_needed() {
     assert_eq!((repair.verdict, repair.changes.len()), (Verdict::Complete, 1));
 }
 
+#[test]
+fn rows_that_are_meant_to_stay_are_for_a_person_to_decide() {
+    let tables = [
+        "workspaces: id int8 pk",
+        "users: id int8 pk, home int8 not-null >workspaces.id set-null, other int8 not-null",
+    ];
+    let repair = judged(&schema(Engine::Postgres, &tables), "workspaces").repair.unwrap();
+    let change = &repair.changes[0];
+    assert_eq!((change.to, change.recommended, change.decide), (Action::Cascade, Action::Restrict, true));
+    assert!(
+        change.reason.contains("meant to outlive its `workspaces`, but `home` cannot be NULL"),
+        "{}",
+        change.reason
+    );
+}
+
 /// Layers of three tables, each with a key to every table above it: 3 to the power of `layers` chains.
 #[test]
 fn chains_that_are_too_many_are_told() {

@@ -1,5 +1,7 @@
 //! `text`: the verdict first, then what to do, then table by table why.
 
+use std::collections::BTreeMap;
+
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
@@ -157,7 +159,7 @@ fn changes(fate: &Fate, changes: &[&Repaired], style: &Style, lines: &mut Vec<St
     lines.extend(changes.iter().map(|c| what_changes(c, widest, style)));
     if changes.iter().any(|c| c.decide) {
         hanging(
-            "(decide): its rows belong to another parent, too. Is that one's delete to take them?",
+            "(decide): its rows belong to another parent, too, or are meant to stay. Is this delete to take them?",
             "  ",
             style,
             lines,
@@ -284,6 +286,17 @@ pub fn ranking(ranks: &[Rank], style: &Style) -> String {
     }
     if lines.is_empty() {
         lines.push("no tables".to_string());
+    } else {
+        let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+        ranks.iter().for_each(|r| *counts.entry(r.verdict).or_default() += 1);
+        let each: Vec<String> = counts.iter().rev().map(|(verdict, n)| format!("{n} {}", verdict.name())).collect();
+        lines.push(String::new());
+        let text = format!(
+            "{}: {}. `referee fate SOURCE TABLE` says why, and what to do.",
+            count(ranks.len(), "table"),
+            each.join(", ")
+        );
+        hanging(&text, "", style, &mut lines);
     }
     lines.join("\n") + "\n"
 }
