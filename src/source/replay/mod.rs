@@ -7,6 +7,7 @@ mod alter;
 mod constraints;
 mod create;
 mod differences;
+mod drop;
 mod finish;
 mod foreign_keys;
 mod indexes;
