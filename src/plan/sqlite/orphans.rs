@@ -310,12 +310,13 @@ fn still_referred_to(child: &Table, key: &ForeignKey, parent: &Table, condition:
     let pairs = key.columns.iter().zip(&key.parent_columns);
     let equal: Vec<String> =
         pairs.map(|(c, p)| format!("child.{} = +other.{}", DIALECT.identifier(p), DIALECT.identifier(c))).collect();
+    let itself = if child.name == parent.name { not_itself(child) } else { String::new() };
     Some(Guard {
         sql: sql::counted(
             "other",
             &key.columns,
             &format!(
-                "FROM {} AS child, {} AS other WHERE {} AND ({condition})",
+                "FROM {} AS child, {} AS other WHERE {}{itself} AND ({condition})",
                 DIALECT.table(&parent.name),
                 DIALECT.table(&child.name),
                 equal.join(" AND ")
@@ -328,4 +329,15 @@ fn still_referred_to(child: &Table, key: &ForeignKey, parent: &Table, condition:
             parent.name
         ),
     })
+}
+
+/// A row that refers to itself goes with itself.
+fn not_itself(table: &Table) -> String {
+    let primary = table.primary_key.as_ref().filter(|_| table.without_rowid);
+    let columns: Vec<String> = match primary {
+        Some(key) => key.columns.iter().map(|c| DIALECT.identifier(c)).collect(),
+        None => sql::rowid(table).into_iter().map(str::to_string).collect(),
+    };
+    let same: Vec<String> = columns.iter().map(|c| format!("other.{c} = child.{c}")).collect();
+    if same.is_empty() { String::new() } else { format!(" AND NOT ({})", same.join(" AND ")) }
 }

@@ -45,11 +45,7 @@ pub(super) struct Rebuild<'a> {
 pub(super) fn copied_columns(table: &Table) -> Vec<String> {
     let mut columns: Vec<String> =
         table.columns.iter().filter(|c| c.generated.is_none()).map(|c| DIALECT.identifier(&c.name)).collect();
-    // "Rowid Tables": three names, each unless a column has it.
-    let free = ["rowid", "_rowid_", "oid"]
-        .into_iter()
-        .find(|name| !table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)));
-    if let Some(rowid) = free
+    if let Some(rowid) = super::sql::rowid(table)
         && !table.without_rowid
         && !table.columns.iter().any(|c| c.auto_number)
     {

@@ -40,6 +40,12 @@ pub(super) fn no_orphans(schema: &Schema, child: &Table, key: &ForeignKey) -> Gu
     }
 }
 
+/// Returns what a table's rowid is called: "Rowid Tables" has three names, each unless a column has it.
+pub(super) fn rowid(table: &Table) -> Option<&'static str> {
+    let is_free = |name: &&str| !table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+    ["rowid", "_rowid_", "oid"].into_iter().find(is_free)
+}
+
 /// Writes a query that names the first few values of some columns, and how many rows have each; `rest` begins with FROM.
 pub(super) fn counted(of: &str, columns: &[String], rest: &str) -> String {
     let listed: Vec<String> = columns.iter().map(|c| format!("{of}.{}", DIALECT.identifier(c))).collect();
