@@ -209,6 +209,10 @@ fn partitions_and_pairs_of_columns_and_trees_are_cleaned() {
                 };
                 let made = plan::plan(&before, &[want("c", &key), want("tree", &tree)], &options(policy));
                 assert!(made.refused.is_empty());
+                // Who reads "of tree" has to know that one row without parent is the end of all.
+                let told =
+                    made.steps.iter().any(|s| s.title.ends_with("(rows that were not counted, and all rows below)"));
+                assert_eq!(told, policy != OrphanPolicy::SetNull);
                 let rows = plan::rows(&mut client, &before);
                 up(&url, &mut client, &before, &made);
                 let half = if matching == Match::Full { 0 } else { 2 };

@@ -79,6 +79,17 @@ impl Work<'_> {
         side(self.table, &self.key.columns)
     }
 
+    /// How many rows it is about. In a tree those below have no parent then, and the next round takes them, too; a key that is
+    /// there already lets none go that has any.
+    fn counted(&self, table: &Table) -> String {
+        let stays = self.policy == OrphanPolicy::SetNull || !aside::forbidding(table, self.key).is_empty();
+        if stays || self.key.parent != *self.table {
+            self.count.to_string()
+        } else {
+            format!("{}, and all rows below", self.count)
+        }
+    }
+
     /// The step; `change` keeps one batch and changes it.
     fn draft(&self, bench: &Bench<'_>, table: &Table, title: String, change: &str, down: Down) -> Draft {
         let (place, comment) = (&self.place, bench.dialect.literal(&self.aside.comment));
@@ -104,7 +115,7 @@ impl Work<'_> {
         let definition = aside::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
         Draft {
             phase: Phase::Orphans,
-            title: format!("{title} ({})", self.count),
+            title: format!("{title} ({})", self.counted(table)),
             why: Some(why),
             changes: vec![Change::CreateTable { definition: Box::new(definition) }],
             touches_rows: true,
