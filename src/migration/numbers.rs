@@ -108,17 +108,19 @@ pub(super) fn following(names: &[&str], tool: &Tool, options: &Options, count: u
     let (mut next, width) = match (last, tool.numbers) {
         // Times have fourteen digits, or thirteen if they are milliseconds since 1970; what is shorter is counted.
         (Some((n, width)), _) if width < SHORTEST_TIME => (n + 1, width),
+        (Some((n, COUNTED)), _) if tool.shape == Shape::Diesel => ((time * 10_000).max(n + 1), COUNTED),
         (Some((n, MILLISECONDS)), _) => (u128::from(options.millis).max(n + 1), MILLISECONDS),
         (Some((n, width)), _) => (time.max(after(n)), width.max(TIME)),
         (None, Numbers::Count(width)) => (1, width),
         (None, Numbers::Time | Numbers::DashedTime) => (time, TIME),
     };
-    let dashed = tool.shape == Shape::Diesel && (dashed || last.is_none()) && width == TIME;
+    let dashed = tool.shape == Shape::Diesel && (dashed || last.is_none()) && matches!(width, TIME | COUNTED);
     let mut versions = Vec::new();
     for _ in 0..count {
         let plain = format!("{next:0width$}");
         versions.push(if dashed {
-            format!("{}-{}-{}-{}", &plain[..4], &plain[4..6], &plain[6..8], &plain[8..])
+            let count = if width == COUNTED { format!("-{}", &plain[TIME..]) } else { String::new() };
+            format!("{}-{}-{}-{}{count}", &plain[..4], &plain[4..6], &plain[6..8], &plain[8..TIME])
         } else {
             plain
         });
@@ -130,6 +132,8 @@ pub(super) fn following(names: &[&str], tool: &Tool, options: &Options, count: u
 const SHORTEST_TIME: usize = 12;
 const MILLISECONDS: usize = 13;
 const TIME: usize = 14;
+/// A time and four digits that count, as folders of diesel have it: `2026-01-31-235959-0000`.
+const COUNTED: usize = 18;
 
 /// Returns what comes after a number: after a time as `20260131235959` the next second, after any other number the next one.
 fn after(number: u128) -> u128 {
@@ -198,6 +202,8 @@ mod tests {
         check("dbmate", &["20280228235959_a.sql"], ["20280229000000", "20280229000001", "20280229000002"]);
         check("dbmate", &["20271231235959_a.sql"], ["20280101000000", "20280101000001", "20280101000002"]);
         check("diesel", &[], ["2026-01-31-235958", "2026-01-31-235959", "2026-02-01-000000"]);
+        let counted = ["2026-01-31-235958-0000", "2026-01-31-235958-0001", "2026-01-31-235958-0002"];
+        check("diesel", &["20200101000000_a/up.sql", "2025-07-30-140000-0000_b/up.sql"], counted);
         // What no clock showed counts on.
         check("dbmate", &["20990101000099_a.sql"], ["20990101000100", "20990101000101", "20990101000102"]);
         check("sqlx", &["1900000000000_a.up.sql"], ["1900000000001", "1900000000002", "1900000000003"]);
