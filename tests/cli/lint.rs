@@ -255,7 +255,7 @@ fn migrations_that_go_on_from_a_schema_are_told_of_base() {
     let sandbox = workspaces();
     std::fs::remove_file(sandbox.path("migrations/0001_base.sql")).unwrap();
     let run = lint(&sandbox, &[]);
-    let told = "nothing here makes table `users` (migrations/0002_workspace.sql:1)";
+    let told = "no SQL here makes table `users` (migrations/0002_workspace.sql:1)";
     assert!(run.err.contains(told) && run.err.contains("--base FILE"), "{}", run.err);
     sandbox.write("base.sql", BASE);
     let run = lint(&sandbox, &["--base", "base.sql"]);

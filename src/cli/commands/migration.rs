@@ -138,12 +138,12 @@ fn explain(error: MigrationError) -> CliError {
         MigrationError::Nothing => failed,
         MigrationError::Unreadable { .. } => failed.hint("mend the file with the tool that wrote it"),
         MigrationError::Exists { .. } => failed.hint("give the migration another name: --name NAME"),
-        MigrationError::Unnumbered { .. } => failed.hint("number the files, or write into another folder: --out DIR"),
+        MigrationError::Unnumbered { .. } => failed.hint("number the files, or write into another folder: `referee fix SOURCE --out DIR --layout TOOL`"),
         MigrationError::Mark { .. } => {
-            failed.hint("carry the plan out by referee (--apply), or write it for a shell into another folder: --layout sql --out DIR")
+            failed.hint("have referee carry the plan out (`referee fix DATABASE --apply`), or write it for a shell into another folder: `referee fix SOURCE --out DIR --layout sql`")
         }
         MigrationError::InTransaction { .. } => {
-            failed.hint("carry the plan out by referee (--apply), or write it for a shell: --layout sql")
+            failed.hint("have referee carry the plan out (`referee fix DATABASE --apply`), or write it for a shell into another folder: `referee fix SOURCE --out DIR --layout sql`")
         }
     }
 }

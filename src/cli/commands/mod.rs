@@ -278,8 +278,7 @@ fn skipped(input: &Input, ui: &Ui) {
 /// Points to `--base` where migrations change or refer to tables that none of them makes, and no base does.
 fn begins_in_the_middle(input: &Input, ui: &Ui) {
     let history = &input.history;
-    // What programs make is not known.
-    if history.migrations.iter().any(|m| m.base) || !history.programs.is_empty() {
+    if history.migrations.iter().any(|m| m.base) {
         return;
     }
     let mut unmade: BTreeMap<&str, Place> = BTreeMap::new();
@@ -300,8 +299,8 @@ fn begins_in_the_middle(input: &Input, ui: &Ui) {
     let file = history.files.get(place.file).map_or("", |f| f.path.as_str());
     let at = format!("{file}:{}", history.line(*place));
     let what = match unmade.len() {
-        1 => format!("nothing here makes table `{table}` ({at})"),
-        n => format!("nothing here makes {n} tables that are used, the first is `{table}` ({at})"),
+        1 => format!("no SQL here makes table `{table}` ({at})"),
+        n => format!("no SQL here makes {n} tables that are used, the first is `{table}` ({at})"),
     };
-    ui.note(&format!("{what}: if the migrations go on from a schema, name its SQL: --base FILE"));
+    ui.note(&format!("{what}: if the migrations go on from a schema, name its SQL with --base FILE"));
 }
