@@ -257,6 +257,10 @@ fn migrations_that_go_on_from_a_schema_are_told_of_base() {
     let run = lint(&sandbox, &[]);
     let told = "no SQL here makes table `users` (migrations/0002_workspace.sql:1)";
     assert!(run.err.contains(told) && run.err.contains("--base FILE"), "{}", run.err);
+    for verb in [&["audit"][..], &["fix"], &["fate"], &["graph"], &["infer", "--no-data"]] {
+        let run = sandbox.run(&[verb, &["migrations", "--engine", "postgres"]].concat());
+        assert!(run.err.contains(told), "{verb:?}: {}", run.err);
+    }
     sandbox.write("base.sql", BASE);
     let run = lint(&sandbox, &["--base", "base.sql"]);
     assert!(!run.err.contains("--base"), "{}", run.err);

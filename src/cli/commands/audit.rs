@@ -26,7 +26,6 @@ pub(super) fn run(args: &AuditArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     };
     output::check(args.output.as_deref())?;
     let input = super::open(&args.source, global, ui)?;
-    super::skipped(&input, ui);
     if args.verify_indexes && input.session.is_none() {
         return Err(CliError::new(format!(
             "{} has no planner to ask, so --verify-indexes cannot be done",

@@ -95,11 +95,13 @@ impl Observer for Echo {
     }
 }
 
-/// Opens a source and reads its schema.
+/// Opens a source and reads its schema; says what of it was not read.
 fn open(source: &str, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     let engine = global.engine.map(Into::into);
     let source = Source::parse(source)?.with_sql(engine, global.base.clone(), global.layout.clone());
-    open_source(&source, global, ui)
+    let input = open_source(&source, global, ui)?;
+    skipped(&input, ui);
+    Ok(input)
 }
 
 fn open_source(source: &Source, global: &Global, ui: &Ui) -> Result<Input, CliError> {
