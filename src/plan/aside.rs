@@ -62,6 +62,15 @@ impl Aside {
     }
 }
 
+/// Says how many rows a repair is about, as far as they were counted.
+pub(super) fn counted_rows(count: Option<u64>) -> String {
+    match count {
+        Some(1) => "1 row".to_string(),
+        Some(n) => format!("{n} rows"),
+        None => "rows that were not counted".to_string(),
+    }
+}
+
 /// Names the table that rows are kept in, within 63 bytes.
 fn name(table: &TableName, key: &ForeignKey, policy: OrphanPolicy) -> TableName {
     let start = if policy == OrphanPolicy::Quarantine { "_referee_quarantine_" } else { "_referee_kept_" };

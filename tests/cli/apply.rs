@@ -85,7 +85,7 @@ fn a_plan_is_carried_out_and_verified_and_the_second_time_there_is_nothing_to_do
 
     let again = apply(&sandbox, &[]);
     assert_eq!(again.code, 0, "{}{}", again.out, again.err);
-    assert!(again.out.contains("There is nothing to do."), "{}", again.out);
+    assert!(again.out.contains("No step is planned"), "{}", again.out);
     assert!(again.err.contains("nothing is changed"), "{}", again.err);
     assert_eq!((schema(&sandbox), sandbox.read("shop.db.referee-run")), (after, recorded));
 }
@@ -195,7 +195,7 @@ fn orphans_stop_a_key_until_somebody_says_what_becomes_of_them() {
         let words = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(&format!("`DROP TABLE main.{aside}`")), "{how}: {}", run.out);
         let again = apply(&sandbox, &[]);
-        assert!(again.code == 0 && again.out.contains("There is nothing to do."), "{how}: {}", again.out);
+        assert!(again.code == 0 && again.out.contains("No step is planned"), "{how}: {}", again.out);
     }
 }
 

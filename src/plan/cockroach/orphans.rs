@@ -96,7 +96,7 @@ impl Work<'_> {
         let definition = aside::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
         Ok(Draft {
             phase: Phase::Orphans,
-            title: format!("{title} ({} rows)", self.count),
+            title: format!("{title} ({})", aside::counted_rows(Some(self.count))),
             why: Some(why),
             changes: vec![Change::CreateTable { definition: Box::new(definition) }],
             touches_rows: true,

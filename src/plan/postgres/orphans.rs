@@ -39,12 +39,10 @@ pub(super) fn before_key(
     let guard = aside::none_left(bench, key, &rows, message);
     // A parent whose own orphans go may leave some here that were not there to be counted.
     let counted = want.orphans.filter(|n| *n > 0 || !bench.loses_rows(&key.parent, table));
-    let count = match counted {
-        Some(0) => return Ok((Vec::new(), vec![guard])),
-        Some(1) => "1 row".to_string(),
-        Some(n) => format!("{n} rows"),
-        None => "rows that were not counted".to_string(),
-    };
+    if counted == Some(0) {
+        return Ok((Vec::new(), vec![guard]));
+    }
+    let count = aside::counted_rows(counted);
     let Some(policy) = bench.workshop.options.orphans else {
         if counted.is_none() {
             return Ok((Vec::new(), vec![guard]));

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::aside::{NAMED, triggers};
+use super::super::aside::{NAMED, counted_rows, triggers};
 use super::super::definitions::Names;
 use super::super::{Definitions, Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use super::rebuild::copied_columns;
@@ -184,7 +184,7 @@ fn step(
     Ok(Step {
         id: super::step_id(&words, &wish.wanted.changes),
         phase: Phase::Orphans,
-        title,
+        title: format!("{title} ({})", counted_rows(wish.wanted.orphans.filter(|n| *n > 0))),
         why: format!(
             "A foreign key on {of} does not hold while rows have no parent in {}.{} {told} `{aside}`; when nobody needs them any more: \
              `{drop}`.",
