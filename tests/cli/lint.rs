@@ -266,3 +266,17 @@ fn migrations_that_go_on_from_a_schema_are_told_of_base() {
     assert!(!run.err.contains("--base"), "{}", run.err);
     assert!(!lint(&workspaces(), &[]).err.contains("--base"));
 }
+
+#[test]
+fn what_one_reason_keeps_from_being_mended_is_said_once() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("migrations")).unwrap();
+    let table = |t: &str| {
+        format!("CREATE TABLE {t} (id bigint PRIMARY KEY, u bigint REFERENCES gone (id) ON DELETE CASCADE);\n")
+    };
+    sandbox.write("migrations/0001_a.sql", &["a", "b", "c"].map(table).concat());
+    let run = lint(&sandbox, &["--fix", "--only", "missing-parent"]);
+    let text = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("a.u, b.u, c.u (missing-parent): It needs a decision."), "{}", run.out);
+    assert_eq!(text.matches("--choose 'SUBJECT=drop'").count(), 1, "{}", run.out);
+}

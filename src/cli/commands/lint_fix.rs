@@ -75,7 +75,7 @@ pub(super) fn run(
             ui.note("there is nothing that a new migration could mend: nothing was written");
         }
         output.notes.iter().for_each(|note| ui.note(note));
-        refused(&plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
+        migration::refused(&plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
         return Ok(None);
     }
     let style = Style { colour: ui.style.colour && args.output.is_none(), ..ui.style };
@@ -108,11 +108,6 @@ fn tool(layout: &'static str, path: &Path) -> Result<&'static Tool, CliError> {
     })
 }
 
-/// Names the findings that no step mends, and why.
-fn refused(plan: &Plan) -> Vec<String> {
-    plan.refused.iter().map(|r| format!("{} ({}): {}", r.subject, r.reason.rule, r.why)).collect()
-}
-
 /// Writes what would be written, and what only a person can mend.
 fn shown(plan: &Plan, output: &Output, tool: &Tool, folder: &Path, all: &[Finding], style: &Style) -> String {
     let mut out = String::new();
@@ -141,10 +136,13 @@ fn shown(plan: &Plan, output: &Output, tool: &Tool, folder: &Path, all: &[Findin
         out.push('\n');
         output.notes.iter().for_each(|note| paragraph(&mut out, &format!("Note: {note}."), ""));
     }
-    let refused = refused(plan);
+    let refused = migration::refused(plan);
     if !refused.is_empty() {
-        out.push_str("\nNot mended by it\n\n");
-        refused.iter().for_each(|line| paragraph(&mut out, line, "  "));
+        out.push_str("\nNot mended by it\n");
+        for line in refused {
+            out.push('\n');
+            paragraph(&mut out, &line, "  ");
+        }
     }
     let by_text: Vec<&Finding> =
         all.iter().filter(|f| rules::find(f.code).is_some_and(Rule::is_about_migrations)).collect();

@@ -13,7 +13,7 @@ use super::audit::code;
 use crate::audit::Report;
 use crate::config::{FailOn, nearest};
 use crate::migration::{self, Folder, MigrationError, Options, Output, OutputFile, TOOLS, Tool};
-use crate::plan::Plan;
+use crate::plan::{Plan, Refused};
 use crate::source::layouts;
 
 pub(super) fn write(
@@ -34,10 +34,28 @@ pub(super) fn write(
         ui.print(&format!("{}\n", path.display()))?;
     }
     output.notes.iter().for_each(|note| ui.note(note));
-    for refused in &plan.refused {
-        ui.note(&format!("not mended: {} ({}): {}", refused.subject, refused.reason.rule, refused.why));
-    }
+    refused(plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
     Ok(code(report, FailOn::Never, ui))
+}
+
+/// Names the findings that no step mends, and why; those that one reason is given for, together.
+pub(super) fn refused(plan: &Plan) -> Vec<String> {
+    let mut reasons: Vec<(&str, String, Vec<&Refused>)> = Vec::new();
+    for refused in &plan.refused {
+        let why = refused.why.replace(&format!("'{}=", refused.subject), "'SUBJECT=");
+        match reasons.iter_mut().find(|(rule, known, _)| *rule == refused.reason.rule && *known == why) {
+            Some((_, _, all)) => all.push(refused),
+            None => reasons.push((refused.reason.rule, why, vec![refused])),
+        }
+    }
+    let line = |(rule, why, all): (&str, String, Vec<&Refused>)| match all.as_slice() {
+        [one] => format!("{} ({rule}): {}", one.subject, one.why),
+        _ => {
+            let subjects: Vec<String> = all.iter().map(|r| r.subject.to_string()).collect();
+            format!("{} ({rule}): {why}", subjects.join(", "))
+        }
+    };
+    reasons.into_iter().map(line).collect()
 }
 
 /// Writes a plan for a tool, as text: the folder is read, and stays as it is.
