@@ -261,6 +261,12 @@ fn migrations_that_go_on_from_a_schema_are_told_of_base() {
         let run = sandbox.run(&[verb, &["migrations", "--engine", "postgres"]].concat());
         assert!(run.err.contains(told), "{verb:?}: {}", run.err);
     }
+    sandbox.write(
+        "block.sql",
+        "DO $$ BEGIN\n  IF true THEN\n    ALTER TABLE notes ADD COLUMN a int;\n  END IF;\nEND $$;\n",
+    );
+    let run = sandbox.run(&["lint", "block.sql", "--engine", "postgres"]);
+    assert!(run.err.contains("no SQL here makes table `notes` (block.sql:3)"), "{}", run.err);
     sandbox.write("base.sql", BASE);
     let run = lint(&sandbox, &["--base", "base.sql"]);
     assert!(!run.err.contains("--base"), "{}", run.err);

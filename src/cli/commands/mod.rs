@@ -40,7 +40,7 @@ use crate::rules::{ALL, Rule, Settings};
 use crate::schema::Schema;
 use crate::source::history::{ConflictKind, Place};
 use crate::source::{Input, Source, SourceError};
-use crate::sql::ast::Skipped;
+use crate::sql::ast::{Command as Statement, Skipped};
 
 /// How many keys of orphans a report shows.
 const SAMPLES: u32 = 5;
@@ -290,6 +290,16 @@ fn begins_in_the_middle(input: &Input, ui: &Ui) {
         };
         if let Some(table) = what.strip_prefix("table `").and_then(|w| w.strip_suffix('`')) {
             unmade.entry(table).or_insert(conflict.at);
+        }
+    }
+    if input.schema.tables.is_empty() {
+        // A DO block may look whether a table is there; where none is, it looked for what was there before.
+        for step in &history.steps {
+            for located in &step.statement.commands {
+                if let Statement::AlterTable { table, .. } = &located.command {
+                    unmade.entry(&table.name).or_insert(Place { file: step.file, span: located.span });
+                }
+            }
         }
     }
     for made in history.steps.iter().flat_map(|s| &s.changes) {
