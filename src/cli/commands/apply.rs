@@ -263,7 +263,13 @@ fn explain(error: ApplyError, journal: &Path, width: usize) -> CliError {
                 Some(hint) => failed.hint(fill(&hint, "      ", width)),
                 None => failed,
             };
-            failed.hint(fill(&again, "      ", width))
+            let failed = failed.hint(fill(&again, "      ", width));
+            match error.kind {
+                EngineErrorKind::Statement => {
+                    failed.hint("or make a new plan, with what else you want to say: --apply --anew")
+                }
+                _ => failed,
+            }
         }
         ApplyError::NotDone { title, sql } => {
             let mut text = format!("a step ran, but the database does not show it\n  {}\n", fill(&title, "  ", width));

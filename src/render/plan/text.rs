@@ -17,8 +17,11 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan, style: &Style) ->
     lines.push(format!("{} {dot} {} {dot} {}", style.bold(&tame(source)), plan.engine, summary(plan)));
     if plan.steps.is_empty() {
         lines.push(String::new());
-        let told =
-            if plan.refused.is_empty() { "There is nothing to do." } else { "No step is planned; the reasons are below." };
+        let told = if plan.refused.is_empty() {
+            "There is nothing to do."
+        } else {
+            "No step is planned; the reasons are below."
+        };
         lines.push(told.to_string());
     }
     if let Some(command) = backup.filter(|_| !plan.steps.is_empty()) {
