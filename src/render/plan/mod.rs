@@ -177,14 +177,17 @@ mod tests {
                 refused("a.x", &rows, "Decide."),
                 refused("b.x", &rows, "Look."),
                 refused("c.x", &rows, "Decide."),
+                refused(&format!("d.{}", "x".repeat(60)), &rows, "Wait."),
             ],
         };
         let text = text::render("db", None, &plan, &crate::render::Style::default());
         let (_, told) = text.split_once("Not mended\n").unwrap();
+        let (told, wide) = told.split_once("\n\n  d.").unwrap();
+        assert!(wide.ends_with("xxx\n    · REF304 orphan-rows\n    Wait.\n"), "{wide}");
         assert_eq!(
             told.replace(" · ", " - "),
             "\n  a.x - REF102 undeclared-foreign-key, REF304 orphan-rows\n  c.x - REF304 orphan-rows\n    Decide.\n\n  b.x - \
-             REF304 orphan-rows\n    Look.\n"
+             REF304 orphan-rows\n    Look."
         );
     }
 }

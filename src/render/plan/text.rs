@@ -158,16 +158,13 @@ fn refused(plan: &Plan, style: &Style, lines: &mut Vec<String>) {
     for entry in unmended(plan) {
         lines.push(String::new());
         for (subject, reasons) in &entry.places {
-            // A code and its rule's name stay together.
-            let rules = rules(reasons.iter().copied()).replace(' ', "\u{a0}").replace(",\u{a0}", ", ");
-            let subject = tame(subject);
-            let line = format!("{subject} {} {rules}", style.dot());
-            for (at, line) in wrap(&line, style.width.saturating_sub(4)).into_iter().enumerate() {
-                let line = line.replace('\u{a0}', " ");
-                match line.strip_prefix(subject.as_str()).filter(|_| at == 0) {
-                    Some(rest) => lines.push(format!("  {subject}{}", style.dim(rest))),
-                    None => lines.push(format!("    {}", style.dim(&line))),
-                }
+            let (subject, rules) = (tame(subject), rules(reasons.iter().copied()));
+            let dot = style.dot();
+            if width(&format!("  {subject} {dot} {rules}")) <= style.width {
+                lines.push(format!("  {subject} {}", style.dim(&format!("{dot} {rules}"))));
+            } else {
+                lines.push(format!("  {subject}"));
+                lines.extend(rules.split(", ").map(|rule| style.dim(&format!("    {dot} {rule}"))));
             }
         }
         hanging(entry.why, "    ", "    ", style, lines);
