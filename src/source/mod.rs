@@ -204,9 +204,16 @@ fn unknown(message: impl Into<String>, hint: impl Into<String>) -> SourceError {
 
 fn unknown_scheme(scheme: &str, rest: &str) -> SourceError {
     if let Some((_, title)) = NOT_YET.iter().find(|(s, _)| *s == scheme) {
+        let files = match scheme {
+            "mysql" | "mariadb" => format!(
+                ", and of {title} migrations and dumps: `mysqldump --no-data DATABASE > dump.sql`, then `referee audit dump.sql \
+                 --engine {scheme}`"
+            ),
+            _ => ", migrations and dumps, and documents of `referee schema --format json`".to_string(),
+        };
         return unknown(
-            format!("referee does not read {title} yet ({scheme}://)"),
-            "it reads PostgreSQL and CockroachDB (postgres://), SQLite files, and documents of `referee schema --format json`",
+            format!("referee does not connect to {title} ({scheme}://)"),
+            format!("it reads PostgreSQL and CockroachDB (postgres://), SQLite files{files}"),
         );
     }
     let near = KNOWN.iter().map(|k| (strsim::damerau_levenshtein(k, scheme), *k)).min().filter(|(d, _)| *d <= 2);
