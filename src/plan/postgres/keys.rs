@@ -9,8 +9,8 @@ use super::super::bench::{Bench, Draft, arrow};
 use super::super::keys as shared;
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Script, Step, Wanted};
 use super::partitions::{
-    by_partitions, by_partitions_locks, checks_before, drop_and_give_back, give_back, hold_for_all_rows, taken_over,
-    takes_no_unchecked_key,
+    by_partitions, by_partitions_locks, checks_before, drop_and_give_back, give_back, hold_for_all_rows, left_unread,
+    taken_over, takes_no_unchecked_key,
 };
 use super::{catalog, columns, each, exclusive, locks, orphans, sql, whole};
 use crate::change::Change;
@@ -63,6 +63,8 @@ pub(super) fn add(
         return Ok(steps);
     }
     let unchecked = ForeignKey { validated: false, ..key.clone() };
+    let takes_over = !taken_over(bench, table, &key).is_empty();
+    let unread = left_unread(bench, table, &key);
     let mut statements = vec![format!("{} ADD {}", sql::alter(bench, table), sql::key(bench, &key, &name, true))];
     statements.extend(sql::key_comment(bench, table, &key, &name));
     let not_yet = if key.enforced { "; rows that are there are not checked yet" } else { ", not enforced" };
@@ -74,13 +76,15 @@ pub(super) fn add(
         touches_rows: false,
         up: whole(statements),
         down: Down::Script { script: drop_and_give_back(drop_sql(bench, table, &[&name]), back), guards: Vec::new() },
-        locks: both(bench, table, &key.parent, "SHARE ROW EXCLUSIVE", Blocks::Writers),
+        locks: add_locks(bench, table, &key.parent, takes_over),
         guards,
         done,
     };
     steps.push(bench.step(want, draft)?);
     if key.validated {
-        steps.push(validate_step(bench, want, table, &unchecked, &name, Vec::new())?);
+        let mut step = validate_step(bench, want, table, &unchecked, &name, Vec::new())?;
+        step.locks.retain(|l| !unread.contains(&l.table));
+        steps.push(step);
     }
     Ok(steps)
 }
@@ -213,14 +217,18 @@ pub(super) fn replace(
     let unchecked = ForeignKey { validated: false, ..new.clone() };
     draft.up = whole(replace_sql(bench, table, &[&old_name], &unchecked, &name));
     draft.locks = both(bench, table, &old.parent, "ACCESS EXCLUSIVE", Blocks::Everything);
+    let unread = left_unread(bench, table, &unchecked);
     if old.parent != new.parent {
-        let added = locks(bench.family(&new.parent), "SHARE ROW EXCLUSIVE", Blocks::Writers, Held::Instant);
-        draft.locks.extend(added.into_iter().filter(|l| l.table != *table));
+        let added = add_locks(bench, table, &new.parent, !taken_over(bench, table, &unchecked).is_empty());
+        let known: Vec<TableName> = draft.locks.iter().map(|l| l.table.clone()).collect();
+        draft.locks.extend(added.into_iter().filter(|l| !known.contains(&l.table)));
     }
     draft.changes = vec![Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new: unchecked.clone() }];
     steps.push(bench.step(want, draft)?);
     if new.validated {
-        steps.push(validate_step(bench, want, table, &unchecked, &name, Vec::new())?);
+        let mut step = validate_step(bench, want, table, &unchecked, &name, Vec::new())?;
+        step.locks.retain(|l| !unread.contains(&l.table));
+        steps.push(step);
     }
     Ok(steps)
 }
@@ -318,6 +326,19 @@ fn both(bench: &Bench<'_>, child: &TableName, parent: &TableName, mode: &str, bl
     locks(all, mode, blocks, Held::Instant)
 }
 
+/// The locks of a key that is added. Where it takes over keys of partitions, their triggers on the parent go, which nobody may be
+/// reading meanwhile (tablecmds.c, `tryAttachPartitionForeignKey`).
+fn add_locks(bench: &Bench<'_>, child: &TableName, parent: &TableName, takes_over: bool) -> Vec<Lock> {
+    if !takes_over {
+        return both(bench, child, parent, "SHARE ROW EXCLUSIVE", Blocks::Writers);
+    }
+    let mut children = bench.family(child);
+    children.retain(|_| parent != child);
+    let mut all = locks(children, "SHARE ROW EXCLUSIVE", Blocks::Writers, Held::Instant);
+    all.extend(locks(bench.family(parent), "ACCESS EXCLUSIVE", Blocks::Everything, Held::Instant));
+    all
+}
+
 /// One ALTER TABLE that drops keys, if they are there.
 fn drop_sql(bench: &Bench<'_>, table: &TableName, names: &[&str]) -> String {
     let clauses: Vec<String> =
@@ -351,7 +372,7 @@ fn partition_locks(bench: &Bench<'_>, table: &TableName, key: &ForeignKey, repla
     let all = if replaces {
         both(bench, table, &key.parent, "ACCESS EXCLUSIVE", Blocks::Everything)
     } else {
-        both(bench, table, &key.parent, "SHARE ROW EXCLUSIVE", Blocks::Writers)
+        add_locks(bench, table, &key.parent, !bench.partitions(table).is_empty())
     };
     by_partitions_locks(bench, table, key, all)
 }

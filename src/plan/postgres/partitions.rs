@@ -36,6 +36,18 @@ pub(super) fn taken_over(bench: &Bench<'_>, table: &TableName, key: &ForeignKey)
     found
 }
 
+/// Returns the tables whose rows are not read when a key of the whole table is checked: partitions that a key of their own, which
+/// it takes over, has been checked for; and the parent where all of them have.
+pub(super) fn left_unread(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Vec<TableName> {
+    let taken = taken_over(bench, table, key);
+    let checked = taken.iter().filter(|t| t.key.validated);
+    let mut unread: Vec<TableName> = checked.flat_map(|t| bench.family(&t.partition)).collect();
+    if !unread.is_empty() && key.parent != *table && leaves(bench, table).iter().all(|leaf| unread.contains(leaf)) {
+        unread.push(key.parent.clone());
+    }
+    unread
+}
+
 /// Tells whether every partition's rows are held to a key by one of its own.
 pub(super) fn hold_for_all_rows(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> bool {
     let taken = taken_over(bench, table, key);
