@@ -71,7 +71,7 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
     let mut selection = select::Selection::new(input);
     let place =
         |reason: &Reason| input.findings.iter().find(|f| select::reason(f) == *reason).map(|f| f.subject.place());
-    let (selected, mut refused, steps, after) = loop {
+    let (selected, mut refused, mut steps, after) = loop {
         let selected = selection.choose();
         let made = recipes(&workshop, &selected.wanted);
         let mut refused = made.refused;
@@ -83,6 +83,9 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
             break (selected, refused, steps, after);
         }
     };
+    for step in &mut steps {
+        step.why = words::sentence(&step.why);
+    }
     for entry in &mut refused {
         // A finding is named as the audit names it, whoever refuses it.
         entry.subject = place(&entry.reason).unwrap_or_else(|| std::mem::take(&mut entry.subject));

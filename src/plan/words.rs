@@ -167,3 +167,13 @@ pub(super) fn slug(changes: &[Change], title: &str) -> String {
 fn key_name(table: &TableName, key: &ForeignKey) -> String {
     key.name.clone().unwrap_or_else(|| format!("{} {} fkey", table.name, key.columns.join(" ")))
 }
+
+/// Writes a reason as a sentence begins; one that begins with a name keeps it as it is.
+pub(super) fn sentence(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    if !word.chars().all(char::is_alphabetic) {
+        return text.to_string();
+    }
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

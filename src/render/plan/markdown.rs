@@ -1,7 +1,7 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
 use super::super::spans::{cell, code, longest_run, plain};
-use super::{heading, locks, promise, rules, safety, sentence, statements, summary, unmended};
+use super::{heading, locks, promise, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
 
@@ -59,7 +59,7 @@ fn one(number: usize, step: &Step, text: &mut String) {
     text.push_str(&format!("\n### {number}. {}\n\n", plain(&step.title)));
     text.push_str(&format!(
         "{}. ({}; {})\n",
-        plain(sentence(&step.why).trim_end_matches('.')),
+        plain(step.why.trim_end_matches('.')),
         rules(&step.findings),
         code(&step.id)
     ));

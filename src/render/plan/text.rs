@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{heading, locks, rules, safety, sentence, statements, summary, unmended};
+use super::{heading, locks, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
 
@@ -51,7 +51,7 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
         let start = if i == 0 { &first } else { &indent };
         lines.push(format!("{start}{}", style.bold(&line)));
     }
-    hanging(&format!("{}.", sentence(&step.why).trim_end_matches('.')), &indent, &indent, style, lines);
+    hanging(&format!("{}.", step.why.trim_end_matches('.')), &indent, &indent, style, lines);
     let word = safety(step.safety);
     let why = format!("{word} {} {}", style.dot(), rules(&step.findings));
     for (i, line) in wrap(&why, style.width.saturating_sub(indent.len())).into_iter().enumerate() {
