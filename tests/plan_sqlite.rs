@@ -479,6 +479,31 @@ mod orphans {
     }
 
     #[test]
+    fn who_begins_to_refer_after_the_guards_were_asked_is_spared() {
+        let fixture = Fixture::new(&format!(
+            "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 98), (2, 99);
+             CREATE TABLE note (id INTEGER PRIMARY KEY, t INT REFERENCES t ON DELETE CASCADE);"
+        ));
+        let mut wanted = wanted(&[add("t", key("a", "p", "id", Action::Restrict))]);
+        wanted[0].orphans = Some(2);
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+            let options = Options { orphans: Some(policy), ..Options::default() };
+            let made = fixture.made_with(&wanted, &options);
+            let connection = fixture.connect();
+            connection.execute_batch("INSERT OR REPLACE INTO note VALUES (1, 1)").unwrap();
+            let before = contents(&connection);
+            let step = made.steps.iter().find(|s| s.touches_rows).unwrap();
+            assert!(run(&connection, &step.up).is_err());
+            let _ = connection.execute_batch("ROLLBACK");
+            assert_eq!(contents(&connection), before, "none goes, and none is kept");
+            connection.execute_batch("DELETE FROM note").unwrap();
+            run(&connection, &step.up).unwrap();
+            assert_eq!(column(&connection, "SELECT id FROM t"), Vec::<String>::new());
+            connection.execute_batch("INSERT INTO t VALUES (1, 98), (2, 99)").unwrap();
+        }
+    }
+
+    #[test]
     fn a_row_that_goes_leaves_no_orphan_of_another_key() {
         let fixture = Fixture::new(&format!(
             "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 1), (2, 99);

@@ -139,30 +139,54 @@ pub(super) fn nulls(bench: &Bench<'_>, table: &Table, column: &str) -> String {
     }
 }
 
-/// Asks, key by key, for rows that refer to rows without parent, which are about to go: they would go along, be changed or forbid
-/// it, and nothing would bring them back.
-pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows) -> Vec<Guard> {
+/// A key by which rows refer to those of a table: the referring rows in FROM, and when one of them refers to a row `child`.
+struct Referring<'s> {
+    child: &'s Table,
+    key: &'s ForeignKey,
+    source: String,
+    condition: String,
+}
+
+fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
     // Keys of this plan come later.
     let schema = bench.workshop.schema;
     let keys = schema.foreign_keys().filter(|(_, k)| k.parent == *table && k.is_active() && !k.temporal);
-    keys.map(|(other, key)| {
+    keys.map(|(child, key)| {
         let pairs = key.columns.iter().zip(&key.parent_columns);
         let equal: Vec<String> = pairs
             .map(|(a, b)| format!("referrer.{} = child.{}", bench.dialect.identifier(a), bench.dialect.identifier(b)))
             .collect();
-        let itself = if other.name == *table { not_itself(bench, other) } else { String::new() };
-        let join = format!(" JOIN {} AS referrer ON {}{itself}", bench.name(&other.name), equal.join(" AND "));
+        let itself = if child.name == *table { not_itself(bench, child) } else { String::new() };
+        let source = format!("{} AS referrer", bench.name(&child.name));
+        Referring { child, key, source, condition: format!("{}{itself}", equal.join(" AND ")) }
+    })
+    .collect()
+}
+
+/// Asks, key by key, for rows that refer to rows without parent, which are about to go: they would go along, be changed or forbid
+/// it, and nothing would bring them back.
+pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows) -> Vec<Guard> {
+    let guard = |referring: Referring<'_>| {
+        let Referring { child, key, source, condition } = referring;
+        let join = format!(" JOIN {source} ON {condition}");
         Guard {
             sql: counted(bench, "referrer", &key.columns, &rows.source, &join, &rows.condition),
             message: format!(
                 "{} refers to rows of `{table}` that have no parent themselves and are about to go (ON DELETE {}): repair or delete those \
                  that refer first, or choose --orphans set-null",
-                side(&other.name, &key.columns),
+                side(&child.name, &key.columns),
                 key.on_delete
             ),
         }
-    })
-    .collect()
+    };
+    referring(bench, table).into_iter().map(guard).collect()
+}
+
+/// Writes that no row refers to a row `child`, to be added to a condition: who began to refer to it after the guards were asked
+/// would go along. Empty where no key leads to the table.
+pub(super) fn spared(bench: &Bench<'_>, table: &TableName) -> String {
+    let one = |r: Referring<'_>| format!(" AND NOT EXISTS (SELECT 1 FROM {} WHERE {})", r.source, r.condition);
+    referring(bench, table).into_iter().map(one).collect()
 }
 
 /// A row that refers to itself goes with itself.

@@ -279,6 +279,30 @@ fn rows_that_lose_their_parent_by_the_repair_go_as_well() {
     }
 }
 
+/// The guards are asked before; who comes between must not go along unkept.
+#[test]
+fn who_begins_to_refer_after_the_guards_were_asked_is_spared() {
+    for server in server::servers() {
+        let sql = "
+            CREATE TABLE p (id int PRIMARY KEY);
+            CREATE TABLE c (id int PRIMARY KEY, p int); INSERT INTO c VALUES (1, 7), (2, 8);
+            CREATE TABLE note (id int PRIMARY KEY, c int REFERENCES c ON DELETE CASCADE);";
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+            let (_, before, mut client) = prepared(server, sql);
+            let key = ForeignKey::new(["p"], "p".into(), ["id"]);
+            let change = Change::AddForeignKey { table: "c".into(), foreign_key: key };
+            let made = plan::plan(&before, &[Wanted { orphans: Some(2), ..wanted(vec![change]) }], &options(policy));
+            let step = made.steps.iter().find(|s| s.touches_rows).unwrap();
+            client.batch_execute("INSERT INTO note VALUES (1, 1)").unwrap();
+            plan::run(&mut client, &step.up, None).unwrap();
+            let left =
+                "SELECT (SELECT min(id) FROM c) * 100 + (SELECT count(*) FROM c) * 10 + (SELECT count(*) FROM note)";
+            assert_eq!(number(&mut client, left), 111, "row 1 of c stays with its note, and only row 2 goes");
+            assert_eq!(client.query(step.done.as_deref().unwrap(), &[]).unwrap().len(), 0);
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_cleaned_is_refused_or_stops() {
     for server in server::servers() {

@@ -134,8 +134,9 @@ impl Work<'_> {
         let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
         let statement = format!(
-            "WITH moved AS (DELETE FROM {source} AS child WHERE {condition} LIMIT {BATCH} RETURNING {}) INSERT INTO {place} ({all}) SELECT \
-             {all} FROM moved",
+            "WITH moved AS (DELETE FROM {source} AS child WHERE {condition}{} LIMIT {BATCH} RETURNING {}) INSERT INTO {place} ({all}) \
+             SELECT {all} FROM moved",
+            aside::spared(bench, self.table),
             self.columns(bench, "child.", true)?
         );
         let own = self.columns(bench, "", false)?;

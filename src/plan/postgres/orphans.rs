@@ -186,12 +186,16 @@ impl Work<'_> {
     fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
         let table = bench.table(self.table)?;
         let (all, place) = (self.columns(bench, table, ""), &self.place);
-        let change = format!(
-            "WITH moved AS (DELETE FROM {} AS child WHERE {} RETURNING {}) INSERT INTO {place} ({all}) SELECT {all} FROM moved",
-            self.rows.source,
-            self.of_batch(),
+        let (source, batch, spared) = (&self.rows.source, self.of_batch(), aside::spared(bench, self.table));
+        let mut change = format!(
+            "WITH moved AS (DELETE FROM {source} AS child WHERE {batch}{spared} RETURNING {}) INSERT INTO {place} ({all}) SELECT {all} \
+             FROM moved",
             self.columns(bench, table, "child."),
         );
+        if !spared.is_empty() {
+            // Who wants to refer to a row that is locked waits; who did so before is seen by the next statement (manual, 13.2.1).
+            change = format!("PERFORM FROM {source} AS child WHERE {batch} FOR UPDATE OF child;\n      {change}");
+        }
         let title = match self.policy {
             OrphanPolicy::Delete => {
                 format!("Delete the rows of {} without a parent in {}", self.side(), self.key.parent)

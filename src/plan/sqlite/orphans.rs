@@ -109,7 +109,7 @@ fn step(
     let (table, key) = (wish.table, wish.key);
     let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
-    let OrphanRows { source, condition } = sql::orphans_of(schema, table, key);
+    let OrphanRows { source, mut condition } = sql::orphans_of(schema, table, key);
     let from = format!("{source} AS child");
     let start = if policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
     let aside = names.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
@@ -148,6 +148,12 @@ fn step(
             for other in table.foreign_keys.iter().filter(|k| k.parent == table.name && k.columns != key.columns) {
                 guards.extend(still_referred_to(table, other, table, &condition));
             }
+            // Who began to refer to such a row after the guards were asked would go along: that row stays.
+            for (child, other) in schema.foreign_keys().filter(|(_, k)| k.parent == table.name && is_whole(k)) {
+                let refers = refers(child, other, table);
+                let child = DIALECT.table(&child.name);
+                condition.push_str(&format!(" AND NOT EXISTS (SELECT 1 FROM {child} AS other WHERE {refers})"));
+            }
             let (word, title) = match policy {
                 OrphanPolicy::Delete => {
                     ("delete", format!("Delete the rows of {} whose {columns} refers to nothing", table.name))
@@ -161,8 +167,10 @@ fn step(
         }
     };
     let mut statements = vec![keep(table, &aside, &from, &condition), change];
-    // A trigger that fires before can have a row stay (RAISE(IGNORE)): then none is kept either.
-    if table.triggers.iter().any(|t| t.enabled && t.timing == "BEFORE") {
+    // A trigger that fires before can have a row stay (RAISE(IGNORE)), and so does who refers to it by now: then none is kept
+    // and none goes.
+    let referred = policy != OrphanPolicy::SetNull && schema.foreign_keys().any(|(_, k)| k.parent == table.name);
+    if referred || table.triggers.iter().any(|t| t.enabled && t.timing == "BEFORE") {
         statements.extend(sql::nothing_left(&rows));
     }
     let (mut back, down_guards) = down;
@@ -304,22 +312,18 @@ fn self_guard(table: &Table, key: &ForeignKey, condition: &str) -> Option<Guard>
 
 /// Makes the guard that no row refers to an orphan, which is about to go.
 fn still_referred_to(child: &Table, key: &ForeignKey, parent: &Table, condition: &str) -> Option<Guard> {
-    if key.columns.len() != key.parent_columns.len() {
+    if !is_whole(key) {
         return None;
     }
-    let pairs = key.columns.iter().zip(&key.parent_columns);
-    let equal: Vec<String> =
-        pairs.map(|(c, p)| format!("child.{} = +other.{}", DIALECT.identifier(p), DIALECT.identifier(c))).collect();
-    let itself = if child.name == parent.name { not_itself(child) } else { String::new() };
+    let refers = refers(child, key, parent);
     Some(Guard {
         sql: sql::counted(
             "other",
             &key.columns,
             &format!(
-                "FROM {} AS child, {} AS other WHERE {}{itself} AND ({condition})",
+                "FROM {} AS child, {} AS other WHERE {refers} AND ({condition})",
                 DIALECT.table(&parent.name),
                 DIALECT.table(&child.name),
-                equal.join(" AND ")
             ),
         ),
         message: format!(
@@ -329,6 +333,20 @@ fn still_referred_to(child: &Table, key: &ForeignKey, parent: &Table, condition:
             parent.name
         ),
     })
+}
+
+/// A key without its parent's columns says nothing that could be asked.
+fn is_whole(key: &ForeignKey) -> bool {
+    key.columns.len() == key.parent_columns.len()
+}
+
+/// Writes when a row `other` refers to a row `child`.
+fn refers(child: &Table, key: &ForeignKey, parent: &Table) -> String {
+    let pairs = key.columns.iter().zip(&key.parent_columns);
+    let equal: Vec<String> =
+        pairs.map(|(c, p)| format!("child.{} = +other.{}", DIALECT.identifier(p), DIALECT.identifier(c))).collect();
+    let itself = if child.name == parent.name { not_itself(child) } else { String::new() };
+    format!("{}{itself}", equal.join(" AND "))
 }
 
 /// A row that refers to itself goes with itself.
