@@ -5,7 +5,8 @@
 
 use divan::black_box;
 use referee::fate::{Advisor, Fates, Options, heed};
-use referee::relations::{Basis, Graph, Relation, infer};
+use referee::infer;
+use referee::relations::{Basis, Graph, Relation};
 use referee::schema::{Action, Column, DataType, Engine, ForeignKey, Key, Schema, Table, TableName};
 
 fn main() {

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod engine;
 pub mod fate;
 pub mod findings;
+pub mod infer;
 pub mod migration;
 pub mod orphans;
 pub mod plan;

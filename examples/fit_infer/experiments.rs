@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use referee::fate::Advisor;
-use referee::relations::infer::{Model, advise};
+use referee::infer::{Model, advise};
 use referee::relations::{Graph, Relation};
 use referee::schema::{Action, ForeignKey, Schema};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
-use referee::relations::infer::{Model, Survey};
+use referee::infer::{Model, Survey};
 
 use crate::experiments;
 use crate::gold::{self, Database, Match};

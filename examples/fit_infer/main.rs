@@ -1,4 +1,4 @@
-//! Fits the weights of `src/relations/infer/weights.toml`, and reports what inference reaches.
+//! Fits the weights of `src/infer/weights.toml`, and reports what inference reaches.
 //!
 //! ```text
 //! fit_infer report    DIR            what the published weights reach on the databases of DIR

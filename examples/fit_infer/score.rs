@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use referee::relations::infer::{Model, Survey};
+use referee::infer::{Model, Survey};
 
 use crate::gold::{self, Database, Match, matched};
 use crate::{Args, Result};

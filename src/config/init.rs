@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::relations::infer::{Advised, Inference};
+use crate::infer::{Advised, Inference};
 use crate::relations::{Basis, Graph, Relation};
 use crate::schema::{Action, Engine, Schema, TableName};
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::Verdict;
 use super::judge::{Judgement, judge};
 use super::net::{Act, Link, Net};
-use crate::relations::infer::{Advice, HouseStyle, Inference, advise_in_style};
+use crate::infer::{Advice, HouseStyle, Inference, advise_in_style};
 use crate::relations::{Graph, Relation};
 use crate::schema::{Action, Schema, Timing};
 
@@ -269,7 +269,7 @@ fn longest<I: Iterator<Item = usize>>(tables: &[usize], next_to: impl Fn(usize) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relations::infer::{Model, Survey};
+    use crate::infer::{Model, Survey};
     use crate::schema::{Engine, ForeignKey, Key};
     use crate::testing::{graph, schema};
 

@@ -6,7 +6,8 @@ use super::{Input, Wanted};
 use crate::change::Change;
 use crate::engine;
 use crate::findings::Finding;
-use crate::relations::{Graph, Relation, infer};
+use crate::infer;
+use crate::relations::{Graph, Relation};
 use crate::rules::{self, Context};
 use crate::schema::{Schema, TableName};
 

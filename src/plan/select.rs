@@ -12,8 +12,9 @@ use super::ways::{automatic, by_user, can_be_null, options};
 use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
 use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, SubjectKind};
+use crate::infer;
 use crate::orphans::Outcome;
-use crate::relations::{Graph, Relation, infer, lookup};
+use crate::relations::{Graph, Relation, lookup};
 use crate::rules;
 use crate::schema::{Schema, Table, TableName};
 

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
-use super::{Basis, ConfiguredRelation, Relation, infer};
-use crate::engine::Session;
+use super::{Basis, ConfiguredRelation, Relation};
 use crate::schema::{Action, Schema, TableName};
 
 /// All relations of a schema, indexed from both sides.
@@ -54,30 +53,8 @@ pub struct Reached {
 }
 
 impl Graph {
-    /// Makes the graph of the declared relations, the configured ones, and those inferred for columns that neither names,
-    /// if their confidence is at least `threshold`.
-    pub fn new(schema: &Schema, configured: &[ConfiguredRelation], threshold: f64) -> Self {
-        let mut relations = Self::known(schema, configured);
-        relations.extend(infer::infer(schema, &relations, threshold));
-        Self::from_relations(schema, relations)
-    }
-
-    /// Makes the same graph, with what the rows say of inferred relations, and tells how much of them was read.
-    pub fn with_rows(
-        schema: &Schema,
-        configured: &[ConfiguredRelation],
-        threshold: f64,
-        session: &mut dyn Session,
-        options: &infer::ReadOptions,
-    ) -> (Self, infer::RowsRead) {
-        let mut survey = infer::Survey::of(schema, &Self::known(schema, configured), &[]);
-        survey.read(session, options);
-        let graph = survey.graph(infer::Model::published(), threshold);
-        (graph, survey.rows)
-    }
-
     /// Returns the declared relations, and the configured ones that are not declared.
-    fn known(schema: &Schema, configured: &[ConfiguredRelation]) -> Vec<Relation> {
+    pub fn known(schema: &Schema, configured: &[ConfiguredRelation]) -> Vec<Relation> {
         let mut relations: Vec<Relation> =
             schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key)).collect();
         let same =
@@ -100,7 +77,7 @@ impl Graph {
     }
 
     /// Gives the inferred relation of some columns an action.
-    pub(super) fn set_action(&mut self, child: &TableName, columns: &[String], action: Action) {
+    pub(crate) fn set_action(&mut self, child: &TableName, columns: &[String], action: Action) {
         let of = self.by_child.get(child).map(Vec::as_slice).unwrap_or_default();
         let is_it = |r: &Relation| r.columns == columns && matches!(r.basis, Basis::Inferred { .. });
         if let Some(i) = of.iter().copied().find(|i| is_it(&self.relations[*i])) {

@@ -1,10 +1,9 @@
 //! The graph of relations: which table's rows refer to which, declared or not.
 //!
 //! A *child* holds the key, a *parent* is referred to. The graph is plain data, made once from a schema, the user's
-//! configuration and inference; its answers (cycles, order, reach, shortest path) are pure functions in `graph`.
+//! configuration and what `infer` adds; its answers (cycles, order, reach, shortest path) are pure functions in `graph`.
 
 mod graph;
-pub mod infer;
 pub mod lookup;
 mod predicate;
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::style::{Style, count, tame, thousands, width, wrap};
-use crate::relations::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair};
+use crate::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair};
 use crate::relations::side;
 use crate::schema::TableName;
 
@@ -147,7 +147,7 @@ fn pair_title(pair: &PolymorphicPair) -> String {
     )
 }
 
-fn pair_target(target: &crate::relations::infer::Target) -> String {
+fn pair_target(target: &crate::infer::Target) -> String {
     let rows = thousands(target.rows);
     match &target.parent {
         Some((table, key)) if target.orphans == 0 => {

@@ -7,7 +7,7 @@ use super::summary::Summary;
 use crate::audit::Report;
 use crate::findings::Finding;
 use crate::findings::suppress::Suppression;
-use crate::relations::infer::RowsRead;
+use crate::infer::RowsRead;
 use crate::schema::Engine;
 
 /// The format's name and version. It changes when a reader of the old one would be misled.

@@ -7,7 +7,7 @@ use super::helpers::fix;
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Safety, Severity, Subject};
-use crate::relations::infer::{Advice, HouseStyle, advise_in_style, names_actor};
+use crate::infer::{Advice, HouseStyle, advise_in_style, names_actor};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Action, ForeignKey, Table, TableName};
 

@@ -2,7 +2,7 @@
 
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject, SubjectKind};
-use crate::relations::infer::polymorphic_pairs;
+use crate::infer::polymorphic_pairs;
 
 pub(super) static META: Meta = Meta {
     code: "REF112",

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use referee::engine::{Session, SessionOptions, sqlite};
+use referee::infer::{Class, Inference, Model, ReadOptions, Survey};
 use referee::relations::Relation;
-use referee::relations::infer::{Class, Inference, Model, ReadOptions, Survey};
 use referee::schema::{Action, Schema};
 use referee::source::Source;
 use rusqlite::Connection;
@@ -53,7 +53,7 @@ fn in_sqlite(sql: &str) -> Inference {
 
 /// One line a relation: sides, class, orphans.
 fn lines(found: &Inference) -> Vec<String> {
-    let line = |p: &referee::relations::infer::Proposal| {
+    let line = |p: &referee::infer::Proposal| {
         let (child, parent) = (p.columns.join(","), p.parent_columns.join(","));
         let orphans = p.counts.map_or("unknown".to_string(), |c| c.orphans.to_string());
         format!("{}.{child} -> {}.{parent} {} {orphans}", p.child, p.parent, p.class.as_str())

@@ -6,8 +6,8 @@ use super::super::progress::Spinner;
 use super::super::ui::Ui;
 use super::super::{interrupt, output};
 use crate::config::THRESHOLD;
+use crate::infer::ReadOptions;
 use crate::relations::Graph;
-use crate::relations::infer::ReadOptions;
 use crate::render::{self, GraphOptions};
 
 pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {

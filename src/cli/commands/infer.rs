@@ -10,8 +10,8 @@ use super::super::ui::Ui;
 use super::super::{interrupt, output};
 use crate::config::{self, THRESHOLD};
 use crate::fate;
+use crate::infer::{Inference, Model, ReadOptions, Survey};
 use crate::relations::Relation;
-use crate::relations::infer::{Inference, Model, ReadOptions, Survey};
 use crate::render;
 
 pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{Fit, ReadOptions, Reader, sql};
 use crate::engine::Value;
-use crate::relations::infer::{Survey, scoring};
+use crate::infer::{Survey, scoring};
 use crate::schema::{self, Family, Table, TableName};
 
 /// How many hashes are kept in all: 16 bytes each with their table's slack.

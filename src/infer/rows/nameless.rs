@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use super::profile::{By, Column as Read, Profiles, Told, digits};
 use super::{Reader, Subject};
-use crate::relations::infer::candidates::{Candidate, is_sole_key};
-use crate::relations::infer::model::{Feature, Model};
-use crate::relations::infer::words::{ID_WORDS, split};
-use crate::relations::infer::{Survey, scoring};
+use crate::infer::candidates::{Candidate, is_sole_key};
+use crate::infer::model::{Feature, Model};
+use crate::infer::words::{ID_WORDS, split};
+use crate::infer::{Survey, scoring};
 use crate::schema::{Column, Family, Table, TableName};
 
 /// How many parents are kept for a column.

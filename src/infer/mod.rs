@@ -9,6 +9,7 @@ mod candidates;
 mod catalogue;
 mod composite;
 mod decide;
+mod graph;
 mod hint;
 mod model;
 mod polymorphic;
@@ -20,8 +21,8 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(test)]
-use super::Basis;
-use super::Relation;
+use crate::relations::Basis;
+use crate::relations::Relation;
 use crate::schema::{Column, Schema, Table, TableKind, TableName};
 use catalogue::Catalogue;
 

@@ -2,10 +2,10 @@
 
 use super::profile::Profiles;
 use super::{Reader, sql};
-use crate::relations::infer::catalogue::{Catalogue, Naming};
-use crate::relations::infer::polymorphic::Target;
-use crate::relations::infer::words::{noun, split};
-use crate::relations::infer::{PolymorphicPair, Survey, scoring};
+use crate::infer::catalogue::{Catalogue, Naming};
+use crate::infer::polymorphic::Target;
+use crate::infer::words::{noun, split};
+use crate::infer::{PolymorphicPair, Survey, scoring};
 use crate::schema::{Column, TableName};
 
 /// How many kinds of one pair are looked at.

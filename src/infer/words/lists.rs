@@ -1,14 +1,14 @@
 //! The words themselves: what columns and tables are called, sorted by what a name of that kind tells.
 
 /// Words that end a column which holds the key of a row.
-pub(in crate::relations::infer) const ID_WORDS: &[&str] = &["id", "uuid", "guid", "ulid", "fk", "sk", "rowid"];
+pub(in crate::infer) const ID_WORDS: &[&str] = &["id", "uuid", "guid", "ulid", "fk", "sk", "rowid"];
 
 /// Words that end a column which holds a natural key, and may as well end one that holds something else.
-pub(in crate::relations::infer) const NATURAL_WORDS: &[&str] =
+pub(in crate::infer) const NATURAL_WORDS: &[&str] =
     &["code", "key", "no", "nr", "num", "number", "slug", "symbol", "iso", "abbreviation", "abbrev", "name"];
 
 /// Names of keys that every table may have; that two tables share one says nothing.
-pub(in crate::relations::infer) const GENERIC_KEYS: &[&str] = &[
+pub(in crate::infer) const GENERIC_KEYS: &[&str] = &[
     "id",
     "uuid",
     "guid",
@@ -49,7 +49,7 @@ pub(in crate::relations::infer) const GENERIC_KEYS: &[&str] = &[
 ];
 
 /// Words of other systems: an id with one of these in front is that system's, whatever the next word.
-pub(in crate::relations::infer) const FOREIGN_SYSTEMS: &[&str] = &[
+pub(in crate::infer) const FOREIGN_SYSTEMS: &[&str] = &[
     "adyen",
     "amazon",
     "apple",
@@ -145,7 +145,7 @@ pub(in crate::relations::infer) const FOREIGN_SYSTEMS: &[&str] = &[
 ];
 
 /// Nouns whose ids often come from elsewhere, so that a table has to be called exactly so.
-pub(in crate::relations::infer) const OFTEN_ELSEWHERE: &[&str] = &[
+pub(in crate::infer) const OFTEN_ELSEWHERE: &[&str] = &[
     "transaction",
     "session",
     "request",
@@ -169,7 +169,7 @@ pub(in crate::relations::infer) const OFTEN_ELSEWHERE: &[&str] = &[
 ];
 
 /// Stems that name another row of the same table, whatever the table is.
-pub(in crate::relations::infer) const SELF_ROLES: &[&str] = &[
+pub(in crate::infer) const SELF_ROLES: &[&str] = &[
     "parent",
     "root",
     "ancestor",
@@ -196,7 +196,7 @@ pub(in crate::relations::infer) const SELF_ROLES: &[&str] = &[
 ];
 
 /// Stems that name another row of the same table where its rows are people.
-pub(in crate::relations::infer) const PEOPLE_SELF_ROLES: &[&str] = &[
+pub(in crate::infer) const PEOPLE_SELF_ROLES: &[&str] = &[
     "manager",
     "supervisor",
     "boss",
@@ -210,7 +210,7 @@ pub(in crate::relations::infer) const PEOPLE_SELF_ROLES: &[&str] = &[
 ];
 
 /// Stems that name a person by what they do.
-pub(in crate::relations::infer) const PERSON_ROLES: &[&str] = &[
+pub(in crate::infer) const PERSON_ROLES: &[&str] = &[
     "owner",
     "author",
     "creator",
@@ -256,19 +256,19 @@ pub(in crate::relations::infer) const PERSON_ROLES: &[&str] = &[
 ];
 
 /// Roles that name a row also without `id` after them.
-pub(in crate::relations::infer) const SAID_WITHOUT_ID: &[&str] =
+pub(in crate::infer) const SAID_WITHOUT_ID: &[&str] =
     &["parent", "owner", "author", "creator", "assignee", "sender", "recipient", "manager", "reviewer"];
 
 /// Roles written as one word.
-pub(in crate::relations::infer) const GLUED_ACTORS: &[&str] =
+pub(in crate::infer) const GLUED_ACTORS: &[&str] =
     &["createdby", "updatedby", "modifiedby", "deletedby", "approvedby", "assignedby", "reviewedby", "invitedby"];
 
 /// Words before `by` that do not make it an actor: `sort_by`.
-pub(in crate::relations::infer) const NO_ACTORS: &[&str] =
+pub(in crate::infer) const NO_ACTORS: &[&str] =
     &["sort", "sorted", "order", "ordered", "group", "grouped", "divided", "multiplied", "filter", "due", "expires"];
 
 /// Words that end a column which holds a number or a flag, whatever table is called the same.
-pub(in crate::relations::infer) const QUANTITIES: &[&str] = &[
+pub(in crate::infer) const QUANTITIES: &[&str] = &[
     "order",
     "position",
     "rank",
@@ -321,11 +321,11 @@ pub(in crate::relations::infer) const QUANTITIES: &[&str] = &[
 ];
 
 /// Nouns of tables that hold people who act, the likeliest first; each rank is asked only where the one before has none.
-pub(in crate::relations::infer) const PEOPLE_RANKS: &[&[&str]] =
+pub(in crate::infer) const PEOPLE_RANKS: &[&[&str]] =
     &[&["user"], &["person", "employee", "staff", "member"], &["account", "profile"]];
 
 /// Nouns of tables whose rows are people, so that a person's role can be another row of the same table.
-pub(in crate::relations::infer) const PEOPLE: &[&str] = &[
+pub(in crate::infer) const PEOPLE: &[&str] = &[
     "user",
     "person",
     "employee",
@@ -348,11 +348,11 @@ pub(in crate::relations::infer) const PEOPLE: &[&str] = &[
 ];
 
 /// Last words of a table's name that add nothing to what a row is: an analysis is kept in `analysis_runs`.
-pub(in crate::relations::infer) const FILLERS: &[&str] =
+pub(in crate::infer) const FILLERS: &[&str] =
     &["run", "record", "entry", "job", "execution", "instance", "entity", "object", "master", "header", "info", "data"];
 
 /// Words in the name of a table that repeats another one's rows.
-pub(in crate::relations::infer) const COPIES: &[&str] = &[
+pub(in crate::infer) const COPIES: &[&str] = &[
     "history", "archive", "archived", "backup", "bak", "old", "tmp", "temp", "staging", "audit", "log", "deleted",
     "copy",
 ];
