@@ -12,6 +12,7 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod fate;
+pub mod files;
 pub mod findings;
 pub mod infer;
 pub mod migration;
@@ -23,6 +24,7 @@ pub mod rules;
 pub mod schema;
 pub mod source;
 pub mod sql;
+pub mod text;
 pub mod verify;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 # Runs the files of `referee fix --out` by the real tools, up, down and up again, on databases with rows:
 #   from npm              dbmate, Prisma 6 (SQLite), Drizzle 0.45 and 1.0 (drizzle-orm's migrator, after which drizzle-kit
 #                         must find nothing to do)
-#   from crates.io        sqlx, diesel (needs libpq), refinery: as libraries, by the programs in tests/migrators
+#   from Rust's package registry: sqlx, diesel (needs libpq), refinery, as libraries, by the programs in tests/migrators
 #   if they are in PATH   goose, migrate (golang-migrate)
 # On SQLite; with the URL of a PostgreSQL server on which databases may be made, all but Prisma there, too.
 # Needs node, npm, cargo and sqlite3, and psql for a server.

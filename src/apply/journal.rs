@@ -10,10 +10,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files;
 use crate::plan::Plan;
 
 /// The format's name and version, in the first line of every run.
 const FORMAT: &str = "referee-run/1";
+/// How the first line of every journal begins.
+const HEAD: &str = "{\"event\":\"run\",\"format\":\"referee-run/";
 
 /// See the module.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub enum JournalError {
     Io { path: String, error: std::io::Error },
     #[error("the journal {path} is in use: another run is at work")]
     InUse { path: String },
+    #[error("{path} is no journal of referee's: nothing is written to it")]
+    Foreign { path: String },
     #[error("line {line} of the journal {path} cannot be read: {error}")]
     Syntax { path: String, line: usize, error: serde_json::Error },
 }
@@ -98,6 +103,9 @@ impl Journal {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
+        if path.exists() {
+            files::regular(path).map_err(io)?;
+        }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
         let mut tries = 0;
         while let Err(error) = file.try_lock() {
@@ -109,16 +117,21 @@ impl Journal {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(io)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io)?;
+        // Before anything is cut off: a database or a report may have been named by mistake. A first line may be incomplete.
+        let head = HEAD.as_bytes();
+        if !bytes.starts_with(&head[..head.len().min(bytes.len())]) {
+            return Err(JournalError::Foreign { path: shown() });
+        }
         // A line without end was being written when the run was killed: it never counted.
-        let whole = text.rfind('\n').map_or(0, |at| at + 1);
-        if whole < text.len() {
+        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        if whole < bytes.len() {
             file.set_len(whole as u64).map_err(io)?;
             file.seek(SeekFrom::End(0)).map_err(io)?;
         }
-        let unfinished =
-            read(&text[..whole]).map_err(|(line, error)| JournalError::Syntax { path: shown(), line, error })?;
+        let unfinished = read(&String::from_utf8_lossy(&bytes[..whole]))
+            .map_err(|(line, error)| JournalError::Syntax { path: shown(), line, error })?;
         Ok((Self { file, path: path.to_path_buf() }, unfinished))
     }
 

@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_page_is_wrapped_and_its_code_is_not() {
-        let style = Style { colour: false, unicode: true, width: 40 };
+        let style = Style { colour: false, unicode: true, width: 40, file: false };
         insta::assert_snapshot!(render(PAGE, &style), @r#"
         a-rule
 
@@ -198,8 +198,8 @@ mod tests {
 
     #[test]
     fn colour_changes_nothing_but_the_colour() {
-        let plain = render(PAGE, &Style { colour: false, unicode: false, width: 40 });
-        let coloured = render(PAGE, &Style { colour: true, unicode: false, width: 40 });
+        let plain = render(PAGE, &Style { colour: false, unicode: false, width: 40, file: false });
+        let coloured = render(PAGE, &Style { colour: true, unicode: false, width: 40, file: false });
         let stripped = anstream::adapter::strip_str(&coloured).to_string();
         assert_ne!(plain, coloured);
         assert_eq!(plain.replace('`', ""), stripped);

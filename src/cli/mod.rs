@@ -23,6 +23,8 @@ use args::Cli;
 use error::FAILED;
 use ui::Ui;
 
+use crate::text::{masked, operand, redact};
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
@@ -31,7 +33,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &typed),
     };
-    let ui = Ui::new(&cli.global);
+    let ui = Ui::new(&cli.global, &typed);
     match commands::run(cli, &ui) {
         Ok(code) => code.into(),
         Err(error) => {
@@ -73,14 +75,13 @@ fn usage(error: &clap::Error, typed: &[OsString]) -> ExitCode {
         text = coloured;
     }
     // A database URL in the wrong place is repeated in the message, with its password.
-    for argument in typed.iter().filter_map(|a| a.to_str()).filter(|a| a.contains("://")) {
-        text = text.replace(argument, &crate::source::redact(argument));
-    }
+    let words: Vec<String> = typed.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    text = masked(&text, &words);
     if error.kind() == ErrorKind::InvalidSubcommand
         && let Some(clap::error::ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
         && (word.contains(['.', '/', ':']))
     {
-        text.push_str(&format!("\nhint: to audit a database: referee audit {}\n", crate::source::redact(word)));
+        text.push_str(&format!("\nhint: to audit a database: referee audit {}\n", operand(&redact(word))));
     }
     let failed = if to_stderr {
         std::io::stderr().write_all(text.as_bytes()).is_err()

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::ui::Ui;
 use crate::audit::Progress as Stages;
 use crate::engine::{Progress, Session};
+use crate::text::one_line;
 
 /// Whoever waits less than this needs no spinner.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -49,7 +50,7 @@ impl Stages for Bar {
     fn step(&mut self, what: &str) {
         // What is about to be done is not done yet.
         self.bar.set_position(self.started);
-        self.bar.set_message(what.to_string());
+        self.bar.set_message(one_line(what));
         self.started += 1;
     }
 }
@@ -111,10 +112,11 @@ impl Steps {
     /// Shows the step that is being done. The time is that of the step.
     pub fn at(&self, number: usize, title: &str) {
         let mut shown = self.title.lock().unwrap_or_else(PoisonError::into_inner);
-        *shown = title.to_string();
+        let title = one_line(title);
+        shown.clone_from(&title);
         self.bar.reset_elapsed();
         self.bar.set_position(number as u64);
-        self.bar.set_message(title.to_string());
+        self.bar.set_message(title);
     }
 
     /// Says something without writing into the bar.

@@ -2,7 +2,10 @@
 //!
 //! Results go to standard output; notes, warnings, errors and progress to standard error.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style as Ansi};
 
@@ -12,6 +15,7 @@ use super::error::CliError;
 use super::snippet::snippet;
 use crate::config::Diagnostic;
 use crate::render::Style;
+use crate::text::{masked, visible};
 
 /// The width of text where nobody says how wide the terminal is.
 const WIDTH: usize = 80;
@@ -27,10 +31,12 @@ pub(super) struct Ui {
     pub progress: bool,
     mute: bool,
     colour_err: bool,
+    /// What was typed, which may hold passwords.
+    typed: Arc<[String]>,
 }
 
 impl Ui {
-    pub fn new(global: &Global) -> Self {
+    pub fn new(global: &Global, typed: &[OsString]) -> Self {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let wishes = environment::colour_wishes();
         Self {
@@ -38,22 +44,37 @@ impl Ui {
                 colour: coloured(global.color, out, wishes),
                 unicode: !global.ascii,
                 width: width(out, environment::columns()),
+                file: false,
             },
             quiet: global.quiet,
             // A progress bar and printed statements would write over each other.
             mute: false,
             progress: err && !global.quiet && !global.verbose,
             colour_err: coloured(global.color, err, wishes),
+            typed: typed.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         }
     }
 
     /// Returns one that tells nothing: for work whose notes and warnings were told, or will be.
     pub fn muted(&self) -> Self {
-        Self { style: self.style, quiet: true, progress: false, mute: true, colour_err: self.colour_err }
+        Self {
+            style: self.style,
+            quiet: true,
+            progress: false,
+            mute: true,
+            colour_err: self.colour_err,
+            typed: Arc::clone(&self.typed),
+        }
     }
 
-    /// Prints a result.
+    /// Returns how a result is written that goes to a file, if one is named.
+    pub fn style_of(&self, file: Option<&Path>) -> Style {
+        Style { colour: self.style.colour && file.is_none(), file: file.is_some(), ..self.style }
+    }
+
+    /// Prints a result. Formats write out what a terminal would act on; here nothing passes that one of them overlooked.
     pub fn print(&self, text: &str) -> Result<(), CliError> {
+        let text = self.masked(&coloured_only(text, self.style.colour));
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| CliError::output(&e))
     }
@@ -102,7 +123,13 @@ impl Ui {
         hints.into_iter().for_each(|hint| self.line(AnsiColor::BrightCyan, "hint", hint));
     }
 
+    /// Takes passwords out that were typed: an error may repeat what it is about.
+    pub fn masked(&self, text: &str) -> String {
+        masked(text, &self.typed)
+    }
+
     fn line(&self, colour: AnsiColor, kind: &str, text: &str) {
+        let text = &visible(text);
         if self.colour_err {
             let ansi = Ansi::new().bold().fg_color(Some(colour.into()));
             self.write(&format!("{}{kind}{}: {text}\n", ansi.render(), ansi.render_reset()));
@@ -116,8 +143,34 @@ impl Ui {
         if self.mute {
             return;
         }
+        let text = self.masked(&coloured_only(text, true));
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// Writes out what a terminal would act on, but colours where there are some.
+fn coloured_only(text: &str, colours: bool) -> String {
+    if !colours {
+        return visible(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\u{1b}') {
+        let (before, sequence) = rest.split_at(at);
+        shown.push_str(&visible(before));
+        // SGR, "select graphic rendition" (ECMA-48, 8.3.117): ESC [ numbers m.
+        let numbers = sequence.strip_prefix("\u{1b}[").unwrap_or_default();
+        let length = numbers.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or_default();
+        let end = if numbers[length..].starts_with('m') { length + 3 } else { 0 };
+        if end > 0 {
+            shown.push_str(&sequence[..end]);
+        } else {
+            shown.push_str(&visible("\u{1b}"));
+        }
+        rest = &sequence[end.max(1)..];
+    }
+    shown.push_str(&visible(rest));
+    shown
 }
 
 fn coloured(when: ColorWhen, terminal: bool, wishes: environment::ColourWishes) -> bool {
@@ -157,6 +210,14 @@ mod tests {
         assert!(!coloured(ColorWhen::Auto, true, ColourWishes { never: true, ..always }));
         assert!(coloured(ColorWhen::Always, false, never));
         assert!(!coloured(ColorWhen::Never, true, always));
+    }
+
+    #[test]
+    fn nothing_but_colours_reaches_a_terminal() {
+        let text = "\u{1b}[1mbold\u{1b}[0m \u{1b}]0;title\u{7} \u{1b}[2J \u{9b}3m \u{202e}x";
+        let plain = "\\u{1b}]0;title\\u{7} \\u{1b}[2J \\u{9b}3m \\u{202e}x";
+        assert_eq!(coloured_only(text, true), format!("\u{1b}[1mbold\u{1b}[0m {plain}"));
+        assert_eq!(coloured_only(text, false), format!("\\u{{1b}}[1mbold\\u{{1b}}[0m {plain}"));
     }
 
     #[test]

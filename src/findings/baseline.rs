@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use super::suppress::Suppression;
+use crate::text::in_json;
 
 /// The format's name and version, in the file's first field.
 pub const FORMAT: &str = "referee-baseline/1";
@@ -92,7 +93,7 @@ impl Baseline {
     /// Writes it as an indented JSON document.
     pub fn to_json(&self) -> String {
         // Strings in lists: serialising them cannot fail.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        let mut text = in_json(&serde_json::to_string_pretty(self).unwrap_or_default());
         text.push('\n');
         text
     }

@@ -10,8 +10,9 @@ use crate::plan::Script;
 /// Looks for marks in what the files of a plan would hold.
 pub(super) fn check(tool: &Tool, units: &[Unit<'_>]) -> Result<(), MigrationError> {
     for part in units.iter().flat_map(|u| &u.steps) {
-        let back = down(&part.step).ok().map(|(script, _)| script);
-        for sql in [Some(&part.step.up), back].into_iter().flatten().flat_map(statements) {
+        let (back, guards) = down(&part.step).ok().unzip();
+        let asked = part.step.guards.iter().chain(guards.unwrap_or_default()).map(|g| &g.sql).chain(&part.step.done);
+        for sql in [Some(&part.step.up), back].into_iter().flatten().flat_map(statements).chain(asked) {
             if let Some(line) = sql.lines().find(|line| is_mark(tool.shape, line)) {
                 return Err(MigrationError::Mark {
                     tool: tool.name,

@@ -6,6 +6,7 @@ use super::unit::{Hand, Part, Unit, adds_key, down};
 use crate::change::Change;
 use crate::plan::{Blocks, Guard, Held, Plan, Script, Step, Transaction};
 use crate::schema::{Engine, TableName};
+use crate::text::{self, one_line};
 
 /// How the statements of a file stand to transactions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,20 +36,23 @@ const WIDTH: usize = 90;
 /// How long a file's statements make others wait.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Writes the lines of a comment.
+/// Writes the lines of a comment. None begins with what a tool takes for its own mark, wherever it was broken.
 fn comment(out: &mut String, text: &str) {
-    let mut line = String::from("--");
+    let mut line = String::new();
+    let mut put = |line: &str| {
+        out.push_str(format!("-- {}", text::comment(line)).trim_end());
+        out.push('\n');
+    };
     for word in text.split_whitespace() {
-        if line.len() + word.len() + 1 > WIDTH && line.len() > 2 {
-            out.push_str(&line);
-            out.push('\n');
-            line = String::from("--");
+        if line.len() + word.len() + 4 > WIDTH && !line.is_empty() {
+            put(&std::mem::take(&mut line));
         }
-        line.push(' ');
+        if !line.is_empty() {
+            line.push(' ');
+        }
         line.push_str(word);
     }
-    out.push_str(line.trim_end());
-    out.push('\n');
+    put(&line);
 }
 
 /// Says what a step does, why, and what waits for it.
@@ -277,10 +281,10 @@ impl<'p> Text<'p> {
 
     fn refuse(&mut self, why: &str) {
         let mut first = true;
-        let text = why.replace('\'', "''");
+        let message = one_line(why).replace('\'', "''");
         match self.plan.engine {
             Engine::Postgres => self.statement(
-                &format!("DO $referee$ BEGIN\n  RAISE EXCEPTION '{}'\n    USING HINT = 'What the steps before did is not undone. To undo it all the same, take this statement out.';\nEND $referee$", text.replace('%', "%%")),
+                &text::do_block(" ", &format!("BEGIN\n  RAISE EXCEPTION '{}'\n    USING HINT = 'What the steps before did is not undone. To undo it all the same, take this statement out.';\nEND ", message.replace('%', "%%"))),
                 &mut first,
             ),
             Engine::Sqlite => {
@@ -291,7 +295,7 @@ impl<'p> Text<'p> {
                     self.statement(sql, &mut first);
                 }
             }
-            _ => self.statement(&format!("SELECT 'cannot be undone: {text}'::INT8"), &mut first),
+            _ => self.statement(&format!("SELECT 'cannot be undone: {message}'::INT8"), &mut first),
         }
     }
 }
@@ -310,7 +314,7 @@ fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String 
         true => "\n#variable_conflict use_column\n",
         false => " ",
     };
-    let mut out = format!("DO $referee${options}BEGIN\n");
+    let mut out = String::from("BEGIN\n");
     let indent = if let Some(done) = done.filter(|_| !statements.is_empty()) {
         out.push_str(&format!("  IF NOT EXISTS ({done}) THEN\n"));
         "    "
@@ -318,7 +322,7 @@ fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String 
         "  "
     };
     for guard in guards {
-        let message = guard.message.replace('\'', "''").replace('%', "%%");
+        let message = one_line(&guard.message).replace('\'', "''").replace('%', "%%");
         out.push_str(&format!(
             "{indent}IF EXISTS ({0}) THEN\n{indent}  RAISE EXCEPTION '{message}' USING DETAIL = (\n{indent}    SELECT \
              pg_catalog.string_agg(these::pg_catalog.text, ', ') FROM ({0}) AS these);\n{indent}END IF;\n",
@@ -329,8 +333,8 @@ fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String 
     if indent.len() == 4 {
         out.push_str("  END IF;\n");
     }
-    out.push_str("END $referee$");
-    out
+    out.push_str("END ");
+    text::do_block(options, &out)
 }
 
 /// Tells whether texts hold the word `found`.

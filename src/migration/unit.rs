@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::change::Change;
 use crate::plan::{Down, Phase, Plan, Script, Step, Transaction, sqlite};
 use crate::schema::Engine;
+use crate::text::do_block;
 
 use super::MigrationError;
 use super::text::fits_in_block;
@@ -226,10 +227,9 @@ fn looked_for(engine: Engine, step: &Step, done: &str) -> Step {
 /// Writes statements that stop, with a word, where something does not hold.
 fn look(engine: Engine, holds: &str, word: &str) -> Vec<String> {
     if engine == Engine::Postgres {
-        return vec![format!(
-            "DO $referee$ BEGIN\n  IF NOT ({holds}) THEN\n    RAISE EXCEPTION '{}';\n  END IF;\nEND $referee$",
-            word.replace('_', " ")
-        )];
+        let word = word.replace('_', " ");
+        let body = format!("BEGIN\n  IF NOT ({holds}) THEN\n    RAISE EXCEPTION '{word}';\n  END IF;\nEND ");
+        return vec![do_block(" ", &body)];
     }
     vec![
         format!("CREATE TEMP TABLE _referee_by_hand (was_run INTEGER CONSTRAINT {word} CHECK (was_run))"),

@@ -36,6 +36,7 @@ use crate::orphans::Scan;
 use crate::relations::Graph;
 use crate::rules::{self, Settings};
 use crate::schema::{Engine, Schema, TableName};
+use crate::text;
 
 pub use root::repairs;
 
@@ -85,6 +86,10 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
     };
     for step in &mut steps {
         step.why = words::sentence(&step.why);
+        step.up.close_blocks();
+        if let Down::Script { script, .. } = &mut step.down {
+            script.close_blocks();
+        }
     }
     for entry in &mut refused {
         // A finding is named as the audit names it, whoever refuses it.
@@ -97,6 +102,14 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
     choices.retain(|c| planned(&c.reason));
     choices.sort_by(|a, b| (&a.subject, &a.reason).cmp(&(&b.subject, &b.reason)));
     Plan { engine: input.schema.engine, before: input.schema.clone(), after, steps, choices, refused }
+}
+
+impl Script {
+    /// Has no name end the block that it stands in.
+    fn close_blocks(&mut self) {
+        let all = self.before.iter_mut().chain(&mut self.statements).chain(&mut self.after);
+        all.for_each(|sql| *sql = text::closed(std::mem::take(sql)));
+    }
 }
 
 impl Step {

@@ -17,6 +17,7 @@ use crate::orphans::Outcome;
 use crate::relations::{Graph, Relation, lookup};
 use crate::rules;
 use crate::schema::{Schema, Table, TableName};
+use crate::text::quoted;
 
 /// What the findings come to.
 #[derive(Debug, Default)]
@@ -329,8 +330,10 @@ impl Selector<'_, '_> {
         let user = by_user(input, finding, &ways);
         let Some(chosen) = user.or_else(|| automatic(&ways, input)) else {
             let place = finding.subject.place();
-            let all: Vec<String> =
-                ways.iter().map(|w| format!("`--choose '{place}={}'` ({})", w.word, w.title)).collect();
+            let all: Vec<String> = ways
+                .iter()
+                .map(|w| format!("`--choose {}` ({})", quoted(&format!("{place}={}", w.word)), w.title))
+                .collect();
             return Err(format!("It needs a decision. {} To have it planned: {}.", finding.help, all.join(" or ")));
         };
         if ways.len() > 1 || user.is_some() {

@@ -8,6 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::style::{Style, tame};
 use crate::findings::{Finding, Location, Severity};
 use crate::source::History;
+use crate::text::commands_terminal;
 
 /// How many characters of a place are marked.
 const MARKED: usize = 36;
@@ -48,7 +49,7 @@ pub(super) fn excerpts(finding: &Finding, texts: &Texts<'_>, style: &Style, inde
         // Positions must stay: a character that could command a terminal becomes as many blanks as it has bytes.
         let mut safe = String::with_capacity(part.len());
         for c in part.chars() {
-            if c.is_control() && c != '\n' && c != '\t' {
+            if commands_terminal(c) {
                 (0..c.len_utf8()).for_each(|_| safe.push(' '));
             } else {
                 safe.push(c);

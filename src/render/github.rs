@@ -2,6 +2,7 @@
 
 use crate::audit::Report;
 use crate::findings::{Finding, Severity};
+use crate::text::visible;
 
 /// Writes one command for each finding and each failure.
 pub fn render(report: &Report) -> String {
@@ -51,7 +52,7 @@ fn body(finding: &Finding) -> String {
 
 // The runner splits at these, and decodes them: actions/toolkit, `core` package, command.ts.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    visible(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

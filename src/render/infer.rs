@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::json::pretty;
+use super::spans::{code, plain};
 use super::style::{Style, count, tame, thousands, width, wrap};
 use crate::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair};
 use crate::relations::side;
@@ -161,8 +163,7 @@ fn pair_target(target: &crate::infer::Target) -> String {
 }
 
 fn markdown(source: &str, inference: &Inference) -> String {
-    let code = |t: &str| format!("`{}`", t.replace('`', "'").replace('|', "\\|"));
-    let mut out = format!("# Relations of {source}\n\n{}.\n", headline(inference));
+    let mut out = format!("# Relations of {}\n\n{}.\n", code(source), headline(inference));
     if !inference.proposals.is_empty() {
         out.push_str("\n| child | parent | confidence | class | orphans | ON DELETE |\n|---|---|---:|---|---:|---|\n");
         for Advised { proposal: p, action, .. } in &inference.proposals {
@@ -185,10 +186,10 @@ fn markdown(source: &str, inference: &Inference) -> String {
             out.push_str(&format!("- {}\n", rows(counts)));
         }
         for (feature, adds) in p.evidence.iter().filter(|(f, _)| !f.says.is_empty()) {
-            out.push_str(&format!("- {adds:+.1}: {}\n", tame(&feature.says)));
+            out.push_str(&format!("- {adds:+.1}: {}\n", plain(&feature.says)));
         }
-        let (action, rationale) = (advised.action.action, tame(&advised.action.rationale));
-        out.push_str(&format!("- ON DELETE {action}: {rationale}\n- index: {}\n", index(advised)));
+        let (action, rationale) = (advised.action.action, plain(&advised.action.rationale));
+        out.push_str(&format!("- ON DELETE {action}: {rationale}\n- index: {}\n", plain(&index(advised))));
         for other in &p.runners_up {
             let parent = code(&target(&other.parent, &other.parent_columns));
             out.push_str(&format!("- or {parent} ({:.2})\n", other.confidence));
@@ -196,12 +197,12 @@ fn markdown(source: &str, inference: &Inference) -> String {
     }
     for pair in &inference.polymorphic {
         out.push_str(&format!("\n## {}\n\n", code(&format!("{}.{}", pair.table, pair.id_column))));
-        out.push_str(&format!("{}.\n", pair_title(pair)));
+        out.push_str(&format!("{}.\n", plain(&pair_title(pair))));
         if !pair.targets.is_empty() {
             out.push('\n');
         }
         for target in &pair.targets {
-            out.push_str(&format!("- {}\n", tame(&pair_target(target))));
+            out.push_str(&format!("- {}\n", plain(&pair_target(target))));
         }
     }
     out
@@ -340,7 +341,5 @@ fn json(source: &str, inference: &Inference) -> String {
     let document =
         Document { format: FORMAT, source, relations: relations.collect(), polymorphic: pairs.collect(), rows };
     // Plain structs of texts and numbers cannot fail to be written.
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    pretty(&document)
 }

@@ -9,6 +9,7 @@ use crate::findings::Finding;
 use crate::findings::suppress::Suppression;
 use crate::infer::RowsRead;
 use crate::schema::Engine;
+use crate::text::in_json;
 
 /// The format's name and version. It changes when a reader of the old one would be misled.
 pub const FORMAT: &str = "referee-findings/1";
@@ -151,7 +152,7 @@ pub fn json_schema_of_all() -> serde_json::Value {
 /// Writes indented JSON with a newline at the end.
 pub(super) fn pretty(document: &impl Serialize) -> String {
     // Strings, numbers and lists with string keys: serialising them cannot fail.
-    let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
+    let mut text = in_json(&serde_json::to_string_pretty(document).unwrap_or_default());
     text.push('\n');
     text
 }

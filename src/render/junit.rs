@@ -3,6 +3,7 @@
 use super::summary::by_table;
 use crate::audit::Report;
 use crate::findings::{Finding, Severity};
+use crate::text::visible;
 
 /// Writes the document. Errors and warnings are failures, information is a passed case with output, suppressed findings
 /// are skipped, and what could not be done is an error.
@@ -130,11 +131,11 @@ fn case(finding: &Finding) -> String {
     format!("{}{inner}    </testcase>\n", open(finding))
 }
 
-/// Escapes text for XML, in an attribute or between tags. Characters that XML 1.0 (§2.2) has no way to write become
-/// U+FFFD.
+/// Escapes text for XML, in an attribute or between tags. What cannot be seen is written out, which leaves little that
+/// XML 1.0 (§2.2) has no way to write; that becomes U+FFFD.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -144,7 +145,7 @@ pub(super) fn escape(text: &str) -> String {
             // Written raw it would become a space in an attribute (XML 1.0 §3.3.3).
             '\n' => escaped.push_str("&#10;"),
             '\t' => escaped.push_str("&#9;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::json::suppression_subject;
-use super::spans::{cell, code, longest_run, plain};
+use super::spans::{block, cell, code, plain};
 use super::style::{count, thousands};
 use super::summary::{Summary, engine, out_of_time, rule_rows};
 use super::text::no_statement;
@@ -327,8 +327,7 @@ fn rest(report: &Report, text: &mut String) {
 }
 
 fn fence(language: &str, body: &str, text: &mut String) {
-    let ticks = "`".repeat(longest_run(body).max(2) + 1);
-    text.push_str(&format!("{ticks}{language}\n{body}\n{ticks}\n\n"));
+    text.push_str(&format!("{}\n", block(language, body)));
 }
 
 #[cfg(test)]

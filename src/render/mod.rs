@@ -182,13 +182,13 @@ impl PlanFormat {
 }
 
 /// Writes a plan. `backup` is the command that copies the database before, where there is one. `style` matters to
-/// [`PlanFormat::Text`] only.
+/// [`PlanFormat::Text`], and to SQL that is no file's.
 pub fn plan(format: PlanFormat, source: &str, backup: Option<&str>, plan: &Plan, style: &Style) -> String {
     match format {
         PlanFormat::Text => self::plan::text::render(source, backup, plan, style),
         PlanFormat::Json => self::plan::json::render(source, plan),
         PlanFormat::Markdown => self::plan::markdown::render(source, backup, plan),
-        PlanFormat::Sql => self::plan::sql::render(source, backup, plan),
+        PlanFormat::Sql => self::plan::sql::render(source, backup, plan, style.file),
     }
 }
 

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Effects};
 use unicode_width::UnicodeWidthStr;
 
 use crate::findings::Severity;
+use crate::text::visible;
 
 /// How text is written. The caller knows the terminal; renderers know only this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +15,13 @@ pub struct Style {
     pub unicode: bool,
     /// How many columns a line may have.
     pub width: usize,
+    /// Whether it is written to a file, where SQL stands exactly as it runs.
+    pub file: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { colour: false, unicode: true, width: 80 }
+        Self { colour: false, unicode: true, width: 80, file: false }
     }
 }
 
@@ -78,15 +81,9 @@ pub(super) fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// Removes what would move the cursor, change the terminal or reorder a line: names and values come from the database.
+/// Writes out what would move the cursor, change the terminal or reorder a line: names and values come from the database.
 pub(super) fn tame(text: &str) -> String {
-    text.chars().map(|c| if (c.is_control() && c != '\n') || reorders(c) { '\u{fffd}' } else { c }).collect()
-}
-
-/// Tells whether a character makes its neighbours appear in another order (Unicode Standard Annex 9, 2): what is shown is
-/// then not what would run.
-pub(super) fn reorders(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    visible(text)
 }
 
 /// Breaks prose into lines of at most `width` columns, at spaces; a longer word stands alone on its line.
@@ -216,8 +213,8 @@ mod tests {
         assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
         assert_eq!(wrap("日本 日本", 4), ["日本", "日本"]);
         assert_eq!(wrap("a_very_long_identifier b", 5), ["a_very_long_identifier", "b"]);
-        assert_eq!(wrap("a\u{1b}[31mb", 20), ["a\u{fffd}[31mb"]);
-        assert_eq!(wrap("a\u{202e}b", 20), ["a\u{fffd}b"]);
+        assert_eq!(wrap("a\u{1b}[31mb", 20), ["a\\u{1b}[31mb"]);
+        assert_eq!(wrap("a\u{202e}b", 20), ["a\\u{202e}b"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What came of a plan: for a terminal, as a document, as JSON.
 
 use super::json::pretty;
-use super::spans::{cell, code};
+use super::spans::{block, cell, code};
 use super::style::{Style, count, tame, wrap, wrap_sql};
 use crate::relations::side;
 use crate::verify::{Answered, Left, Verification};
@@ -170,9 +170,14 @@ pub fn markdown(source: &str, v: &Verification) -> String {
     if !v.policies.is_empty() {
         out.push_str("\n## Policies\n");
         for p in &v.policies {
-            out.push_str(&format!("\n{}: **{}**.\n\n```sql\n{};\n```\n", cell(&p.question), rows(p), p.sql));
+            out.push_str(&format!(
+                "\n{}: **{}**.\n\n{}",
+                cell(&p.question),
+                rows(p),
+                block("sql", &format!("{};", p.sql))
+            ));
             if !p.sample.is_empty() {
-                out.push_str(&format!("\n```text\n{}\n```\n", p.sample.join("\n")));
+                out.push_str(&format!("\n{}", block("text", &p.sample.join("\n"))));
             }
         }
     }
@@ -185,7 +190,7 @@ pub fn markdown(source: &str, v: &Verification) -> String {
         };
         out.push_str(&format!("\n{}: **{state}**.\n", cell(&step.title)));
         if let Some(sql) = &step.sql {
-            out.push_str(&format!("\n```sql\n{sql};\n```\n"));
+            out.push_str(&format!("\n{}", block("sql", &format!("{sql};"))));
         }
     }
     out

@@ -4,6 +4,7 @@ use super::Context;
 use crate::change::Change;
 use crate::relations::side;
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
+use crate::text::argument;
 
 /// Calls a key by its name, or by its columns where it has none: `` `orders_fk` ``, `on orders.customer_id`.
 pub(super) fn key_name(child: &TableName, key: &ForeignKey) -> String {
@@ -41,9 +42,11 @@ pub(super) fn way(context: &Context<'_>, root: &TableName, relations: &[usize]) 
 /// Writes the command that shows what a delete from a table comes to.
 pub(super) fn fate_command(root: &TableName, options: &str) -> String {
     let name = root.to_string();
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
-    let name = if plain { name } else { format!("'{}'", name.replace('\'', "'\\''")) };
-    format!("`referee fate SOURCE {name}{options}`")
+    // After two dashes nothing is an option.
+    match name.starts_with('-') {
+        true => format!("`referee fate SOURCE{options} -- {}`", argument(&name)),
+        false => format!("`referee fate SOURCE {}{options}`", argument(&name)),
+    }
 }
 
 /// Makes the change that gives a key another action on delete; the list of changed columns is dropped with the old one.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Schema;
+use crate::text::in_json;
 
 /// The format's name and version, in the document's first field. It changes when a reader of the old one would be misled.
 pub const FORMAT: &str = "referee-schema/1";
@@ -41,7 +42,7 @@ pub enum JsonError {
 pub fn to_json(schema: &Schema) -> String {
     let document = Document { format: FORMAT, schema };
     // Strings, numbers and lists with string keys: serialising them cannot fail.
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let mut text = in_json(&serde_json::to_string_pretty(&document).unwrap_or_default());
     text.push('\n');
     text
 }

@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 
 pub use history::History;
 pub use layouts::SqlFiles;
-pub use url::{UrlError, redact};
+pub use url::{SourceText, UrlError, redact};
 
 use crate::engine::{EngineError, Session, SessionOptions, Writer, postgres, sqlite};
+use crate::files;
 use crate::schema::{self, Engine, JsonError, Schema};
 
 /// A source, not yet opened.
@@ -24,7 +25,7 @@ pub enum Source {
     /// A SQLite database file.
     Sqlite(PathBuf),
     /// A PostgreSQL or CockroachDB URL; which of the two, the server says.
-    Postgres(String),
+    Postgres(SourceText),
     /// A document that `referee schema --format json` wrote.
     Document(PathBuf),
     /// A folder of migrations, a dump or another file of SQL.
@@ -104,7 +105,7 @@ impl Source {
                     // known yet.
                     let somebody = postgres::Environment { os_user: Some("user".into()), ..Default::default() };
                     postgres::Target::parse(text, &somebody)?;
-                    Ok(Self::Postgres(text.to_string()))
+                    Ok(Self::Postgres(text.into()))
                 }
                 // What SQLAlchemy and some drivers write; the protocol is PostgreSQL's.
                 "cockroachdb" => Self::parse(&format!("postgresql://{rest}")),
@@ -124,7 +125,7 @@ impl Source {
     pub fn label(&self) -> String {
         match self {
             Self::Sqlite(path) | Self::Document(path) => path.display().to_string(),
-            Self::Postgres(url) => redact(url),
+            Self::Postgres(url) => url.to_string(),
             Self::Sql(files) => files.path.display().to_string(),
         }
     }
@@ -148,7 +149,7 @@ impl Source {
         let mut session = match self {
             Self::Document(path) => {
                 let name = || path.display().to_string();
-                let text = std::fs::read_to_string(path).map_err(|error| SourceError::Io { path: name(), error })?;
+                let text = files::read_text(path).map_err(|error| SourceError::Io { path: name(), error })?;
                 let schema = schema::from_json(&text).map_err(|error| SourceError::Document { path: name(), error })?;
                 return Ok(Input { label: self.label(), schema, session: None, history: History::default() });
             }
@@ -160,7 +161,7 @@ impl Source {
             }
             Self::Sqlite(path) => sqlite::open(path, options)?,
             Self::Postgres(url) => {
-                let target = postgres::Target::parse(url, &options.environment)?;
+                let target = postgres::Target::parse(url.secret(), &options.environment)?;
                 postgres::open(&target, options)?
             }
         };
@@ -176,7 +177,7 @@ impl Source {
         Ok(match self {
             Self::Document(_) | Self::Sql(_) | Self::Sqlite(_) => None,
             Self::Postgres(url) => {
-                let target = postgres::Target::parse(url, &options.environment)?;
+                let target = postgres::Target::parse(url.secret(), &options.environment)?;
                 Some(postgres::open(&target, options)?)
             }
         })
@@ -191,7 +192,7 @@ impl Source {
             Self::Document(_) | Self::Sql(_) => None,
             Self::Sqlite(path) => Some(sqlite::open_writer(path, options)?),
             Self::Postgres(url) => {
-                let target = postgres::Target::parse(url, &options.environment)?;
+                let target = postgres::Target::parse(url.secret(), &options.environment)?;
                 Some(postgres::open_writer(&target, options)?)
             }
         })
@@ -258,6 +259,12 @@ fn by_content(path: &Path) -> Result<Source, SourceError> {
     let sql = || Source::Sql(SqlFiles { path: path.to_path_buf(), ..SqlFiles::default() });
     if metadata.is_dir() {
         return Ok(sql());
+    }
+    if let Some(why) = files::special(&metadata) {
+        return Err(unknown(
+            format!("cannot read {shown}: {}", why.split(';').next().unwrap_or(why)),
+            "a source is a file, a folder or a URL; save what a pipe gives to a file first",
+        ));
     }
     let mut head = Vec::new();
     File::open(path)

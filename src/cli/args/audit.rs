@@ -11,12 +11,13 @@ use super::{EXIT, SOURCES};
 use crate::config::FailOn;
 use crate::render::ReportFormat;
 use crate::rules::Rule;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee audit shop.db\n  referee audit shop.db --data --foreign-keys on\n  referee audit postgres://app@localhost/shop --format sarif -o referee.sarif\n  referee audit shop.db --only unindexed-foreign-key --table 'order*'\n\n{EXIT}"))]
 pub(in crate::cli) struct AuditArgs {
     /// The database or schema document
-    pub source: String,
+    pub source: SourceText,
     /// How to write the report [default: text]
     #[arg(long)]
     pub format: Option<ReportFormat>,

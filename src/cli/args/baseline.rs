@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::SOURCES;
 use super::audit::WhatArgs;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(
@@ -26,7 +27,7 @@ pub(in crate::cli) enum BaselineCommand {
 #[command(after_help = format!("Reasons that you wrote into an older file of the same name are kept.\n\n{SOURCES}\n\nExamples:\n  referee baseline write shop.db\n  referee baseline write shop.db --data -o known.json\n  referee audit shop.db --data --baseline known.json"))]
 pub(in crate::cli) struct BaselineWriteArgs {
     /// The database or schema document
-    pub source: String,
+    pub source: SourceText,
     /// The file to write
     #[arg(short, long, value_name = "FILE", default_value = "referee-baseline.json")]
     pub output: PathBuf,

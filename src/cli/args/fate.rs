@@ -8,12 +8,13 @@ use super::SOURCES;
 use super::values::{OnOff, confidence};
 use crate::fate::Goal;
 use crate::render::FateFormat;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fate shop.db\n  referee fate shop.db users\n  referee fate shop.db users --where 'id = 5' --count\n  referee fate postgres://app@localhost/shop users --format svg -o users.svg"))]
 pub(in crate::cli) struct FateArgs {
     /// The database or schema document
-    pub source: String,
+    pub source: SourceText,
     /// The table a row is deleted from; every table in turn if left out
     pub table: Option<String>,
     /// How to write it

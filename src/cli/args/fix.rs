@@ -11,12 +11,13 @@ use super::values::{OnOff, choice, confidence, duration, glob, migration_name, r
 use crate::plan::OrphanPolicy;
 use crate::render::PlanFormat;
 use crate::rules::Rule;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=set-null --orphans quarantine\n  referee fix postgres://app@localhost/shop --root users --format markdown"))]
 pub(in crate::cli) struct FixArgs {
     /// The database, folder of migrations or schema document
-    pub source: String,
+    pub source: SourceText,
     /// How to write the plan
     #[arg(long, default_value = "text")]
     pub format: PlanFormat,

@@ -8,12 +8,13 @@ use clap::Args;
 use super::SOURCES;
 use super::values::{confidence, duration};
 use crate::render::GraphFormat;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee graph shop.db\n  referee graph shop.db --root users --depth 2\n  referee graph shop.db --format svg -o shop.svg"))]
 pub(in crate::cli) struct GraphArgs {
     /// The database or schema document
-    pub source: String,
+    pub source: SourceText,
     /// How to draw it
     #[arg(long, default_value = "tree")]
     pub format: GraphFormat,

@@ -8,12 +8,13 @@ use clap::Args;
 use super::SOURCES;
 use super::values::{confidence, duration};
 use crate::render::infer::InferFormat;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee infer shop.db\n  referee infer postgres://app@localhost/shop --budget 2m --format markdown -o relations.md\n  referee infer shop.db --no-data --min-confidence 0.8 --write-config"))]
 pub(in crate::cli) struct InferArgs {
     /// The database or schema document
-    pub source: String,
+    pub source: SourceText,
     /// How to write it
     #[arg(long, default_value = "text")]
     pub format: InferFormat,

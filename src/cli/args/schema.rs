@@ -6,12 +6,13 @@ use clap::Args;
 
 use super::SOURCES;
 use super::values::TextOrJson;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee schema shop.db\n  referee schema shop.db --format json -o shop.json\n  referee audit shop.json"))]
 pub(in crate::cli) struct SchemaArgs {
     /// The database or schema document
-    pub source: String,
+    pub source: SourceText,
     /// How to write it
     #[arg(long, default_value = "text")]
     pub format: TextOrJson,
@@ -24,7 +25,7 @@ pub(in crate::cli) struct SchemaArgs {
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee init shop.db\n  referee init shop.db -o config/referee.toml"))]
 pub(in crate::cli) struct InitArgs {
     /// The database or schema document
-    pub source: String,
+    pub source: SourceText,
     /// The file to write
     #[arg(short, long, value_name = "FILE", default_value = crate::config::FILE_NAME)]
     pub output: PathBuf,

@@ -6,12 +6,13 @@ use clap::{Args, ValueEnum};
 
 use super::SOURCES;
 use super::values::OnOff;
+use crate::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db --format json -o plan.json\n  referee verify shop.db --plan plan.json\n  referee verify shop.db --plan plan.json --format markdown -o report.md\n\nExit codes: 0 verified, 1 not, 2 it could not be done, 130 interrupted"))]
 pub(in crate::cli) struct VerifyArgs {
     /// The database
-    pub source: String,
+    pub source: SourceText,
     /// The plan: what `referee fix --format json` wrote
     #[arg(long, value_name = "FILE")]
     pub plan: PathBuf,

@@ -10,9 +10,10 @@ use clap::builder::PossibleValue;
 
 use super::super::args::{FixArgs, Global};
 use super::super::error::{CliError, FINDINGS};
+use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Steps;
 use super::super::ui::Ui;
-use super::super::{environment, interrupt, output};
+use super::super::{environment, interrupt};
 use super::{Echo, verify};
 use crate::apply::{self, ApplyError, Journal, JournalError, Options, Unfinished, Watch};
 use crate::config::Config;
@@ -20,14 +21,19 @@ use crate::engine::{EngineErrorKind, Observer, SessionOptions};
 use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
 use crate::source::Source;
+use crate::text::{argument, one_line, operand};
 
 pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> Result<u8, CliError> {
-    let source = Source::parse(&args.source)?;
+    let source = Source::parse(args.source.secret())?;
     if matches!(source, Source::Document(_) | Source::Sql(_)) {
         return Err(CliError::new(format!("{} is no database, so nothing can be applied to it", source.label()))
             .hint("name the database, or write the plan as files: --out DIR"));
     }
     let path = args.apply.journal.clone().unwrap_or_else(|| default_journal(&source));
+    if args.apply.journal.is_some() {
+        let inputs = Inputs::of(&args.source, global).replacing(Some(Kind::Journal));
+        output::allowed(&path, &inputs)?;
+    }
     // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
     let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };
     let (mut journal, unfinished) = recorded.map_or((None, None), |(journal, run)| (Some(journal), run));
@@ -103,8 +109,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         verify::of(&plan, &args.source, &what, args.root.as_deref(), config, global, ui).map_err(|error| {
             error.hint("all steps are done, but not verified: run the same command to see what is left")
         })?;
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
+    let style = ui.style_of(args.output.as_deref());
     let text = match args.format {
         PlanFormat::Text | PlanFormat::Sql => format!("\n{}", render::verify::text(&verification, &style)),
         PlanFormat::Json => render::verify::json(&source.label(), &verification),
@@ -119,7 +124,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
 pub(super) fn default_journal(source: &Source) -> PathBuf {
     if let Source::Sqlite(path) = source {
         let mut name = path.as_os_str().to_os_string();
-        name.push(".referee-run");
+        name.push(output::JOURNAL);
         return PathBuf::from(name);
     }
     let label = source.label();
@@ -162,11 +167,11 @@ fn asked(args: &FixArgs) -> Vec<(String, String)> {
 
 /// Writes options as they are typed in a shell.
 fn typed(options: &[(String, String)]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-=,/:@".contains(c);
     let one = |(option, value): &(String, String)| match value.as_str() {
         "" => option.clone(),
-        value if value.chars().all(plain) => format!("{option} {value}"),
-        value => format!("{option} '{}'", value.replace('\'', "'\\''")),
+        // A value with a leading dash would be taken for an option.
+        value if value.starts_with('-') => format!("{option}={}", argument(value)),
+        value => format!("{option} {}", argument(value)),
     };
     if options.is_empty() { "none".to_string() } else { options.iter().map(one).collect::<Vec<_>>().join(" ") }
 }
@@ -175,12 +180,12 @@ fn typed(options: &[(String, String)]) -> String {
 fn same_options(run: &Unfinished, args: &FixArgs, path: &Path) -> Result<(), CliError> {
     let now = asked(args);
     let Some(then) = run.asked.as_ref().filter(|then| **then != now) else { return Ok(()) };
-    let mut again = format!("referee fix {} --apply", args.source);
+    let mut again = format!("referee fix {} --apply", operand(&args.source.to_string()));
     if !then.is_empty() {
         again.push_str(&format!(" {}", typed(then)));
     }
     if let Some(journal) = &args.apply.journal {
-        again.push_str(&format!(" --journal {}", journal.display()));
+        again.push_str(&format!(" --journal {}", operand(&journal.display().to_string())));
     }
     let done = match run.done.len() {
         0 => "nothing of it is done".to_string(),
@@ -212,7 +217,7 @@ fn ask(plan: &Plan, source: &Source) -> Result<(), CliError> {
         count => format!("these {count} steps"),
     };
     let mut err = io::stderr().lock();
-    let asked = write!(err, "Apply {steps} to {}?{rows} [y/N] ", source.label()).and_then(|()| err.flush());
+    let asked = write!(err, "Apply {steps} to {}?{rows} [y/N] ", one_line(&source.label())).and_then(|()| err.flush());
     asked.map_err(|e| CliError::output(&e))?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| CliError::output(&e))?;
@@ -228,6 +233,7 @@ fn journal_error(error: JournalError) -> CliError {
     match error {
         JournalError::Io { .. } => failed.hint("name another place: --journal FILE"),
         JournalError::InUse { .. } => failed.hint("wait for it to end"),
+        JournalError::Foreign { .. } => failed.hint("name another file: --journal FILE"),
         JournalError::Syntax { .. } => {
             failed.hint("it is no journal of referee's, or damaged; name another: --journal FILE")
         }

@@ -1,19 +1,21 @@
 //! `referee audit`: what is wrong with a database's relations.
 
-use std::fs;
 use std::path::Path;
 
 use super::super::args::{AuditArgs, Global};
 use super::super::error::{CliError, FAILED, FINDINGS};
+use super::super::interrupt;
+use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use crate::audit::{Report, audit};
 use crate::config::{Config, FailOn};
+use crate::files;
 use crate::findings::Severity;
 use crate::findings::baseline::{Baseline, BaselineError};
 use crate::findings::suppress::Suppression;
 use crate::render::{self, ReportFormat};
+use crate::text::operand;
 
 /// How many entries of a baseline that are about nothing are named.
 const NAMED: usize = 5;
@@ -24,7 +26,8 @@ pub(super) fn run(args: &AuditArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
         Some(path) => Some((path.as_path(), read_baseline(path)?)),
         None => None,
     };
-    output::check(args.output.as_deref())?;
+    let inputs = Inputs::of(&args.source, global).with("the baseline", args.baseline.as_deref());
+    output::check(args.output.as_deref(), &inputs)?;
     let input = super::open(&args.source, global, ui)?;
     if args.verify_indexes && input.session.is_none() {
         return Err(CliError::new(format!(
@@ -45,8 +48,7 @@ pub(super) fn run(args: &AuditArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     ui.diagnostics(&config.name, &config.text, &config.unused_tables(&report.schema));
     hidden.warn_of_unused(&config, &report, ui);
     let format = args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse));
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
+    let style = ui.style_of(args.output.as_deref());
     let text = render::report(format.unwrap_or_default(), &report, &style, ui.quiet);
     output::write(ui, args.output.as_deref(), &text)?;
     if let Some(path) = &args.output {
@@ -76,8 +78,8 @@ pub(super) fn code(report: &Report, fail_on: FailOn, ui: &Ui) -> u8 {
 }
 
 pub(super) fn read_baseline(path: &Path) -> Result<Baseline, CliError> {
-    let again = format!("write it anew with `referee baseline write SOURCE -o {}`", path.display());
-    let text = fs::read_to_string(path).map_err(|e| CliError::file("read", path, &e).hint(again.clone()))?;
+    let again = format!("write it again: `referee baseline write SOURCE -o {}`", operand(&path.display().to_string()));
+    let text = files::read_text(path).map_err(|e| CliError::file("read", path, &e).hint(again.clone()))?;
     Baseline::parse(&text).map_err(|error| {
         let what = match error {
             BaselineError::Format { .. } => format!("{} is no baseline that this version reads", path.display()),
@@ -126,7 +128,7 @@ impl Hidden {
         let what = if count == 1 { "1 entry hides".to_string() } else { format!("{count} entries hide") };
         ui.warn(
             &format!("{file}: {what} no finding any more: {}", gone.join(", ")),
-            Some(&format!("they are repaired; forget them with `referee baseline write SOURCE -o {file}`")),
+            Some(&format!("they are fixed; remove them: `referee baseline write SOURCE -o {}`", operand(file))),
         );
     }
 }

@@ -2,16 +2,18 @@
 
 use super::super::args::{BaselineArgs, BaselineCommand, Global};
 use super::super::error::CliError;
+use super::super::interrupt;
+use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use crate::audit::audit;
 use crate::findings::baseline::Baseline;
+use crate::text::operand;
 
 pub(super) fn run(args: &BaselineArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let BaselineCommand::Write(args) = &args.command;
     let config = super::configuration(global)?;
-    output::check(Some(&args.output))?;
+    output::check(Some(&args.output), &Inputs::of(&args.source, global))?;
     let older = if args.output.exists() { Some(super::audit::read_baseline(&args.output)?) } else { None };
     let input = super::open(&args.source, global, ui)?;
     let mut options = super::options(&args.what, &config, &input, ui)?;
@@ -23,7 +25,7 @@ pub(super) fn run(args: &BaselineArgs, global: &Global, ui: &Ui) -> Result<u8, C
     interrupt::check()?;
     if let Some(failure) = report.failures.first() {
         let what = format!("no baseline was written: could not {}: {}", failure.what, failure.message);
-        let hint = failure.hint.clone().unwrap_or_else(|| "run without --data, or repair that first".to_string());
+        let hint = failure.hint.clone().unwrap_or_else(|| "run without --data, or fix that first".to_string());
         return Err(CliError::new(what).hint(hint));
     }
     let baseline = Baseline::new(&report.findings, older.as_ref());
@@ -31,6 +33,9 @@ pub(super) fn run(args: &BaselineArgs, global: &Global, ui: &Ui) -> Result<u8, C
     let count = baseline.findings.len();
     let findings = if count == 1 { "finding" } else { "findings" };
     let file = args.output.display();
-    ui.note(&format!("wrote {file} with {count} {findings}; from now on: referee audit … --baseline {file}"));
+    ui.note(&format!(
+        "wrote {file} with {count} {findings}; from now on: referee audit … --baseline {}",
+        operand(&file.to_string())
+    ));
     Ok(0)
 }

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::super::args::{DemoArgs, Global};
 use super::super::error::CliError;
+use super::super::interrupt;
+use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use crate::audit::{Options, audit};
 use crate::config::THRESHOLD;
 use crate::orphans::ScanOptions;
 use crate::relations::Graph;
 use crate::render::{self, GraphFormat, GraphOptions, ReportFormat};
 use crate::rules::{ALL, Settings};
+use crate::text::operand;
 
 /// A folder that is gone when this is.
 struct Temporary(PathBuf);
@@ -28,7 +30,7 @@ pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let mut temporary = None;
     let path = match &args.keep {
         Some(path) => {
-            output::check(Some(path))?;
+            output::check(Some(path), &Inputs::default())?;
             if path.exists() {
                 return Err(CliError::new(format!("{} is there already", path.display()))
                     .hint("name a file that does not exist, with --keep FILE"));
@@ -43,7 +45,7 @@ pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     };
     crate::demo::write(&path)?;
     let shown = shown(&path)?;
-    let mut input = super::open(&shown, global, ui)?;
+    let mut input = super::open(&shown.into(), global, ui)?;
     if temporary.is_some() {
         input.label = "demo.db".to_string();
     }
@@ -79,7 +81,7 @@ fn shown(path: &Path) -> Result<String, CliError> {
 }
 
 fn next(kept: Option<&Path>) -> String {
-    let file = kept.map_or_else(|| "demo.db".to_string(), |path| path.display().to_string());
+    let file = kept.map_or_else(|| "demo.db".to_string(), |path| operand(&path.display().to_string()));
     let mut lines = Vec::new();
     if kept.is_none() {
         lines.push(("referee demo --keep demo.db".to_string(), "keep this database, to try things on"));

@@ -2,17 +2,18 @@
 
 use super::super::args::{FateArgs, Global, OnOff};
 use super::super::error::CliError;
+use super::super::interrupt;
+use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use crate::config::THRESHOLD;
-use crate::engine::Session;
+use crate::engine::{EngineErrorKind, Session};
 use crate::fate::{Counted, Fates, Impact, Options};
 use crate::relations::Graph;
 use crate::render::{self, FateFormat};
 
 pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
-    output::check(args.output.as_deref())?;
+    output::check(args.output.as_deref(), &Inputs::of(&args.source, global))?;
     let mut input = super::open(&args.source, global, ui)?;
     let root = args.table.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
     let root = root.map(|table| table.name.clone());
@@ -23,8 +24,7 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     ui.diagnostics(&config.name, &config.text, &config.unused_tables(&input.schema));
     let demands = config.deletes().in_schema(&input.schema);
     let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, demands, goal: args.goal.into() });
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
+    let style = ui.style_of(args.output.as_deref());
     let text = match &root {
         None => {
             let ranks = fates.rank();
@@ -49,7 +49,8 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
                     return Err(CliError::new(format!("the rows of `{root}`, or of a table below it, have no key"))
                         .hint("a primary key or a unique key over NOT NULL columns makes them countable"));
                 }
-                (Some(_), Some(impact)) => {
+                (Some(condition), Some(impact)) => {
+                    check(condition, &impact, input.session.as_deref_mut(), &input.label, ui)?;
                     Some(count(&impact, args.count, input.session.as_deref_mut(), &input.label)?)
                 }
             };
@@ -58,6 +59,34 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     };
     output::write(ui, args.output.as_deref(), &text)?;
     Ok(0)
+}
+
+/// Has the database read the condition, whether rows are counted or not: one that it cannot read must not go unnoticed.
+fn check(
+    condition: &str,
+    impact: &Impact,
+    session: Option<&mut (dyn Session + 'static)>,
+    label: &str,
+    ui: &Ui,
+) -> Result<(), CliError> {
+    let Some(session) = session else {
+        ui.warn(
+            &format!("--where was not checked: {label} is not a database"),
+            Some("name the database itself to have the condition checked"),
+        );
+        return Ok(());
+    };
+    let root = impact.tables.iter().find(|t| t.table == impact.root).and_then(|t| t.deleted.as_ref());
+    let of_table = || format!("SELECT 1 FROM {} WHERE ({condition}\n)", session.dialect().table(&impact.root));
+    let sql = root.map_or_else(of_table, |rows| rows.select("1"));
+    match session.query(&format!("{sql}\nLIMIT 0")) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind, EngineErrorKind::Gone | EngineErrorKind::Statement) => {
+            Err(CliError::new(format!("--where {condition}: {}", error.message))
+                .hint(format!("`referee schema SOURCE` lists the columns of `{}`", impact.root)))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Puts numbers beside the tables: exact ones if asked for, else the engine's estimates.

@@ -2,9 +2,10 @@
 
 use super::super::args::{FixArgs, Global, OnOff, WhatArgs};
 use super::super::error::CliError;
+use super::super::interrupt;
+use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use super::audit::{Hidden, code};
 use crate::audit::{Report, audit};
 use crate::config::{Config, FailOn};
@@ -16,10 +17,14 @@ use crate::rules::{Rule, Settings};
 use crate::schema::Engine;
 use crate::source::history::Migration;
 use crate::source::{History, Input, Source};
+use crate::text::{argument, operand};
 
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
-    output::check(args.output.as_deref())?;
+    let replaces = (args.format == PlanFormat::Json && !args.apply.apply).then_some(Kind::Plan);
+    let journal = args.apply.journal.as_deref();
+    let inputs = Inputs::of(&args.source, global).with("the journal", journal).replacing(replaces);
+    output::check(args.output.as_deref(), &inputs)?;
     if args.apply.apply {
         return super::apply::run(args, &config, global, ui);
     }
@@ -32,9 +37,8 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         return super::migration::write(args, folder, &plan, &report, global, ui);
     }
     let failed = code(&report, FailOn::Never, ui);
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
-    let backup = backup(&Source::parse(&args.source)?, plan.engine);
+    let style = ui.style_of(args.output.as_deref());
+    let backup = backup(&Source::parse(args.source.secret())?, plan.engine);
     let text = render::plan(args.format, &report.source, backup.as_deref(), &plan, &style);
     output::write(ui, args.output.as_deref(), &text)?;
     if let Some(path) = &args.output {
@@ -49,14 +53,13 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
 /// Writes the command that copies a database while it is in use; `None` for CockroachDB, whose copies need a place of their
 /// own, and for files.
 pub(super) fn backup(source: &Source, engine: Engine) -> Option<String> {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     match source {
         // VACUUM INTO waits for nobody and leaves out free pages (lang_vacuum.html, 2).
         Source::Sqlite(path) => {
-            Some(format!("sqlite3 {} \"VACUUM INTO 'before.db'\"", quoted(&path.display().to_string())))
+            Some(format!("sqlite3 {} \"VACUUM INTO 'before.db'\"", operand(&path.display().to_string())))
         }
         Source::Postgres(_) if engine == Engine::Postgres => {
-            Some(format!("pg_dump --format=custom --file=before.dump {}", quoted(&source.label())))
+            Some(format!("pg_dump --format=custom --file=before.dump {}", argument(&source.label())))
         }
         Source::Postgres(_) | Source::Document(_) | Source::Sql(_) => None,
     }

@@ -2,9 +2,10 @@
 
 use super::super::args::{Global, GraphArgs};
 use super::super::error::CliError;
+use super::super::interrupt;
+use super::super::output::{self, Inputs};
 use super::super::progress::Spinner;
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use crate::config::THRESHOLD;
 use crate::infer::ReadOptions;
 use crate::relations::Graph;
@@ -12,7 +13,7 @@ use crate::render::{self, GraphOptions};
 
 pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
-    output::check(args.output.as_deref())?;
+    output::check(args.output.as_deref(), &Inputs::of(&args.source, global))?;
     let mut input = super::open(&args.source, global, ui)?;
     let root = args.root.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
     let root = root.map(|table| table.name.clone());
@@ -38,8 +39,7 @@ pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     };
     interrupt::check()?;
     let options = GraphOptions { root, depth: args.depth };
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
+    let style = ui.style_of(args.output.as_deref());
     let text = render::graph(args.format, &input.schema, &graph, &options, &style);
     output::write(ui, args.output.as_deref(), &text)?;
     Ok(0)

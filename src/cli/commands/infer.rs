@@ -1,22 +1,23 @@
 //! `referee infer`: the relations that nothing declares.
 
-use std::fs;
 use std::path::Path;
 
 use super::super::args::{Global, InferArgs};
 use super::super::error::CliError;
+use super::super::interrupt;
+use super::super::output::{self, Inputs};
 use super::super::progress::Spinner;
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use crate::config::{self, THRESHOLD};
 use crate::fate;
+use crate::files;
 use crate::infer::{Inference, Model, ReadOptions, Survey};
 use crate::relations::Relation;
 use crate::render;
 
 pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
-    output::check(args.output.as_deref())?;
+    output::check(args.output.as_deref(), &Inputs::of(&args.source, global))?;
     let mut input = super::open(&args.source, global, ui)?;
     let configured = super::relations(&config, &input.schema, ui);
     let schema = &input.schema;
@@ -36,8 +37,7 @@ pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     for failure in &survey.rows.failures {
         ui.warn(&format!("could not read {failure}"), Some("what rests on it is told by names only"));
     }
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
+    let style = ui.style_of(args.output.as_deref());
     let text = render::infer::render(args.format, &input.label, &inference, &style);
     output::write(ui, args.output.as_deref(), &text)?;
     if args.write_config {
@@ -49,7 +49,7 @@ pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
 /// Adds what is proposed to the configuration, behind what is there.
 fn write_config(global: &Global, inference: &Inference, ui: &Ui) -> Result<(), CliError> {
     let path = global.config.as_deref().unwrap_or(Path::new(config::FILE_NAME));
-    let old = match fs::read_to_string(path) {
+    let old = match files::read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(CliError::file("read", path, &error)),

@@ -2,7 +2,7 @@
 
 use super::super::args::{Global, InitArgs};
 use super::super::error::CliError;
-use super::super::output;
+use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
 use crate::config::{THRESHOLD, init};
 use crate::relations::Graph;
@@ -16,10 +16,15 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     if args.output.exists() && !args.force {
         return Err(refuse());
     }
-    output::check(Some(&args.output))?;
+    output::check(Some(&args.output), &Inputs::source(&args.source))?;
     let input = super::open(&args.source, global, ui)?;
     let graph = Graph::new(&input.schema, &[], THRESHOLD);
-    output::write_file(&args.output, &init::template(&input.label, &input.schema, &graph))?;
+    let text = init::template(&input.label, &input.schema, &graph);
+    if args.force {
+        output::write_file(&args.output, &text)?
+    } else {
+        output::create_file(&args.output, &text)?
+    }
     ui.note(&format!("wrote {file}; every entry is commented out: open it and put in force what is true"));
     Ok(0)
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use super::super::args::{Global, LintArgs, WhatArgs};
 use super::super::error::{CliError, FAILED};
 use super::super::git::{Repository, Tree};
+use super::super::interrupt;
+use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use super::super::{interrupt, output};
 use super::audit::{Hidden, code, read_baseline};
 use super::lint_fix;
 use crate::audit::{Report, audit};
@@ -21,7 +22,11 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let config = super::configuration(global)?;
     let format =
         args.format.or_else(|| config.audit.format.as_deref().and_then(ReportFormat::parse)).unwrap_or_default();
-    output::check(args.output.as_deref())?;
+    let mut inputs = Inputs::config(global).with("the baseline", args.baseline.as_deref());
+    for path in &args.paths {
+        inputs = inputs.with("the source", Some(path));
+    }
+    output::check(args.output.as_deref(), &inputs)?;
     let fail_on = args.fail_on.or(config.audit.fail_on).unwrap_or(FailOn::Severity(Severity::Warning));
     if args.fix.fix
         && let Some(code) = lint_fix::run(args, &config, fail_on, global, ui)?
@@ -32,8 +37,7 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     for path in &args.paths {
         reports.push(lint(path, args, Judged::All, global, &config, ui)?);
     }
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
+    let style = ui.style_of(args.output.as_deref());
     let text = render::reports(format, &reports, &style, ui.quiet);
     output::write(ui, args.output.as_deref(), &text)?;
     if let Some(path) = &args.output {

@@ -20,6 +20,7 @@ use crate::plan::{self, Options, Plan};
 use crate::render::{Style, wrap};
 use crate::rules::{self, Rule};
 use crate::source::layouts;
+use crate::text::operand;
 
 /// Shows the migration and returns the exit code; or writes it, and what is left is to be reported.
 pub(super) fn run(
@@ -39,8 +40,9 @@ pub(super) fn run(
     }
     let found = files(path, global.base.as_deref(), global)?;
     if !found.path.is_dir() {
-        return Err(CliError::new(format!("{} is one file: there is no next migration of it", path.display()))
-            .hint(format!("print the plan instead: `referee fix {} --format sql`", path.display())));
+        return Err(CliError::new(format!("{} is one file: there is no next migration of it", path.display())).hint(
+            format!("print the plan instead: `referee fix {} --format sql`", operand(&path.display().to_string())),
+        ));
     }
     let (layout, folder) = layouts::locate(&found)?;
     let tool = tool(layout, path)?;
@@ -78,7 +80,7 @@ pub(super) fn run(
         migration::refused(&plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
         return Ok(None);
     }
-    let style = Style { colour: ui.style.colour && args.output.is_none(), ..ui.style };
+    let style = ui.style_of(args.output.as_deref());
     let text = shown(&plan, &output, tool, &folder, &all.findings, &style);
     output::write(ui, args.output.as_deref(), &text)?;
     if !output.files.is_empty() {
@@ -93,7 +95,7 @@ const LOCK_TIMEOUT: u64 = 2000;
 fn tool(layout: &'static str, path: &Path) -> Result<&'static Tool, CliError> {
     crate::migration::find(layout).ok_or_else(|| {
         let names: Vec<&str> = TOOLS.iter().map(|t| t.name).collect();
-        let shown = path.display();
+        let shown = operand(&path.display().to_string());
         let (what, hint) = match layout {
             "file" => ("a schema in one file", format!("print the plan instead: `referee fix {shown} --format sql`")),
             _ => (

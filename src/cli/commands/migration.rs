@@ -1,8 +1,7 @@
 //! `referee fix --out`: the plan as files of a migration tool.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::args::{FixArgs, Global};
@@ -12,6 +11,7 @@ use super::super::{environment, output};
 use super::audit::code;
 use crate::audit::Report;
 use crate::config::{FailOn, nearest};
+use crate::files;
 use crate::migration::{self, Folder, MigrationError, Options, Output, OutputFile, TOOLS, Tool};
 use crate::plan::{Plan, Refused};
 use crate::source::layouts;
@@ -97,12 +97,7 @@ fn create(path: &Path, text: &str) -> Result<(), CliError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        let _ = fs::remove_file(path);
-        failed(error)
-    })
+    output::create_file(path, text)
 }
 
 /// Finds the tool: the one that is named, else the one whose folder it is.
@@ -144,7 +139,7 @@ fn read(folder: &Path) -> Result<Folder, CliError> {
     let mut files = BTreeMap::new();
     for name in layouts::list(folder)? {
         let path = folder.join(&name);
-        let bytes = fs::read(&path).map_err(|e| CliError::file("read", &path, &e))?;
+        let bytes = files::read(&path).map_err(|e| CliError::file("read", &path, &e))?;
         files.insert(name, String::from_utf8_lossy(&bytes).into_owned());
     }
     Ok(Folder { files })

@@ -20,7 +20,6 @@ mod schema;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,12 +34,14 @@ use crate::audit::Options;
 use crate::change::Change;
 use crate::config::{self, Config};
 use crate::engine::{Observer, SessionOptions};
+use crate::files;
 use crate::orphans::ScanOptions;
 use crate::rules::{ALL, Rule, Settings};
 use crate::schema::Schema;
 use crate::source::history::{ConflictKind, Place};
-use crate::source::{Input, Source, SourceError};
+use crate::source::{Input, Source, SourceError, SourceText};
 use crate::sql::ast::{Command as Statement, Skipped};
+use crate::text::{operand, visible};
 
 /// How many keys of orphans a report shows.
 const SAMPLES: u32 = 5;
@@ -75,12 +76,15 @@ fn configuration(global: &Global) -> Result<Config, CliError> {
         return Ok(Config::default());
     }
     let path = global.config.as_deref().unwrap_or(Path::new(config::FILE_NAME));
-    let text = match fs::read_to_string(path) {
+    let text = match files::read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && global.config.is_none() => {
             return Ok(Config::default());
         }
-        Err(error) => return Err(CliError::file("read", path, &error).hint("`referee init SOURCE` writes a new one")),
+        Err(error) => {
+            return Err(CliError::file("read", path, &error)
+                .hint("`referee init SOURCE` writes a new one; --no-config does without"));
+        }
     };
     let name = path.display().to_string();
     config::parse(&name, &text).map_err(|diagnostics| CliError::Config { name, text, diagnostics })
@@ -91,14 +95,14 @@ struct Echo;
 
 impl Observer for Echo {
     fn statement(&self, sql: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{};", sql.trim_end().trim_end_matches(';'));
+        let _ = writeln!(std::io::stderr().lock(), "{};", visible(sql.trim_end().trim_end_matches(';')));
     }
 }
 
 /// Opens a source and reads its schema; says what of it was not read.
-fn open(source: &str, global: &Global, ui: &Ui) -> Result<Input, CliError> {
+fn open(source: &SourceText, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     let engine = global.engine.map(Into::into);
-    let source = Source::parse(source)?.with_sql(engine, global.base.clone(), global.layout.clone());
+    let source = Source::parse(source.secret())?.with_sql(engine, global.base.clone(), global.layout.clone());
     let input = open_source(&source, global, ui)?;
     skipped(&input, ui);
     Ok(input)
@@ -129,14 +133,14 @@ fn cut_off(source: &Source, error: SourceError) -> CliError {
     if !matches!(source, Source::Sqlite(_)) || !matches!(code, Some(8 | 14)) || !journal.exists() {
         return error.into();
     }
-    let label = source.label();
+    let file = operand(&source.label());
     CliError::new(engine.message.clone())
         .hint(format!(
-            "`referee fix {label} --apply` was cut off here, as {} tells: run that command again, with its options; it takes back what is \
-             half written and goes on",
+            "a run of `referee fix {file} --apply` was killed in the middle of a write ({} records it): run that command again \
+             with the same options; it rolls back the write and goes on",
             journal.display()
         ))
-        .hint(format!("or have only the write taken back: `sqlite3 {label} 'PRAGMA quick_check'`"))
+        .hint(format!("or roll back the write only: `sqlite3 {file} 'PRAGMA quick_check'`"))
 }
 
 /// Holds the configuration's relations against the schema, and warns of what names nothing.

@@ -1,25 +1,25 @@
 //! `referee verify`: a database, held against a plan that was carried out.
 
-use std::fs;
-
 use super::super::args::{Global, OnOff, VerifyArgs, VerifyFormat, WhatArgs};
 use super::super::error::{CliError, FINDINGS};
-use super::super::output;
+use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
 use crate::audit::{Report, audit};
 use crate::config::Config;
 use crate::fate::{Fate, Fates, Options as FateOptions};
+use crate::files;
 use crate::plan::Plan;
 use crate::render;
 use crate::schema::{Schema, TableName};
-use crate::source::{History, Input};
+use crate::source::{History, Input, SourceText};
 use crate::verify::{self, Deleting, Judged, Verification};
 
 pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
-    output::check(args.output.as_deref())?;
+    let inputs = Inputs::of(&args.source, global).with("the plan", Some(&args.plan));
+    output::check(args.output.as_deref(), &inputs)?;
     let path = &args.plan;
-    let text = fs::read_to_string(path).map_err(|e| CliError::file("read", path, &e))?;
+    let text = files::read_text(path).map_err(|e| CliError::file("read", path, &e))?;
     let plan = render::plan::json::parse(&text).map_err(|error| {
         CliError::new(format!("{}: {error}", path.display()))
             .hint("`referee fix SOURCE --format json -o plan.json` writes one, before it is carried out")
@@ -34,12 +34,11 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
         min_confidence: None,
     };
     let verification = of(&plan, &args.source, &what, None, &config, global, ui)?;
-    let mut style = ui.style;
-    style.colour &= args.output.is_none();
+    let style = ui.style_of(args.output.as_deref());
     let text = match args.format {
         VerifyFormat::Text => render::verify::text(&verification, &style),
-        VerifyFormat::Markdown => render::verify::markdown(&args.source, &verification),
-        VerifyFormat::Json => render::verify::json(&args.source, &verification),
+        VerifyFormat::Markdown => render::verify::markdown(&args.source.to_string(), &verification),
+        VerifyFormat::Json => render::verify::json(&args.source.to_string(), &verification),
     };
     output::write(ui, args.output.as_deref(), &text)?;
     if let Some(path) = &args.output {
@@ -51,7 +50,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
 /// Holds a database against a plan, and tells what a delete from the `root` comes to, if the plan was made for that.
 pub(super) fn of(
     plan: &Plan,
-    source: &str,
+    source: &SourceText,
     what: &WhatArgs,
     root: Option<&str>,
     config: &Config,

@@ -6,11 +6,12 @@ use postgres::config::{ChannelBinding as DriverBinding, SslMode as DriverMode};
 use postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::{EngineError, EngineErrorKind, Session, SessionOptions, Writer};
+use super::super::{Dialect, EngineError, EngineErrorKind, Session, SessionOptions, Writer};
 use super::session::PostgresSession;
 use super::url::{ChannelBinding, Host, SessionAttributes, SslMode, Target};
 use super::writer::PostgresWriter;
 use super::{errors, tls};
+use crate::text::argument;
 
 /// Connects to PostgreSQL, or to what speaks its protocol, to read.
 ///
@@ -179,7 +180,12 @@ fn explain(error: &Error, target: &Target, host: &Host, password_given: bool) ->
             "3D000" => make(
                 EngineErrorKind::NotFound,
                 format!("the server at {host} has no database \"{database}\""),
-                format!("`psql -h {} -p {} -U {user} -l` lists its databases", host.name, host.port),
+                format!(
+                    "`psql -h {} -p {} -U {} -l` lists its databases",
+                    argument(&host.name),
+                    host.port,
+                    argument(user)
+                ),
             ),
             "53300" => make(
                 EngineErrorKind::Busy,
@@ -194,7 +200,11 @@ fn explain(error: &Error, target: &Target, host: &Host, password_given: bool) ->
             "42501" => make(
                 EngineErrorKind::Permission,
                 format!("user \"{user}\" may not connect to database \"{database}\" at {host}: {said}"),
-                format!("GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\""),
+                format!(
+                    "GRANT CONNECT ON DATABASE {} TO {}",
+                    super::DIALECT.quote(database),
+                    super::DIALECT.quote(user)
+                ),
             ),
             _ => make(
                 EngineErrorKind::Connect,

@@ -17,6 +17,4 @@ pub use inspect::{Catalog, schema};
 pub(in crate::engine) use inspect::{action, unwrapped};
 pub use passfile::find as password_in_file;
 pub(in crate::engine) use session::PostgresSession;
-pub use url::{
-    ChannelBinding, Environment, Host, Password, Roots, SessionAttributes, SslMode, Target, UrlError, redact,
-};
+pub use url::{ChannelBinding, Environment, Host, Password, Roots, SessionAttributes, SslMode, Target, UrlError};

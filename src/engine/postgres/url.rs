@@ -481,31 +481,5 @@ fn decoded(text: &str, what: &str) -> Result<String, UrlError> {
     String::from_utf8(bytes).map_err(|_| UrlError::new(format!("the URL's {what} is not UTF-8")))
 }
 
-/// Returns a URL with its passwords replaced by `***`, for messages. Also of a text that is no URL.
-pub fn redact(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return redact_query(url) };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // A password with an unencoded / or ? puts the @ after it: then all that comes before the last @ may be password.
-    let at = rest[..end].rfind('@').or_else(|| {
-        let tail = rest.find('?').filter(|q| rest[..*q].contains('@')).unwrap_or(rest.len());
-        rest[..end].contains(':').then(|| rest[..tail].rfind('@')).flatten()
-    });
-    let (userinfo, after) = at.map_or(("", rest), |at| rest.split_at(at));
-    let userinfo = match userinfo.split_once(':') {
-        Some((user, _)) => format!("{user}:***"),
-        None => userinfo.to_string(),
-    };
-    format!("{scheme}://{userinfo}{}", redact_query(after))
-}
-
-fn redact_query(text: &str) -> String {
-    let Some((path, query)) = text.split_once('?') else { return text.to_string() };
-    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((name, _)) if name.to_ascii_lowercase().contains("pass") || name.contains('%') => format!("{name}=***"),
-        _ => pair.to_string(),
-    });
-    format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
-}
-
 #[cfg(test)]
 mod tests;

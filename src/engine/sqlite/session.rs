@@ -14,6 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 use super::{DIALECT, inspect};
 use crate::engine::{Dialect, EngineError, EngineErrorKind, LookupPlan, Rows, Session, SessionOptions, Value};
 use crate::schema::{Schema, Table, Version};
+use crate::text::operand;
 
 /// How long a statement waits for another process's lock.
 const BUSY: Duration = Duration::from_secs(5);
@@ -128,7 +129,7 @@ fn file_error(path: &Path, error: &std::io::Error) -> EngineError {
         }
         ErrorKind::PermissionDenied => {
             EngineError::new(EngineErrorKind::Permission, format!("`{shown}` may not be read by this user"))
-                .hint(format!("ask its owner for it, or allow it with `chmod +r {shown}`"))
+                .hint(format!("ask its owner for it, or allow it with `chmod +r {}`", operand(&shown.to_string())))
         }
         _ => EngineError::new(EngineErrorKind::Connect, format!("cannot read `{shown}`: {error}")),
     }
@@ -150,7 +151,10 @@ fn check_header(path: &Path, header: &[u8]) -> Result<(), EngineError> {
     } else if header.starts_with(b"** This file contains an SQLite 2") {
         error.hint("it is a database of SQLite 2; convert it with `sqlite old.db .dump | sqlite3 new.db`")
     } else if header.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) {
-        error.hint(format!("it looks like text; if it is SQL, load it first: `sqlite3 new.db < {shown}`"))
+        error.hint(format!(
+            "it looks like text; if it is SQL, load it first: `sqlite3 new.db < {}`",
+            operand(&shown.to_string())
+        ))
     } else {
         error.hint("name a SQLite 3 file; decrypt one made by SQLCipher or SEE before (`sqlcipher_export`)")
     })
@@ -159,6 +163,7 @@ fn check_header(path: &Path, header: &[u8]) -> Result<(), EngineError> {
 pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> EngineError {
     use EngineErrorKind as K;
     let shown = path.display();
+    let file = operand(&shown.to_string());
     let code = from.sqlite_error().map(|e| (e.code, e.extended_code));
     let said = match from {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
@@ -168,7 +173,7 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
     let mut made = match code.map(|(code, _)| code) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             EngineError::new(K::Busy, format!("`{shown}` is locked by another process")).hint(format!(
-                "wait until it has finished writing, or run referee on a copy: `sqlite3 {shown} '.backup copy.db'`"
+                "wait until it has finished writing, or run referee on a copy: `sqlite3 {file} '.backup copy.db'`"
             ))
         }
         // SQLITE_READONLY itself and SQLITE_READONLY_DIRECTORY: nothing is wrong with the file.
@@ -181,7 +186,7 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
             format!("`{shown}` was left in the middle of a write, and to repair it would change it: {said}"),
         )
         .hint(format!(
-            "open it once with the application that writes it, or `sqlite3 {shown} 'PRAGMA quick_check'`; then run \
+            "open it once with the application that writes it, or `sqlite3 {file} 'PRAGMA quick_check'`; then run \
              referee again"
         )),
         Some(ErrorCode::CannotOpen) => EngineError::new(K::Connect, format!("cannot open `{shown}`: {said}")).hint(format!(
@@ -194,7 +199,7 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
         }
         Some(ErrorCode::DatabaseCorrupt) => {
             EngineError::new(K::NotADatabase, format!("`{shown}` is damaged: {said}"))
-                .hint(format!("see `sqlite3 {shown} 'PRAGMA integrity_check'`; `sqlite3 {shown} .recover` saves what can be saved"))
+                .hint(format!("see `sqlite3 {file} 'PRAGMA integrity_check'`; `sqlite3 {file} .recover` saves what can be saved"))
         }
         Some(ErrorCode::OperationInterrupted) => EngineError::new(K::Cancelled, "stopped"),
         Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {

@@ -1,6 +1,6 @@
 //! `markdown`: a document for people.
 
-use super::super::spans::code;
+use super::super::spans::{block, cell, code, plain};
 use super::text::word;
 use super::{action, touched, tree};
 use crate::fate::{Counted, Fate, Rank};
@@ -13,14 +13,14 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
         code(&fate.root.to_string()),
         fate.verdict,
         fate.engine,
-        fate.summary
+        plain(&fate.summary)
     );
     if let Some(today) = fate.today {
         out.push_str(&format!("\nWith today's order: {today}.\n"));
     }
     if !fate.broken.is_empty() {
         out.push_str("\n## This breaks what referee.toml demands\n\n");
-        fate.broken.iter().for_each(|b| out.push_str(&format!("- {}: {}\n", code(b.demand.name()), b.text)));
+        fate.broken.iter().for_each(|b| out.push_str(&format!("- {}: {}\n", code(b.demand.name()), plain(&b.text))));
     }
     let blockers: Vec<_> = fate.blockers().collect();
     if !blockers.is_empty() {
@@ -29,7 +29,7 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
             let path: Vec<String> =
                 std::iter::once(fate.root.to_string()).chain(b.path.iter().cloned()).map(|p| code(&p)).collect();
             let side = b.path.last().map(String::as_str).unwrap_or_default();
-            out.push_str(&format!("| {} | {} | {} |\n", code(side), path.join(" → "), b.reason));
+            out.push_str(&format!("| {} | {} | {} |\n", code(side), path.join(" → "), cell(&b.reason)));
         }
     }
     if let Some(repair) = fate.repair.as_ref().filter(|r| !r.changes.is_empty()) {
@@ -41,11 +41,11 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
             let side = c.path.last().map(String::as_str).unwrap_or_default();
             let from = c.from.map_or("no key", |a| a.sql());
             let decide = if c.decide { " (decide)" } else { "" };
-            out.push_str(&format!("| {} | {from} | {}{decide} | {} |\n", code(side), c.to, c.reason));
+            out.push_str(&format!("| {} | {from} | {}{decide} | {} |\n", code(side), c.to, cell(&c.reason)));
         }
         let sql: Vec<String> = repair.changes.iter().flat_map(|c| &c.sql).map(|s| format!("{s};")).collect();
         if !sql.is_empty() {
-            out.push_str(&format!("\n```sql\n{}\n```\n", sql.join("\n")));
+            out.push_str(&format!("\n{}", block("sql", &sql.join("\n"))));
         }
     }
     out.push_str("\n## Tables\n\n| Table | Fate |\n|---|---|\n");
@@ -74,15 +74,15 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
     if !fate.conditions.is_empty() {
         out.push_str("\n## Rows that stop it\n");
         for c in &fate.conditions {
-            out.push_str(&format!("\n{}\n", c.rows));
+            out.push_str(&format!("\n{}\n", plain(&c.rows)));
             if let Some(sql) = &c.sql {
-                out.push_str(&format!("\n```sql\n{sql};\n```\n"));
+                out.push_str(&format!("\n{}", block("sql", &format!("{sql};"))));
             }
         }
     }
     if !fate.notes.is_empty() {
         out.push_str("\n## Good to know\n\n");
-        fate.notes.iter().for_each(|n| out.push_str(&format!("- {n}\n")));
+        fate.notes.iter().for_each(|n| out.push_str(&format!("- {}\n", plain(n))));
     }
     out
 }

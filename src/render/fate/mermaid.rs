@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::{colours, touched};
 use crate::fate::{Effect, Fate};
 use crate::schema::TableName;
+use crate::text::one_line;
 
 fn label(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let plain = one_line(text);
     plain.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -6,13 +6,14 @@ use super::{colours, distance, fate_word, touched};
 use crate::fate::{Effect, Fate};
 use crate::render::style::width;
 use crate::schema::TableName;
+use crate::text::one_line;
 
 const HEIGHT: usize = 40;
 const GAP: usize = 22;
 const WIDEST_LABEL: usize = 30;
 
 fn escape(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let plain = one_line(text);
     plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -8,6 +8,7 @@ use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
 use super::{action, fate_word, touched, tree};
 use crate::fate::{Counted, Effect, Fate, Rank, RelationOutcome, Repaired, TableFate, Verdict};
 use crate::schema::Engine;
+use crate::text::argument;
 
 /// More than so many relations are listed in a line each, without reasons and SQL that say the same again and again.
 const MANY: usize = 12;
@@ -165,7 +166,7 @@ fn changes(fate: &Fate, changes: &[&Repaired], style: &Style, lines: &mut Vec<St
             lines,
         );
     }
-    let command = format!("referee fix SOURCE --root {}", tame(&fate.root.to_string()));
+    let command = format!("referee fix SOURCE --root {}", argument(&fate.root.to_string()));
     hanging(&format!("Reasons and SQL: `{command}`, or --format markdown here."), "  ", style, lines);
 }
 

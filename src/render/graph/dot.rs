@@ -2,6 +2,7 @@
 
 use super::View;
 use crate::schema::Action;
+use crate::text::visible;
 
 /// Writes the graph, parents on the left. A relation that nothing declares is dashed.
 pub fn render(view: &View<'_>) -> String {
@@ -48,7 +49,7 @@ pub(super) fn colour(action: Option<Action>) -> &'static str {
 
 // The DOT language: in a quoted string only the quote is escaped; in a label `\` starts an escape of its own.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    format!("\"{}\"", visible(text).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 #[cfg(test)]

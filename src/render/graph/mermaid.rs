@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::View;
 use crate::schema::TableName;
+use crate::text::one_line;
 
 /// Writes the diagram. A relation that nothing declares is dashed.
 pub fn render(view: &View<'_>) -> String {
@@ -73,12 +74,11 @@ fn entity(table: &TableName) -> String {
 
 /// Mermaid has no escape for a double quote inside of quotes, nor for `%` and `\` in an entity's name.
 fn quoted(text: &str, name: bool) -> String {
-    let text: String = text
+    let text: String = one_line(text)
         .chars()
         .map(|c| match c {
             '"' => '\'',
             '%' | '\\' if name => '_',
-            c if c.is_control() => ' ',
             c => c,
         })
         .collect();

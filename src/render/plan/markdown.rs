@@ -1,6 +1,6 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
-use super::super::spans::{cell, code, longest_run, plain};
+use super::super::spans::{block, cell, code, plain};
 use super::{heading, locks, promise, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
@@ -121,12 +121,10 @@ fn statement(sql: &str) -> String {
     format!("{};", sql.trim_end().trim_end_matches(';'))
 }
 
-/// Writes SQL as a block; a fence longer than any in it.
 fn fenced(sql: &str) -> String {
     fenced_as("sql", sql)
 }
 
 fn fenced_as(language: &str, text: &str) -> String {
-    let fence = "`".repeat(longest_run(text).max(2) + 1);
-    format!("\n{fence}{language}\n{text}\n{fence}\n")
+    format!("\n{}", block(language, text))
 }

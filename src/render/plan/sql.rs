@@ -2,9 +2,10 @@
 
 use super::{heading, locks, rules, statements, summary, unmended};
 use crate::plan::{Down, Plan, Reason, Script, Step, Transaction};
+use crate::text::{commands_terminal, comment, visible};
 
-/// Writes the script.
-pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
+/// Writes the script. Where it is not for a file, no statement holds what a terminal would act on.
+pub fn render(source: &str, backup: Option<&str>, plan: &Plan, file: bool) -> String {
     let mut text = format!("-- {} ({}): {}\n", comment(source), plan.engine, summary(plan));
     if plan.steps.iter().any(|s| s.touches_rows) {
         text.push_str("-- It changes rows.\n");
@@ -18,7 +19,7 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
             text.push_str(&format!("\n-- {}\n", heading(step.phase)));
             phase = Some(step.phase);
         }
-        text.push_str(&one(step));
+        text.push_str(&one(step, file));
     }
     for entry in unmended(plan) {
         let named = |(subject, reasons): &(&str, Vec<&Reason>)| {
@@ -30,16 +31,25 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
     text
 }
 
-fn one(step: &Step) -> String {
+fn one(step: &Step, file: bool) -> String {
     let mut text = format!("\n-- {}\n-- {}\n", comment(&step.title), rules(&step.findings));
     for held in locks(step) {
         text.push_str(&format!("-- Lock: {}\n", comment(&held)));
     }
     for guard in &step.guards {
         text.push_str(&format!("-- Must return no row ({}):\n", comment(&guard.message)));
-        guard.sql.lines().for_each(|l| text.push_str(&format!("--   {l}\n")));
+        visible(&guard.sql).lines().for_each(|l| text.push_str(&format!("--   {l}\n")));
     }
-    text.push_str(&script(&step.up));
+    let up = script(&step.up);
+    if file || !up.contains(commands_terminal) {
+        text.push_str(&up);
+    } else {
+        // Written out it would run, and mean another name; SQLite even takes an unknown name for a text.
+        text.push_str(
+            "-- NOT RUN FROM HERE: a name holds control characters. `-o FILE` writes the statements exactly.\n",
+        );
+        visible(&up).lines().for_each(|l| text.push_str(&format!("--   {l}\n")));
+    }
     if let Down::Impossible(why) = &step.down {
         text.push_str(&format!("-- Cannot be undone: {}\n", comment(why)));
     }
@@ -62,9 +72,4 @@ fn script(script: &Script) -> String {
 
 fn statement(sql: &str) -> String {
     format!("{};", sql.trim_end().trim_end_matches(';'))
-}
-
-/// Nothing of a comment may reach the next line.
-fn comment(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

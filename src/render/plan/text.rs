@@ -6,6 +6,7 @@ use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
 use super::{heading, locks, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
+use crate::text::quoted;
 
 /// The table that statements which check the others write to.
 const GUARD: &str = "_referee_guard";
@@ -144,7 +145,7 @@ fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
     lines.push(String::new());
     let example = choices.first().map(|c| {
         let other = c.options.iter().enumerate().find(|(at, _)| *at != c.chosen).map_or("WORD", |(_, o)| &o.word);
-        format!("Choose otherwise: --choose '{}={other}'", c.subject)
+        format!("Choose otherwise: --choose {}", quoted(&format!("{}={other}", c.subject)))
     });
     lines.extend(example.map(|e| format!("  {}", tame(&e))));
 }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use super::history::{File, Migration, Place};
 use super::{SourceError, unknown};
+use crate::files;
 use crate::schema::Engine;
 use crate::sql::Span;
 
@@ -126,7 +127,7 @@ impl Folder {
     }
 
     fn text(&self, file: &str) -> String {
-        std::fs::read(self.root.join(file)).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+        files::read(&self.root.join(file)).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
     }
 
     /// Iterates over the `.sql` files of the folder itself, in order of their leading number, then of their names.
@@ -351,7 +352,7 @@ fn file(path: &Path, files: &mut Vec<File>) -> Result<Place, SourceError> {
     if let Some(at) = files.iter().position(|f| f.path == shown) {
         return Ok(Place { file: at, span: Span::new(0, files[at].text.len()) });
     }
-    let bytes = std::fs::read(path).map_err(|error| SourceError::Io { path: shown.clone(), error })?;
+    let bytes = files::read(path).map_err(|error| SourceError::Io { path: shown.clone(), error })?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     files.push(File { path: shown, text });
     let at = files.len() - 1;
