@@ -301,7 +301,9 @@ fn a_file_in_the_middle_of_a_write_is_told_with_the_command_that_goes_on() {
         assert_eq!(told.code, 2, "{}", told.out);
         let words = told.err.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            words.contains("`referee fix shop.db --apply` was cut off here, as shop.db.referee-run tells"),
+            words.contains(
+                "`referee fix shop.db --apply` was killed in the middle of a write (shop.db.referee-run records it)"
+            ),
             "{}",
             told.err
         );
@@ -328,7 +330,7 @@ fn a_journal_in_use_keeps_a_second_run_out() {
     // What is no journal is left as it is.
     sandbox.write("other.txt", "something else\n");
     let run = apply(&sandbox, &["--journal", "other.txt"]);
-    assert!(run.code == 2 && run.err.contains("line 1") && run.err.contains("--journal"), "{}", run.err);
+    assert!(run.code == 2 && run.err.contains("is no journal") && run.err.contains("--journal"), "{}", run.err);
     assert_eq!(sandbox.read("other.txt"), "something else\n");
 }
 

@@ -36,7 +36,7 @@ fn a_configuration_that_is_named_must_be_there() {
     assert_eq!(run.code, 2);
     insta::assert_snapshot!(run.err, @r#"
         error: cannot read other.toml: no such file or directory
-        hint: `referee init SOURCE` writes a new one
+        hint: `referee init SOURCE` writes a new one; --no-config does without
         "#);
 }
 
@@ -103,7 +103,7 @@ fn a_baseline_of_another_format_is_refused() {
         let run = sandbox.run(&["audit", "shop.json", "--baseline", file]);
         assert_eq!(run.code, 2, "{file}");
         assert!(run.err.contains(file), "{}", run.err);
-        assert!(run.err.contains("hint: write it anew with `referee baseline write SOURCE -o "), "{}", run.err);
+        assert!(run.err.contains("hint: write it again: `referee baseline write SOURCE -o "), "{}", run.err);
     }
 }
 
@@ -121,7 +121,7 @@ fn a_baseline_hides_what_it_lists_and_entries_about_nothing_are_told() {
     let run = sandbox.run(&["audit", "shop.json", "--baseline", "gone.json", "--fail-on", "never"]);
     insta::assert_snapshot!(run.err, @r#"
         warning: gone.json: 1 entry hides no finding any more: invalid-index t.x
-        hint: they are repaired; forget them with `referee baseline write SOURCE -o gone.json`
+        hint: they are fixed; remove them: `referee baseline write SOURCE -o gone.json`
         "#);
 }
 

@@ -4,8 +4,10 @@
 
 mod apply;
 mod config;
+mod files;
 mod fix;
 mod help;
+mod hostile;
 mod lint;
 mod support;
 mod verbs;

@@ -10,13 +10,13 @@ use referee::engine::{EngineError, EngineErrorKind, Session, SessionOptions};
 use crate::support::postgres as server;
 
 /// A server on 127.0.0.1 with TLS and passwords; user `ann`, password `right`.
-struct Guarded {
-    running: server::Running,
+pub(crate) struct Guarded {
+    pub(crate) running: server::Running,
     // Not the server's directory: that one belongs to another user.
     certificates: tempfile::TempDir,
 }
 
-fn guarded() -> &'static Guarded {
+pub(crate) fn guarded() -> &'static Guarded {
     static GUARDED: OnceLock<Guarded> = OnceLock::new();
     GUARDED.get_or_init(|| {
         let authority = || {
@@ -36,7 +36,7 @@ fn guarded() -> &'static Guarded {
             tcp: true,
             hba: Some(
                 "local all postgres trust\nhostssl secure all all scram-sha-256\nhostnossl plain all all scram-sha-256\n\
-                 host shop all all scram-sha-256\nhost postgres ann all scram-sha-256\n"
+                 host shop all all scram-sha-256\nhost vault all all scram-sha-256\nhost postgres ann all scram-sha-256\n"
                     .into(),
             ),
             settings: vec![

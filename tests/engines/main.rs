@@ -16,4 +16,5 @@ mod connections;
 mod infer;
 mod migrations;
 mod postgres;
+mod secrets;
 mod sqlite;
