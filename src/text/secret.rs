@@ -6,7 +6,7 @@ const MASK: &str = "***";
 /// Returns a URL with its passwords replaced by `***`, for messages. Also of a text that is no URL, or a malformed one: what
 /// may be a password is not shown.
 pub fn redact(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return redact_pairs(&redact_query(url)) };
+    let Some((scheme, rest)) = url.split_once("://") else { return redact_pairs(&redact_query(&redact_login(url))) };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     // A password with an unencoded / or ? puts the @ after it: then all that comes before the last @ may be password.
     let at = rest[..end].rfind('@').or_else(|| {
@@ -20,6 +20,15 @@ pub fn redact(url: &str) -> String {
         None => userinfo.to_string(),
     };
     format!("{scheme}://{userinfo}{}", redact_query(after))
+}
+
+/// Masks the password of `user:password@host`, to which somebody forgot to write the scheme.
+fn redact_login(text: &str) -> String {
+    let is_file = ["sqlite:", "file:"].iter().any(|scheme| text.starts_with(scheme));
+    match (text.find(':'), text.rfind('@')) {
+        (Some(colon), Some(at)) if colon < at && !is_file => format!("{}:{MASK}{}", &text[..colon], &text[at..]),
+        _ => text.to_string(),
+    }
 }
 
 fn redact_query(text: &str) -> String {
@@ -77,7 +86,7 @@ fn redact_pairs(text: &str) -> String {
 /// connect.
 pub fn masked(text: &str, typed: &[String]) -> String {
     let mut masked = text.to_string();
-    for word in typed.iter().filter(|w| w.contains("://") || w.contains('=')) {
+    for word in typed.iter().filter(|w| w.contains([':', '='])) {
         let shown = redact(word);
         if shown != **word && masked.contains(word.as_str()) {
             masked = masked.replace(word.as_str(), &shown);
@@ -107,7 +116,8 @@ mod tests {
             ("postgres://h/d?p%61ssword=secret", "postgres://h/d?p%61ssword=***"),
             ("postgres://u@h:5/d?options=a@b", "postgres://u@h:5/d?options=a@b"),
             ("postgres://h:5/d", "postgres://h:5/d"),
-            ("u:secret@h/d?sslpassword=secret", "u:secret@h/d?sslpassword=***"),
+            ("u:secret@h/d?sslpassword=secret", "u:***@h/d?sslpassword=***"),
+            ("sqlite:a@b.db", "sqlite:a@b.db"),
             ("host=h password=secret dbname=d", "host=h password=*** dbname=d"),
             ("host=h password = 'sec \\'ret' dbname=d", "host=h password =*** dbname=d"),
             ("host=h sslpassword=secret", "host=h sslpassword=***"),

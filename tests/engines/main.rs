@@ -13,6 +13,7 @@
 mod support;
 
 mod connections;
+mod hostile;
 mod infer;
 mod migrations;
 mod postgres;

@@ -57,14 +57,18 @@ impl Place {
     }
 }
 
-fn every_verb(place: &Place, url: &str, codes: &[i32]) {
+/// Runs each verb in its formats; where it is refused before it has anything to write, in one of them.
+fn every_verb(place: &Place, url: &str, refused: bool) {
+    let codes: &[i32] = if refused { &[2] } else { &[0, 1] };
     for (verb, formats) in FORMATS {
-        for format in *formats {
+        for format in formats.iter().take(if refused { 1 } else { formats.len() }) {
             let source = [verb[0], url];
             let rest = [&verb[1..], &["--format", format]].concat();
             let printed = place.run(&[&source[..], &rest, &["--verbose"]].concat());
             assert!(codes.contains(&printed), "{verb:?} {format}: {printed}");
-            place.run(&[&source[..], &rest, &["-o", &format!("out.{format}")]].concat());
+            if !refused {
+                place.run(&[&source[..], &rest, &["-o", &format!("out.{format}")]].concat());
+            }
         }
     }
     for arguments in [
@@ -93,8 +97,7 @@ fn no_output_holds_the_password() {
         &admin,
         "SET ROLE keeper;
          CREATE TABLE parents (id int PRIMARY KEY);
-         CREATE TABLE children (id int PRIMARY KEY, parent_id int NOT NULL REFERENCES parents ON DELETE CASCADE NOT VALID);
-         ALTER TABLE children DROP CONSTRAINT children_parent_id_fkey;
+         CREATE TABLE children (id int PRIMARY KEY, parent_id int NOT NULL);
          INSERT INTO children VALUES (1, 99);
          ALTER TABLE children ADD CONSTRAINT children_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES parents NOT VALID;
          CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'kept'; END $$;
@@ -108,7 +111,7 @@ fn no_output_holds_the_password() {
     ];
     assert_eq!(place.run(&["fix", &urls[0], "--format", "json", "-o", "plan.json"]), 0);
     for url in &urls {
-        every_verb(&place, url, &[0, 1]);
+        every_verb(&place, url, false);
     }
     // A run that stops, and one with other options after it: its hint says how to go on.
     let run = place.run(&["fix", &urls[0], "--apply", "--yes", "--orphans", "delete"]);
@@ -139,7 +142,7 @@ fn no_refusal_holds_the_password() {
         format!("host=127.0.0.1 user=ann password={ENCODED}"),
         format!("ann:{ENCODED}@127.0.0.1/shop"),
     ] {
-        every_verb(&place, &url, &[2]);
+        every_verb(&place, &url, true);
         // In the place of a file or of a verb.
         for arguments in [
             &[url.as_str()][..],
