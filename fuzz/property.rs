@@ -133,6 +133,7 @@ pub fn replays(engine: Engine, text: &str) {
     let options = Options {
         relations: Vec::new(),
         threshold: 0.5,
+        guesses: referee::audit::Guesses::Judged,
         settings: Settings::default(),
         rules: ALL.iter().collect(),
         tables: Vec::new(),

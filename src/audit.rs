@@ -7,7 +7,7 @@ use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan};
 use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Severity, ignores};
-use crate::infer::{ReadOptions, RowsRead};
+use crate::infer::{ReadOptions, RowsRead, Taken};
 use crate::orphans::{self, Outcome, Scan, ScanOptions};
 use crate::relations::{ConfiguredRelation, Graph};
 use crate::rules::{self, Rule, Settings, Timeline};
@@ -21,6 +21,8 @@ pub struct Options {
     pub relations: Vec<ConfiguredRelation>,
     /// From which confidence on (0 to 1) an inferred relation counts.
     pub threshold: f64,
+    /// What becomes of inferred relations.
+    pub guesses: Guesses,
     /// What rules go by.
     pub settings: Settings,
     /// The rules to run.
@@ -37,6 +39,19 @@ pub struct Options {
     pub migrations: bool,
     /// What the user does not want to hear about.
     pub suppressions: Vec<Suppression>,
+}
+
+/// What becomes of relations that are only inferred.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Guesses {
+    /// Rules judge them like others, as far as they can be judged: they are shown, and nothing is changed.
+    #[default]
+    Judged,
+    /// They are set aside, because something is to be changed by what is found: no finding rests on one.
+    SetAside {
+        /// Those that are at least so sure (0 to 1) are not set aside, but count as accepted.
+        accept: Option<f64>,
+    },
 }
 
 /// What an audit tells while it runs.
@@ -64,6 +79,8 @@ pub struct Report {
     pub history: History,
     /// Its relations.
     pub relations: Graph,
+    /// Of the inferred relations that were to be set aside: which count as accepted, and which do not.
+    pub guesses: Taken,
     /// How many rows were read to tell inferred relations from chance, if rows were read.
     pub rows_read: Option<RowsRead>,
     /// What the rows say of each relation, if they were read.
@@ -116,19 +133,7 @@ impl Report {
 /// [`Failure`] in the report.
 pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) -> Result<Report, EngineError> {
     forget_what_dumps_leave_out(&mut input);
-    let mut rows_read = None;
-    let relations = match (&options.data, input.session.as_mut()) {
-        (Some(_), Some(session)) => {
-            progress.stage("Reading rows", 1);
-            progress.step("samples");
-            let read = ReadOptions { budget: Some(options.budget), ..ReadOptions::default() };
-            let (graph, rows) =
-                Graph::with_rows(&input.schema, &options.relations, options.threshold, session.as_mut(), &read);
-            rows_read = Some(rows);
-            graph
-        }
-        _ => Graph::new(&input.schema, &options.relations, options.threshold),
-    };
+    let (relations, guesses, rows_read) = relations(&mut input, &options, progress);
     let mut failures = Vec::new();
 
     let mut scan = None;
@@ -214,6 +219,7 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         schema: input.schema,
         history: input.history,
         relations,
+        guesses,
         rows_read,
         scan,
         findings,
@@ -222,6 +228,28 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         unused_suppressions: unused,
         failures,
     })
+}
+
+/// Returns the relations that are judged, and what becomes of the others; how many rows were read for it.
+fn relations(input: &mut Input, options: &Options, progress: &mut dyn Progress) -> (Graph, Taken, Option<RowsRead>) {
+    let (schema, configured, threshold) = (&input.schema, &options.relations, options.threshold);
+    let read = ReadOptions { budget: Some(options.budget), ..ReadOptions::default() };
+    let session = input.session.as_mut().filter(|_| options.data.is_some());
+    if session.is_some() {
+        progress.stage("Reading rows", 1);
+        progress.step("samples");
+    }
+    match (options.guesses, session) {
+        (Guesses::SetAside { accept }, session) => {
+            let reading = session.map(|s| (s.as_mut() as &mut dyn engine::Session, &read));
+            Graph::settled(schema, configured, threshold, accept, reading)
+        }
+        (Guesses::Judged, Some(session)) => {
+            let (graph, rows) = Graph::with_rows(schema, configured, threshold, session.as_mut(), &read);
+            (graph, Taken::default(), Some(rows))
+        }
+        (Guesses::Judged, None) => (Graph::new(schema, configured, threshold), Taken::default(), None),
+    }
 }
 
 /// A dump that `pg_dump` wrote never says NO ACTION: that it is not written there tells nothing.

@@ -43,7 +43,15 @@ fn step(id: &str, up: Script, down: Script, done: &str) -> Step {
 
 fn plan(engine: Engine, steps: Vec<Step>) -> Plan {
     let schema = Schema::new(engine);
-    Plan { engine, before: schema.clone(), after: schema, steps, choices: Vec::new(), refused: Vec::new() }
+    Plan {
+        engine,
+        before: schema.clone(),
+        after: schema,
+        steps,
+        choices: Vec::new(),
+        refused: Vec::new(),
+        guessed: Vec::new(),
+    }
 }
 
 /// Makes an index `name` on `t (a)`.

@@ -38,6 +38,13 @@ struct Place {
 }
 
 impl Place {
+    /// A place with what nothing declares said in its `referee.toml`: nothing is changed for a guess.
+    fn new(source: String, folder: TempDir, child: &str) -> Self {
+        let relation = format!("[[relation]]\nchild = \"{child}\"\nparent = \"users.id\"\n");
+        fs::write(folder.path().join("referee.toml"), relation).unwrap();
+        Self { folder, source }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_referee"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
@@ -149,7 +156,7 @@ fn sqlite(rows: u32) -> (Place, Plan) {
              INSERT INTO logs SELECT id, id % 499 + 1, 'what happened to ' || id FROM users; COMMIT;"
         ))
         .unwrap();
-    let place = Place { source: path.display().to_string(), folder };
+    let place = Place::new(path.display().to_string(), folder, "logs.user_id");
     let plan = place.plan();
     assert!(plan.steps.len() >= 3, "{:#?}", plan.steps);
     (place, plan)
@@ -227,7 +234,7 @@ fn killed_on_sqlite(rows: u32, parts: &[f64]) -> (usize, usize) {
                 assert!(text(&audit).contains("was left in the middle of a write"), "{when}: {}", text(&audit));
             }
             assert_eq!(sqlite_rows(&copied), whole, "{when}");
-            let copied = Place { source: copied.display().to_string(), folder: copy };
+            let copied = Place::new(copied.display().to_string(), copy, "logs.user_id");
             let done = steps_done(&plan, &copied.inspect(), &when);
             let at_least = if event == "done" { step } else { step - 1 };
             assert!(done >= at_least, "{when}: {done} steps are done");
@@ -296,7 +303,7 @@ fn postgres(running: &server::Running) -> (Place, Plan) {
              INSERT INTO logs SELECT id, id % 499 + 1, 'what happened to ' || id FROM users; ANALYZE"
         ),
     );
-    let place = Place { source: url, folder: TempDir::new().unwrap() };
+    let place = Place::new(url, TempDir::new().unwrap(), "logs.user_id");
     let plan = place.plan();
     (place, plan)
 }
@@ -375,7 +382,7 @@ fn no_row_is_lost_when_a_repair_of_rows_is_killed() {
                  FROM generate_series(1, {ORPHANS} + 5000) AS i; ANALYZE"
             ),
         );
-        let place = Place { source: url, folder: TempDir::new().unwrap() };
+        let place = Place::new(url, TempDir::new().unwrap(), "orders.user_id");
         // With a row of the last batch locked the run cannot end before it is killed, however fast it is.
         let mut holder = server::connect(&place.source);
         if delay.is_none() {

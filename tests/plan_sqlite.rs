@@ -548,6 +548,7 @@ mod transactions {
             steps,
             choices: Vec::new(),
             refused: Vec::new(),
+            guessed: Vec::new(),
         }
     }
 

@@ -151,6 +151,7 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
     let options = Options {
         relations: config.resolve(&input.schema).relations,
         threshold: 0.5,
+        guesses: referee::audit::Guesses::Judged,
         settings: Settings {
             policies: config.policies(),
             deletes: config.deletes(),

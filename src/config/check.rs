@@ -114,7 +114,8 @@ fn relation(entry: &RelationEntry, schema: &Schema, warnings: &mut Vec<Diagnosti
     let parent = columns(&wanted.parent, &wanted.parent_columns, &entry.parent, schema, warnings);
     let ((child, columns), (parent, parent_columns)) = (child?, parent?);
     let declared = child.foreign_keys.iter().find(|k| k.columns == columns && k.parent == parent.name);
-    if let Some(key) = declared {
+    // An entry that was accepted from a guess stays when the key is there: it tells what the key was made of.
+    if let Some(key) = declared.filter(|_| wanted.accepted.is_none()) {
         let name = key.name.as_ref().map(|n| format!(" `{n}`")).unwrap_or_default();
         let place = side(&child.name, &columns);
         let message = format!("the database declares this relation itself: foreign key{name} on {place}");
@@ -129,6 +130,7 @@ fn relation(entry: &RelationEntry, schema: &Schema, warnings: &mut Vec<Diagnosti
         parent: parent.name.clone(),
         parent_columns,
         on_delete: wanted.on_delete,
+        accepted: wanted.accepted,
     })
 }
 

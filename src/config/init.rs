@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::infer::{Advised, Inference};
 use crate::relations::{Basis, Graph, Relation};
 use crate::schema::{Action, Engine, Schema, TableName};
 
@@ -62,8 +61,7 @@ pub fn template(source: &str, schema: &Schema, graph: &Graph) -> String {
 }
 
 fn relations(text: &mut String, graph: &Graph) {
-    let inferred = |r: &&Relation| matches!(r.basis, Basis::Inferred { .. });
-    let found: Vec<&Relation> = graph.relations().iter().filter(inferred).collect();
+    let found: Vec<&Relation> = graph.relations().iter().filter(|r| r.is_guess()).collect();
     if found.is_empty() {
         text.push_str(
             "\n# Relations that no foreign key declares.\n\
@@ -88,30 +86,16 @@ fn relations(text: &mut String, graph: &Graph) {
         text.push_str("# [[relation]]\n");
         let _ = writeln!(text, "# child = {}", side(&relation.child, &relation.columns));
         let _ = writeln!(text, "# parent = {}", side(&relation.parent, &relation.parent_columns));
-        let advised = if relation.nullable { Action::SetNull } else { Action::Cascade };
-        let wish = relation.on_delete.unwrap_or(advised);
-        let _ = writeln!(text, "# on_delete = \"{}\"", wish.sql().to_lowercase());
+        // Which action the key gets is decided when it is planned, in sight of what it would delete.
+        let confidence = relation.confidence().unwrap_or_default();
+        let _ = writeln!(text, "# accepted = {confidence:?}");
     }
-}
-
-/// Writes what inference proposes as entries in force.
-pub fn entries(inference: &Inference) -> String {
-    let mut text = String::new();
-    for Advised { proposal, action, .. } in &inference.proposals {
-        let gap = if text.is_empty() { "" } else { "\n" };
-        let _ = writeln!(text, "{gap}# {:.0} % sure, {}.", proposal.confidence * 100.0, proposal.class.as_str());
-        text.push_str("[[relation]]\n");
-        let _ = writeln!(text, "child = {}", side(&proposal.child, &proposal.columns));
-        let _ = writeln!(text, "parent = {}", side(&proposal.parent, &proposal.parent_columns));
-        let _ = writeln!(text, "on_delete = \"{}\"", action.action.sql().to_lowercase());
-    }
-    text
 }
 
 /// Suggests, for each parent with at least two keys, the action that most of them have.
 fn policies(text: &mut String, graph: &Graph) {
     let mut by_parent: BTreeMap<&TableName, BTreeMap<Action, Vec<&Relation>>> = BTreeMap::new();
-    for relation in graph.relations().iter().filter(|r| r.is_declared()) {
+    for relation in graph.relations().iter().filter(|r| r.is_declared() && r.is_evidence()) {
         if let Some(action) = relation.on_delete {
             by_parent.entry(&relation.parent).or_default().entry(action).or_default().push(relation);
         }
@@ -158,7 +142,7 @@ fn policies(text: &mut String, graph: &Graph) {
 }
 
 /// Writes one side of a relation as TOML.
-fn side(table: &TableName, columns: &[String]) -> String {
+pub(super) fn side(table: &TableName, columns: &[String]) -> String {
     match columns {
         [column] => quoted(&format!("{table}.{}", TableName::new(column))),
         many => {

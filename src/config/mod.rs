@@ -3,6 +3,7 @@
 //! [`parse`] reads a text and tells everything that is wrong with it at once, with the place; [`Config::resolve`] holds it
 //! against a schema. Nothing here reads a file, a clock or the environment, or prints.
 
+pub mod accept;
 mod check;
 mod diagnostic;
 pub mod init;

@@ -18,7 +18,7 @@ use crate::rules::{self, Rule};
 use crate::schema::{Action, TableName, split_dotted};
 
 pub(super) const TOP: &[&str] = &["relation", "policy", "table", "ignore", "database", "fate", "infer", "audit"];
-pub(super) const RELATION: &[&str] = &["child", "parent", "on_delete"];
+pub(super) const RELATION: &[&str] = &["child", "parent", "on_delete", "accepted"];
 pub(super) const SIDE: &[&str] = &["table", "columns"];
 pub(super) const POLICY: &[&str] = &["parent", "child", "on_delete", "except", "reason"];
 pub(super) const TABLE: &[&str] = &["name", "erasable", "reason"];
@@ -136,6 +136,7 @@ fn relation(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<R
     let child = entry.require("child", "\"orders.customer_id\"", out);
     let parent = entry.require("parent", "\"customers.id\"", out);
     let on_delete = entry.text("on_delete", out).map(|t| action(&t, out));
+    let accepted = accepted(&entry, out);
     let child = child.and_then(|v| Some((columns_of(v, "child", out)?, v.span())));
     let parent = parent.and_then(|v| Some((columns_of(v, "parent", out)?, v.span())));
     let (((child, columns), child_span), ((parent, parent_columns), parent_span)) = (child?, parent?);
@@ -153,7 +154,7 @@ fn relation(value: &Spanned<DeValue<'_>>, out: &mut Vec<Diagnostic>) -> Option<R
         None => None,
         Some(read) => Some(read?),
     };
-    let relation = ConfiguredRelation { child, columns, parent, parent_columns, on_delete };
+    let relation = ConfiguredRelation { child, columns, parent, parent_columns, on_delete, accepted };
     Some(RelationEntry { relation, span: value.span(), child: child_span, parent: parent_span })
 }
 
@@ -323,14 +324,32 @@ fn rules(section: &Section<'_, '_>, key: &str, out: &mut Vec<Diagnostic>) -> Vec
     texts.iter().filter_map(|t| rule(t, out)).collect()
 }
 
-fn threshold(section: &Section<'_, '_>, out: &mut Vec<Diagnostic>) -> Option<f64> {
-    let value = section.get("threshold")?;
+/// Reads with which confidence a relation was guessed before it was accepted.
+fn accepted(section: &Section<'_, '_>, out: &mut Vec<Diagnostic>) -> Option<f64> {
+    let value = section.get("accepted")?;
+    let number = share(value);
+    if number.is_none() {
+        out.push(
+            Diagnostic::error(value.span(), "`accepted` must be a number from 0 to 1", "not a confidence")
+                .help("it is the confidence of the guess, and `referee infer SOURCE --accept` writes it; leave it out of an entry of your own"),
+        );
+    }
+    number
+}
+
+/// Reads a number from 0 to 1.
+fn share(value: &Spanned<DeValue<'_>>) -> Option<f64> {
     let number: Option<f64> = match value.get_ref() {
         DeValue::Float(float) => float.as_str().parse().ok(),
         DeValue::Integer(integer) => integer.as_str().parse().ok(),
         _ => None,
     };
-    let number = number.filter(|n| (0.0..=1.0).contains(n));
+    number.filter(|n| (0.0..=1.0).contains(n))
+}
+
+fn threshold(section: &Section<'_, '_>, out: &mut Vec<Diagnostic>) -> Option<f64> {
+    let value = section.get("threshold")?;
+    let number = share(value);
     if number.is_none() {
         let span: Range<usize> = value.span();
         out.push(

@@ -36,6 +36,10 @@ struct Relation {
     parent: Side,
     /// The action on delete that the key shall have.
     on_delete: Option<Action>,
+    /// The confidence of the guess that it was accepted from, as `referee infer --accept` writes it. The relation is acted on,
+    /// but it is no evidence for others.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    accepted: Option<f64>,
 }
 
 #[derive(JsonSchema)]

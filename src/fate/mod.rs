@@ -10,6 +10,7 @@ mod conditions;
 mod conflicts;
 mod demands;
 mod engines;
+mod guessed;
 mod impact;
 mod judge;
 mod levels;
@@ -31,6 +32,7 @@ use crate::schema::{Action, Engine, Schema, TableName};
 pub use advice::{Advisor, heed};
 pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Broken, Demand, Demands};
+pub use guessed::GuessedRelation;
 pub use impact::{Counted, Impact, Rows, TableImpact};
 pub use repair::{Goal, Repair, Repaired};
 

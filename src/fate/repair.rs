@@ -1,11 +1,13 @@
 //! The smallest repair: which keys must act otherwise so that a delete comes to what is asked for.
 //!
 //! Worked out to the fixed point: a key that cascades from now on brings new tables within reach, whose own keys may refuse.
-//! At the end every change is taken back once, and kept back if the delete comes to the same without it.
+//! At the end every change is taken back once, and kept back if the delete comes to the same without it. Nothing is changed for
+//! a relation that is only guessed, and the verdict afterwards is the one with it as it is.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::guessed::{self, GuessedRelation};
 use super::judge::{Judgement, Ruling, Shape, judge};
 use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
@@ -37,10 +39,14 @@ impl Goal {
 pub struct Repair {
     /// What it was to reach.
     pub goal: Goal,
-    /// What a delete comes to afterwards.
+    /// What a delete comes to afterwards. Rows that only a guess says are left behind count.
     pub verdict: Verdict,
+    /// The same by what is known alone.
+    pub known_verdict: Verdict,
     /// The changes, nearest to the root first.
     pub changes: Vec<Repaired>,
+    /// The guesses by which rows would be left behind all the same: guessed, not planned. The surest first.
+    pub guessed: Vec<GuessedRelation>,
 }
 
 /// One relation that has to act otherwise.
@@ -81,6 +87,8 @@ pub struct Repaired {
 }
 
 pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) -> Repair {
+    let (whole, known) = (net, net.without_guesses());
+    let net = &known;
     let mut trial = net.clone();
     let mut changed: Vec<Wanted> = Vec::new();
     let mut judged = judge(&trial, root);
@@ -119,7 +127,8 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
         }
     }
     let changes = changed.into_iter().map(|want| describe(net, &trial, &judged, want)).collect();
-    Repair { goal, verdict, changes }
+    let (with_guesses, guessed) = guessed::weigh(whole, &trial, root);
+    Repair { goal, verdict: with_guesses, known_verdict: verdict, changes, guessed }
 }
 
 /// A link that has to act otherwise.

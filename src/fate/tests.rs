@@ -207,6 +207,7 @@ fn undeclared_relations_leave_orphans() {
         parent: "users".into(),
         parent_columns: vec!["id".into()],
         on_delete: Some(Action::Cascade),
+        accepted: None,
     }];
     let g = Graph::new(&s, &relations, 0.5);
     let fate = fate(&s, &g, &Options::default(), &"users".into()).unwrap();

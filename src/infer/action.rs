@@ -208,7 +208,8 @@ impl HouseStyle {
     /// Reads the declared keys.
     pub fn of(schema: &Schema, graph: &Graph) -> Self {
         let mut style = Self::default();
-        for (relation, key) in graph.relations().iter().filter_map(|r| Some((r, r.foreign_key()?))) {
+        let evidence = graph.relations().iter().filter(|r| r.is_evidence());
+        for (relation, key) in evidence.filter_map(|r| Some((r, r.foreign_key()?))) {
             *style.0.entry(situation(schema, relation)).or_default().entry(key.on_delete).or_default() += 1;
         }
         style
@@ -259,7 +260,7 @@ fn habit(schema: &Schema, graph: &Graph, relation: &Relation, nullable: bool) ->
     let mut counts: BTreeMap<Action, usize> = BTreeMap::new();
     let mut all = 0;
     for (_, other) in graph.children_of(&relation.parent) {
-        let Some(key) = other.foreign_key() else { continue };
+        let Some(key) = other.foreign_key().filter(|_| other.is_evidence()) else { continue };
         let alike =
             key.columns.iter().all(|c| schema.table(&other.child).is_some_and(|t| t.is_nullable(c))) == nullable;
         if alike && other.is_self_reference() == relation.is_self_reference() {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::candidates::Candidate;
 use super::model::{Feature, Model};
@@ -14,7 +15,7 @@ use crate::schema::{Schema, TableName};
 type Wide = (TableName, Vec<String>, TableName, Vec<String>, f64);
 
 /// What stands behind a proposal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Rows were read, and bear it out.
@@ -45,6 +46,18 @@ pub struct Counts {
     pub orphans: u64,
     /// Whether all rows were looked at, not a sample.
     pub exact: bool,
+}
+
+impl Counts {
+    /// Says that the rows contradict a relation, with the numbers.
+    pub fn contradiction(&self) -> String {
+        let Self { rows, orphans, exact } = self;
+        if *exact {
+            format!("its rows contradict it: {orphans} of {rows} are orphan rows")
+        } else {
+            format!("its rows contradict it: {orphans} of {rows} values that were looked at have no parent row")
+        }
+    }
 }
 
 /// A relation that is proposed, and why.
@@ -93,6 +106,7 @@ impl Proposal {
             parent_columns: self.parent_columns.clone(),
             on_delete: None,
             nullable,
+            accepted: None,
             basis: Basis::Inferred { confidence: self.confidence, evidence },
         }
     }
@@ -117,6 +131,23 @@ struct Choice<'a> {
 impl Survey<'_> {
     /// Weighs the evidence: one parent for each column, with a confidence of at least `threshold`; sorted.
     pub fn decide(&self, model: &Model, threshold: f64) -> Vec<Proposal> {
+        let mut found = self.weigh(model, threshold);
+        found.retain(|p| !p.columns.iter().any(|c| self.is_accepted(&p.child, c)));
+        found
+    }
+
+    /// Returns what would be believed of a candidate, were it alone.
+    pub fn alone(&self, model: &Model, candidate: &Candidate) -> f64 {
+        confidence(model, candidate, model.score(&candidate.features))
+    }
+
+    /// Tells whether a column is part of a relation that is accepted already.
+    pub(super) fn is_accepted(&self, child: &TableName, column: &str) -> bool {
+        self.accepted.iter().any(|r| r.child == *child && r.columns.iter().any(|c| c == column))
+    }
+
+    /// Does the same for all columns, those of accepted relations among them: other columns are told by them as before.
+    pub(super) fn weigh(&self, model: &Model, threshold: f64) -> Vec<Proposal> {
         let mut choices: Vec<Choice<'_>> = self.subjects.iter().filter_map(|s| choose(s, model)).collect();
         choices.retain(|c| confidence(model, c.best, c.score) >= threshold);
         self.leave_one_of_two_that_extend_each_other(&mut choices);

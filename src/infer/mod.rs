@@ -4,6 +4,7 @@
 //! without the one before last. A guess must be worth more than its noise: a column whose name only resembles a table's
 //! stays without a parent.
 
+mod accept;
 mod action;
 mod candidates;
 mod catalogue;
@@ -26,6 +27,7 @@ use crate::relations::Relation;
 use crate::schema::{Column, Schema, Table, TableKind, TableName};
 use catalogue::Catalogue;
 
+pub use accept::{Guess, Taken, ruled_out, take};
 pub use action::{Advice, HouseStyle, advise, advise_in_style, names_actor};
 pub use candidates::Candidate;
 pub use decide::{Class, Counts, Proposal, RunnerUp};
@@ -54,6 +56,9 @@ pub struct Survey<'s> {
     unnamed: Vec<(TableName, String)>,
     /// Relations that are known without asking.
     known: Vec<Relation>,
+    /// Relations that were guesses once and are accepted. They are surveyed as if they were not: what they are told by is
+    /// what it was before, and they tell nothing of others.
+    accepted: Vec<Relation>,
     /// What was read of the rows.
     pub rows: RowsRead,
 }
@@ -72,6 +77,8 @@ pub struct Subject {
 impl<'s> Survey<'s> {
     /// Asks names, types and keys, and takes what other sources say.
     pub fn of(schema: &'s Schema, known: &[Relation], hints: &[Hint]) -> Self {
+        let (known, accepted): (Vec<Relation>, Vec<Relation>) = known.iter().cloned().partition(Relation::is_evidence);
+        let known = known.as_slice();
         let catalogue = Catalogue::new(schema);
         let mut taken: BTreeSet<(&TableName, &str)> = BTreeSet::new();
         for relation in known {
@@ -89,6 +96,7 @@ impl<'s> Survey<'s> {
             polymorphic: polymorphic.clone(),
             unnamed: Vec::new(),
             known: known.to_vec(),
+            accepted,
             rows: RowsRead::default(),
         };
         for child in schema.tables.iter().filter(|t| holds_rows_of_its_own(t) && !is_pattern(schema, t)) {

@@ -62,9 +62,14 @@ impl Survey<'_> {
         });
         Inference {
             proposals: advised.collect(),
-            polymorphic: self.polymorphic.clone(),
+            polymorphic: self
+                .polymorphic
+                .iter()
+                .filter(|p| !self.is_accepted(&p.table, &p.id_column))
+                .cloned()
+                .collect(),
             rows: rows_read.then(|| self.rows.clone()),
-            known: self.known.len(),
+            known: self.known.len() + self.accepted.len(),
         }
     }
 
@@ -75,7 +80,7 @@ impl Survey<'_> {
 
     fn graph_of(&self, proposals: &[Proposal]) -> Graph {
         let found = proposals.iter().map(|p| p.relation(self.schema));
-        let relations: Vec<Relation> = self.known.iter().cloned().chain(found).collect();
+        let relations: Vec<Relation> = self.known.iter().chain(&self.accepted).cloned().chain(found).collect();
         Graph::from_relations(self.schema, relations)
     }
 }

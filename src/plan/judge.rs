@@ -6,7 +6,6 @@ use super::{Input, Wanted};
 use crate::change::Change;
 use crate::engine;
 use crate::findings::Finding;
-use crate::infer;
 use crate::relations::{Graph, Relation};
 use crate::rules::{self, Context};
 use crate::schema::{Schema, TableName};
@@ -33,32 +32,26 @@ pub(super) fn check(input: &Input<'_>, schema: &Schema, relations: &Graph) -> Ve
     rules::check(rules::ALL.iter().filter(|r| !r.meta.needs_data && !r.is_about_migrations()), &context)
 }
 
-/// Returns the relations of a schema that differs from the one at hand: what it declares, what else was known, and what is
-/// to be told of columns that have lost their key.
+/// Returns the relations of a schema that differs from the one at hand: what it declares, and what else was known. What is only
+/// guessed is not among them, nor is what could be guessed of columns that have lost their key: no step may come of it.
 pub(super) fn relations(input: &Input<'_>, schema: &Schema) -> Graph {
     let known = input.relations;
     let declared = schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key));
     let mut all: Vec<Relation> = declared.collect();
+    for relation in &mut all {
+        let made_of = known.relations().iter().find(|k| k.accepted.is_some() && k.is_same(relation));
+        relation.accepted = made_of.and_then(|k| k.accepted);
+    }
     let mut columns: BTreeSet<(TableName, Vec<String>)> = BTreeSet::new();
     for relation in &all {
         columns.insert((relation.child.clone(), sorted(&relation.columns)));
     }
-    for relation in known.relations().iter().filter(|r| !r.is_declared()) {
+    for relation in known.relations().iter().filter(|r| !r.is_declared() && !r.is_guess()) {
         if !columns.contains(&(relation.child.clone(), sorted(&relation.columns))) {
             let nullable =
                 schema.table(&relation.child).is_none_or(|t| relation.columns.iter().any(|c| t.is_nullable(c)));
             all.push(Relation { nullable, ..relation.clone() });
         }
-    }
-    let lost: BTreeSet<(&TableName, &[String])> = known
-        .relations()
-        .iter()
-        .filter(|r| r.is_declared() && !columns.contains(&(r.child.clone(), sorted(&r.columns))))
-        .map(|r| (&r.child, r.columns.as_slice()))
-        .collect();
-    if !lost.is_empty() {
-        let told = infer::infer(schema, &all, input.threshold);
-        all.extend(told.into_iter().filter(|r| lost.contains(&(&r.child, r.columns.as_slice()))));
     }
     Graph::from_relations(schema, all)
 }

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::Change;
 use crate::engine::{Rows, Value};
 use crate::findings::{Finding, Safety};
+use crate::infer::Guess;
 use crate::orphans::Scan;
 use crate::relations::Graph;
 use crate::rules::{self, Settings};
@@ -45,10 +46,8 @@ pub use root::repairs;
 pub struct Input<'a> {
     /// The schema as it is.
     pub schema: &'a Schema,
-    /// Its relations.
+    /// Its relations. Nothing is changed for one that is only inferred.
     pub relations: &'a Graph,
-    /// From which confidence on (0 to 1) an inferred relation counts.
-    pub threshold: f64,
     /// What rules go by: what is planned is held against the rules once more.
     pub settings: &'a Settings,
     /// The findings to mend.
@@ -101,7 +100,15 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
     let mut choices = selected.choices;
     choices.retain(|c| planned(&c.reason));
     choices.sort_by(|a, b| (&a.subject, &a.reason).cmp(&(&b.subject, &b.reason)));
-    Plan { engine: input.schema.engine, before: input.schema.clone(), after, steps, choices, refused }
+    Plan {
+        engine: input.schema.engine,
+        before: input.schema.clone(),
+        after,
+        steps,
+        choices,
+        refused,
+        guessed: Vec::new(),
+    }
 }
 
 impl Script {
@@ -184,6 +191,9 @@ pub struct Plan {
     pub choices: Vec<Choice>,
     /// The findings that no step mends, and why.
     pub refused: Vec<Refused>,
+    /// The relations that are only guessed: no step rests on one, and what a delete comes to afterwards is judged without them.
+    #[serde(default)]
+    pub guessed: Vec<Guess>,
 }
 
 /// One unit that is done or not done: it runs, is retried, resumed and undone as a whole.

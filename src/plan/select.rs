@@ -12,12 +12,11 @@ use super::ways::{automatic, by_user, can_be_null, options};
 use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
 use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, SubjectKind};
-use crate::infer;
 use crate::orphans::Outcome;
-use crate::relations::{Graph, Relation, lookup};
+use crate::relations::{Relation, lookup};
 use crate::rules;
 use crate::schema::{Schema, Table, TableName};
-use crate::text::quoted;
+use crate::text::{argument, quoted};
 
 /// What the findings come to.
 #[derive(Debug, Default)]
@@ -44,7 +43,7 @@ pub(super) struct Selection<'a, 'i> {
 
 impl<'a, 'i> Selection<'a, 'i> {
     pub fn new(input: &'a Input<'i>) -> Self {
-        let base = check(input, input.schema, input.relations);
+        let base = check(input, input.schema, &input.relations.without_guesses(input.schema));
         Self { input, base, orphans: orphans(input), banned: Vec::new(), repaired: Vec::new() }
     }
 
@@ -162,44 +161,10 @@ impl<'a, 'i> Selection<'a, 'i> {
             };
             brought.push(told(finding, format!("It comes with this plan: {}. {what}", finding.message)));
         }
-        let likely = self.new_in(self.likely(after));
-        for finding in likely.iter().filter(|f| !found.iter().any(|k| identity(k) == identity(f))) {
-            // What else is wrong with a relation comes with it: that it is none yet says it all.
-            let same = |f: &&Finding| f.rule == UNDECLARED && f.subject.place() == finding.subject.place();
-            let relation = likely.iter().find(same).unwrap_or(finding);
-            let why = format!(
-                "What this plan declares makes it likely: {}. Run `referee fix` again afterwards.",
-                relation.message
-            );
-            brought.push(told(finding, why));
-        }
         brought
-    }
-
-    /// Returns what the rules say once the relations count that only the keys of a plan make likely: their neighbours are
-    /// declared then. They are not planned, as nobody has looked at their rows.
-    fn likely(&self, after: &Schema) -> Vec<Finding> {
-        let input = self.input;
-        let adds_keys = self.repaired.iter().flat_map(|(_, c)| c).any(|c| matches!(c, Change::AddForeignKey { .. }));
-        if !adds_keys || !input.findings.iter().any(|f| f.rule == UNDECLARED) {
-            return Vec::new();
-        }
-        let mut all = relations(input, after).relations().to_vec();
-        let mut told = infer::infer(after, &all, input.threshold);
-        // What names told before was known, or was decided against: by the rows, by the user.
-        let declared = |r: &&Relation| r.is_declared();
-        let known: Vec<Relation> = input.relations.relations().iter().filter(declared).cloned().collect();
-        let before = infer::infer(input.schema, &known, input.threshold);
-        told.retain(|r| !before.iter().any(|b| b.child == r.child && b.columns == r.columns && b.parent == r.parent));
-        if told.is_empty() {
-            return Vec::new();
-        }
-        all.extend(told);
-        check(input, after, &Graph::from_relations(after, all))
     }
 }
 
-const UNDECLARED: &str = "undeclared-foreign-key";
 const ORPHAN_ROWS: &str = "orphan-rows";
 
 type OrphanKey = (TableName, Vec<String>, TableName);
@@ -219,6 +184,13 @@ fn orphans(input: &Input<'_>) -> BTreeMap<OrphanKey, u64> {
 
 pub(super) fn reason(finding: &Finding) -> Reason {
     Reason { code: finding.code, rule: finding.rule, fingerprint: finding.fingerprint.clone() }
+}
+
+/// Returns the guess that a finding is about: columns of which nothing is known but that.
+fn rests_on<'r>(input: &Input<'r>, finding: &Finding) -> Option<&'r Relation> {
+    let table = finding.subject.table.as_ref()?;
+    let about = || input.relations.parents_of(table).map(|(_, r)| r).filter(|r| r.columns == finding.subject.columns);
+    about().find(|r| r.is_guess()).filter(|_| about().all(Relation::is_guess))
 }
 
 /// A finding and the option taken.
@@ -314,6 +286,12 @@ impl Selector<'_, '_> {
     /// Chooses the way to mend a finding; says why there is none.
     fn pick<'f>(&self, finding: &'f Finding, choices: &mut Vec<Choice>) -> Result<Pick<'f>, String> {
         let input = self.input;
+        if let Some(guess) = rests_on(input, finding) {
+            return Err(format!(
+                "It rests on a guess, and nothing is changed for one. If it is true, accept it: `referee infer SOURCE --accept {}`.",
+                argument(&guess.written())
+            ));
+        }
         let ways = options(input, finding);
         if finding.rule == ORPHAN_ROWS {
             return self.rows(finding);

@@ -9,6 +9,7 @@ use super::*;
 use crate::change::Change;
 use crate::config;
 use crate::engine::dialect;
+use crate::relations::ConfiguredRelation;
 use crate::rules::{self, Context};
 use crate::schema::{Action, Column, DataType, DisabledSide, ForeignKey, Index, Key, Table, Timing};
 use crate::source::history::{File, Migration, Place};
@@ -71,12 +72,19 @@ fn simulator(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
     made
 }
 
+/// Accepts every guess, as `--accept-inferred=0.5` does.
+fn accepted(schema: &Schema, mut configured: Vec<ConfiguredRelation>) -> (Graph, Vec<ConfiguredRelation>) {
+    let (graph, taken, _) = Graph::settled(schema, &configured, 0.5, Some(0.5), None);
+    configured.extend(taken.relations);
+    (graph, configured)
+}
+
 struct Case {
     schema: Schema,
     relations: Graph,
     settings: Settings,
-    threshold: f64,
-    configured: Vec<crate::relations::ConfiguredRelation>,
+    /// What is configured, and what of the guesses was accepted.
+    configured: Vec<ConfiguredRelation>,
     definitions: Option<Definitions>,
     recipes: fn(&Workshop<'_>, &[Wanted]) -> Made,
     /// Which of what is wanted the recipes refuse, for no reason: told by a number.
@@ -85,13 +93,12 @@ struct Case {
 
 impl Case {
     fn of(schema: Schema) -> Self {
-        let relations = graph(&schema);
+        let (relations, configured) = accepted(&schema, Vec::new());
         Self {
             schema,
             relations,
             settings: Settings::default(),
-            threshold: 0.5,
-            configured: Vec::new(),
+            configured,
             definitions: None,
             recipes: simulator,
             refuses: None,
@@ -121,7 +128,6 @@ impl Case {
         let input = Input {
             schema: &self.schema,
             relations: &self.relations,
-            threshold: self.threshold,
             settings: &self.settings,
             findings,
             scan: None,
@@ -180,8 +186,8 @@ impl Case {
                 return Err(format!("planned and refused, or neither: {finding:?}"));
             }
         }
-        // As an audit would see it: inference looks at the new schema with fresh eyes.
-        let relations = Graph::new(&now, &self.configured, self.threshold);
+        // As the next run would see it.
+        let relations = Graph::from_relations(&now, Graph::known(&now, &self.configured));
         let after = self.findings(&now, &relations);
         let known: BTreeSet<(&str, &str)> = findings.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
         for finding in &after {
@@ -245,15 +251,15 @@ fn examples() -> Vec<(String, Case)> {
                             let (schema, _) = replay(engine, files, migrations, &mut ());
                             let config = config::parse("referee.toml", &std::mem::take(&mut config)).unwrap();
                             let configured = config.resolve(&schema).relations;
+                            let (relations, configured) = accepted(&schema, configured);
                             let case = Case {
-                                relations: Graph::new(&schema, &configured, 0.5),
+                                relations,
                                 settings: Settings {
                                     policies: config.policies(),
                                     foreign_keys: None,
                                     deletes: config.deletes(),
                                 },
                                 schema,
-                                threshold: 0.5,
                                 configured,
                                 definitions,
                                 recipes: simulator,
@@ -516,26 +522,16 @@ fn what_a_plan_brings_and_does_not_mend_is_told() {
         "offers: id int8 pk, plan_id int8 not-null >plans.id",
         "prices: id int8 pk, plan_id int8 not-null >plans.id",
     ];
-    let case = Case::of(schema(Engine::Postgres, &lines));
+    let mut case = Case::of(schema(Engine::Postgres, &lines));
+    // A person wrote it, so its key is an example for others: what is accepted from a guess would be none.
+    case.configured.iter_mut().for_each(|r| r.accepted = None);
+    case.relations = Graph::from_relations(&case.schema, Graph::known(&case.schema, &case.configured));
     let options = Options { choose: vec![("events.charge_id".into(), "protect".into())], ..Options::default() };
     let plan = case.holds(&options).unwrap();
     assert!(titles(&plan).iter().any(|t| t.contains("events.charge_id -> charges.id ON DELETE NO ACTION")));
     let told: Vec<&str> =
         plan.refused.iter().filter(|r| r.subject == "groups.charge_id").map(|r| r.why.as_str()).collect();
     assert!(matches!(told[..], [why] if why.starts_with("It comes with this plan: ")), "{told:?}");
-
-    // A column whose name says nothing, until the keys of its namesakes are declared.
-    let lines = [
-        "console1984_sessions: id int8 pk",
-        "console1984_commands: id int8 pk, session_id int8 not-null",
-        "console1984_accesses: id int8 pk, session_id int8 not-null",
-        "audits: id int8 pk, session_id int8 not-null",
-    ];
-    let case = Case::of(schema(Engine::Postgres, &lines));
-    let plan = case.holds(&Options::default()).unwrap();
-    let told: Vec<&Refused> = plan.refused.iter().filter(|r| r.subject == "audits.session_id").collect();
-    assert!(told.iter().any(|r| r.why.starts_with("What this plan declares makes it likely: ")), "{plan:#?}");
-    assert!(told.len() > 1 && told.iter().all(|r| r.why == told[0].why), "{told:?}");
 
     // The key waits for the same decision as its columns' types.
     let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int4 not-null index"];
@@ -545,6 +541,59 @@ fn what_a_plan_brings_and_does_not_mend_is_told() {
     let [(one, why), (other, same)] = told[..] else { panic!("{told:?}") };
     assert_eq!((one, other), ("undeclared-foreign-key", "foreign-key-type-mismatch"));
     assert!(why == same && why.contains("--choose 'orders.user_id=convert'"), "{told:?}");
+}
+
+#[test]
+fn keys_that_were_made_of_guesses_make_no_other_guess_likely() {
+    // A column whose name says nothing; that its namesakes refer somewhere would say something.
+    let lines = [
+        "console1984_sessions: id int8 pk",
+        "console1984_commands: id int8 pk, session_id int8 not-null",
+        "console1984_accesses: id int8 pk, session_id int8 not-null",
+        "audits: id int8 pk, session_id int8 not-null",
+    ];
+    let case = Case::of(schema(Engine::Postgres, &lines));
+    let plan = case.holds(&Options::default()).unwrap();
+    let keys = |schema: &Schema| schema.foreign_keys().count();
+    assert_eq!((keys(&plan.after), plan.refused.len()), (2, 0), "{:?}", plan.refused);
+    let told = |schema: &Schema, configured| {
+        let (_, taken, _) = Graph::settled(schema, configured, 0.5, None, None);
+        taken.guesses.into_iter().map(|g| (g.relation, g.confidence)).collect::<Vec<_>>()
+    };
+    let before = told(&case.schema, &[]);
+    let others: Vec<_> = before.iter().filter(|(r, _)| r.starts_with("audits")).cloned().collect();
+    assert_eq!(told(&plan.after, &case.configured), others);
+    // Were the keys a person's, they would tell more.
+    assert_ne!(told(&plan.after, &[]), others);
+    let relations = Graph::from_relations(&plan.after, Graph::known(&plan.after, &case.configured));
+    let again = Case { schema: plan.after.clone(), relations, ..case };
+    assert!(again.holds(&Options::default()).unwrap().is_empty(), "the second run plans nothing");
+}
+
+#[test]
+fn nothing_is_planned_for_a_guess_whatever_finds_it() {
+    let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int8", "notes: id int8 pk, user_id int8 >users.id"];
+    let mut case = Case::of(schema(Engine::Postgres, &lines));
+    // The planner is handed guesses and what rules say of them: the key, its index, a policy.
+    case.relations = graph(&case.schema);
+    case.settings.policies = policy("[[policy]]\nparent = \"users\"\non_delete = \"RESTRICT\"\n");
+    let findings = case.findings(&case.schema, &case.relations);
+    let of_guess: Vec<&Finding> = findings.iter().filter(|f| f.subject.place() == "orders.user_id").collect();
+    assert!(of_guess.len() > 1, "{of_guess:?}");
+    let options = Options { manual: true, orphans: Some(OrphanPolicy::Delete), ..Options::default() };
+    let plan = case.plan_of(&findings, &options);
+    assert!(!plan.is_empty() && plan.steps.iter().all(|s| s.changes.iter().all(|c| *c.table() != "orders".into())));
+    let refused: Vec<&Refused> = plan.refused.iter().filter(|r| r.subject == "orders.user_id").collect();
+    assert_eq!(refused.len(), of_guess.len());
+    assert!(refused.iter().all(|r| r.why.contains("--accept 'orders.user_id->users.id'")), "{refused:?}");
+}
+
+#[test]
+fn a_key_that_goes_is_not_made_again_of_a_guess() {
+    let lines = ["users: id integer pk", "orders: id integer pk, user_id integer >gone.id index"];
+    let case = Case::of(schema(Engine::Sqlite, &lines));
+    let plan = case.holds(&Options { manual: true, ..Options::default() }).unwrap();
+    assert_eq!(plan.after.foreign_keys().count(), 0, "{:?}", titles(&plan));
 }
 
 #[test]
@@ -597,7 +646,6 @@ mod orphans {
         let input = Input {
             schema: &case.schema,
             relations: &case.relations,
-            threshold: 0.5,
             settings: &case.settings,
             findings: &findings,
             scan: Some(&scan),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::Serialize;
 
 use super::{Basis, ConfiguredRelation, Relation};
-use crate::schema::{Action, Schema, TableName};
+use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 /// All relations of a schema, indexed from both sides.
 ///
@@ -54,14 +54,30 @@ pub struct Reached {
 
 impl Graph {
     /// Returns the declared relations, and the configured ones that are not declared.
+    ///
+    /// A key for which an entry stands that was accepted from a guess was made of that guess.
     pub fn known(schema: &Schema, configured: &[ConfiguredRelation]) -> Vec<Relation> {
         let mut relations: Vec<Relation> =
             schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key)).collect();
         let same =
             |a: &Relation, b: &ConfiguredRelation| a.child == b.child && a.columns == b.columns && a.parent == b.parent;
+        for relation in &mut relations {
+            relation.accepted = configured.iter().find(|c| same(relation, c)).and_then(|c| c.accepted);
+        }
         let new: Vec<_> = configured.iter().filter(|c| !relations.iter().any(|r| same(r, c))).collect();
         relations.extend(new.into_iter().map(|c| c.relation(schema)));
         relations
+    }
+
+    /// Returns the graph without what is only guessed.
+    #[must_use]
+    pub fn without_guesses(&self, schema: &Schema) -> Self {
+        Self::from_relations(schema, self.relations.iter().filter(|r| !r.is_guess()).cloned().collect())
+    }
+
+    /// Tells whether a key was made of a guess that the user accepted.
+    pub fn is_accepted(&self, child: &TableName, key: &ForeignKey) -> bool {
+        self.parents_of(child).any(|(_, r)| r.accepted.is_some() && r.foreign_key() == Some(key))
     }
 
     /// Makes the graph of given relations.

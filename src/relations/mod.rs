@@ -6,6 +6,7 @@
 mod graph;
 pub mod lookup;
 mod predicate;
+mod written;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 pub use graph::{Break, Cycle, Graph, Reached};
+pub use written::{Written, WrittenError, write};
 
 /// From this confidence on an inferred relation is a reason to warn; below it is worth knowing only.
 const CERTAIN: f64 = 0.8;
@@ -32,6 +34,10 @@ pub struct Relation {
     pub on_delete: Option<Action>,
     /// Whether any of the child's columns can be NULL, so that a row can do without a parent.
     pub nullable: bool,
+    /// The confidence of the guess that it was accepted from, where the user accepted one. It is acted on like any other, but
+    /// it is never evidence, nor is the key that was made of it: a guess must not bear out the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<f64>,
     /// Why referee believes in it.
     #[serde(flatten)]
     pub basis: Basis,
@@ -70,6 +76,7 @@ impl Relation {
             parent_columns: key.parent_columns.clone(),
             on_delete: Some(key.on_delete),
             nullable: any_nullable(schema, child, &key.columns),
+            accepted: None,
             basis: Basis::Declared { foreign_key: Box::new(key.clone()), name: key.name.clone() },
         }
     }
@@ -85,6 +92,30 @@ impl Relation {
     /// Tells whether a foreign key declares it.
     pub fn is_declared(&self) -> bool {
         self.foreign_key().is_some()
+    }
+
+    /// Tells whether it is only a guess. Nothing is changed for one.
+    pub fn is_guess(&self) -> bool {
+        matches!(self.basis, Basis::Inferred { .. })
+    }
+
+    /// Returns how sure the guess is; `None` if it is none.
+    pub fn confidence(&self) -> Option<f64> {
+        match self.basis {
+            Basis::Inferred { confidence, .. } => Some(confidence),
+            Basis::Declared { .. } | Basis::Configured => None,
+        }
+    }
+
+    /// Tells whether other relations may be judged by it: declared or configured, and not accepted from a guess.
+    pub fn is_evidence(&self) -> bool {
+        !self.is_guess() && self.accepted.is_none()
+    }
+
+    /// Tells whether both say the same: the same columns refer to the same parent's columns.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.child, &self.columns, &self.parent, &self.parent_columns)
+            == (&other.child, &other.columns, &other.parent, &other.parent_columns)
     }
 
     /// Tells whether a warning may rest on it: declared, configured, or inferred with little doubt.
@@ -125,7 +156,7 @@ fn any_nullable(schema: &Schema, table: &TableName, columns: &[String]) -> bool 
 }
 
 /// A relation that the user declares.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfiguredRelation {
     /// The child.
     pub child: TableName,
@@ -137,6 +168,8 @@ pub struct ConfiguredRelation {
     pub parent_columns: Vec<String>,
     /// The action on delete that the key shall have.
     pub on_delete: Option<Action>,
+    /// The confidence of the guess that it was accepted from; `None` for one that the user wrote.
+    pub accepted: Option<f64>,
 }
 
 impl ConfiguredRelation {
@@ -149,6 +182,7 @@ impl ConfiguredRelation {
             parent_columns: self.parent_columns.clone(),
             on_delete: self.on_delete,
             nullable: any_nullable(schema, &self.child, &self.columns),
+            accepted: self.accepted,
             basis: Basis::Configured,
         }
     }

@@ -225,9 +225,12 @@ struct Side<'a> {
 
 #[derive(Serialize)]
 struct RelationOut<'a> {
+    /// As `referee infer --accept` takes it.
+    relation: String,
     child: Side<'a>,
     parent: Side<'a>,
     status: &'a str,
+    acted_on: bool,
     confidence: f64,
     class: Class,
     rows: Option<u64>,
@@ -285,7 +288,9 @@ fn json(source: &str, inference: &Inference) -> String {
         RelationOut {
             child: Side { table: &p.child, columns: &p.columns },
             parent: Side { table: &p.parent, columns: &p.parent_columns },
+            relation: crate::relations::write(&p.child, &p.columns, &p.parent, &p.parent_columns),
             status: "inferred",
+            acted_on: false,
             confidence: p.confidence,
             class: p.class,
             rows: p.counts.map(|c| c.rows),

@@ -31,6 +31,7 @@ use crate::relations::Graph;
 use crate::schema::Schema;
 
 pub use graph::GraphOptions;
+pub use plan::Commands;
 pub use schema::schema_text;
 pub use style::Style;
 pub(crate) use style::wrap;
@@ -183,12 +184,12 @@ impl PlanFormat {
 
 /// Writes a plan. `backup` is the command that copies the database before, where there is one. `style` matters to
 /// [`PlanFormat::Text`], and to SQL that is no file's.
-pub fn plan(format: PlanFormat, source: &str, backup: Option<&str>, plan: &Plan, style: &Style) -> String {
+pub fn plan(format: PlanFormat, source: &str, commands: &Commands, plan: &Plan, style: &Style) -> String {
     match format {
-        PlanFormat::Text => self::plan::text::render(source, backup, plan, style),
+        PlanFormat::Text => self::plan::text::render(source, commands, plan, style),
         PlanFormat::Json => self::plan::json::render(source, plan),
-        PlanFormat::Markdown => self::plan::markdown::render(source, backup, plan),
-        PlanFormat::Sql => self::plan::sql::render(source, backup, plan, style.file),
+        PlanFormat::Markdown => self::plan::markdown::render(source, commands, plan),
+        PlanFormat::Sql => self::plan::sql::render(source, commands, plan, style.file),
     }
 }
 

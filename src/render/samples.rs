@@ -167,6 +167,7 @@ pub(super) fn report() -> Report {
         origin: origin.into(),
     };
     Report {
+        guesses: crate::infer::Taken::default(),
         history: crate::source::History::default(),
         source: "postgres://app:***@db.example.com/shop".into(),
         schema,
@@ -192,6 +193,7 @@ pub(super) fn report() -> Report {
 pub(super) fn clean() -> Report {
     let (schema, relations) = shop();
     Report {
+        guesses: crate::infer::Taken::default(),
         history: crate::source::History::default(),
         source: "shop.db".into(),
         schema,

@@ -377,6 +377,7 @@ mod tests {
             parent: "p".into(),
             parent_columns: vec!["id".into()],
             on_delete: None,
+            accepted: None,
         };
         let relations = crate::relations::Graph::new(&s, &[configured], 0.5);
         let settings = crate::rules::Settings::default();

@@ -43,7 +43,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     // What the schema does everywhere is read once, and only if there is something to advise.
     let style = OnceCell::new();
     for ((parent, nullable, _), keys) in &groups {
-        let Some((majority, count)) = majority(keys) else { continue };
+        // A key that was made of a guess is judged like others, and is no example for them.
+        let accepted = |(table, key): &&(&Table, &ForeignKey)| context.relations.is_accepted(&table.name, key);
+        let examples: Vec<(&Table, &ForeignKey)> = keys.iter().filter(|k| !accepted(k)).copied().collect();
+        let Some((majority, count)) = majority(&examples) else { continue };
         if majority == Action::SetNull && !nullable {
             continue;
         }
@@ -55,7 +58,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 continue;
             }
             let wanted = if class(advice.action) == class(majority) { majority } else { advice.action };
-            let most = format!("{count} of {} keys to `{parent}` from {} columns", keys.len(), words(*nullable));
+            let most = format!("{count} of {} keys to `{parent}` from {} columns", examples.len(), words(*nullable));
             let message = format!(
                 "Foreign key {} is ON DELETE {}, but {most} are {majority}",
                 key_name(&table.name, key),
@@ -74,7 +77,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 ))
                 .label(key_place(&table.name, key), format!("ON DELETE {}", key.on_delete))
                 .label(key_place(&table.name, key), format!("ON DELETE {wanted} is advised: {}", advice.rationale));
-            for (other, same) in keys.iter().filter(|(_, k)| class(k.on_delete) == class(majority)).take(3) {
+            for (other, same) in examples.iter().filter(|(_, k)| class(k.on_delete) == class(majority)).take(3) {
                 finding = finding.label(key_place(&other.name, same), format!("ON DELETE {}", same.on_delete));
             }
             if fits(table, &key.columns, wanted) {
@@ -124,7 +127,7 @@ fn majority(keys: &[(&Table, &ForeignKey)]) -> Option<(Action, usize)> {
         *actions.entry(key.on_delete).or_default() += 1;
     }
     let (&most, &count) = classes.iter().find(|(_, n)| **n * 4 >= keys.len() * 3)?;
-    if keys.len() < FEWEST || count == keys.len() {
+    if keys.len() < FEWEST {
         return None;
     }
     // Of NO ACTION and RESTRICT, name the one that is used more.
@@ -156,7 +159,46 @@ fn effect(action: Action, majority: Action, child: &TableName, parent: &TableNam
 mod tests {
     use super::*;
     use crate::schema::Engine;
+    use crate::relations::{ConfiguredRelation, Graph};
     use crate::testing::{findings, schema};
+
+    #[test]
+    fn keys_that_were_made_of_guesses_are_no_example_and_are_judged_by_one() {
+        let child = |name: &str, action: &str| format!("{name}: id int8 pk, p_id int8 not-null >p.id {action}");
+        let judged = |odd: &str, accepted: &[&str]| {
+            let mut lines: Vec<String> = ["a", "b", "c", "d"].iter().map(|t| child(t, "cascade")).collect();
+            lines.extend(["p: id int8 pk".to_string(), child("e", odd)]);
+            let s = schema(Engine::Postgres, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+            let entry = |child: &&str| ConfiguredRelation {
+                child: (*child).into(),
+                columns: vec!["p_id".into()],
+                parent: "p".into(),
+                parent_columns: vec!["id".into()],
+                on_delete: None,
+                accepted: Some(0.9),
+            };
+            let entries: Vec<ConfiguredRelation> = accepted.iter().map(entry).collect();
+            let relations = Graph::new(&s, &entries, 0.5);
+            let settings = crate::rules::Settings::default();
+            let context = Context {
+                schema: &s,
+                relations: &relations,
+                dialect: crate::engine::dialect(s.engine),
+                settings: &settings,
+                scan: None,
+                timeline: None,
+                plans: None,
+                deletes: crate::rules::Deletes::default(),
+            };
+            let mut found = Vec::new();
+            check(&context, &mut found);
+            found.iter().map(|f| f.subject.place()).collect::<Vec<_>>()
+        };
+        assert_eq!(judged("restrict", &[]), ["e.p_id"]);
+        assert_eq!(judged("restrict", &["e"]), ["e.p_id"], "it is judged by the others");
+        assert!(judged("restrict", &["a", "b"]).is_empty(), "and the others are not judged by it");
+    }
+
 
     /// One child table for each action, `not-null` or nullable.
     fn run(children: &[(&str, bool)]) -> Vec<Finding> {

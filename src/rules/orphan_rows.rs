@@ -49,6 +49,14 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
                 how(engine, foreign_key)
             ),
         ),
+        Basis::Configured if let Some(confidence) = relation.accepted => (
+            Severity::Warning,
+            format!(
+                "You accepted this relation (it was guessed, confidence {confidence:.2}); no foreign key enforces it, and none can be \
+                 added while these rows are there. If the columns mean something else, these are no orphans: remove the entry from \
+                 referee.toml."
+            ),
+        ),
         Basis::Configured => (
             Severity::Warning,
             "You declared this relation in referee.toml; no foreign key enforces it, and none can be added while these rows are \
@@ -250,6 +258,7 @@ mod tests {
             parent_columns: vec!["id".into()],
             on_delete: None,
             nullable: true,
+            accepted: None,
             basis: Basis::Configured,
         };
         let relations = crate::relations::Graph::from_relations(&schema, vec![relation]);

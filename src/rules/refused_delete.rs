@@ -78,7 +78,7 @@ fn finding(
     }
     let options = if wanted == Verdict::Complete { "" } else { " --goal leaves-rows" };
     let command = fate_command(root, options);
-    let reaches = |r: &Repair| r.verdict <= wanted;
+    let reaches = |r: &Repair| r.known_verdict <= wanted;
     match repair {
         Some(repair) if reaches(&repair) => {
             let count = repair.changes.len();

@@ -8,6 +8,7 @@ use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::relations::lookup::{Grade, grade};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
+use crate::text::argument;
 
 pub(super) static META: Meta = Meta {
     code: "REF102",
@@ -52,6 +53,9 @@ fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation
     let message = match &relation.basis {
         Basis::Inferred { confidence, .. } => {
             format!("`{child}` refers to `{parent}` (confidence {confidence:.2}), but no foreign key declares it")
+        }
+        Basis::Configured if let Some(confidence) = relation.accepted => {
+            format!("`{child}` refers to `{parent}` (accepted from a guess, confidence {confidence:.2}), but no foreign key declares it")
         }
         _ => format!("`{child}` refers to `{parent}`, as configured, but no foreign key declares it"),
     };
@@ -165,7 +169,15 @@ fn help(context: &Context<'_>, relation: &Relation, action: Action) -> String {
         }
         _ => "Then declare the key.",
     };
-    let wrong = "If the column does not refer there, say so with an ignore in referee.toml.";
+    let wrong = if relation.is_guess() {
+        format!(
+            "It is a guess, and `referee fix` makes no key of one: accept it if it is true, `referee infer SOURCE --accept {}`. If \
+             the column does not refer there, say so with an ignore in referee.toml.",
+            argument(&relation.written())
+        )
+    } else {
+        "If the column does not refer there, say so with an ignore in referee.toml.".to_string()
+    };
     format!("{}{how} ON DELETE {action} is advised. {wrong}", count.unwrap_or_default())
 }
 
@@ -184,6 +196,7 @@ mod tests {
             parent: "users".into(),
             parent_columns: vec!["id".into()],
             on_delete,
+            accepted: None,
         };
         let relations = Graph::new(s, &[relation], 0.5);
         let settings = Settings::default();
@@ -213,6 +226,7 @@ mod tests {
         let mut fixed = s.clone();
         found[0].fixes[0].changes.iter().for_each(|c| c.apply(&mut fixed).unwrap());
         assert!(findings(&fixed, "undeclared-foreign-key").is_empty());
+        assert!(found[0].help.contains("`referee infer SOURCE --accept 'a.user_id->users.id'`"), "{}", found[0].help);
     }
 
     #[test]

@@ -232,6 +232,7 @@ mod tests {
             parent: "p".into(),
             parent_columns: vec!["id".into()],
             on_delete: None,
+            accepted: None,
         };
         let relations = Graph::new(s, &[configured], 0.5);
         let settings = Settings::default();

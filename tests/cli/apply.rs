@@ -14,6 +14,8 @@ const TABLES: &str = "
     INSERT INTO orders SELECT id, id, 'note' FROM users;
     INSERT INTO items SELECT id, id FROM users;
     INSERT INTO logs SELECT id, id, 'body' FROM users;";
+/// No key is made of a guess that nobody has accepted.
+const ACCEPTED: &str = "[[relation]]\nchild = \"logs.user_id\"\nparent = \"users.id\"\naccepted = 0.96\n";
 const ORPHANS: &str = "UPDATE logs SET user_id = user_id + 1000 WHERE id <= 3";
 
 const APPLY: [&str; 4] = ["fix", "shop.db", "--apply", "--yes"];
@@ -21,6 +23,7 @@ const APPLY: [&str; 4] = ["fix", "shop.db", "--apply", "--yes"];
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     execute(&sandbox, TABLES);
+    sandbox.write("referee.toml", ACCEPTED);
     sandbox
 }
 
@@ -136,7 +139,7 @@ fn a_verification_is_written_in_every_format() {
 #[test]
 fn a_policy_is_asked_for_by_a_query_that_returns_no_row_afterwards() {
     let sandbox = sandbox();
-    sandbox.write("referee.toml", "[[policy]]\nparent = \"users\"\non_delete = \"cascade\"\n");
+    sandbox.write("referee.toml", &format!("{ACCEPTED}[[policy]]\nparent = \"users\"\non_delete = \"cascade\"\n"));
     let json = sandbox.run(&["fix", "shop.db", "--format", "json", "-o", "plan.json"]);
     assert_eq!(json.code, 0, "{}", json.err);
     let question = "Keys to users that are not ON DELETE CASCADE";

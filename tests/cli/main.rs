@@ -6,6 +6,7 @@ mod apply;
 mod config;
 mod files;
 mod fix;
+mod guesses;
 mod help;
 mod hostile;
 mod lint;

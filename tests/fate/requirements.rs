@@ -74,7 +74,13 @@ fn r1_undeclared_relations_leave_orphans() {
     assert_eq!(table(&before, "users"), TableFate::Untouched);
 
     // To the fixed point: the logs hang below the runs, and come within reach only once the runs go.
-    let repair = before.repair.unwrap();
+    // For what is only guessed nothing is proposed, and what would be left behind is named.
+    let guessed = before.repair.unwrap();
+    assert_eq!((guessed.verdict, guessed.changes.len()), (Verdict::LeavesOrphans, 0));
+    assert!(guessed.guessed.iter().any(|g| g.relation == "analysis_runs.project_id->projects.id" && !g.planned));
+    let (graph, accepted, _) = Graph::settled(&schema, &[], 0.5, Some(0.5), None);
+    let repair = Fates::new(&schema, &graph, Options::default()).of(&"projects".into()).unwrap().repair.unwrap();
+    assert!(repair.guessed.is_empty() && !accepted.relations.is_empty());
     assert_eq!(repair.verdict, Verdict::Complete);
     let round = |side: &str| repair.changes.iter().find(|c| c.path.last().unwrap() == side).map(|c| c.round);
     assert_eq!(round("analysis_runs.project_id"), Some(1));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use referee::audit::Guesses;
 use referee::plan::{self, Definitions, Options, OrphanPolicy, Plan};
 use referee::rules::Settings;
 use referee::schema::{Engine, Schema};
@@ -131,14 +132,15 @@ impl Database {
     }
 }
 
-/// Makes the plan that `referee fix SOURCE --choose projects.lead_id=drop-not-null` shows.
+/// Makes the plan that `referee fix SOURCE --accept-inferred=0.5 --choose projects.lead_id=drop-not-null` shows.
 pub fn plan(database: &Database) -> Plan {
     plan_with(database, None)
 }
 
 /// The same with `--orphans`.
 pub fn plan_with(database: &Database, orphans: Option<OrphanPolicy>) -> Plan {
-    let report = audit(&database.source, Ask { data: true, foreign_keys: Some(true), ..Ask::default() });
+    let guesses = Guesses::SetAside { accept: Some(0.5) };
+    let report = audit(&database.source, Ask { data: true, foreign_keys: Some(true), guesses, ..Ask::default() });
     let definitions = (database.engine == Engine::Sqlite).then(|| {
         let mut input = open(&database.source);
         Definitions::from_session(input.session.as_mut().unwrap().as_mut()).unwrap()
@@ -152,7 +154,6 @@ pub fn plan_with(database: &Database, orphans: Option<OrphanPolicy>) -> Plan {
     plan::plan(&plan::Input {
         schema: &report.schema,
         relations: &report.relations,
-        threshold: referee::config::THRESHOLD,
         settings: &Settings::default(),
         findings: &report.findings,
         scan: report.scan.as_ref(),

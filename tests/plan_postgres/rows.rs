@@ -467,6 +467,8 @@ fn the_command_keeps_and_verifies_and_a_second_run_finds_nothing() {
         for how in ["delete", "set-null", "quarantine"] {
             let (url, _, mut client) = prepared(server, SHOP);
             let folder = tempfile::tempdir().unwrap();
+            let relation = "[[relation]]\nchild = \"orders.customer_id\"\nparent = \"customers.id\"\n";
+            std::fs::write(folder.path().join("referee.toml"), relation).unwrap();
             let run = |arguments: &[&str]| {
                 let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_referee"));
                 let run = command.args(["fix", &url, "--apply", "--yes"]).args(arguments);

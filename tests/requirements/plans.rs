@@ -33,9 +33,11 @@ impl Planner {
             _ => None,
         };
         let options = AuditOptions {
-            budget: std::time::Duration::ZERO,
+            budget: std::time::Duration::from_secs(60),
             relations: config.resolve(&input.schema).relations,
             threshold: config::THRESHOLD,
+            // What is guessed here is true, and whoever plans says so.
+            guesses: audit::Guesses::SetAside { accept: Some(config::THRESHOLD) },
             settings: settings.clone(),
             rules: rules::ALL.iter().collect(),
             tables: Vec::new(),
@@ -61,7 +63,6 @@ impl Planner {
         let plan = plan::plan(&plan::Input {
             schema: &self.report.schema,
             relations: &self.report.relations,
-            threshold: config::THRESHOLD,
             settings: &self.settings,
             findings,
             scan: self.report.scan.as_ref(),
@@ -114,7 +115,7 @@ fn r1_the_keys_that_nothing_declares_and_their_indexes() {
     ] {
         assert!(keys.contains(expected), "{expected} in {keys:?}; refused: {:?}", plan.refused);
     }
-    let after = Graph::new(&plan.after, &[], config::THRESHOLD);
+    let after = Graph::new(&plan.after, &planner.report.guesses.relations, config::THRESHOLD);
     let fate = Fates::new(&plan.after, &after, FateOptions::default()).of(&"projects".into()).unwrap();
     assert!(fate.verdict.always_succeeds(), "{:?}", fate.verdict);
     for table in &plan.after.tables {

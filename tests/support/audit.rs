@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use referee::audit::{self, Options, Report};
+use referee::audit::{self, Guesses, Options, Report};
 use referee::config;
 use referee::engine::SessionOptions;
 use referee::findings::Finding;
@@ -21,6 +21,8 @@ pub struct Ask<'a> {
     pub verify_indexes: bool,
     /// What the user says of SQLite's enforcement.
     pub foreign_keys: Option<bool>,
+    /// What becomes of guessed relations.
+    pub guesses: Guesses,
 }
 
 /// Opens a source.
@@ -36,6 +38,7 @@ pub fn audit(source: &str, ask: Ask<'_>) -> Report {
     let options = Options {
         relations: config.resolve(&input.schema).relations,
         threshold: config::THRESHOLD,
+        guesses: ask.guesses,
         settings: Settings { policies: config.policies(), deletes: config.deletes(), foreign_keys: ask.foreign_keys },
         rules: rules::ALL.iter().collect(),
         tables: Vec::new(),

@@ -14,7 +14,7 @@ use crate::rules::Rule;
 use crate::source::SourceText;
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=set-null --orphans quarantine\n  referee fix postgres://app@localhost/shop --root users --format markdown"))]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=set-null --orphans quarantine\n  referee fix shop.db --accept-inferred=0.95 --apply\n  referee fix postgres://app@localhost/shop --root users --format markdown\n\nGuessed relations are listed and not planned. Accept those that are true:\n  referee infer shop.db --accept 'orders.customer_id->customers.id'"))]
 pub(in crate::cli) struct FixArgs {
     /// The database, folder of migrations or schema document
     pub source: SourceText,
@@ -56,9 +56,13 @@ pub(in crate::cli) struct FixArgs {
     /// SQLite: whether the application runs PRAGMA foreign_keys = ON
     #[arg(long, value_name = "STATE")]
     pub foreign_keys: Option<OnOff>,
-    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
+    /// From which confidence on a guessed relation is listed, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "X", value_parser = confidence)]
     pub min_confidence: Option<f64>,
+    /// Count guessed relations as accepted in this run that are at least so sure, 0 to 1 (0.9 if X is
+    /// left out), except those that rows contradict. Without it nothing is changed for a guess
+    #[arg(long, value_name = "X", num_args = 0..=1, require_equals = true, default_missing_value = "0.9", value_parser = confidence)]
+    pub accept_inferred: Option<f64>,
     #[command(flatten)]
     pub files: FilesArgs,
     #[command(flatten)]

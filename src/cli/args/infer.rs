@@ -6,14 +6,15 @@ use std::time::Duration;
 use clap::Args;
 
 use super::SOURCES;
-use super::values::{confidence, duration};
+use super::values::{confidence, duration, relation};
+use crate::relations::Written;
 use crate::render::infer::InferFormat;
 use crate::source::SourceText;
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee infer shop.db\n  referee infer postgres://app@localhost/shop --budget 2m --format markdown -o relations.md\n  referee infer shop.db --no-data --min-confidence 0.8 --write-config"))]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee infer shop.db\n  referee infer postgres://app@localhost/shop --budget 2m --format markdown -o relations.md\n  referee infer shop.db --accept 'orders.customer_id->customers.id' --accept orders.shop_id\n  referee infer shop.db --accept-above=0.95\n\nA relation is written child.column->parent.column, in quotes, because a shell takes > for a redirection. Several\ncolumns: 'lines.tenant,order_no->orders.tenant,number'. The parent's columns may be left out where its primary key\nis meant, and the parent where it is the one that is guessed."))]
 pub(in crate::cli) struct InferArgs {
-    /// The database or schema document
+    /// The database, folder of migrations or schema document
     pub source: SourceText,
     /// How to write it
     #[arg(long, default_value = "text")]
@@ -27,8 +28,17 @@ pub(in crate::cli) struct InferArgs {
     /// From which confidence on a relation is proposed, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "X", value_parser = confidence)]
     pub min_confidence: Option<f64>,
-    /// Add what is proposed to referee.toml, as [[relation]] entries
-    #[arg(long, conflicts_with = "no_config")]
+    /// Accept this relation: add it to referee.toml, so that `referee fix` plans its foreign key;
+    /// can be given several times
+    #[arg(long, value_name = "RELATION", value_parser = relation, conflicts_with = "no_config")]
+    pub accept: Vec<Written>,
+    /// Accept all relations from a confidence on (0.95 if X is left out), except those that rows
+    /// contradict
+    #[arg(long, value_name = "X", num_args = 0..=1, require_equals = true, default_missing_value = "0.95", value_parser = confidence, conflicts_with = "no_config")]
+    pub accept_above: Option<f64>,
+    /// Print what is proposed and accept all of it, as --accept-above with the least confidence that is
+    /// proposed
+    #[arg(long, conflicts_with_all = ["no_config", "accept_above"])]
     pub write_config: bool,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]

@@ -75,4 +75,8 @@ pub(in crate::cli) struct LintFixArgs {
     /// the word of the option; can be given several times
     #[arg(long, value_name = "SUBJECT=WORD", value_parser = choice, requires = "fix")]
     pub choose: Vec<(String, String)>,
+    /// Count guessed relations as accepted in this run that are at least so sure, 0 to 1 (0.9 if X is
+    /// left out), except those that rows contradict. Without it nothing is changed for a guess
+    #[arg(long, value_name = "X", num_args = 0..=1, require_equals = true, default_missing_value = "0.9", value_parser = confidence, requires = "fix")]
+    pub accept_inferred: Option<f64>,
 }

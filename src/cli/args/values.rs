@@ -7,6 +7,7 @@ use clap::builder::PossibleValue;
 use globset::Glob;
 
 use crate::config::{FAIL_ON, FailOn, did_you_mean, nearest};
+use crate::relations::Written;
 use crate::render::infer::InferFormat;
 use crate::render::{FateFormat, GraphFormat, PlanFormat, ReportFormat};
 use crate::rules::{self, Rule};
@@ -112,6 +113,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|n| (0.0..=1.0).contains(n));
     number.ok_or_else(|| "must be a number from 0 to 1".to_string())
+}
+
+/// Reads a relation: `orders.customer_id->customers.id`.
+pub(super) fn relation(text: &str) -> Result<Written, String> {
+    if let Some(cut) = text.strip_suffix('-').filter(|_| !text.contains("->")) {
+        return Err(format!(
+            "put it in quotes: the shell took `>` for a redirection, and wrote into a file. For example '{cut}->customers.id'"
+        ));
+    }
+    Written::parse(text).map_err(|e| e.to_string())
 }
 
 /// Reads which option is taken of a choice.

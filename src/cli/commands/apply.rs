@@ -39,6 +39,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let (mut journal, unfinished) = recorded.map_or((None, None), |(journal, run)| (Some(journal), run));
     let given_up = args.apply.anew && unfinished.is_some();
     let taken_up = unfinished.filter(|_| !args.apply.anew);
+    let mut report = None;
     let plan = match &taken_up {
         Some(run) => {
             same_options(run, args, &path)?;
@@ -47,11 +48,13 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         }
         None => {
             let input = super::open(&args.source, global, ui)?;
-            super::fix::make(args, config, input, ui)?.0
+            let (plan, made) = super::fix::make(args, config, input, ui)?;
+            report = Some(made);
+            plan
         }
     };
-    let backup = super::fix::backup(&source, plan.engine);
-    let shown = render::plan(PlanFormat::Text, &source.label(), backup.as_deref(), &plan, &ui.style);
+    let commands = super::fix::commands(&source, &plan, global);
+    let shown = render::plan(PlanFormat::Text, &source.label(), &commands, &plan, &ui.style);
     if args.format == PlanFormat::Text {
         ui.print(&shown)?;
     } else if !args.apply.yes {
@@ -78,6 +81,9 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
             }
         },
     };
+    if let Some(report) = &report {
+        super::accept::record(&plan, report, global, ui)?;
+    }
     if taken_up.is_none() {
         // An older run that did not come to its end is given up by the new one.
         journal.begin(&plan, &asked(args)).map_err(journal_error)?;
@@ -105,8 +111,10 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     ui.note(&format!("{} of {} steps done{before}; recorded in {}", outcome.done, plan.steps.len(), path.display()));
 
     let what = super::fix::what(args);
+    // What was accepted by this run stands there now.
+    let config = if args.accept_inferred.is_some() { super::configuration(global)? } else { config.clone() };
     let verification =
-        verify::of(&plan, &args.source, &what, args.root.as_deref(), config, global, ui).map_err(|error| {
+        verify::of(&plan, &args.source, &what, args.root.as_deref(), &config, global, ui).map_err(|error| {
             error.hint("all steps are done, but not verified: run the same command to see what is left")
         })?;
     let style = ui.style_of(args.output.as_deref());
@@ -158,6 +166,7 @@ fn asked(args: &FixArgs) -> Vec<(String, String)> {
     all.extend(args.no_data.then(|| ("--no-data", String::new())));
     all.extend(args.foreign_keys.and_then(|s| named(s.to_possible_value())).map(|s| ("--foreign-keys", s)));
     all.extend(args.min_confidence.map(|c| ("--min-confidence", c.to_string())));
+    all.extend(args.accept_inferred.map(|c| ("--accept-inferred", c.to_string())));
     all.sort();
     all.dedup();
     // Of two choices about one thing the last one counts.
@@ -169,6 +178,8 @@ fn asked(args: &FixArgs) -> Vec<(String, String)> {
 fn typed(options: &[(String, String)]) -> String {
     let one = |(option, value): &(String, String)| match value.as_str() {
         "" => option.clone(),
+        // Its value is optional, so it is written behind an equals sign.
+        value if option == "--accept-inferred" => format!("{option}={value}"),
         // A value with a leading dash would be taken for an option.
         value if value.starts_with('-') => format!("{option}={}", argument(value)),
         value => format!("{option} {}", argument(value)),

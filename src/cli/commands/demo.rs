@@ -53,6 +53,7 @@ pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let tree = render::graph(GraphFormat::Tree, &input.schema, &graph, &GraphOptions::default(), &ui.style);
     let options = Options {
         relations: Vec::new(),
+        guesses: crate::audit::Guesses::Judged,
         threshold: THRESHOLD,
         settings: Settings::default(),
         rules: ALL.iter().collect(),
@@ -88,6 +89,7 @@ fn next(kept: Option<&Path>) -> String {
     }
     lines.push(("referee explain set-null-on-not-null".to_string(), "what a rule finds, why, what to do"));
     lines.push((format!("referee graph {file} --root users"), "what hangs on one table"));
+    lines.push((format!("referee infer {file} --accept-above"), "accept the surest guesses"));
     lines.push((format!("referee init {file}"), "a commented referee.toml"));
     lines.push(("referee audit YOUR.db".to_string(), "your own database"));
     let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or_default();

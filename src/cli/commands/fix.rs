@@ -1,20 +1,25 @@
 //! `referee fix`: the migration that mends what an audit finds.
 
+use std::collections::BTreeSet;
+
 use super::super::args::{FixArgs, Global, OnOff, WhatArgs};
 use super::super::error::CliError;
 use super::super::interrupt;
 use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
+use super::accept;
 use super::audit::{Hidden, code};
-use crate::audit::{Report, audit};
+use crate::audit::{Guesses, Report, audit};
 use crate::config::{Config, FailOn};
 use crate::fate::{Fates, Options as FateOptions};
+use crate::infer::Guess;
 use crate::orphans::ScanOptions;
 use crate::plan::{self, Definitions, Options, Plan};
-use crate::render::{self, PlanFormat};
+use crate::relations::Graph;
+use crate::render::{self, Commands, PlanFormat};
 use crate::rules::{Rule, Settings};
-use crate::schema::Engine;
+use crate::schema::{Engine, TableName};
 use crate::source::history::Migration;
 use crate::source::{History, Input, Source};
 use crate::text::{argument, operand};
@@ -25,6 +30,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let journal = args.apply.journal.as_deref();
     let inputs = Inputs::of(&args.source, global).with("the journal", journal).replacing(replaces);
     output::check(args.output.as_deref(), &inputs)?;
+    accept::check(args.accept_inferred, args.apply.apply || args.files.out.is_some(), global)?;
     if args.apply.apply {
         return super::apply::run(args, &config, global, ui);
     }
@@ -38,8 +44,8 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     }
     let failed = code(&report, FailOn::Never, ui);
     let style = ui.style_of(args.output.as_deref());
-    let backup = backup(&Source::parse(args.source.secret())?, plan.engine);
-    let text = render::plan(args.format, &report.source, backup.as_deref(), &plan, &style);
+    let commands = commands(&Source::parse(args.source.secret())?, &plan, &reading);
+    let text = render::plan(args.format, &report.source, &commands, &plan, &style);
     output::write(ui, args.output.as_deref(), &text)?;
     if let Some(path) = &args.output {
         ui.note(&format!("wrote {}", path.display()));
@@ -47,12 +53,18 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         let next = if is_database { "--apply carries it out, " } else { "" };
         ui.note(&format!("nothing was changed; {next}--out DIR writes it as migrations"));
     }
+    accept::remind(&plan, &report, &super::command("infer", &report.source, &reading), ui);
     Ok(failed)
+}
+
+/// Returns the commands that are named beside a plan.
+pub(super) fn commands(source: &Source, plan: &Plan, global: &Global) -> Commands {
+    Commands { backup: backup(source, plan.engine), infer: Some(super::command("infer", &source.label(), global)) }
 }
 
 /// Writes the command that copies a database while it is in use; `None` for CockroachDB, whose copies need a place of their
 /// own, and for files.
-pub(super) fn backup(source: &Source, engine: Engine) -> Option<String> {
+fn backup(source: &Source, engine: Engine) -> Option<String> {
     match source {
         // VACUUM INTO waits for nobody and leaves out free pages (lang_vacuum.html, 2).
         Source::Sqlite(path) => {
@@ -89,20 +101,20 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     options.migrations = options.rules.iter().all(|r| Rule::is_about_migrations(r));
     let hidden = Hidden::new(config, None, ui);
     options.suppressions = hidden.suppressions.clone();
+    options.guesses = Guesses::SetAside { accept: args.accept_inferred };
     let settings: Settings = options.settings.clone();
-    let threshold = options.threshold;
     let definitions = definitions(&mut input)?;
 
     let mut report = audit(input, options, &mut Bar::new(ui))?;
     interrupt::check()?;
-    if let Some(root) = root {
+    if let Some(root) = &root {
         if args.only.is_empty() {
             report.findings.clear();
         }
         let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
         let demands = config.deletes().in_schema(&report.schema);
         let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
-        let Some(fate) = Fates::new(&report.schema, &report.relations, how).of(&root) else {
+        let Some(fate) = Fates::new(&report.schema, &report.relations, how).of(root) else {
             return Err(CliError::new(format!("`{root}` is a partition; rows are deleted from its parent table"))
                 .hint("name the partitioned table"));
         };
@@ -114,18 +126,32 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         manual: args.manual,
         lock_timeout: u64::try_from(args.lock_timeout.as_millis()).unwrap_or(u64::MAX),
     };
-    let made = plan::plan(&plan::Input {
+    let mut made = plan::plan(&plan::Input {
         schema: &report.schema,
         relations: &report.relations,
-        threshold,
         settings: &settings,
         findings: &report.findings,
         scan: report.scan.as_ref(),
         definitions: definitions.as_ref(),
         options: &options,
     });
+    made.guessed = about(args, root.as_ref(), &report);
     every_choice_is_used(&made, &options)?;
     Ok((made, report))
+}
+
+/// Returns the guesses that are about what the plan is made for: of the tables that were named, and for a root those by which
+/// rows could belong to its rows.
+fn about(args: &FixArgs, root: Option<&TableName>, report: &Report) -> Vec<Guess> {
+    let globs: Vec<_> = args.tables.iter().map(globset::Glob::compile_matcher).collect();
+    let named = |g: &&Guess| globs.is_empty() || globs.iter().any(|m| m.is_match(g.child.to_string()));
+    let guesses: Vec<&Guess> = report.guesses.guesses.iter().filter(named).collect();
+    let Some(root) = root else { return guesses.into_iter().cloned().collect() };
+    let known = report.relations.relations().iter().cloned();
+    let all = known.chain(guesses.iter().map(|g| g.as_relation(&report.schema))).collect();
+    let reached: BTreeSet<TableName> =
+        Graph::from_relations(&report.schema, all).reach(root).into_iter().map(|r| r.table).collect();
+    guesses.into_iter().filter(|g| reached.contains(&g.parent)).cloned().collect()
 }
 
 /// Complains of a choice that the plan has no place for.

@@ -1,6 +1,4 @@
-//! `referee infer`: the relations that nothing declares.
-
-use std::path::Path;
+//! `referee infer`: the relations that nothing declares, and which of them are accepted.
 
 use super::super::args::{Global, InferArgs};
 use super::super::error::CliError;
@@ -8,21 +6,22 @@ use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::progress::Spinner;
 use super::super::ui::Ui;
-use crate::config::{self, THRESHOLD};
+use super::accept;
 use crate::fate;
-use crate::files;
-use crate::infer::{Inference, Model, ReadOptions, Survey};
-use crate::relations::Relation;
-use crate::render;
+use crate::infer::{Class, Counts, Inference, Model, ReadOptions, Survey, ruled_out, take};
+use crate::relations::{ConfiguredRelation, Graph, Relation};
+use crate::render::{self, infer::InferFormat};
+use crate::schema::{Schema, TableName};
+use crate::text::{argument, operand};
 
 pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
-    let config = super::configuration(global)?;
+    let config = accept::configuration(global)?;
     output::check(args.output.as_deref(), &Inputs::of(&args.source, global))?;
     let mut input = super::open(&args.source, global, ui)?;
     let configured = super::relations(&config, &input.schema, ui);
     let schema = &input.schema;
-    let declared = schema.foreign_keys().map(|(table, key)| Relation::declared(schema, &table.name, key));
-    let known: Vec<Relation> = declared.chain(configured.iter().map(|c| c.relation(schema))).collect();
+    let known = Graph::known(schema, &configured);
+    let named = named(args, schema, &known, &input.label)?;
     let mut survey = Survey::of(schema, &known, &[]);
     let mut read = false;
     if let Some(session) = input.session.as_mut().filter(|_| !args.no_data) {
@@ -31,38 +30,192 @@ pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
         read = true;
     }
     interrupt::check()?;
-    let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
+    let threshold = super::threshold(args.min_confidence, &config);
     let mut inference = survey.report(Model::published(), threshold, read);
     fate::heed(schema, &known, &mut inference);
     for failure in &survey.rows.failures {
         ui.warn(&format!("could not read {failure}"), Some("what rests on it is told by names only"));
     }
     let style = ui.style_of(args.output.as_deref());
-    let text = render::infer::render(args.format, &input.label, &inference, &style);
-    output::write(ui, args.output.as_deref(), &text)?;
-    if args.write_config {
-        write_config(global, &inference, ui)?;
+    let accepts = !args.accept.is_empty() || args.accept_above.is_some();
+    if !accepts || args.output.is_some() || args.format != InferFormat::Text {
+        let text = render::infer::render(args.format, &input.label, &inference, &style);
+        output::write(ui, args.output.as_deref(), &text)?;
+    }
+    let command = super::command("infer", &input.label, global);
+    if accepts || args.write_config {
+        let above = args.accept_above.or(args.write_config.then_some(threshold));
+        let asked = Asked { named, above, threshold, read };
+        asked.accept(&survey, schema, known, global, ui)?;
+    } else {
+        advertise(&inference, &command, ui);
     }
     Ok(0)
 }
 
-/// Adds what is proposed to the configuration, behind what is there.
-fn write_config(global: &Global, inference: &Inference, ui: &Ui) -> Result<(), CliError> {
-    let path = global.config.as_deref().unwrap_or(Path::new(config::FILE_NAME));
-    let old = match files::read_text(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(CliError::file("read", path, &error)),
-    };
-    let added = config::init::entries(inference);
-    if added.is_empty() {
-        ui.note(&format!("nothing is proposed: {} is left as it is", path.display()));
-        return Ok(());
+/// A relation that is accepted by name.
+struct Named {
+    child: TableName,
+    columns: Vec<String>,
+    /// `None` if the guess is meant.
+    parent: Option<(TableName, Vec<String>)>,
+}
+
+/// Finds what `--accept` names, before any row is read.
+fn named(args: &InferArgs, schema: &Schema, known: &[Relation], source: &str) -> Result<Vec<Named>, CliError> {
+    let mut all = Vec::new();
+    for relation in &args.accept {
+        let (child, columns, parent) = relation.resolve(schema).map_err(|error| {
+            CliError::new(format!("--accept: {error}"))
+                .hint(format!("`referee schema {}` lists tables and columns", operand(source)))
+        })?;
+        let other = known.iter().find(|k| {
+            let there = parent.as_ref().is_some_and(|(p, key)| (p, key) == (&k.parent, &k.parent_columns));
+            !k.is_declared() && k.child == child && k.columns == columns && parent.is_some() && !there
+        });
+        if let Some(other) = other {
+            return Err(CliError::new(format!(
+                "--accept: referee.toml has another relation for these columns: {}",
+                other.written()
+            ))
+            .hint("change or remove that [[relation]] first"));
+        }
+        all.push(Named { child, columns, parent });
     }
-    let gap = if old.is_empty() || old.ends_with("\n\n") { "" } else { "\n" };
-    output::write_file(path, &format!("{old}{gap}{added}"))?;
-    let count = inference.proposals.len();
-    let what = if count == 1 { "1 relation".to_string() } else { format!("{count} relations") };
-    ui.note(&format!("wrote {what} to {}; strike out what is not true", path.display()));
-    Ok(())
+    Ok(all)
+}
+
+/// Which guesses are to be accepted.
+struct Asked {
+    named: Vec<Named>,
+    above: Option<f64>,
+    threshold: f64,
+    read: bool,
+}
+
+impl Asked {
+    fn accept(
+        self,
+        survey: &Survey<'_>,
+        schema: &Schema,
+        mut known: Vec<Relation>,
+        global: &Global,
+        ui: &Ui,
+    ) -> Result<(), CliError> {
+        let mut accepted = Vec::new();
+        for named in self.named {
+            let relation = settle(named, survey, schema, &known, self.read, ui)?;
+            let there = known.iter().find(|k| k.is_same(&relation.relation(schema)));
+            match there.map(|k| k.foreign_key()) {
+                Some(Some(_)) => {
+                    ui.note(&format!("{}: a foreign key declares it already", accept::written(&relation)));
+                }
+                _ => {
+                    known.push(relation.relation(schema));
+                    accepted.push(relation);
+                }
+            }
+        }
+        let mut ruled = Vec::new();
+        if let Some(above) = self.above {
+            let proposals = survey.decide(Model::published(), self.threshold.min(above));
+            let open: Vec<_> = proposals
+                .into_iter()
+                .filter(|p| !known.iter().any(|k| k.child == p.child && k.columns == p.columns))
+                .collect();
+            let taken = take(schema, &known, &open, self.read.then_some(&survey.rows), Some(above));
+            accepted.extend(taken.relations);
+            ruled.extend(taken.guesses.into_iter().filter(|g| g.confidence >= above));
+        }
+        for guess in &ruled {
+            let why = guess.ruled_out.as_deref().unwrap_or_default();
+            ui.note(&format!("not accepted: {} ({:.2}): {why}", guess.relation, guess.confidence));
+        }
+        let count = accept::add(&accepted, schema, global)?;
+        let place = accept::place(global).display();
+        match (accepted.len(), accepted.len() - count.min(accepted.len())) {
+            (0, _) => ui.note(&format!("nothing to accept: {place} is left as it is")),
+            (all, there) if all == there => {
+                ui.note(&format!("{place} has what is accepted already, and is left as it is"));
+            }
+            (_, there) => {
+                let known = if there > 0 { format!("; {there} were there already") } else { String::new() };
+                ui.note(&format!(
+                    "wrote {} to {place}{known}: {}",
+                    accept::relations(count),
+                    accept::listed(&accepted)
+                ));
+                ui.note("`referee fix` plans their foreign keys now; they are no evidence for other guesses");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Finds the confidence of what is named, and the parent if it was left out; warns of what speaks against it.
+fn settle(
+    named: Named,
+    survey: &Survey<'_>,
+    schema: &Schema,
+    known: &[Relation],
+    read: bool,
+    ui: &Ui,
+) -> Result<ConfiguredRelation, CliError> {
+    let Named { child, columns, parent } = named;
+    let side = crate::relations::side(&child, &columns);
+    let there = |k: &&Relation| k.child == child && k.columns == columns;
+    let guesses = survey.decide(Model::published(), 0.0);
+    let guess = guesses.into_iter().find(|p| p.child == child && p.columns == columns);
+    let (parent, parent_columns) = match (parent, known.iter().find(there), &guess) {
+        (Some(parent), ..) => parent,
+        (None, Some(known), _) => (known.parent.clone(), known.parent_columns.clone()),
+        (None, None, Some(guess)) => (guess.parent.clone(), guess.parent_columns.clone()),
+        (None, None, None) => {
+            return Err(CliError::new(format!("--accept: nothing is guessed for {side}, so its parent must be named"))
+                .hint(format!("for example --accept {}", argument(&format!("{side}->parent.id")))));
+        }
+    };
+    let guess = guess.filter(|g| g.parent == parent && g.parent_columns == parent_columns);
+    let subject = survey.subjects.iter().find(|s| s.child == child && s.columns == columns);
+    let candidate =
+        subject.and_then(|s| s.candidates.iter().find(|c| c.parent == parent && c.parent_columns == parent_columns));
+    let confidence = match (&guess, candidate) {
+        (Some(guess), _) => guess.confidence,
+        // Another parent was likelier: what is believed of this one, were it alone.
+        (None, Some(candidate)) => survey.alone(Model::published(), candidate),
+        (None, None) => 0.0,
+    };
+    let relation =
+        ConfiguredRelation { child, columns, parent, parent_columns, on_delete: None, accepted: Some(confidence) };
+    let written = accept::written(&relation);
+    let why = match &guess {
+        Some(guess) => ruled_out(schema, known, guess, read.then_some(&survey.rows)),
+        None => candidate.and_then(|c| c.counts).filter(mostly_orphans).map(|c| c.contradiction()),
+    };
+    if let Some(why) = why {
+        ui.warn(
+            &format!("{written} is accepted because you name it, but {why}"),
+            Some("if that is not meant, remove its [[relation]] from referee.toml again"),
+        );
+    } else if let Some(counts) =
+        guess.filter(|g| g.class != Class::Contradicted).and_then(|g| g.counts).filter(|c| c.orphans > 0)
+    {
+        ui.note(&format!("{written}: {} of {} looked at are orphan rows", counts.orphans, counts.rows));
+    }
+    Ok(relation)
+}
+
+fn mostly_orphans(counts: &Counts) -> bool {
+    counts.rows > 0 && counts.orphans * 2 > counts.rows
+}
+
+/// Says how what is true is accepted.
+fn advertise(inference: &Inference, command: &str, ui: &Ui) {
+    let open = inference.proposals.iter().map(|a| &a.proposal).filter(|p| p.class != Class::Contradicted);
+    let Some(first) = open.max_by(|a, b| a.confidence.total_cmp(&b.confidence)) else { return };
+    let relation = crate::relations::write(&first.child, &first.columns, &first.parent, &first.parent_columns);
+    ui.note(&format!(
+        "`referee fix` changes nothing for a guess. Accept what is true: {command} --accept {} (or --accept-above=0.95)",
+        argument(&relation)
+    ));
 }

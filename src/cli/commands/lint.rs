@@ -12,7 +12,7 @@ use super::super::progress::Bar;
 use super::super::ui::Ui;
 use super::audit::{Hidden, code, read_baseline};
 use super::lint_fix;
-use crate::audit::{Report, audit};
+use crate::audit::{Guesses, Report, audit};
 use crate::config::{Config, FailOn};
 use crate::findings::Severity;
 use crate::render::{self, ReportFormat};
@@ -184,6 +184,10 @@ fn judge(
     let ui = if loud { ui } else { &quiet };
     let mut options = super::options(&what, &rows, &input, ui)?;
     options.migrations = judged == Judged::All;
+    if judged == Judged::Schema {
+        // What is found is what the next migration changes.
+        options.guesses = Guesses::SetAside { accept: args.fix.accept_inferred };
+    }
     let hidden = Hidden::new(config, baseline, ui);
     options.suppressions = hidden.suppressions.clone();
     if loud {

@@ -9,6 +9,7 @@ use super::super::args::{Global, LintArgs};
 use super::super::error::CliError;
 use super::super::output;
 use super::super::ui::Ui;
+use super::accept;
 use super::audit::code;
 use super::fix::{definitions_of_files, every_choice_is_used};
 use super::lint::{Judged, files, lint};
@@ -17,7 +18,8 @@ use crate::config::{Config, FailOn};
 use crate::findings::Finding;
 use crate::migration::{Output, TOOLS, Tool};
 use crate::plan::{self, Options, Plan};
-use crate::render::{Style, wrap};
+use crate::render::plan::{guessed, text::guesses};
+use crate::render::{Commands, Style, wrap};
 use crate::rules::{self, Rule};
 use crate::source::layouts;
 use crate::text::operand;
@@ -54,22 +56,26 @@ pub(super) fn run(
     let all = lint(path, args, Judged::All, global, config, &muted)?;
     let definitions = definitions_of_files(schema.schema.engine, &schema.history, &schema.source)?;
     let options = Options { choose: args.fix.choose.clone(), lock_timeout: LOCK_TIMEOUT, ..Options::default() };
-    let plan = plan::plan(&plan::Input {
+    let mut plan = plan::plan(&plan::Input {
         schema: &schema.schema,
         relations: &schema.relations,
-        threshold: super::threshold(args.min_confidence, config),
         settings: &super::settings(args.foreign_keys, config),
         findings: &schema.findings,
         scan: None,
         definitions: definitions.as_ref(),
         options: &options,
     });
+    plan.guessed.clone_from(&schema.guesses.guesses);
     every_choice_is_used(&plan, &options)?;
+    accept::check(args.fix.accept_inferred, args.fix.write, global)?;
+    let infer = super::command("infer", &schema.source, global);
+    let commands = Commands { infer: Some(infer.clone()), ..Commands::default() };
     let output = match plan.steps.is_empty() {
         true => Output::default(),
         false => migration::make(&plan, tool, &folder, &args.fix.name)?,
     };
     if args.fix.write {
+        accept::record(&plan, &schema, global, ui)?;
         for path in migration::put(&folder, &output)? {
             ui.note(&format!("wrote {}", path.display()));
         }
@@ -78,14 +84,16 @@ pub(super) fn run(
         }
         output.notes.iter().for_each(|note| ui.note(note));
         migration::refused(&plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
+        guessed::note(&plan, &commands).iter().for_each(|note| ui.note(note));
         return Ok(None);
     }
     let style = ui.style_of(args.output.as_deref());
-    let text = shown(&plan, &output, tool, &folder, &all.findings, &style);
+    let text = shown(&plan, &output, &commands, tool, &folder, &all.findings, &style);
     output::write(ui, args.output.as_deref(), &text)?;
     if !output.files.is_empty() {
         ui.note("nothing was written; --write does");
     }
+    accept::remind(&plan, &schema, &infer, ui);
     Ok(Some(code(&all, fail_on, ui)))
 }
 
@@ -111,7 +119,15 @@ fn tool(layout: &'static str, path: &Path) -> Result<&'static Tool, CliError> {
 }
 
 /// Writes what would be written, and what only a person can mend.
-fn shown(plan: &Plan, output: &Output, tool: &Tool, folder: &Path, all: &[Finding], style: &Style) -> String {
+fn shown(
+    plan: &Plan,
+    output: &Output,
+    commands: &Commands,
+    tool: &Tool,
+    folder: &Path,
+    all: &[Finding],
+    style: &Style,
+) -> String {
     let mut out = String::new();
     let paragraph = |out: &mut String, text: &str, indent: &str| {
         for line in wrap(text, style.width.saturating_sub(indent.len())) {
@@ -146,6 +162,7 @@ fn shown(plan: &Plan, output: &Output, tool: &Tool, folder: &Path, all: &[Findin
             paragraph(&mut out, &line, "  ");
         }
     }
+    out.push_str(&guesses(plan, commands, style));
     let by_text: Vec<&Finding> =
         all.iter().filter(|f| rules::find(f.code).is_some_and(Rule::is_about_migrations)).collect();
     if !by_text.is_empty() {

@@ -8,12 +8,14 @@ use super::super::args::{FixArgs, Global};
 use super::super::error::CliError;
 use super::super::ui::Ui;
 use super::super::{environment, output};
+use super::accept;
 use super::audit::code;
 use crate::audit::Report;
 use crate::config::{FailOn, nearest};
 use crate::files;
 use crate::migration::{self, Folder, MigrationError, Options, Output, OutputFile, TOOLS, Tool};
 use crate::plan::{Plan, Refused};
+use crate::render::{self, Commands};
 use crate::source::layouts;
 
 pub(super) fn write(
@@ -25,17 +27,28 @@ pub(super) fn write(
     ui: &Ui,
 ) -> Result<u8, CliError> {
     let tool = tool(folder, global)?;
+    let commands =
+        Commands { infer: Some(super::command("infer", &report.source, &reading(global))), ..Commands::default() };
+    let guessed = render::plan::guessed::note(plan, &commands);
     if plan.steps.is_empty() {
         ui.note("the plan has no steps: nothing was written");
+        guessed.iter().for_each(|note| ui.note(note));
         return Ok(code(report, FailOn::Never, ui));
     }
     let output = make(plan, tool, folder, &args.files.name)?;
+    accept::record(plan, report, global, ui)?;
     for path in put(folder, &output)? {
         ui.print(&format!("{}\n", path.display()))?;
     }
     output.notes.iter().for_each(|note| ui.note(note));
     refused(plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
+    guessed.iter().for_each(|note| ui.note(note));
     Ok(code(report, FailOn::Never, ui))
+}
+
+/// Returns the options by which the source is read: with --out, --layout is about what is written.
+fn reading(global: &Global) -> Global {
+    Global { layout: None, ..global.clone() }
 }
 
 /// Names the findings that no step mends, and why; those that one reason is given for, together.

@@ -1,5 +1,6 @@
 //! One file per verb, and what several verbs share: reading the configuration, opening the source.
 
+mod accept;
 mod apply;
 mod audit;
 mod baseline;
@@ -25,12 +26,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use super::args::{Cli, Command, Global, OnOff, WhatArgs};
 use super::error::CliError;
 use super::progress::Spinner;
 use super::ui::Ui;
 use super::{environment, interrupt};
-use crate::audit::Options;
+use crate::audit::{Guesses, Options};
 use crate::change::Change;
 use crate::config::{self, Config};
 use crate::engine::{Observer, SessionOptions};
@@ -41,7 +44,7 @@ use crate::schema::Schema;
 use crate::source::history::{ConflictKind, Place};
 use crate::source::{Input, Source, SourceError, SourceText};
 use crate::sql::ast::{Command as Statement, Skipped};
-use crate::text::{operand, visible};
+use crate::text::{argument, operand, visible};
 
 /// How many keys of orphans a report shows.
 const SAMPLES: u32 = 5;
@@ -88,6 +91,18 @@ fn configuration(global: &Global) -> Result<Config, CliError> {
     };
     let name = path.display().to_string();
     config::parse(&name, &text).map_err(|diagnostics| CliError::Config { name, text, diagnostics })
+}
+
+/// Writes a command about a source as it is typed in a shell, with what was said of how the source is read.
+fn command(verb: &str, source: &str, global: &Global) -> String {
+    let mut all = vec!["referee".to_string(), verb.to_string(), operand(source)];
+    let path = |p: &Path| argument(&p.display().to_string());
+    let engine = global.engine.and_then(|e| e.to_possible_value());
+    all.extend(engine.map(|e| format!("--engine {}", e.get_name())));
+    all.extend(global.base.as_deref().map(|base| format!("--base {}", path(base))));
+    all.extend(global.layout.as_deref().map(|layout| format!("--layout {}", argument(layout))));
+    all.extend(global.config.as_deref().map(|config| format!("--config {}", path(config))));
+    all.join(" ")
 }
 
 /// Prints every statement before it is sent.
@@ -171,6 +186,7 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
     Ok(Options {
         relations: relations(config, &input.schema, ui),
         threshold: threshold(what.min_confidence, config),
+        guesses: Guesses::Judged,
         settings: settings(what.foreign_keys, config),
         rules,
         tables,

@@ -4,7 +4,7 @@ use super::super::args::{Global, OnOff, VerifyArgs, VerifyFormat, WhatArgs};
 use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
-use crate::audit::{Report, audit};
+use crate::audit::{Guesses, Report, audit};
 use crate::config::Config;
 use crate::fate::{Fate, Fates, Options as FateOptions};
 use crate::files;
@@ -66,7 +66,9 @@ pub(super) fn of(
     let judge = |schema: &Schema| -> Result<Report, CliError> {
         // Without rows, on both sides alike.
         let input = Input { label: String::new(), schema: schema.clone(), session: None, history: History::default() };
-        let options = super::options(what, config, &input, &quiet)?;
+        let mut options = super::options(what, config, &input, &quiet)?;
+        // No plan is made for a guess, and none is to blame for one.
+        options.guesses = Guesses::SetAside { accept: None };
         Ok(audit(input, options, &mut ())?)
     };
     let (before, after) = (judge(&plan.before)?, judge(&input.schema)?);

@@ -164,7 +164,7 @@ impl Survey<'_> {
     /// Counts, in the database, the orphans of what is likely to be proposed and was not read whole.
     fn count(&mut self, profiles: &Profiles, reader: &mut Reader<'_>) {
         self.count_tuples(profiles, reader);
-        let likely: Vec<_> = self.decide(Model::published(), 0.25);
+        let likely: Vec<_> = self.weigh(Model::published(), 0.25);
         let dialect = reader.session.dialect();
         for p in likely {
             let whole = p.counts.is_some_and(|c| c.exact && (c.orphans == 0 || p.columns.len() > 1));

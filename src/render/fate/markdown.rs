@@ -48,6 +48,16 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
             out.push_str(&format!("\n{}", block("sql", &sql.join("\n"))));
         }
     }
+    if let Some(repair) = fate.repair.as_ref().filter(|r| !r.guessed.is_empty()) {
+        out.push_str("\n## Guessed, not planned\n\n| Relation | Confidence |\n|---|--:|\n");
+        for guess in &repair.guessed {
+            out.push_str(&format!("| {} | {:.2} |\n", code(&guess.relation), guess.confidence));
+        }
+        out.push_str(&format!(
+            "\nIf they are true, rows are left behind as orphans; without them the verdict is then {}.\n",
+            repair.known_verdict
+        ));
+    }
     out.push_str("\n## Tables\n\n| Table | Fate |\n|---|---|\n");
     for t in touched(fate) {
         out.push_str(&format!("| {} | {} |\n", code(&t.table.to_string()), word(t.fate)));

@@ -6,7 +6,7 @@ use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
 use super::{action, fate_word, touched, tree};
-use crate::fate::{Counted, Effect, Fate, Rank, RelationOutcome, Repaired, TableFate, Verdict};
+use crate::fate::{Counted, Effect, Fate, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict};
 use crate::schema::Engine;
 use crate::text::argument;
 
@@ -133,9 +133,11 @@ fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, style: &Style, line
 fn repair(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     let Some(repair) = &fate.repair else { return };
     if repair.changes.is_empty() {
-        heading("What to do", style, lines);
-        hanging("No change of actions makes it better: see the conditions below.", "  ", style, lines);
-        return;
+        if repair.guessed.is_empty() {
+            heading("What to do", style, lines);
+            hanging("No change of actions makes it better: see the conditions below.", "  ", style, lines);
+        }
+        return guessed(repair, style, lines);
     }
     let (block, leave): (Vec<_>, Vec<_>) = repair.changes.iter().partition(|c| c.blocks);
     let then = format!("then the verdict is {}", repair.verdict);
@@ -149,6 +151,32 @@ fn repair(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
         heading(&text, style, lines);
         changes(fate, &leave, style, lines);
     }
+    guessed(repair, style, lines);
+}
+
+/// Names the guesses by which rows would be left behind.
+fn guessed(repair: &Repair, style: &Style, lines: &mut Vec<String>) {
+    if repair.guessed.is_empty() {
+        return;
+    }
+    heading(&format!("Guessed, not planned: {}", count(repair.guessed.len(), "relation")), style, lines);
+    for guess in repair.guessed.iter().take(MANY) {
+        lines.push(format!("  {:.2}  {}", guess.confidence, tame(&guess.relation)));
+    }
+    if repair.guessed.len() > MANY {
+        lines.push(format!("  and {} more: --format json lists them all", repair.guessed.len() - MANY));
+    }
+    let without = if repair.known_verdict == repair.verdict {
+        String::new()
+    } else {
+        format!(" Without them the verdict is then {}.", repair.known_verdict)
+    };
+    let first = repair.guessed.first().map_or("", |g| g.relation.as_str());
+    let text = format!(
+        "If they are true, rows are left behind as orphans.{without} Accept what is true, and it is planned as well:"
+    );
+    hanging(&text, "  ", style, lines);
+    lines.push(format!("    referee infer SOURCE --accept {}", crate::text::argument(first)));
 }
 
 fn changes(fate: &Fate, changes: &[&Repaired], style: &Style, lines: &mut Vec<String>) {

@@ -1,12 +1,12 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
 use super::super::spans::{block, cell, code, plain};
-use super::{heading, locks, promise, rules, safety, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, promise, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
 
 /// Writes the document.
-pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
+pub fn render(source: &str, commands: &Commands, plan: &Plan) -> String {
     let mut text = format!("# Plan for {}\n\n{}: {}.\n", code(source), plan.engine, summary(plan));
     if !plan.steps.is_empty() {
         text.push_str("\n| # | Step | Safety | Locks |\n|--:|---|---|---|\n");
@@ -25,7 +25,7 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
             }
         }
     }
-    if let Some(command) = backup.filter(|_| !plan.steps.is_empty()) {
+    if let Some(command) = commands.backup.as_deref().filter(|_| !plan.steps.is_empty()) {
         text.push_str(&format!("\nBefore anything else, a copy of the database:\n{}", fenced_as("sh", command)));
     }
     let mut phase = None;
@@ -50,6 +50,20 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan) -> String {
                 .collect();
             let places: Vec<String> = entry.places.iter().map(|(subject, _)| code(subject)).collect();
             text.push_str(&format!("| {} | {} | {} |\n", findings.join("<br>"), places.join("<br>"), cell(entry.why)));
+        }
+    }
+    if let Some(guessed) = guessed::of(plan, commands) {
+        text.push_str(&format!("\n## {}\n\n{}\n", guessed::heading(), plain(&guessed.headline)));
+        if !guessed.first.is_empty() {
+            let lines: Vec<String> = guessed.first.iter().map(|(b, c)| format!("{c}  # {b}")).collect();
+            text.push_str(&fenced_as("sh", &lines.join("\n")));
+        }
+        for line in guessed.more.iter().chain(&guessed.all) {
+            text.push_str(&format!("\n{}\n", plain(line)));
+        }
+        if !guessed.ruled_out.is_empty() {
+            text.push_str("\nNever planned by their confidence:\n\n");
+            guessed.ruled_out.iter().for_each(|line| text.push_str(&format!("- {}\n", plain(line))));
         }
     }
     text

@@ -1,5 +1,6 @@
 //! A plan: what is done, why, what it locks, how it is undone. One file per format.
 
+pub(crate) mod guessed;
 pub mod json;
 pub mod markdown;
 pub mod sql;
@@ -8,6 +9,15 @@ pub mod text;
 use super::style::count;
 use crate::findings::Safety;
 use crate::plan::{Blocks, Held, Lock, Phase, Plan, Reason, Step};
+
+/// Commands that are named beside a plan, as they are typed in a shell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// Copies the database.
+    pub backup: Option<String>,
+    /// Looks for relations in the source of the plan: `referee infer shop.db`.
+    pub infer: Option<String>,
+}
 
 /// Names a phase as a heading.
 fn heading(phase: Phase) -> &'static str {
@@ -110,6 +120,9 @@ fn summary(plan: &Plan) -> String {
     }
     if !plan.refused.is_empty() {
         parts.push(format!("{} not mended", count(plan.refused.len(), "finding")));
+    }
+    if !plan.guessed.is_empty() {
+        parts.push(format!("{} not planned", count(plan.guessed.len(), "guessed relation")));
     }
     parts.join(", ")
 }

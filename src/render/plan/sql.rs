@@ -1,16 +1,16 @@
 //! `sql`: the statements of the plan, in order, with comments that say what each step is for.
 
-use super::{heading, locks, rules, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, rules, statements, summary, unmended};
 use crate::plan::{Down, Plan, Reason, Script, Step, Transaction};
 use crate::text::{commands_terminal, comment, visible};
 
 /// Writes the script. Where it is not for a file, no statement holds what a terminal would act on.
-pub fn render(source: &str, backup: Option<&str>, plan: &Plan, file: bool) -> String {
+pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> String {
     let mut text = format!("-- {} ({}): {}\n", comment(source), plan.engine, summary(plan));
     if plan.steps.iter().any(|s| s.touches_rows) {
         text.push_str("-- It changes rows.\n");
     }
-    if let Some(command) = backup.filter(|_| !plan.steps.is_empty()) {
+    if let Some(command) = commands.backup.as_deref().filter(|_| !plan.steps.is_empty()) {
         text.push_str(&format!("-- Keep a copy of the database first: {}\n", comment(command)));
     }
     let mut phase = None;
@@ -27,6 +27,16 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan, file: bool) -> St
         };
         let places: Vec<String> = entry.places.iter().map(named).collect();
         text.push_str(&format!("\n-- Not mended: {}: {}\n", places.join("; "), comment(entry.why)));
+    }
+    if let Some(guessed) = guessed::of(plan, commands) {
+        text.push_str(&format!("\n-- {}: {}\n", guessed::heading(), comment(&guessed.headline)));
+        let accepted = guessed.first.iter().map(|(behind, command)| format!("{command}  ({behind})"));
+        for line in accepted.chain(guessed.more).chain(guessed.all) {
+            text.push_str(&format!("--   {}\n", comment(&line)));
+        }
+        for line in &guessed.ruled_out {
+            text.push_str(&format!("--   never by its confidence: {}\n", comment(line)));
+        }
     }
     text
 }

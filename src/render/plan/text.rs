@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{heading, locks, rules, safety, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
 use crate::text::quoted;
@@ -12,20 +12,20 @@ use crate::text::quoted;
 const GUARD: &str = "_referee_guard";
 
 /// Writes the plan.
-pub fn render(source: &str, backup: Option<&str>, plan: &Plan, style: &Style) -> String {
+pub fn render(source: &str, commands: &Commands, plan: &Plan, style: &Style) -> String {
     let mut lines = Vec::new();
     let dot = style.dot();
     lines.push(format!("{} {dot} {} {dot} {}", style.bold(&tame(source)), plan.engine, summary(plan)));
     if plan.steps.is_empty() {
         lines.push(String::new());
-        let told = if plan.refused.is_empty() {
+        let told = if plan.refused.is_empty() && plan.guessed.is_empty() {
             "There is nothing to do."
         } else {
             "No step is planned; the reasons are below."
         };
         lines.push(told.to_string());
     }
-    if let Some(command) = backup.filter(|_| !plan.steps.is_empty()) {
+    if let Some(command) = commands.backup.as_deref().filter(|_| !plan.steps.is_empty()) {
         lines.push(String::new());
         lines.push("Keep a copy of the database first:".to_string());
         lines.push(format!("  {}", tame(command)));
@@ -42,7 +42,7 @@ pub fn render(source: &str, backup: Option<&str>, plan: &Plan, style: &Style) ->
     }
     choices(&plan.choices, style, &mut lines);
     refused(plan, style, &mut lines);
-    lines.join("\n") + "\n"
+    lines.join("\n") + "\n" + &guesses(plan, commands, style)
 }
 
 fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
@@ -170,6 +170,29 @@ fn refused(plan: &Plan, style: &Style, lines: &mut Vec<String>) {
         }
         hanging(entry.why, "    ", "    ", style, lines);
     }
+}
+
+/// Says what is only guessed. A command stays in one line, so that it can be copied.
+pub(crate) fn guesses(plan: &Plan, commands: &Commands, style: &Style) -> String {
+    let Some(guessed) = guessed::of(plan, commands) else { return String::new() };
+    let mut all = Vec::new();
+    let lines = &mut all;
+    lines.push(String::new());
+    lines.push(style.bold(guessed::heading()));
+    lines.push(String::new());
+    hanging(&guessed.headline, "  ", "  ", style, lines);
+    for (behind, command) in &guessed.first {
+        lines.push(format!("    {}", tame(command)));
+        hanging(behind, "      ", "      ", style, lines);
+    }
+    for text in guessed.more.iter().chain(&guessed.all) {
+        hanging(text, "  ", "  ", style, lines);
+    }
+    if !guessed.ruled_out.is_empty() {
+        hanging("Never planned by their confidence:", "  ", "  ", style, lines);
+        guessed.ruled_out.iter().for_each(|line| hanging(line, "    ", "      ", style, lines));
+    }
+    all.join("\n") + "\n"
 }
 
 fn hanging(text: &str, first: &str, rest: &str, style: &Style, lines: &mut Vec<String>) {
