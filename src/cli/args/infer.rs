@@ -12,7 +12,7 @@ use crate::render::infer::InferFormat;
 use crate::source::SourceText;
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee infer shop.db\n  referee infer postgres://app@localhost/shop --budget 2m --format markdown -o relations.md\n  referee infer shop.db --accept 'orders.customer_id->customers.id' --accept orders.shop_id\n  referee infer shop.db --accept-above=0.95\n\nA relation is written child.column->parent.column, in quotes, because a shell takes > for a redirection. Several\ncolumns: 'lines.tenant,order_no->orders.tenant,number'. The parent's columns may be left out where its primary key\nis meant, and the parent where it is the one that is guessed."))]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee infer shop.db\n  referee infer postgres://app@localhost/shop --budget 2m --format markdown -o relations.md\n  referee infer shop.db --accept 'orders.customer_id->customers.id'\n  referee infer shop.db --accept orders.customer_id --accept orders.shop_id\n  referee infer shop.db --accept-above=0.95\n\nA relation is written child.column->parent.column, in quotes, because a shell\ntakes > for a redirection; several columns are written\n'lines.tenant,order_no->orders.tenant,number'. The parent's columns may be left\nout where its primary key is meant, and the parent where it is the one that is\nguessed."))]
 pub(in crate::cli) struct InferArgs {
     /// The database, folder of migrations or schema document
     pub source: SourceText,
