@@ -5,7 +5,7 @@ use crate::schema::{Action, ForeignKey, Index, Match, TableName, Timing};
 
 /// Writes `FOREIGN KEY (…) REFERENCES … ON DELETE …`, without constraint name and `NOT VALID`.
 pub(super) fn foreign_key(dialect: &dyn Dialect, key: &ForeignKey) -> String {
-    let mut sql = format!("FOREIGN KEY ({}) {}", dialect.columns(&key.columns), references(dialect, key));
+    let mut sql = format!("FOREIGN KEY ({}) {}", columns(dialect, key, &key.columns), references(dialect, key));
     match key.timing {
         Timing::Immediate => {}
         Timing::Deferrable => sql.push_str(" DEFERRABLE"),
@@ -14,10 +14,25 @@ pub(super) fn foreign_key(dialect: &dyn Dialect, key: &ForeignKey) -> String {
     sql
 }
 
+/// Writes the columns of either side of a key; the last of a temporal one is a period (manual 18, CREATE TABLE, REFERENCES).
+fn columns(dialect: &dyn Dialect, key: &ForeignKey, columns: &[String]) -> String {
+    let mut written: Vec<String> = columns.iter().map(|c| dialect.identifier(c)).collect();
+    if let Some(last) = written.last_mut().filter(|_| key.temporal) {
+        *last = format!("PERIOD {last}");
+    }
+    written.join(", ")
+}
+
+/// Writes the comment that a foreign key has, and that goes with it when it is dropped; `None` if it has none.
+pub(super) fn comment(dialect: &dyn Dialect, child: &TableName, key: &ForeignKey, name: &str) -> Option<String> {
+    let text = dialect.literal(key.comment.as_deref()?);
+    Some(format!("COMMENT ON CONSTRAINT {} ON {} IS {text}", dialect.identifier(name), dialect.table(child)))
+}
+
 fn references(dialect: &dyn Dialect, key: &ForeignKey) -> String {
     let mut sql = format!("REFERENCES {}", dialect.table(&key.parent));
     if !key.parent_columns.is_empty() {
-        sql.push_str(&format!(" ({})", dialect.columns(&key.parent_columns)));
+        sql.push_str(&format!(" ({})", columns(dialect, key, &key.parent_columns)));
     }
     if key.matching == Match::Full {
         sql.push_str(" MATCH FULL");

@@ -4,7 +4,7 @@ use super::wording::{key_name, rows};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::engine::Dialect;
 use crate::findings::{Finding, Fix, Safety, Severity, Subject};
-use crate::orphans::{Orphans, Outcome};
+use crate::orphans::{self, OrphanRows, Orphans, Outcome};
 use crate::relations::{Basis, Relation};
 use crate::schema::{DisabledSide, Engine, ForeignKey, Match, Table};
 
@@ -85,7 +85,7 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
         .evidence(&orphans.query, returned);
 
     let child = context.schema.table(&relation.child);
-    let fixes: Vec<Fix> = context.dialect.zip(child).map(|(d, child)| repairs(d, child, relation)).unwrap_or_default();
+    let fixes: Vec<Fix> = context.dialect.zip(child).map(|(d, child)| repairs(context, d, child, relation)).unwrap_or_default();
     let ways = if fixes.len() > 1 {
         "give them a parent, set the reference NULL, or delete them"
     } else {
@@ -141,25 +141,10 @@ fn how(engine: Engine, key: &ForeignKey) -> String {
     })
 }
 
-/// The statements that end it: the gentler one first. They change rows, so they are shown and never run by themselves.
-fn repairs(dialect: &dyn Dialect, child: &Table, relation: &Relation) -> Vec<Fix> {
-    if relation.columns.len() != relation.parent_columns.len() || relation.columns.is_empty() {
-        return Vec::new();
-    }
-    let table = dialect.table(&relation.child);
-    let alias = if relation.child.name == "referred" { "referred_row" } else { "referred" };
-    let mut conditions: Vec<String> =
-        relation.columns.iter().map(|c| format!("{} IS NOT NULL", dialect.identifier(c))).collect();
-    let same: Vec<String> = relation
-        .columns
-        .iter()
-        .zip(&relation.parent_columns)
-        .map(|(c, p)| format!("{alias}.{} = {table}.{}", dialect.identifier(p), dialect.identifier(c)))
-        .collect();
-    let parent = dialect.table(&relation.parent);
-    conditions.push(format!("NOT EXISTS (SELECT 1 FROM {parent} AS {alias} WHERE {})", same.join(" AND ")));
-    let condition = conditions.join(" AND ");
-
+/// The statements that end it: the gentler one first. They change rows, so they are shown and never run by themselves; they change
+/// the rows that were counted and no others.
+fn repairs(context: &Context<'_>, dialect: &dyn Dialect, child: &Table, relation: &Relation) -> Vec<Fix> {
+    let OrphanRows { source, condition } = orphans::orphan_rows(dialect, context.schema, relation);
     // One NULL makes a reference that MATCH SIMPLE does not check; MATCH FULL wants NULL in all columns.
     let free: Vec<&String> = relation
         .columns
@@ -173,10 +158,10 @@ fn repairs(dialect: &dyn Dialect, child: &Table, relation: &Relation) -> Vec<Fix
         let set: Vec<String> = free.iter().map(|c| format!("{} = NULL", dialect.identifier(c))).collect();
         fixes.push(manual(
             "Keep the rows and set the reference NULL",
-            format!("UPDATE {table} SET {} WHERE {condition}", set.join(", ")),
+            format!("UPDATE {source} AS child SET {} WHERE {condition}", set.join(", ")),
         ));
     }
-    fixes.push(manual("Delete the rows", format!("DELETE FROM {table} WHERE {condition}")));
+    fixes.push(manual("Delete the rows", format!("DELETE FROM {source} AS child WHERE {condition}")));
     fixes
 }
 
@@ -239,12 +224,13 @@ mod tests {
         assert_eq!(
             nullable[0].fixes[0].sql,
             [
-                "UPDATE c SET p_id = NULL WHERE p_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p AS referred WHERE referred.id = c.p_id)"
+                "UPDATE public.c AS child SET p_id = NULL WHERE child.p_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM public.p AS parent \
+                 WHERE parent.id = child.p_id)"
             ]
         );
         let fixed = run(&keyed(Engine::Postgres, "not-null"), 2);
         assert_eq!(fixed[0].fixes.len(), 1);
-        assert!(fixed[0].fixes[0].sql[0].starts_with("DELETE FROM c WHERE"));
+        assert!(fixed[0].fixes[0].sql[0].starts_with("DELETE FROM public.c AS child WHERE"));
         assert!(nullable[0].fixes.iter().chain(&fixed[0].fixes).all(|f| f.safety == Safety::Manual));
     }
 

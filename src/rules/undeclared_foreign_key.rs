@@ -5,6 +5,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::fate::Advisor;
 use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::orphans;
 use crate::relations::lookup::{Grade, grade};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
@@ -151,17 +152,8 @@ fn obstacle(context: &Context<'_>, relation: &Relation, child: &Table) -> Option
 
 fn help(context: &Context<'_>, relation: &Relation, action: Action) -> String {
     let count = context.dialect.map(|d| {
-        let pairs = relation.columns.iter().zip(&relation.parent_columns);
-        let same: Vec<String> =
-            pairs.map(|(c, p)| format!("p.{} = c.{}", d.identifier(p), d.identifier(c))).collect();
-        let set: Vec<String> = relation.columns.iter().map(|c| format!("c.{} IS NOT NULL", d.identifier(c))).collect();
-        format!(
-            "First make sure that no orphan is there: `SELECT count(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})` must be 0. ",
-            d.table(&relation.child),
-            set.join(" AND "),
-            d.table(&relation.parent),
-            same.join(" AND ")
-        )
+        let query = orphans::orphan_query(d, context.schema, relation);
+        format!("First make sure that there are no orphan rows: `{query}` must be 0. ")
     });
     let how = match context.schema.engine {
         Engine::Sqlite => {

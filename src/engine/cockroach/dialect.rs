@@ -26,7 +26,9 @@ impl Dialect for Cockroach {
             // Adding a key is online and validated by a job; no NOT VALID is needed (docs, "Online Schema Changes").
             Change::AddForeignKey { table: child, foreign_key } => {
                 let name = self.identifier(&ddl::constraint_name(child, foreign_key));
-                vec![format!("ALTER TABLE {table} ADD CONSTRAINT {name} {}", ddl::foreign_key(self, foreign_key))]
+                let add = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {}", ddl::foreign_key(self, foreign_key));
+                let own_name = ddl::constraint_name(child, foreign_key);
+                [add].into_iter().chain(ddl::comment(self, child, foreign_key, &own_name)).collect()
             }
             // The same name cannot be dropped and added at once: add under a new one, drop, rename.
             Change::ReplaceForeignKey { table: child, old, new } => {
@@ -42,6 +44,7 @@ impl Dialect for Cockroach {
                     let (from, to) = (self.identifier(&passing), self.identifier(&name));
                     sql.push(format!("ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"));
                 }
+                sql.extend(ddl::comment(self, child, new, &name));
                 sql
             }
             // All indexes are built online; CONCURRENTLY only earns a notice.

@@ -114,13 +114,18 @@ fn add_foreign_key(
     key: &ForeignKey,
     alter: &str,
 ) -> Vec<String> {
-    let name = dialect.identifier(&ddl::constraint_name(child, key));
+    let own_name = ddl::constraint_name(child, key);
+    let name = dialect.identifier(&own_name);
     let clause = ddl::foreign_key(dialect, key);
-    if key.validated && is_partitioned(schema, child) {
-        return vec![format!("{alter} ADD CONSTRAINT {name} {clause}")];
+    let comment = ddl::comment(dialect, child, key, &own_name);
+    if key.validated && key.enforced && is_partitioned(schema, child) {
+        let add = format!("{alter} ADD CONSTRAINT {name} {clause}");
+        return [add].into_iter().chain(comment).collect();
     }
-    let mut sql = vec![format!("{alter} ADD CONSTRAINT {name} {clause} NOT VALID")];
-    if key.validated {
+    let later = if key.enforced { "NOT VALID" } else { "NOT ENFORCED" };
+    let mut sql = vec![format!("{alter} ADD CONSTRAINT {name} {clause} {later}")];
+    sql.extend(comment);
+    if key.validated && key.enforced {
         sql.push(format!("ALTER TABLE {} VALIDATE CONSTRAINT {name}", dialect.table(child)));
     }
     sql
@@ -177,5 +182,30 @@ mod tests {
                  DELETE NO ACTION",
             ]
         );
+    }
+
+    #[test]
+    fn a_key_over_periods_and_one_that_is_not_enforced_are_written_as_they_are() {
+        let period = ForeignKey {
+            name: Some("stays_room".into()),
+            temporal: true,
+            comment: Some("who's where".into()),
+            ..ForeignKey::new(["room", "during"], "rooms".into(), ["id", "open"])
+        };
+        let add = |key: ForeignKey| {
+            let change = Change::AddForeignKey { table: "stays".into(), foreign_key: key };
+            DIALECT.sql_for(&change, &Schema::new(Engine::Postgres)).unwrap()
+        };
+        assert_eq!(
+            add(period.clone()),
+            [
+                "ALTER TABLE stays ADD CONSTRAINT stays_room FOREIGN KEY (room, PERIOD during) REFERENCES rooms (id, PERIOD open) \
+                 ON DELETE NO ACTION NOT VALID",
+                "COMMENT ON CONSTRAINT stays_room ON stays IS 'who''s where'",
+                "ALTER TABLE stays VALIDATE CONSTRAINT stays_room",
+            ]
+        );
+        let loose = ForeignKey { enforced: false, validated: false, temporal: false, comment: None, ..period };
+        assert!(add(loose)[0].ends_with("ON DELETE NO ACTION NOT ENFORCED"));
     }
 }
