@@ -37,6 +37,7 @@ fn step(id: &str, up: Script, down: Script, done: &str) -> Step {
         down: Down::Script { script: down, guards: Vec::new() },
         locks: Vec::new(),
         guards: Vec::new(),
+        bounds: Vec::new(),
         done: Some(done.into()),
     }
 }

@@ -77,6 +77,9 @@ enum Record {
     Done {
         step: String,
         at: u64,
+        /// How many rows it changed, where it is a step that does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
     },
     Failed {
         step: String,
@@ -165,8 +168,8 @@ impl Journal {
         self.add(&Record::Skipped { step: step.into(), at: now() })
     }
 
-    pub(super) fn done(&mut self, step: &str) -> Result<(), JournalError> {
-        self.add(&Record::Done { step: step.into(), at: now() })
+    pub(super) fn done(&mut self, step: &str, rows: Option<u64>) -> Result<(), JournalError> {
+        self.add(&Record::Done { step: step.into(), at: now(), rows })
     }
 
     pub(super) fn failed(&mut self, step: &str, error: &str) -> Result<(), JournalError> {

@@ -52,6 +52,8 @@ pub trait Watch {
     fn skipped(&mut self, _step: &Step) {}
     /// A step did not get its lock; it is tried again after a pause.
     fn waits(&mut self, _step: &Step, _attempt: u32, _pause: Duration) {}
+    /// A step that changes rows is done; so many it changed.
+    fn changed(&mut self, _step: &Step, _rows: u64) {}
     /// A step is done.
     fn done(&mut self, _step: &Step) {}
     /// Tells whether to stop before the next step or the next try.
@@ -78,6 +80,26 @@ pub enum ApplyError {
         /// The first rows, for a reader.
         rows: String,
     },
+    /// There are more rows to change than were shown when the plan was agreed to.
+    #[error("{title}: {found} {what}, and at most {shown} were shown")]
+    MoreRows {
+        /// The step.
+        title: String,
+        /// What the rows are: `rows of posts to delete`.
+        what: String,
+        /// How many were shown.
+        shown: u64,
+        /// How many there are, those that were changed before it stopped among them.
+        found: u64,
+        /// How many of them were changed before it stopped; 0 if the step changes all of them or none.
+        changed: u64,
+    },
+    /// A step would change rows that nobody has counted. Nothing was changed by the run.
+    #[error("{title}: the rows that it changes were not counted when the plan was made")]
+    NotCounted {
+        /// The step.
+        title: String,
+    },
     /// A statement failed.
     #[error("{title}: {error}")]
     Step {
@@ -95,6 +117,20 @@ pub enum ApplyError {
         title: String,
         /// The query that tells.
         sql: String,
+    },
+    /// The statements succeeded, and rows that they should have changed are as they were.
+    #[error("{title}: {changed} of {counted} rows were changed, the others are as they were")]
+    RowsStay {
+        /// The step.
+        title: String,
+        /// How many rows were to be changed.
+        counted: u64,
+        /// How many of them were; 0 if the step was rolled back.
+        changed: u64,
+        /// The query that counts them.
+        sql: String,
+        /// The triggers that can keep a row as it is, as the catalog names them.
+        triggers: Vec<String>,
     },
     /// A step cannot be undone.
     #[error("{title} cannot be undone: {why}")]

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::journal::Journal;
 use super::{ApplyError, LONGEST_PAUSE, Options, Outcome, Watch};
+use crate::engine::postgres::MORE_ROWS;
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
-use crate::plan::{Down, Guard, Plan, Script, Step, Transaction};
+use crate::plan::{Bound, Down, Guard, Plan, Script, Step, Transaction};
+use crate::schema::Trigger;
 
 /// How many rows of a guard's answer an error shows.
 const SHOWN: usize = 5;
@@ -28,6 +30,7 @@ pub fn apply(
     watch: &mut dyn Watch,
 ) -> Result<Outcome, ApplyError> {
     take_turn(writer, watch)?;
+    every_row_was_counted(writer, plan)?;
     let mut outcome = Outcome::default();
     for (number, step) in plan.steps.iter().enumerate() {
         if watch.stopped() {
@@ -45,20 +48,29 @@ pub fn apply(
             return Err(error);
         }
         journal.started(&step.id)?;
-        match attempt(writer, step, &step.up, options, watch) {
-            Ok(()) => {}
+        let rows = match attempt(writer, step, &step.up, options, watch) {
+            Ok(rows) => rows,
             Err(error) => {
+                let error = with_triggers(error, plan, step);
                 journal.failed(&step.id, &error.to_string())?;
                 return Err(error);
             }
-        }
+        };
         if let Some(sql) = &step.done
             && !is_done(writer, step)?
         {
-            journal.failed(&step.id, "the database does not show it")?;
-            return Err(ApplyError::NotDone { title: step.title.clone(), sql: sql.clone() });
+            let error = match rows.stay(&step.bounds) {
+                Some(stay) => with_triggers(stay.told(step), plan, step),
+                None => ApplyError::NotDone { title: step.title.clone(), sql: sql.clone() },
+            };
+            journal.failed(&step.id, &error.to_string())?;
+            return Err(error);
         }
-        journal.done(&step.id)?;
+        let bounded = !step.bounds.is_empty();
+        journal.done(&step.id, bounded.then_some(rows.changed))?;
+        if bounded {
+            watch.changed(step, rows.changed);
+        }
         watch.done(step);
         outcome.done += 1;
     }
@@ -123,6 +135,36 @@ fn is_done(writer: &mut dyn Writer, step: &Step) -> Result<bool, EngineError> {
     writer.query(sql).map(|answer| Step::is_shown_by(&answer))
 }
 
+/// Looks, before anything is changed, whether somebody has counted the rows of every step that changes some.
+fn every_row_was_counted(writer: &mut dyn Writer, plan: &Plan) -> Result<(), ApplyError> {
+    for step in plan.steps.iter().filter(|s| s.touches_rows && s.bounds.is_empty()) {
+        if !is_done(writer, step)? {
+            return Err(ApplyError::NotCounted { title: step.title.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Adds to an error about rows that stay which triggers can have kept them.
+fn with_triggers(error: ApplyError, plan: &Plan, step: &Step) -> ApplyError {
+    match error {
+        ApplyError::RowsStay { title, counted, changed, sql, .. } => {
+            ApplyError::RowsStay { title, counted, changed, sql, triggers: triggers_before(plan, step) }
+        }
+        other => other,
+    }
+}
+
+/// Names the triggers that may keep a row as it is: one that fires before, for each row (PostgreSQL manual, 39.1: it returns NULL;
+/// SQLite, CREATE TRIGGER: it says RAISE(IGNORE)).
+fn triggers_before(plan: &Plan, step: &Step) -> Vec<String> {
+    let table = step.locks.first().filter(|_| step.touches_rows).and_then(|l| plan.before.table(&l.table));
+    let Some(table) = table else { return Vec::new() };
+    let changes = |t: &&Trigger| t.events.iter().any(|e| e == "DELETE" || e == "UPDATE");
+    let before = table.triggers.iter().filter(|t| t.enabled && t.timing == "BEFORE").filter(changes);
+    before.map(|t| format!("{} on {}", t.name, table.name)).collect()
+}
+
 fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), ApplyError> {
     for guard in guards {
         let answer = writer.query(&guard.sql)?;
@@ -170,32 +212,31 @@ fn attempt(
     script: &Script,
     options: &Options,
     watch: &mut dyn Watch,
-) -> Result<(), ApplyError> {
+) -> Result<Changed, ApplyError> {
     // Who waits for a lock makes everyone wait behind him who comes later. That hurts only if the lock shuts somebody out.
     let back = !std::ptr::eq(script, &step.up);
     let limit =
         if back { step.undo_lock_timeout(options.lock_timeout) } else { step.lock_timeout(options.lock_timeout) };
+    let bounds: &[Bound] = if back { &[] } else { &step.bounds };
     let mut pause = options.pause;
     let mut attempts = 0;
     loop {
         attempts += 1;
         writer.wait_for_locks(limit)?;
-        match once(writer, script) {
-            Ok(()) => return Ok(()),
+        match once(writer, bounds, script) {
+            Ok(rows) => return Ok(rows),
             // A server, too, cancels statements, by a time limit or an administrator: that is an error like others.
-            Err(Failure { error, .. })
+            Err(Stop::Failed { error, .. })
                 if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Busy) && watch.stopped() =>
             {
                 return Err(ApplyError::Stopped);
             }
-            Err(Failure { error, .. }) if error.kind == EngineErrorKind::Busy && attempts <= options.retries => {
+            Err(Stop::Failed { error, .. }) if error.kind == EngineErrorKind::Busy && attempts <= options.retries => {
                 watch.waits(step, attempts, pause);
                 sleep(pause, watch);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            Err(Failure { error, partly }) => {
-                return Err(ApplyError::Step { title: step.title.clone(), error: Box::new(error), partly });
-            }
+            Err(stop) => return Err(stop.told(step)),
         }
         if watch.stopped() {
             return Err(ApplyError::Stopped);
@@ -214,31 +255,72 @@ fn sleep(pause: Duration, watch: &mut dyn Watch) {
     }
 }
 
-struct Failure {
-    error: EngineError,
-    partly: bool,
+/// Why a script did not come to its end.
+enum Stop {
+    Failed { error: EngineError, partly: bool },
+    MoreRows { what: String, shown: u64, found: u64, changed: u64 },
+    RowsStay { counted: u64, changed: u64, sql: String },
 }
 
-/// Runs a script once. Whatever fails, no transaction is left open and `after` is run.
-fn once(writer: &mut dyn Writer, script: &Script) -> Result<(), Failure> {
-    let whole = |error| Failure { error, partly: false };
-    let result = all(writer, &script.before).map_err(whole).and_then(|()| match script.transaction {
-        Transaction::Own => in_transaction(writer, &script.statements).map_err(whole),
-        Transaction::None => {
-            for (number, sql) in script.statements.iter().enumerate() {
-                writer.execute(sql).map_err(|error| Failure { error, partly: number > 0 })?;
+/// How many rows a script was to change, and how many it did.
+#[derive(Clone, Copy, Default)]
+struct Changed {
+    counted: u64,
+    changed: u64,
+}
+
+impl Changed {
+    /// Says that rows stay as they were, if some do.
+    fn stay(&self, bounds: &[Bound]) -> Option<Stop> {
+        let sql = bounds.first().filter(|_| self.changed < self.counted)?.count.clone();
+        Some(Stop::RowsStay { counted: self.counted, changed: self.changed, sql })
+    }
+}
+
+impl Stop {
+    fn told(self, step: &Step) -> ApplyError {
+        let title = step.title.clone();
+        match self {
+            Self::Failed { error, partly } => ApplyError::Step { title, error: Box::new(error), partly },
+            Self::MoreRows { what, shown, found, changed } => {
+                ApplyError::MoreRows { title, what, shown, found, changed }
             }
-            Ok(())
+            Self::RowsStay { counted, changed, sql } => {
+                ApplyError::RowsStay { title, counted, changed, sql, triggers: Vec::new() }
+            }
         }
-    });
-    let after = all(writer, &script.after).map_err(|error| Failure { error, partly: true });
-    // The first error is the one to tell.
-    result.and(after)
+    }
 }
 
-fn in_transaction(writer: &mut dyn Writer, statements: &[String]) -> Result<(), EngineError> {
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        Self::Failed { error, partly: false }
+    }
+}
+
+/// Runs a script once, and returns how many rows it changed. Whatever fails, no transaction is left open and `after` is run.
+fn once(writer: &mut dyn Writer, bounds: &[Bound], script: &Script) -> Result<Changed, Stop> {
+    let rows: Vec<u64> = bounds.iter().map(|b| b.rows).collect();
+    writer.allow(&rows)?;
+    let before = script.before.iter().try_for_each(|sql| writer.execute(sql).map(drop)).map_err(Stop::from);
+    let result = before.and_then(|()| match script.transaction {
+        Transaction::Own => in_transaction(writer, bounds, &script.statements),
+        Transaction::None => by_themselves(writer, bounds, &script.statements),
+    });
+    let result = result.map_err(|stop| match &stop {
+        Stop::Failed { error, .. } if error.code.as_deref() == Some(MORE_ROWS) => {
+            more_rows(writer, bounds).unwrap_or(stop)
+        }
+        _ => stop,
+    });
+    let after = script.after.iter().try_for_each(|sql| writer.execute(sql).map(drop));
+    // The first error is the one to tell.
+    result.and_then(|rows| after.map(|()| rows).map_err(|error| Stop::Failed { error, partly: true }))
+}
+
+fn in_transaction(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Result<Changed, Stop> {
     writer.begin()?;
-    let result = all(writer, statements).and_then(|()| writer.execute("COMMIT"));
+    let result = whole(writer, bounds, statements);
     if result.is_err() {
         // Some errors have ended the transaction already.
         drop(writer.execute("ROLLBACK"));
@@ -246,6 +328,79 @@ fn in_transaction(writer: &mut dyn Writer, statements: &[String]) -> Result<(), 
     result
 }
 
-fn all(writer: &mut dyn Writer, statements: &[String]) -> Result<(), EngineError> {
-    statements.iter().try_for_each(|sql| writer.execute(sql))
+fn whole(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Result<Changed, Stop> {
+    let mut rows = Changed { counted: within(writer, bounds)?, changed: 0 };
+    let mut ran = false;
+    for sql in statements {
+        match writer.execute(sql) {
+            Ok(changed) if changes_rows(sql) => {
+                ran = true;
+                rows.changed += changed;
+            }
+            Ok(_) => {}
+            // A statement after the change looks whether it was made.
+            Err(error) if ran && error.kind == EngineErrorKind::Statement => {
+                let stay = rows.stay(bounds).map(|stop| match stop {
+                    Stop::RowsStay { counted, sql, .. } => Stop::RowsStay { counted, changed: 0, sql },
+                    other => other,
+                });
+                return Err(stay.unwrap_or(Stop::Failed { error, partly: false }));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // Others may write between two statements of a transaction (PostgreSQL manual, 13.2.1).
+    let shown = bounds.iter().map(|b| b.rows).sum();
+    if let Some(bound) = bounds.first().filter(|_| rows.changed > shown) {
+        return Err(Stop::MoreRows { what: bound.what.clone(), shown, found: rows.changed, changed: 0 });
+    }
+    writer.execute("COMMIT")?;
+    Ok(rows)
+}
+
+fn by_themselves(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Result<Changed, Stop> {
+    let mut rows = Changed { counted: within(writer, bounds)?, changed: 0 };
+    for (number, sql) in statements.iter().enumerate() {
+        let changed = writer.execute(sql).map_err(|error| Stop::Failed { error, partly: number > 0 })?;
+        if changes_rows(sql) {
+            rows.changed += changed;
+        }
+    }
+    Ok(rows)
+}
+
+/// Counts once more what is about to be changed, and stops if it is more than was shown.
+fn within(writer: &mut dyn Writer, bounds: &[Bound]) -> Result<u64, Stop> {
+    let mut all = 0;
+    for bound in bounds {
+        let found = counted(writer, bound)?;
+        if found > bound.rows {
+            return Err(Stop::MoreRows { what: bound.what.clone(), shown: bound.rows, found, changed: 0 });
+        }
+        all += found;
+    }
+    Ok(all)
+}
+
+fn counted(writer: &mut dyn Writer, bound: &Bound) -> Result<u64, EngineError> {
+    let answer = writer.query(&bound.count)?;
+    let number = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+    number.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| {
+        EngineError::new(EngineErrorKind::Statement, "the count of rows is not a number").sql(bound.count.clone())
+    })
+}
+
+/// Says how a block that commits batch by batch came to more rows than it may change: those that it changed are gone from the count.
+fn more_rows(writer: &mut dyn Writer, bounds: &[Bound]) -> Option<Stop> {
+    let bound = bounds.first()?;
+    let changed = writer.changed().ok()?;
+    let found = changed + counted(writer, bound).ok()?;
+    Some(Stop::MoreRows { what: bound.what.clone(), shown: bound.rows, found, changed })
+}
+
+/// Tells whether the rows that a statement changes are those that a bound is about, and not a copy of them or a check.
+fn changes_rows(sql: &str) -> bool {
+    let verb = sql.split_whitespace().next().unwrap_or_default();
+    let within = verb == "WITH" && ["DELETE FROM ", "UPDATE "].iter().any(|v| sql.contains(v));
+    within || matches!(verb, "DELETE" | "UPDATE" | "DO")
 }

@@ -150,11 +150,28 @@ pub trait Writer: Send {
     /// What the engine says.
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError>;
 
-    /// Runs one statement for what it does.
+    /// Runs one statement for what it does, and returns how many rows it changed.
     ///
     /// # Errors
     /// What the engine says.
-    fn execute(&mut self, sql: &str) -> Result<(), EngineError>;
+    fn execute(&mut self, sql: &str) -> Result<u64, EngineError>;
+
+    /// Tells blocks of statements that commit by themselves how many rows they may change, one number for each bound of a step;
+    /// none for no bound. Where no such block is run it does nothing.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn allow(&mut self, _rows: &[u64]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Returns how many rows such a block has changed and committed since it was told.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn changed(&mut self) -> Result<u64, EngineError> {
+        Ok(0)
+    }
 
     /// Begins a transaction that means to write.
     ///

@@ -75,6 +75,7 @@ fn head(out: &mut String, step: &Step) {
         let long = match lock.held {
             Held::Instant => "for an instant",
             Held::Scan => "while its rows are read",
+            Held::Batch => "while a batch of rows is changed",
             Held::Rewrite => "while it is written anew",
         };
         comment(out, &format!("Locks {} ({}): {who} {long}.", lock.table, lock.mode));

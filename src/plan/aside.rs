@@ -2,7 +2,7 @@
 //! table of its own, from which the way back brings it. What becomes of that table afterwards is the user's to say.
 
 use super::bench::{Bench, arrow, short_hash};
-use super::{Guard, OrphanPolicy};
+use super::{Bound, Guard, OrphanPolicy};
 use crate::orphans::OrphanRows;
 use crate::relations::side;
 use crate::schema::{Column, Engine, ForeignKey, Table, TableName};
@@ -68,6 +68,20 @@ pub(super) fn counted_rows(count: Option<u64>) -> String {
         Some(1) => "1 row".to_string(),
         Some(n) => format!("{n} rows"),
         None => "rows that were not counted".to_string(),
+    }
+}
+
+/// Makes the bound of a clean-up of one relation; `of` names whose rows they are.
+pub(super) fn bound(rows: &OrphanRows, shown: u64, of: &str, policy: OrphanPolicy) -> Bound {
+    let what = match policy {
+        OrphanPolicy::SetNull => "to set to NULL",
+        OrphanPolicy::Delete => "to delete",
+        OrphanPolicy::Quarantine => "to move",
+    };
+    Bound {
+        count: format!("SELECT count(*) FROM {} AS child WHERE {}", rows.source, rows.condition),
+        rows: shown,
+        what: format!("rows of {of} {what}"),
     }
 }
 

@@ -212,6 +212,7 @@ impl Bench<'_> {
             down: draft.down,
             locks: draft.locks,
             guards: draft.guards,
+            bounds: Vec::new(),
             done: draft.done,
         })
     }

@@ -153,7 +153,8 @@ impl Step {
         tables.sort();
         tables.dedup();
         let count = u32::try_from(tables.len()).unwrap_or(u32::MAX).max(1);
-        let longest = if count > 1 { longest.min(Duration::from_millis(900)) } else { longest };
+        // A lock on rows may be waited for, too.
+        let longest = if count > 1 || self.touches_rows { longest.min(Duration::from_millis(900)) } else { longest };
         // The server counts in milliseconds, and 0 would be for ever.
         (longest / count).max(Duration::from_millis(10))
     }
@@ -225,6 +226,9 @@ pub struct Step {
     pub locks: Vec<Lock>,
     /// Queries that must return no row before the step runs; a row stops the plan.
     pub guards: Vec<Guard>,
+    /// How many rows it changes at most: what was shown, and so agreed to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<Bound>,
     /// A query that returns a row (a true one) when the step has been done already, judged by the definition and not by the
     /// name: running twice is a no-op.
     pub done: Option<String>,
@@ -347,6 +351,8 @@ pub enum Held {
     Instant,
     /// While rows of the table are read.
     Scan,
+    /// While a batch of rows is changed, and again for the next one.
+    Batch,
     /// While the table or index is written anew.
     Rewrite,
 }
@@ -358,6 +364,34 @@ pub struct Guard {
     pub sql: String,
     /// What a row means, and what to do: `orders.customer_id has orphans; …`.
     pub message: String,
+}
+
+/// How many rows a step may change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bound {
+    /// A query returning one number.
+    pub count: String,
+    /// How many rows were shown.
+    pub rows: u64,
+    /// What they are: `rows of posts to delete`.
+    pub what: String,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {} {}", self.rows, words::of_number(&self.what, self.rows))
+    }
+}
+
+impl Bound {
+    /// Says how many rows were really changed: `deleted 3 of at most 3 rows of posts`.
+    pub fn told(&self, changed: u64) -> String {
+        let what = words::of_number(&self.what, self.rows);
+        let ways = [(" to delete", "deleted", ""), (" to move", "moved", ""), (" to set to NULL", "set", " to NULL")];
+        let way = ways.iter().find_map(|(end, verb, rest)| Some((what.strip_suffix(end)?, *verb, *rest)));
+        let (noun, verb, rest) = way.unwrap_or((&what, "changed", ""));
+        format!("{verb} {changed} of at most {} {noun}{rest}", self.rows)
+    }
 }
 
 /// A choice that the findings left.

@@ -41,6 +41,7 @@ pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
             down: Down::Impossible("no statement undoes it".to_string()),
             locks: Vec::new(),
             guards: Vec::new(),
+            bounds: Vec::new(),
             done: None,
         });
     }

@@ -33,6 +33,7 @@ fn simulator(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
         down: Down::Impossible("a simulator".into()),
         locks: Vec::new(),
         guards: Vec::new(),
+        bounds: Vec::new(),
         done: None,
     };
     let in_two = matches!(workshop.schema.engine, Engine::Postgres | Engine::Cockroach);

@@ -217,12 +217,8 @@ fn ask(plan: &Plan, source: &Source) -> Result<(), CliError> {
         return Err(CliError::new("standard input is no terminal: nobody can be asked; nothing was changed")
             .hint("look at the plan, then say --yes"));
     }
-    let rows = plan.steps.iter().filter(|s| s.touches_rows).count();
-    let rows = match rows {
-        0 => String::new(),
-        1 => " 1 of them changes rows.".to_string(),
-        _ => format!(" {rows} of them change rows."),
-    };
+    let bounds: Vec<String> = plan.steps.iter().flat_map(|s| &s.bounds).map(ToString::to_string).collect();
+    let rows = if bounds.is_empty() { String::new() } else { format!(" They change {}.", bounds.join("; ")) };
     let steps = match plan.steps.len() {
         1 => "this step".to_string(),
         count => format!("these {count} steps"),
@@ -288,11 +284,49 @@ fn explain(error: ApplyError, journal: &Path, width: usize) -> CliError {
                 _ => failed,
             }
         }
+        ApplyError::MoreRows { title, what, shown, found, changed } => {
+            let mut text = format!("stopped: more rows than were shown\n  {}\n", fill(&title, "  ", width));
+            let told = match changed {
+                0 => format!("{found} {what}, and at most {shown} were shown; none was changed"),
+                some => format!(
+                    "{found} {what}, and at most {shown} were shown; {some} of them were changed before it stopped"
+                ),
+            };
+            text.push_str(&format!("why:\n  {}", fill(&told, "  ", width)));
+            CliError::new(text)
+                .hint("look at the rows that were added since, and run the same command again once they are gone")
+                .hint("or plan again, which counts and shows them: --apply --anew")
+        }
+        ApplyError::NotCounted { title } => {
+            let mut text =
+                format!("nothing was changed: the rows of a step were not counted\n  {}\n", fill(&title, "  ", width));
+            text.push_str(&format!(
+                "why:\n  {}",
+                fill("what is approved is a number of rows, and the plan has none", "  ", width)
+            ));
+            CliError::new(text).hint("plan again with rows counted: --apply --anew, without --no-data")
+        }
+        ApplyError::RowsStay { title, counted, changed, sql, triggers } => {
+            let mut text = format!("a step ran, and rows stayed as they were\n  {}\n", fill(&title, "  ", width));
+            let told = format!("{changed} of {counted} rows were changed");
+            let why = if triggers.is_empty() {
+                format!("{told}; something else changed or refers to the others")
+            } else {
+                format!(
+                    "{told}; these triggers fire before a row is changed and can keep it as it is (RETURN NULL, RAISE(IGNORE)): {}",
+                    triggers.join(", ")
+                )
+            };
+            text.push_str(&format!("why:\n  {}\ncounted by:\n  {}", fill(&why, "  ", width), fill(&sql, "  ", width)));
+            CliError::new(text)
+                .hint("decide with whoever wrote them what becomes of these rows; then run the same command again")
+                .hint("or make a new plan, with what else you want to say: --apply --anew")
+        }
         ApplyError::NotDone { title, sql } => {
             let mut text = format!("a step ran, but the database does not show it\n  {}\n", fill(&title, "  ", width));
             text.push_str(&format!("asked by:\n  {}", fill(&sql, "  ", width)));
             CliError::new(text)
-                .hint("something else changed the same objects, or this is a fault of referee's")
+                .hint("something else may have changed the same objects meanwhile")
                 .hint("make a new plan from what is there now: --apply --anew")
         }
         ApplyError::Stopped => CliError::Interrupted,
@@ -300,6 +334,17 @@ fn explain(error: ApplyError, journal: &Path, width: usize) -> CliError {
         ApplyError::Engine(error) => CliError::from(*error).hint(fill(&again, "      ", width)),
         ApplyError::Journal(error) => journal_error(error),
         other => CliError::new(other.to_string()).hint(again),
+    }
+}
+
+/// Says what a step that changes rows has done: `deleted 3 of at most 3 rows of posts`.
+fn told(step: &Step, rows: u64) -> String {
+    match step.bounds.as_slice() {
+        [bound] => bound.told(rows),
+        several => {
+            let most: u64 = several.iter().map(|b| b.rows).sum();
+            format!("changed {rows} of at most {most} rows: {}", step.title)
+        }
     }
 }
 
@@ -321,6 +366,11 @@ impl Watch for Shown<'_> {
 
     fn waits(&mut self, step: &Step, attempt: u32, pause: Duration) {
         let text = format!("{}: no lock yet (try {attempt}); next try in {pause:?}", step.title);
+        self.steps.beside(|| self.ui.note(&text));
+    }
+
+    fn changed(&mut self, step: &Step, rows: u64) {
+        let text = told(step, rows);
         self.steps.beside(|| self.ui.note(&text));
     }
 

@@ -18,3 +18,4 @@ pub(in crate::engine) use inspect::{action, unwrapped};
 pub use passfile::find as password_in_file;
 pub(in crate::engine) use session::PostgresSession;
 pub use url::{ChannelBinding, Environment, Host, Password, Roots, SessionAttributes, SslMode, Target, UrlError};
+pub(crate) use writer::{ALLOWED, CHANGED, MORE_ROWS};

@@ -37,6 +37,8 @@ pub(in crate::engine) struct PostgresSession {
     tls: Option<MakeRustlsConnect>,
     observer: Option<Arc<dyn Observer>>,
     round_trips: u64,
+    /// How many rows the last request changed or returned.
+    pub(super) rows: u64,
     version: Option<Version>,
     cockroach: bool,
     lookups: Lookups,
@@ -55,6 +57,7 @@ impl PostgresSession {
             tls,
             observer,
             round_trips: 0,
+            rows: 0,
             version: None,
             cockroach: false,
             lookups: Lookups::default(),
@@ -82,6 +85,7 @@ impl PostgresSession {
             observer.statement(sql.trim_end());
         }
         self.round_trips += 1;
+        self.rows = 0;
         let messages = self.client.simple_query(sql).map_err(|e| errors::of_statement(&e, sql))?;
         let mut answers: Vec<Rows> = Vec::new();
         for message in messages {
@@ -105,6 +109,7 @@ impl PostgresSession {
                         answer.rows.push(values);
                     }
                 }
+                SimpleQueryMessage::CommandComplete(rows) => self.rows += rows,
                 _ => {}
             }
         }

@@ -4,11 +4,22 @@ use std::time::Duration;
 
 use super::super::{Dialect, EngineError, Rows, Session, Value, Writer};
 use super::session::PostgresSession;
-use crate::schema::Schema;
+use crate::schema::{Engine, Schema};
 
 /// The key of the advisory lock that a run holds: "refe" in ASCII. Advisory locks are a database's own (manual, "Advisory
 /// Locks").
 pub(super) const TURN: i32 = 0x7265_6665;
+
+/// The setting by which a block of a plan is told how many rows it may change: a number for each bound of its step, with commas.
+/// Whoever runs the block from a file sets none, and it has no bound.
+pub(crate) const ALLOWED: &str = "referee.rows";
+
+/// The setting in which such a block leaves how many rows it changed. What is set in a transaction that is rolled back is undone
+/// (manual, SET), so the number is that of the rows that were committed.
+pub(crate) const CHANGED: &str = "referee.changed";
+
+/// The SQLSTATE with which such a block stops before it changes more. No class of the server's begins so (manual, Appendix A).
+pub(crate) const MORE_ROWS: &str = "RF001";
 
 /// See the module.
 pub(super) struct PostgresWriter(PostgresSession);
@@ -26,6 +37,10 @@ impl PostgresWriter {
         drop(session.run("SET client_connection_check_interval = '1s'"));
         Ok(Self(session))
     }
+
+    fn is_cockroach(&self) -> bool {
+        self.0.dialect().engine() == Engine::Cockroach
+    }
 }
 
 impl Writer for PostgresWriter {
@@ -41,19 +56,49 @@ impl Writer for PostgresWriter {
         self.0.run(sql)
     }
 
-    fn execute(&mut self, sql: &str) -> Result<(), EngineError> {
-        self.0.run(sql).map(drop)
+    fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
+        self.0.run(sql)?;
+        let rows = self.0.rows;
+        // The server tells nothing of what a block does; ours count for themselves.
+        let is_block = sql.trim_start().get(..2).is_some_and(|word| word.eq_ignore_ascii_case("do"));
+        if !is_block || self.is_cockroach() {
+            return Ok(rows);
+        }
+        let changed = self.changed()?;
+        self.query(&format!("SELECT pg_catalog.set_config('{CHANGED}', '', false)"))?;
+        Ok(changed)
+    }
+
+    fn changed(&mut self) -> Result<u64, EngineError> {
+        if self.is_cockroach() {
+            return Ok(0);
+        }
+        let answer = self.query(&format!("SELECT pg_catalog.current_setting('{CHANGED}', true)"))?;
+        let said = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+        Ok(said.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+    }
+
+    fn allow(&mut self, rows: &[u64]) -> Result<(), EngineError> {
+        if self.is_cockroach() {
+            return Ok(());
+        }
+        let rows: Vec<String> = rows.iter().map(u64::to_string).collect();
+        let rows = rows.join(",");
+        self.query(&format!(
+            "SELECT pg_catalog.set_config('{ALLOWED}', '{rows}', false), pg_catalog.set_config('{CHANGED}', '', false)"
+        ))
+        .map(drop)
     }
 
     fn begin(&mut self) -> Result<(), EngineError> {
-        self.execute("BEGIN")
+        self.execute("BEGIN").map(drop)
     }
 
     fn wait_for_locks(&mut self, limit: Option<Duration>) -> Result<(), EngineError> {
         // "If this value is specified without units, it is taken as milliseconds. A value of zero disables the timeout"
         // (manual, "Client Connection Defaults").
         let limit = limit.map_or(0, |l| l.as_millis().max(1));
-        self.execute(&format!("SET lock_timeout = {limit}"))
+        self.execute(&format!("SET lock_timeout = {limit}")).map(drop)
     }
 
     fn take_turn(&mut self) -> Result<bool, EngineError> {

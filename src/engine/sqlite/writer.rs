@@ -34,17 +34,20 @@ impl Writer for SqliteWriter {
         self.0.query(sql)
     }
 
-    fn execute(&mut self, sql: &str) -> Result<(), EngineError> {
+    fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
         if let Some(observer) = &self.0.options.observer {
             observer.statement(sql);
         }
+        let before = self.0.connection.total_changes();
         // Steps over the rows that a PRAGMA returns.
-        self.0.connection.execute_batch(sql).map_err(|e| error(&self.0.path, &e, Some(sql)))
+        self.0.connection.execute_batch(sql).map_err(|e| error(&self.0.path, &e, Some(sql)))?;
+        // A statement that changes no row leaves the number of the one before (c3ref/changes.html).
+        Ok(if self.0.connection.total_changes() == before { 0 } else { self.0.connection.changes() })
     }
 
     fn begin(&mut self) -> Result<(), EngineError> {
         // Takes the write lock now: a transaction that begins to write later can be refused in its middle ("Transactions", 2.2).
-        self.execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE").map(drop)
     }
 
     fn wait_for_locks(&mut self, limit: Option<Duration>) -> Result<(), EngineError> {

@@ -64,7 +64,9 @@ pub(super) fn before_key(
         OrphanPolicy::SetNull => work.set_null(bench)?,
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
     };
-    Ok((vec![bench.step(want, draft)?], vec![guard]))
+    let mut step = bench.step(want, draft)?;
+    step.bounds.push(aside::bound(&rows, count, &table.to_string(), policy));
+    Ok((vec![step], vec![guard]))
 }
 
 struct Work<'a> {
@@ -80,7 +82,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// The step; `statement` keeps one batch and changes it, `back` gives all rows back.
-    fn draft(&self, bench: &Bench<'_>, title: &str, statement: &str, down: Down) -> Result<Draft, String> {
+    fn draft(
+        &self,
+        bench: &Bench<'_>,
+        title: &str,
+        statement: impl Fn(Batch) -> String,
+        down: Down,
+    ) -> Result<Draft, String> {
         let table = bench.table(self.table)?;
         let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
         let make = vec![
@@ -100,7 +108,7 @@ impl Work<'_> {
             why: Some(why),
             changes: vec![Change::CreateTable { definition: Box::new(definition) }],
             touches_rows: true,
-            up: batches(make, statement, self.count),
+            up: batches(make, statement, place, self.count),
             down,
             locks: Vec::new(),
             guards: Vec::new(),
@@ -133,12 +141,13 @@ impl Work<'_> {
     fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
         let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
-        let statement = format!(
-            "WITH moved AS (DELETE FROM {source} AS child WHERE {condition}{} LIMIT {BATCH} RETURNING {}) INSERT INTO {place} ({all}) \
-             SELECT {all} FROM moved",
-            aside::spared(bench, self.table),
-            self.columns(bench, "child.", true)?
-        );
+        let (spared, listed) = (aside::spared(bench, self.table), self.columns(bench, "child.", true)?);
+        let statement = |Batch { limit, allowed }: Batch| {
+            format!(
+                "WITH moved AS (DELETE FROM {source} AS child WHERE {condition}{spared}{allowed} LIMIT {limit} RETURNING {listed}) INSERT \
+                 INTO {place} ({all}) SELECT {all} FROM moved"
+            )
+        };
         let own = self.columns(bench, "", false)?;
         let back = format!("INSERT INTO {} ({own}) SELECT {own} FROM {place}", bench.name(self.table));
         let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
@@ -147,7 +156,7 @@ impl Work<'_> {
             _ => format!("Move the rows of {child} without a parent in {parent} to {}", self.aside.name),
         };
         let down = self.back(&aside::keeping_out(bench.table(self.table)?, self.key), back, Vec::new());
-        let mut draft = self.draft(bench, &title, &statement, down)?;
+        let mut draft = self.draft(bench, &title, statement, down)?;
         draft.guards = aside::referrers(bench, self.table, self.rows);
         Ok(draft)
     }
@@ -179,13 +188,14 @@ impl Work<'_> {
         let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
         let null: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
-        let statement = format!(
-            "WITH kept AS (INSERT INTO {place} ({all}) SELECT {} FROM {source} AS child WHERE {condition} LIMIT {BATCH} RETURNING {}) \
-             UPDATE {source} AS child SET {} FROM kept WHERE {same}",
-            self.columns(bench, "child.", true)?,
-            quoted(identity).join(", "),
-            null.join(", ")
-        );
+        let (listed, by, null) = (self.columns(bench, "child.", true)?, quoted(identity).join(", "), null.join(", "));
+        let by_identity = same.clone();
+        let statement = |Batch { limit, allowed }: Batch| {
+            format!(
+                "WITH kept AS (INSERT INTO {place} ({all}) SELECT {listed} FROM {source} AS child WHERE {condition}{allowed} LIMIT {limit} \
+                 RETURNING {by}) UPDATE {source} AS child SET {null} FROM kept WHERE {by_identity}"
+            )
+        };
         let is_null: Vec<String> = columns.iter().map(|c| format!("child.{c} IS NULL")).collect();
         let same = format!("{same} AND {}", is_null.join(" AND "));
         let set: Vec<String> = columns.iter().map(|c| format!("{c} = kept.{c}")).collect();
@@ -204,13 +214,26 @@ impl Work<'_> {
             ),
         };
         let title = format!("Set {child} to NULL where it names no row of {parent}");
-        self.draft(bench, &title, &statement, self.back(&aside::forbidding(of, self.key), back, vec![changed]))
+        self.draft(bench, &title, statement, self.back(&aside::forbidding(of, self.key), back, vec![changed]))
     }
 }
 
-fn batches(mut statements: Vec<String>, statement: &str, count: u64) -> Script {
-    // One more than the rows need: some may have come since they were counted.
-    let number = usize::try_from(count.div_ceil(BATCH)).unwrap_or(usize::MAX).saturating_add(1);
-    statements.extend(std::iter::repeat_n(statement.to_string(), number));
+/// How many rows a statement changes at most.
+struct Batch {
+    limit: u64,
+    /// A condition, to be added: no more rows lie in the table that they are kept in than leave room for these.
+    allowed: String,
+}
+
+/// Writes as many batches as the rows need that were counted: no more of them are changed, by this run and by one before it that was
+/// stopped.
+fn batches(mut statements: Vec<String>, statement: impl Fn(Batch) -> String, place: &str, count: u64) -> Script {
+    let mut left = count;
+    while left > 0 {
+        let limit = left.min(BATCH);
+        let allowed = format!(" AND (SELECT count(*) FROM {place}) <= {}", count - limit);
+        statements.push(statement(Batch { limit, allowed }));
+        left -= limit;
+    }
     Script { statements, transaction: Transaction::None, ..Script::default() }
 }

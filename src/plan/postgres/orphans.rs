@@ -8,9 +8,10 @@
 
 use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
-use super::super::{Blocks, Down, Guard, Held, OrphanPolicy, Phase, Step, Wanted};
+use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
 use super::{catalog, each, locks, partitions, sql, whole};
 use crate::change::Change;
+use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
 use crate::schema::{ForeignKey, Match, Table, TableName, Timing};
@@ -58,7 +59,11 @@ pub(super) fn before_key(
         OrphanPolicy::SetNull => work.set_null(bench)?,
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
     };
-    Ok((vec![bench.step(want, draft)?], vec![guard]))
+    let mut step = bench.step(want, draft)?;
+    // In a tree those below go, too, and nobody has counted them.
+    let bounded = counted.filter(|_| key.parent != *table || policy == OrphanPolicy::SetNull);
+    step.bounds.extend(bounded.map(|shown| aside::bound(&rows, shown, &table.to_string(), policy)));
+    Ok((vec![step], vec![guard]))
 }
 
 struct Work<'a> {
@@ -117,9 +122,9 @@ impl Work<'_> {
             why: Some(why),
             changes: vec![Change::CreateTable { definition: Box::new(definition) }],
             touches_rows: true,
-            up: each(vec![make, self.in_batches(change)]),
+            up: each(vec![make, self.in_batches(bench, change)]),
             down,
-            locks: locks([self.table.clone()], "ROW EXCLUSIVE", Blocks::Nothing, Held::Scan),
+            locks: self.locks(),
             guards: vec![self.free(bench)],
             done: Some(format!("{} AND {there} IS NOT NULL", self.none_left())),
         }
@@ -141,6 +146,19 @@ impl Work<'_> {
         }
     }
 
+    /// The child first: its rows are changed. Nobody may make the missing parents, or take others away, while a batch is changed.
+    fn locks(&self) -> Vec<Lock> {
+        let mut all = locks([self.table.clone()], "ROW EXCLUSIVE", Blocks::Nothing, Held::Scan);
+        all.extend(locks([self.key.parent.clone()], self.hold(), Blocks::Writers, Held::Batch));
+        all
+    }
+
+    /// The lock that holds the parent's rows still. It conflicts with itself where the batch writes to the same table: a lock that
+    /// two can have would keep both from going on (manual, 13.3.1).
+    fn hold(&self) -> &'static str {
+        if self.key.parent == *self.table { "SHARE ROW EXCLUSIVE" } else { "SHARE" }
+    }
+
     /// A query that returns a row when no row without parent is left.
     fn none_left(&self) -> String {
         let OrphanRows { source, condition } = self.rows;
@@ -149,22 +167,38 @@ impl Work<'_> {
 
     /// Runs a statement on one batch after the other. It ends in a condition, to which that of the batch is added. A column may
     /// have the name of a variable, of FOUND too (manual, 43.11.1): then the column is meant.
-    fn in_batches(&self, change: &str) -> String {
+    ///
+    /// What was agreed to is all that is changed, by this run and by one before it that was stopped: a row that was changed is in the
+    /// table that rows are kept in. Under READ COMMITTED each statement sees what was committed before it (manual, 13.2.1), so that
+    /// the change, once nobody else can write to the parent, looks for the parents again.
+    fn in_batches(&self, bench: &Bench<'_>, change: &str) -> String {
         let OrphanRows { source, condition } = self.rows;
+        let (place, hold) = (&self.place, self.hold());
+        let heirs = bench.now.tables.iter().any(|t| t.inherits.contains(&self.key.parent));
+        let parent = format!("{}{}", if heirs { "ONLY " } else { "" }, bench.name(&self.key.parent));
         format!(
             "DO $referee$\n\
              #variable_conflict use_column\n\
              DECLARE\n  _referee_batch record;\n  _referee_changed bigint;\n  _referee_total bigint;\n\
-             BEGIN\n  LOOP\n    _referee_total := 0;\n\
+             \x20 _referee_done bigint := (SELECT pg_catalog.count(*) FROM {place});\n\
+             \x20 _referee_most bigint := NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '');\n\
+             BEGIN\n  PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n  COMMIT;\n\
+             \x20 LOOP\n    _referee_total := 0;\n\
              \x20   FOR _referee_batch IN\n\
-             \x20     SELECT pg_catalog.array_agg(o.place) AS places FROM (\n\
+             \x20     SELECT pg_catalog.array_agg(o.place) AS places, pg_catalog.sum(pg_catalog.count(*)) OVER () AS number FROM (\n\
              \x20       SELECT child.ctid AS place, (pg_catalog.row_number() OVER () - 1) / {BATCH} AS number\n\
              \x20       FROM {source} AS child WHERE {condition}) AS o\n\
              \x20     GROUP BY o.number\n\
              \x20   LOOP\n\
+             \x20     IF _referee_done - _referee_total + _referee_batch.number > _referee_most THEN\n\
+             \x20       RAISE EXCEPTION USING ERRCODE = '{MORE_ROWS}', MESSAGE = pg_catalog.format('%s rows, at most %s were shown', _referee_done - _referee_total + _referee_batch.number, _referee_most);\n\
+             \x20     END IF;\n\
+             \x20     LOCK TABLE {parent} IN {hold} MODE;\n\
              \x20     {change};\n\
              \x20     GET DIAGNOSTICS _referee_changed = ROW_COUNT;\n\
              \x20     _referee_total := _referee_total + _referee_changed;\n\
+             \x20     _referee_done := _referee_done + _referee_changed;\n\
+             \x20     PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n\
              \x20     COMMIT;\n\
              \x20   END LOOP;\n\
              \x20   EXIT WHEN _referee_total = 0;\n\

@@ -69,6 +69,7 @@ pub(super) fn step(
         down: Down::Script { script: own(vec![down]), guards: Vec::new() },
         locks: lock(table_name, if phase == Phase::Index { Held::Scan } else { Held::Instant }),
         guards,
+        bounds: Vec::new(),
         done: Some(format!("SELECT 1 WHERE {done}")),
     })
 }

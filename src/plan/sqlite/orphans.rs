@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::aside::{NAMED, counted_rows, triggers};
+use super::super::aside::{NAMED, bound, counted_rows, triggers};
 use super::super::definitions::Names;
 use super::super::{Definitions, Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use super::rebuild::copied_columns;
@@ -109,7 +109,8 @@ fn step(
     let (table, key) = (wish.table, wish.key);
     let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
-    let OrphanRows { source, mut condition } = sql::orphans_of(schema, table, key);
+    let orphans = sql::orphans_of(schema, table, key);
+    let OrphanRows { source, mut condition } = orphans.clone();
     let from = format!("{source} AS child");
     let start = if policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
     let aside = names.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
@@ -189,10 +190,11 @@ fn step(
     let mut words = vec![word, "orphans", &table.name.name];
     let joined = key.columns.join("-");
     words.push(&joined);
+    let counted = wish.wanted.orphans.filter(|n| *n > 0);
     Ok(Step {
         id: super::step_id(&words, &wish.wanted.changes),
         phase: Phase::Orphans,
-        title: format!("{title} ({})", counted_rows(wish.wanted.orphans.filter(|n| *n > 0))),
+        title: format!("{title} ({})", counted_rows(counted)),
         why: format!(
             "A foreign key on {of} does not hold while rows have no parent in {}.{} {told} `{aside}`; when nobody needs them any more: \
              `{drop}`.",
@@ -207,6 +209,7 @@ fn step(
         down: Down::Script { script, guards: down_guards },
         locks: lock(&table.name, Held::Scan),
         guards,
+        bounds: counted.map(|shown| bound(&orphans, shown, &table.name.to_string(), policy)).into_iter().collect(),
         done: Some(format!(
             "SELECT 1 WHERE NOT EXISTS (SELECT 1 {rows}) AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {})",
             sql::literal(&aside)

@@ -119,6 +119,7 @@ impl Plan<'_> {
             down: Down::Script { script: down.script(), guards: down_guards },
             locks: lock(name, Held::Rewrite),
             guards,
+            bounds: Vec::new(),
         };
         let mut staged_before = near;
         let mut staged_after = after;

@@ -1,7 +1,7 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
 use super::super::spans::{block, cell, code, plain};
-use super::{Commands, guessed, heading, locks, promise, rules, safety, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, promise, rows, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
 
@@ -77,8 +77,8 @@ fn one(number: usize, step: &Step, text: &mut String) {
         rules(&step.findings),
         code(&step.id)
     ));
-    if step.touches_rows {
-        text.push_str("\n**It changes rows.**\n");
+    if let Some(rows) = rows(step) {
+        text.push_str(&format!("\n**It changes rows**: {}.\n", plain(&rows)));
     }
     for held in locks(step) {
         text.push_str(&format!("\n- Lock: {}", plain(&held)));

@@ -73,11 +73,22 @@ fn lock(first: &Lock, others: &[&Lock]) -> String {
         (Held::Instant, _) => "for an instant",
         (Held::Scan, true) => "while its rows are read",
         (Held::Scan, false) => "while their rows are read",
+        (Held::Batch, _) => "while a batch of rows is changed",
         (Held::Rewrite, true) => "while it is written",
         (Held::Rewrite, false) => "while they are written",
     };
     let tables: Vec<String> = [&first].into_iter().chain(others).map(|l| l.table.to_string()).collect();
     format!("{} {}: {blocks}, {held}", tables.join(", "), first.mode)
+}
+
+/// Says which rows a step changes, and how many at most; `None` if it changes none.
+fn rows(step: &Step) -> Option<String> {
+    let bounds: Vec<String> = step.bounds.iter().map(ToString::to_string).collect();
+    match bounds.as_slice() {
+        [] if step.touches_rows => Some("it changes rows, which were not counted".to_string()),
+        [] => None,
+        bounds => Some(format!("{}; it stops if there are more", bounds.join(", "))),
+    }
 }
 
 /// Findings that are not mended, for one and the same reason.

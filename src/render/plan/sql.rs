@@ -1,6 +1,6 @@
 //! `sql`: the statements of the plan, in order, with comments that say what each step is for.
 
-use super::{Commands, guessed, heading, locks, rules, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, rows, rules, statements, summary, unmended};
 use crate::plan::{Down, Plan, Reason, Script, Step, Transaction};
 use crate::text::{commands_terminal, comment, visible};
 
@@ -43,6 +43,9 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> Str
 
 fn one(step: &Step, file: bool) -> String {
     let mut text = format!("\n-- {}\n-- {}\n", comment(&step.title), rules(&step.findings));
+    if let Some(rows) = rows(step) {
+        text.push_str(&format!("-- Rows: {}\n", comment(&rows)));
+    }
     for held in locks(step) {
         text.push_str(&format!("-- Lock: {}\n", comment(&held)));
     }

@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{Commands, guessed, heading, locks, rules, safety, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, rows, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
 use crate::text::quoted;
@@ -62,8 +62,8 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
         };
         lines.push(format!("{indent}{marked}{}", style.dim(&rest)));
     }
-    if step.touches_rows {
-        hanging("It changes rows.", &indent, &indent, style, lines);
+    if let Some(rows) = rows(step) {
+        hanging(&rows, &format!("{indent}rows  "), &format!("{indent}      "), style, lines);
     }
     for held in locks(step) {
         hanging(&held, &format!("{indent}lock  "), &format!("{indent}      "), style, lines);

@@ -1,0 +1,308 @@
+//! What was approved is a bound: no more rows are changed than were shown, whoever else is at work in the database.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use referee::apply::{self, ApplyError, Journal, Options, Watch};
+use referee::engine::{SessionOptions, Writer};
+use referee::plan::{self, Definitions, OrphanPolicy, Plan, Step};
+use referee::rules::Settings;
+use referee::source::Source;
+use support::audit::{Ask, audit, open};
+use support::postgres as server;
+use tempfile::TempDir;
+
+mod support;
+
+const POLICIES: [OrphanPolicy; 3] = [OrphanPolicy::Delete, OrphanPolicy::SetNull, OrphanPolicy::Quarantine];
+
+/// Three posts, the last of which has no author.
+const BLOG: &str = "
+    CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE posts (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id) ON DELETE CASCADE, title TEXT);
+    INSERT INTO users VALUES (1, 'ann'), (2, 'bob');";
+const POSTS: &str = "INSERT INTO posts VALUES (1, 1, 'one'), (2, 2, 'two'), (3, 3, 'three');";
+const ALL_PARENTS_GO: &str = "DELETE FROM users";
+
+/// A database of one engine, and who else writes to it past its keys.
+enum Place {
+    Sqlite(TempDir, PathBuf),
+    Postgres(TempDir, String),
+}
+
+impl Place {
+    fn all(more: &str) -> Vec<Self> {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("blog.db");
+        let mut places = vec![Self::Sqlite(folder, path)];
+        for server in server::servers() {
+            places.push(Self::Postgres(TempDir::new().unwrap(), server.fresh_database()));
+        }
+        for place in &places {
+            place.execute(&format!("{BLOG}{POSTS}{more}"));
+        }
+        places
+    }
+
+    fn source(&self) -> String {
+        match self {
+            Self::Sqlite(_, path) => path.display().to_string(),
+            Self::Postgres(_, url) => url.clone(),
+        }
+    }
+
+    /// Runs statements past every foreign key.
+    fn execute(&self, sql: &str) {
+        match self {
+            Self::Sqlite(_, path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
+            }
+            Self::Postgres(_, url) => server::execute(url, &format!("SET session_replication_role = replica; {sql}")),
+        }
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        match self {
+            Self::Sqlite(_, path) => {
+                rusqlite::Connection::open(path).unwrap().query_row(sql, [], |r| r.get(0)).unwrap()
+            }
+            Self::Postgres(_, url) => server::connect(url).query_one(sql, &[]).unwrap().get(0),
+        }
+    }
+
+    fn posts(&self) -> (i64, i64) {
+        (self.number("SELECT count(*) FROM posts"), self.number("SELECT count(user_id) FROM posts"))
+    }
+
+    fn tables(&self) -> usize {
+        open(&self.source()).schema.tables.len()
+    }
+
+    /// Makes the plan that `fix --orphans` would make.
+    fn plan(&self, orphans: OrphanPolicy) -> Plan {
+        let report = audit(&self.source(), Ask { data: true, ..Ask::default() });
+        let definitions = match self {
+            Self::Sqlite(..) => {
+                Some(Definitions::from_session(open(&self.source()).session.unwrap().as_mut()).unwrap())
+            }
+            Self::Postgres(..) => None,
+        };
+        let findings: Vec<_> = report.findings.iter().filter(|f| f.rule == "orphan-rows").cloned().collect();
+        let made = plan::plan(&plan::Input {
+            schema: &report.schema,
+            relations: &report.relations,
+            threshold: 0.5,
+            settings: &Settings::default(),
+            findings: &findings,
+            scan: report.scan.as_ref(),
+            definitions: definitions.as_ref(),
+            options: &plan::Options { orphans: Some(orphans), ..plan::Options::default() },
+        });
+        assert_eq!(made.steps.iter().filter(|s| s.touches_rows).count(), 1, "{:?}", made.refused);
+        made
+    }
+
+    fn journal(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(folder, _) | Self::Postgres(folder, _) => folder.path().join("run"),
+        }
+    }
+
+    fn writer(&self) -> Box<dyn Writer> {
+        Source::parse(&self.source()).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap()
+    }
+
+    fn apply(&self, plan: &Plan, watch: &mut dyn Watch) -> Result<apply::Outcome, ApplyError> {
+        let mut journal = Journal::open(&self.journal()).unwrap().0;
+        journal.begin(plan, &[]).unwrap();
+        let quick = Options { lock_timeout: Duration::from_secs(5), retries: 100, pause: Duration::from_millis(20) };
+        apply::apply(&mut *self.writer(), plan, &quick, &mut journal, watch)
+    }
+}
+
+/// Does something when a step that changes rows begins, and takes down how many it changed.
+#[derive(Default)]
+struct Meanwhile<'a> {
+    act: Option<Box<dyn FnOnce() + 'a>>,
+    changed: Vec<u64>,
+    told: Vec<String>,
+}
+
+impl Watch for Meanwhile<'_> {
+    fn starts(&mut self, _: usize, step: &Step) {
+        if let Some(act) = self.act.take_if(|_| step.touches_rows) {
+            act();
+        }
+    }
+
+    fn changed(&mut self, step: &Step, rows: u64) {
+        self.changed.push(rows);
+        self.told.push(step.bounds[0].told(rows));
+    }
+}
+
+#[test]
+fn what_became_an_orphan_since_it_was_shown_stops_the_run_and_nothing_is_changed() {
+    for policy in POLICIES {
+        for place in Place::all("") {
+            let plan = place.plan(policy);
+            let before = (place.posts(), place.tables());
+            let mut watch = Meanwhile { act: Some(Box::new(|| place.execute(ALL_PARENTS_GO))), ..Meanwhile::default() };
+            let error = place.apply(&plan, &mut watch).unwrap_err();
+            let ApplyError::MoreRows { shown, found, changed, .. } = &error else { panic!("{error}") };
+            assert_eq!((*shown, *found, *changed), (1, 3, 0), "{error}");
+            assert!(watch.changed.is_empty());
+            drop(watch);
+            assert_eq!((place.posts(), place.tables()), before);
+
+            // Taken up, the run has the same bound.
+            let recorded = Journal::open(&place.journal()).unwrap().1.expect("a run that did not end").plan;
+            assert_eq!(recorded, plan);
+            let error = place.apply(&recorded, &mut ()).unwrap_err();
+            assert!(matches!(error, ApplyError::MoreRows { shown: 1, found: 3, changed: 0, .. }), "{error}");
+            assert_eq!((place.posts(), place.tables()), before);
+
+            place.execute("INSERT INTO users VALUES (1, 'ann'), (2, 'bob')");
+            let mut watch = Meanwhile::default();
+            place.apply(&recorded, &mut watch).unwrap();
+            let (left, told) = match policy {
+                OrphanPolicy::Delete => ((2, 2), "deleted 1 of at most 1 row of posts"),
+                OrphanPolicy::SetNull => ((3, 2), "set 1 of at most 1 row of posts to NULL"),
+                OrphanPolicy::Quarantine => ((2, 2), "moved 1 of at most 1 row of posts"),
+            };
+            assert_eq!((place.posts(), watch.changed, watch.told), (left, vec![1], vec![told.to_string()]));
+        }
+    }
+}
+
+/// Fewer rows than were shown are no reason to stop, and what is told is what was done.
+#[test]
+fn fewer_rows_than_were_shown_are_changed_and_told() {
+    for place in Place::all("INSERT INTO posts VALUES (4, 7, 'four'), (5, 8, 'five');") {
+        let plan = place.plan(OrphanPolicy::Delete);
+        let come = || place.execute("INSERT INTO users VALUES (7, 'gil')");
+        let mut watch = Meanwhile { act: Some(Box::new(come)), ..Meanwhile::default() };
+        place.apply(&plan, &mut watch).unwrap();
+        assert_eq!(
+            (watch.changed.clone(), watch.told.clone()),
+            (vec![2], vec!["deleted 2 of at most 3 rows of posts".to_string()])
+        );
+        drop(watch);
+        assert_eq!(place.posts(), (3, 3));
+    }
+}
+
+/// A run that was killed after a batch has changed a row already: the bound is for both.
+#[test]
+fn what_a_stopped_run_has_changed_counts_towards_the_bound() {
+    for place in Place::all("INSERT INTO posts VALUES (4, 7, 'four'), (5, 8, 'five');") {
+        let Place::Postgres(_, url) = &place else { continue };
+        for more in [0, 1] {
+            let plan = place.plan(OrphanPolicy::Delete);
+            let step = plan.steps.iter().find(|s| s.touches_rows).unwrap();
+            assert_eq!(step.bounds[0].rows, 3);
+            // As the first batch would, if batches were that small.
+            server::execute(url, &step.up.statements[0]);
+            let kept =
+                open(url).schema.tables.iter().find(|t| t.name.name.starts_with("_referee_kept")).unwrap().name.clone();
+            place.execute(&format!(
+                "WITH gone AS (DELETE FROM posts WHERE id = 5 RETURNING *) INSERT INTO {kept} SELECT * FROM gone"
+            ));
+            if more > 0 {
+                place.execute("INSERT INTO posts VALUES (6, 9, 'six')");
+            }
+            let mut watch = Meanwhile::default();
+            let result = place.apply(&plan, &mut watch);
+            if more > 0 {
+                let error = result.unwrap_err();
+                assert!(matches!(error, ApplyError::MoreRows { shown: 3, found: 4, changed: 1, .. }), "{error}");
+                assert_eq!(place.posts(), (5, 5));
+                place.execute(&format!("DELETE FROM posts WHERE id = 6; DROP TABLE {kept}"));
+            } else {
+                result.unwrap();
+                assert_eq!(watch.told, ["deleted 3 of at most 3 rows of posts"]);
+                assert_eq!(place.posts(), (2, 2));
+                place.execute(&format!(
+                    "INSERT INTO posts VALUES (3, 3, 'three'), (4, 7, 'four'), (5, 8, 'five'); DROP TABLE {kept}"
+                ));
+            }
+        }
+    }
+}
+
+/// Another session makes the missing parent, and has not committed when the step changes rows: it is waited for.
+#[test]
+fn a_parent_that_another_transaction_brings_meanwhile_saves_its_child() {
+    for policy in POLICIES {
+        for place in Place::all("") {
+            let Place::Postgres(_, url) = &place else { continue };
+            let plan = place.plan(policy);
+            let mut other = server::connect(url);
+            let mut transaction = other.transaction().unwrap();
+            transaction.execute("INSERT INTO users VALUES (3, 'cid')", &[]).unwrap();
+            thread::scope(|scope| {
+                let (sender, ended) = mpsc::channel();
+                let (place, plan) = (&place, &plan);
+                scope.spawn(move || {
+                    let mut watch = Meanwhile::default();
+                    let result = place.apply(plan, &mut watch);
+                    sender.send(result.map(|_| watch.changed)).unwrap();
+                });
+                let waits = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE NOT l.granted AND c.relname = 'users' \
+                             AND l.mode = 'ShareLock' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+                while place.number(waits) == 0 {
+                    assert!(ended.try_recv().is_err(), "the parent was not waited for");
+                    thread::yield_now();
+                }
+                transaction.commit().unwrap();
+                assert_eq!(ended.recv().unwrap().unwrap(), [0]);
+            });
+            assert_eq!(place.posts(), (3, 3));
+        }
+    }
+}
+
+#[test]
+fn rows_that_nobody_counted_are_not_changed() {
+    for place in Place::all("") {
+        let plan = place.plan(OrphanPolicy::Delete);
+        // As a journal of an older referee has it.
+        let mut json = serde_json::to_value(&plan).unwrap();
+        for step in json["steps"].as_array_mut().unwrap() {
+            step.as_object_mut().unwrap().remove("bounds");
+        }
+        let old: Plan = serde_json::from_value(json).unwrap();
+        let before = (place.posts(), place.tables());
+        let error = place.apply(&old, &mut ()).unwrap_err();
+        assert!(matches!(error, ApplyError::NotCounted { .. }), "{error}");
+        assert_eq!((place.posts(), place.tables()), before);
+        place.apply(&plan, &mut ()).unwrap();
+        // What is done already changes nothing.
+        place.apply(&old, &mut ()).unwrap();
+    }
+}
+
+/// A trigger lets the row stay: that is told, by the trigger's name.
+#[test]
+fn a_trigger_that_lets_a_row_stay_is_named() {
+    for place in Place::all("") {
+        let trigger = match place {
+            Place::Sqlite(..) => "CREATE TRIGGER no_delete BEFORE DELETE ON posts BEGIN SELECT RAISE(IGNORE); END",
+            Place::Postgres(..) => {
+                "CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                 CREATE TRIGGER no_delete BEFORE DELETE ON posts FOR EACH ROW EXECUTE FUNCTION stay()"
+            }
+        };
+        place.execute(trigger);
+        let plan = place.plan(OrphanPolicy::Delete);
+        let error = place.apply(&plan, &mut ()).unwrap_err();
+        let ApplyError::RowsStay { triggers, counted, changed, .. } = &error else { panic!("{error}") };
+        assert_eq!((triggers.as_slice(), *counted, *changed), (&["no_delete on posts".to_string()][..], 1, 0));
+        assert_eq!(place.posts(), (3, 3));
+    }
+}
