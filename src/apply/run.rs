@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::journal::Journal;
 use super::{ApplyError, LONGEST_PAUSE, Options, Outcome, Watch};
-use crate::engine::postgres::MORE_ROWS;
+use crate::engine::postgres::{CHANGED, MORE_ROWS};
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
 use crate::plan::{Bound, Down, Guard, Plan, Script, Step, Transaction};
 use crate::schema::Trigger;
@@ -402,5 +402,5 @@ fn more_rows(writer: &mut dyn Writer, bounds: &[Bound]) -> Option<Stop> {
 fn changes_rows(sql: &str) -> bool {
     let verb = sql.split_whitespace().next().unwrap_or_default();
     let within = verb == "WITH" && ["DELETE FROM ", "UPDATE "].iter().any(|v| sql.contains(v));
-    within || matches!(verb, "DELETE" | "UPDATE" | "DO")
+    within || matches!(verb, "DELETE" | "UPDATE") || verb == "DO" && sql.contains(CHANGED)
 }

@@ -2,4 +2,6 @@
 
 mod scan;
 
-pub use scan::{OrphanRows, Orphans, Outcome, Scan, ScanOptions, orphan_query, orphan_rows, sample_query, scan};
+pub use scan::{
+    OrphanRows, Orphans, Outcome, Scan, ScanOptions, obstacle, orphan_query, orphan_rows, sample_query, scan,
+};

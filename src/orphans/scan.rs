@@ -164,8 +164,8 @@ fn comparable(a: &Column, b: &Column) -> bool {
     }
 }
 
-/// Says why a relation cannot be asked; `None` if it can.
-fn obstacle(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Option<String> {
+/// Says why a relation's orphans cannot be counted; `None` if they can.
+pub fn obstacle(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Option<String> {
     let Some(child) = schema.table(&relation.child) else {
         return Some(format!("there is no table `{}`", relation.child));
     };

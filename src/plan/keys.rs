@@ -1,6 +1,6 @@
 //! What the recipes of PostgreSQL and CockroachDB say alike of a foreign key. It writes no statement: those differ.
 
-use super::bench::Bench;
+use super::bench::{Bench, arrow};
 use super::postgres::sql;
 use super::{Guard, Step, Wanted};
 use crate::change::Change;
@@ -83,4 +83,29 @@ pub(super) fn nullable(
 pub(super) fn same_question(a: &ForeignKey, b: &ForeignKey) -> bool {
     (&a.columns, &a.parent, &a.parent_columns, a.matching, a.temporal)
         == (&b.columns, &b.parent, &b.parent_columns, b.matching, b.temporal)
+}
+
+/// Returns the steps that clean up under a key that is marked valid already, and says in them what shows that it holds afterwards.
+///
+/// # Errors
+/// There are none: a validation by itself would check nothing.
+pub(super) fn cleaned_under_valid_key(
+    table: &TableName,
+    key: &ForeignKey,
+    mut steps: Vec<Step>,
+) -> Result<Vec<Step>, String> {
+    // PostgreSQL manual, ALTER TABLE: "Nothing happens if the constraint is already marked valid."
+    if steps.is_empty() {
+        return Err(format!(
+            "the foreign key {} is marked valid already, so VALIDATE CONSTRAINT would check no row: say what becomes of its orphans \
+             (--orphans), or drop it and add it again as NOT VALID, then validate it",
+            arrow(table, key)
+        ));
+    }
+    for step in steps.iter_mut().filter(|s| s.touches_rows) {
+        step.why.push_str(
+            " The foreign key is marked valid already, so VALIDATE CONSTRAINT would check no row: the orphans are counted again instead.",
+        );
+    }
+    Ok(steps)
 }

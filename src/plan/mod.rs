@@ -83,6 +83,7 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
             break (selected, refused, steps, after);
         }
     };
+    refused.extend(unfixed(input, &mut steps, &refused));
     for step in &mut steps {
         step.why = words::sentence(&step.why);
         step.up.close_blocks();
@@ -117,6 +118,27 @@ impl Script {
         let all = self.before.iter_mut().chain(&mut self.statements).chain(&mut self.after);
         all.for_each(|sql| *sql = text::closed(std::mem::take(sql)));
     }
+}
+
+/// Returns the findings that no step fixes and nobody has refused. Orphans are only fixed where rows are changed: a step that does
+/// something else for the same foreign key is not for them.
+fn unfixed(input: &Input<'_>, steps: &mut [Step], refused: &[Refused]) -> Vec<Refused> {
+    let mut left = Vec::new();
+    for finding in input.findings {
+        let reason = select::reason(finding);
+        let fixes = |s: &&Step| s.findings.contains(&reason) && (finding.rule != "orphan-rows" || s.touches_rows);
+        if steps.iter().any(|s| fixes(&s)) {
+            continue;
+        }
+        for step in steps.iter_mut() {
+            step.findings.retain(|r| *r != reason);
+        }
+        if !refused.iter().any(|r| r.reason == reason) {
+            let why = format!("No step of this plan fixes it. {}", finding.help);
+            left.push(Refused { reason, subject: finding.subject.place(), why });
+        }
+    }
+    left
 }
 
 impl Step {

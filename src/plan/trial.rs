@@ -8,6 +8,7 @@ use super::select::{Selected, reason};
 use super::{Choice, Input, Refused, Wanted};
 use crate::change::Change;
 use crate::findings::Finding;
+use crate::relations::Relation;
 use crate::rules;
 use crate::schema::ForeignKey;
 
@@ -32,10 +33,17 @@ impl Trial {
             let rule = rules::find(finding.rule);
             let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
             let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
-            let rows = finding.rule == "orphan-rows" && input.options.orphans.is_some();
-            let mends = |w: &&mut Wanted| gone || rows && w.orphans.is_some();
-            let near = self.wanted.iter_mut().filter(mends).filter_map(|w| Some((nearness(w, finding)?, w)));
-            let by = near.min_by_key(|(distance, _)| *distance).map(|(_, w)| w);
+            let by = match rules::relation_of(finding, input.relations) {
+                // Whose rows they are decides, and nothing that only lies near.
+                Some(relation) if input.options.orphans.is_some() => {
+                    self.wanted.iter_mut().find(|w| cleans(w, relation))
+                }
+                _ if gone => {
+                    let near = self.wanted.iter_mut().filter_map(|w| Some((nearness(w, finding)?, w)));
+                    near.min_by_key(|(distance, _)| *distance).map(|(_, w)| w)
+                }
+                _ => None,
+            };
             match by {
                 Some(wanted) => {
                     wanted.findings.push(reason(finding));
@@ -88,6 +96,19 @@ pub(super) fn key_of(change: &Change) -> Option<&ForeignKey> {
         | Change::DropForeignKey { foreign_key: key, .. } => Some(key),
         _ => None,
     }
+}
+
+/// Tells whether something wanted makes a relation's key hold, and so cleans up its orphans.
+fn cleans(wanted: &Wanted, relation: &Relation) -> bool {
+    let of = |change: &Change| {
+        !matches!(change, Change::DropForeignKey { .. })
+            && *change.table() == relation.child
+            && key_of(change).is_some_and(|key| {
+                (&key.columns, &key.parent, &key.parent_columns)
+                    == (&relation.columns, &relation.parent, &relation.parent_columns)
+            })
+    };
+    wanted.orphans.is_some() && wanted.changes.iter().any(of)
 }
 
 /// Tells how near something wanted is to what a finding is about: 0 for its key, 1 for its columns, 2 for its table; `None`

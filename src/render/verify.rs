@@ -34,17 +34,74 @@ fn verdict(v: &Verification) -> String {
     if !v.differences.is_empty() {
         parts.push(count(v.differences.len(), "difference"));
     }
+    for look in v.rows.iter().filter(|l| l.promised) {
+        match look.rows {
+            Some(0) => {}
+            Some(rows) => parts.push(format!("{rows} {}", of_number(&look.what, rows))),
+            None => parts.push(format!("{} not looked at", look.what)),
+        }
+    }
+    let unknown = v.steps.iter().filter(|s| s.done.is_none()).count();
+    if parts.is_empty() && unknown > 0 {
+        parts.push(format!("{} that no query can tell of", count(unknown, "step")));
+    }
     let broken = v.policies.iter().filter(|p| p.rows > 0).count();
     if broken > 0 {
         parts.push(format!("{} broken", count(broken, "policy").replace("policys", "policies")));
     }
     if !v.remaining.is_empty() {
-        parts.push(format!("{} not mended", count(v.remaining.len(), "finding")));
+        parts.push(format!("{} not fixed", count(v.remaining.len(), "finding")));
     }
     if !v.introduced.is_empty() {
         parts.push(count(v.introduced.len(), "new finding"));
     }
     format!("Not verified: {}", parts.join(", "))
+}
+
+/// Writes what begins with a noun in the plural as it is said of one.
+fn of_number(what: &str, number: u64) -> String {
+    match number {
+        1 => what.replacen("rows", "row", 1),
+        _ => what.to_string(),
+    }
+}
+
+/// Says what was looked at, a line each, and what was found there.
+fn looked_at(v: &Verification) -> Vec<String> {
+    let differing: std::collections::BTreeSet<_> = v.differences.iter().map(|d| &d.table).collect();
+    let mut lines = Vec::new();
+    if !v.tables.is_empty() {
+        let found = match differing.len() {
+            0 => "as planned".to_string(),
+            several => format!("{several} not as planned"),
+        };
+        lines.push(format!("the catalog of {}: {found}", count(v.tables.len(), "table")));
+    }
+    let asked = v.steps.iter().filter(|s| s.done.is_some()).count();
+    if asked > 0 {
+        let done = v.steps.iter().filter(|s| s.done == Some(true)).count();
+        lines.push(
+            format!("{} by its own query: {done} done", count(asked, "step")).replace("steps by its", "steps by their"),
+        );
+    }
+    for look in &v.rows {
+        let apart = if look.promised { "" } else { " (the plan does not promise that there are none)" };
+        match look.rows {
+            Some(0) => lines.push(format!("{}: 0", look.what)),
+            Some(rows) => lines.push(format!("{}: {rows}{apart}", look.what)),
+            None => {}
+        }
+    }
+    lines
+}
+
+/// Says what was not looked at, and why.
+fn not_looked_at(v: &Verification) -> Vec<String> {
+    let rows = v.rows.iter().filter(|l| l.rows.is_none());
+    let rows = rows.map(|l| format!("{}: {}", l.what, l.why.as_deref().unwrap_or("the answer is no number")));
+    let steps = v.steps.iter().filter(|s| s.done.is_none());
+    let steps = steps.map(|s| format!("{}: no query can tell whether it is done", s.title));
+    rows.chain(steps).collect()
 }
 
 /// Writes for a reader at a terminal.
@@ -65,7 +122,17 @@ pub fn text(v: &Verification, style: &Style) -> String {
             hang(&mut out, "  ", &tame(&line), style);
         }
     }
-    for (title, list) in [("Not mended", &v.remaining), ("New findings", &v.introduced)] {
+    for (title, lines) in [("Looked at", looked_at(v)), ("Not looked at", not_looked_at(v))] {
+        if !lines.is_empty() {
+            out.push_str(&format!("\n{title}\n"));
+            lines.iter().for_each(|l| hang(&mut out, "  ", &tame(l), style));
+        }
+    }
+    // The plan has shown the others, and why.
+    let orphans: Vec<Left> = v.not_fixed.iter().filter(|l| l.rule == "orphan-rows").cloned().collect();
+    for (title, list) in
+        [("Still there", &v.remaining), ("New findings", &v.introduced), ("Orphan rows that no step fixes", &orphans)]
+    {
         if !list.is_empty() {
             out.push_str(&format!("\n{title}\n"));
             list.iter().for_each(|l| hang(&mut out, "  ", &tame(&left(l)), style));
@@ -82,7 +149,15 @@ pub fn text(v: &Verification, style: &Style) -> String {
         out.push_str(&format!("\nA delete from {}: {} (before: {})\n", tame(&d.root.to_string()), d.after, d.before));
         hang(&mut out, "  ", &tame(&d.summary), style);
     }
-    out.push_str(&format!("\nFindings, rows aside: {} before, {} now\n", v.findings_before, v.findings_after));
+    out.push_str(&format!(
+        "\n{} before, {} now, by the schema alone{}\n",
+        count(v.findings_before, "finding"),
+        v.findings_after,
+        match v.not_fixed.len() {
+            0 => String::new(),
+            some => format!("; the plan leaves {some} unfixed"),
+        }
+    ));
     out
 }
 
@@ -150,6 +225,12 @@ pub fn markdown(source: &str, v: &Verification) -> String {
             ));
         }
     }
+    for (title, lines) in [("Looked at", looked_at(v)), ("Not looked at", not_looked_at(v))] {
+        if !lines.is_empty() {
+            out.push_str(&format!("\n## {title}\n\n"));
+            lines.iter().for_each(|l| out.push_str(&format!("- {}\n", cell(l))));
+        }
+    }
     if let Some(d) = &v.delete {
         out.push_str(&format!(
             "\n## A delete from {}\n\n**{}** now, {} before. {}\n",
@@ -159,8 +240,13 @@ pub fn markdown(source: &str, v: &Verification) -> String {
             cell(&d.summary)
         ));
     }
-    out.push_str(&format!("\n## Findings\n\n{} before, {} now.\n", v.findings_before, v.findings_after));
-    for (title, list) in [("Not mended", &v.remaining), ("New", &v.introduced)] {
+    out.push_str(&format!(
+        "\n## Findings\n\n{} before, {} now, by the schema alone.\n",
+        v.findings_before, v.findings_after
+    ));
+    for (title, list) in
+        [("Still there", &v.remaining), ("New", &v.introduced), ("No step of the plan fixes", &v.not_fixed)]
+    {
         if !list.is_empty() {
             out.push_str(&format!("\n{title}:\n\n"));
             list.iter()

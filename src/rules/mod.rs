@@ -22,6 +22,7 @@ use crate::relations::Graph;
 use crate::schema::{Engine, Schema, TableName};
 
 pub use crate::findings::Meta;
+pub(crate) use orphan_rows::relation_of;
 pub use timeline::Timeline;
 
 macro_rules! rules {

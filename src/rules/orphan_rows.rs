@@ -5,7 +5,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::engine::Dialect;
 use crate::findings::{Finding, Fix, Safety, Severity, Subject};
 use crate::orphans::{self, OrphanRows, Orphans, Outcome};
-use crate::relations::{Basis, Relation};
+use crate::relations::{Basis, Graph, Relation};
 use crate::schema::{DisabledSide, Engine, ForeignKey, Match, Table};
 
 pub(super) static META: Meta = Meta {
@@ -27,6 +27,16 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             findings.push(finding(context, relation, orphans));
         }
     }
+}
+
+/// Returns the relation that a finding of this rule is about; `None` for a finding of another rule.
+pub(crate) fn relation_of<'r>(finding: &Finding, relations: &'r Graph) -> Option<&'r Relation> {
+    let same = |relation: &&Relation| identified(relation, String::new()).fingerprint == finding.fingerprint;
+    relations.relations().iter().filter(|_| finding.rule == META.name).find(same)
+}
+
+fn identified(relation: &Relation, message: String) -> Finding {
+    Finding::new(&META, Subject::relation(relation), message).distinguished_by(&relation.parent.to_string())
 }
 
 fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Finding {
@@ -77,8 +87,7 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
         let more = if (samples.len() as u64) < orphans.count { ", …" } else { "" };
         returned = format!("{returned}: {}{more}", samples.join(", "));
     }
-    let mut finding = Finding::new(&META, Subject::relation(relation), message)
-        .distinguished_by(&relation.parent.to_string())
+    let mut finding = identified(relation, message)
         .severity(severity)
         .why(why)
         .label(relation.child_side(), format!("refers to {}", relation.parent_side()))

@@ -26,9 +26,8 @@ pub struct Difference {
 /// Compares what is there with what the plan promised. Estimates, comments, triggers and places in the firing order are left
 /// out, and so is how an engine writes an expression anew.
 pub fn compare(plan: &Plan, now: &Schema) -> Vec<Difference> {
-    let tables: BTreeSet<&TableName> = plan.steps.iter().flat_map(|s| &s.changes).map(Change::table).collect();
     let mut differences = Vec::new();
-    for name in tables {
+    for name in tables(plan) {
         match (plan.after.table(name), now.table(name)) {
             (Some(expected), Some(found)) => table(expected, found, &mut differences),
             (None, None) => {}
@@ -37,6 +36,11 @@ pub fn compare(plan: &Plan, now: &Schema) -> Vec<Difference> {
         }
     }
     differences
+}
+
+/// Returns the tables that a plan changes.
+pub(super) fn tables(plan: &Plan) -> BTreeSet<&TableName> {
+    plan.steps.iter().flat_map(|s| &s.changes).map(Change::table).collect()
 }
 
 fn difference(

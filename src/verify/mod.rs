@@ -1,10 +1,13 @@
 //! What came of a plan: the database as it is now, held against the plan.
 //!
-//! Reads only. Three independent witnesses: the catalog read anew and compared with what the plan promised, each step's own
-//! query, and the rules run again. Policies are asked for by one query each, which anyone can repeat without referee.
+//! Reads only. Four independent witnesses: the catalog read again and compared with what the plan promised, each step's own
+//! query, the rows of everything that the plan was about, and the rules run again. Policies are asked for by one query each, which
+//! anyone can repeat without referee. What was not looked at is said, and nothing is called verified that the plan is about and
+//! nobody looked at.
 
 mod compare;
 mod policies;
+mod rows;
 
 use std::collections::BTreeSet;
 
@@ -13,11 +16,12 @@ use serde::Serialize;
 
 use crate::engine::{EngineError, Rows, Value};
 use crate::findings::Finding;
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Refused, Step};
 use crate::schema::{Schema, TableName};
 
 pub use compare::{Difference, compare};
 pub use policies::{Question, questions};
+pub use rows::Look;
 
 /// How many rows of a query's answer are kept.
 const KEPT: usize = 20;
@@ -31,6 +35,12 @@ pub struct Verification {
     pub steps: Vec<Checked>,
     /// Where the catalog is not what the plan promised.
     pub differences: Vec<Difference>,
+    /// The tables whose catalog was compared with what the plan promised.
+    pub tables: Vec<TableName>,
+    /// The rows that were looked at, and those that could not be.
+    pub rows: Vec<Look>,
+    /// The findings that no step of the plan fixes, and why.
+    pub not_fixed: Vec<Left>,
     /// The keys that the plan made or changed, before and after.
     pub keys: Vec<KeyChange>,
     /// The indexes that the plan made or dropped.
@@ -137,6 +147,15 @@ pub struct Left {
 }
 
 impl Left {
+    fn refused(refused: &Refused) -> Self {
+        Self {
+            rule: refused.reason.rule.to_string(),
+            place: refused.subject.clone(),
+            message: refused.why.clone(),
+            fingerprint: refused.reason.fingerprint.clone(),
+        }
+    }
+
     fn of(finding: &Finding) -> Self {
         Self {
             rule: finding.rule.to_string(),
@@ -196,15 +215,23 @@ pub fn verify(
         }
     }
     let differences = compare(plan, now);
+    let rows = rows::look(plan, now, ask)?;
+    let is_seen = |(step, checked): (&Step, &Checked)| {
+        checked.done == Some(true) || checked.done.is_none() && !step.changes.is_empty()
+    };
     let verified = differences.is_empty()
+        && rows.iter().all(Look::is_right)
+        && plan.steps.iter().zip(&steps).all(is_seen)
         && remaining.is_empty()
         && introduced.is_empty()
-        && steps.iter().all(|s| s.done != Some(false))
         && policies.iter().all(|p| p.rows == 0);
     Ok(Verification {
         verified,
         steps,
         differences,
+        tables: compare::tables(plan).into_iter().cloned().collect(),
+        rows,
+        not_fixed: plan.refused.iter().map(Left::refused).collect(),
         keys: compare::keys(plan, now),
         indexes: compare::indexes(plan, now),
         policies,

@@ -14,9 +14,10 @@ use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Steps;
 use super::super::ui::Ui;
 use super::super::{environment, interrupt};
+use super::audit::code;
 use super::{Echo, verify};
 use crate::apply::{self, ApplyError, Journal, JournalError, Options, Unfinished, Watch};
-use crate::config::Config;
+use crate::config::{Config, FailOn};
 use crate::engine::{EngineErrorKind, Observer, SessionOptions};
 use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
@@ -40,6 +41,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let given_up = args.apply.anew && unfinished.is_some();
     let taken_up = unfinished.filter(|_| !args.apply.anew);
     let mut report = None;
+    let mut incomplete = 0;
     let plan = match &taken_up {
         Some(run) => {
             same_options(run, args, &path)?;
@@ -49,6 +51,8 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         None => {
             let input = super::open(&args.source, global, ui)?;
             let (plan, made) = super::fix::make(args, config, input, ui)?;
+            // What could not be looked at is in no plan.
+            incomplete = code(&made, FailOn::Never, ui);
             report = Some(made);
             plan
         }
@@ -66,7 +70,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
             journal.abandon().map_err(journal_error)?;
         }
         ui.note("the plan has no steps: nothing is changed");
-        return Ok(0);
+        return Ok(incomplete.max(left_undone(args, &plan)));
     }
     if !args.apply.yes {
         ask(&plan, &source)?;
@@ -124,7 +128,14 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         PlanFormat::Markdown => render::verify::markdown(&source.label(), &verification),
     };
     output::write(ui, args.output.as_deref(), &text)?;
-    Ok(if verification.verified { 0 } else { FINDINGS })
+    let verified = if verification.verified { 0 } else { FINDINGS };
+    Ok(incomplete.max(verified).max(left_undone(args, &plan)))
+}
+
+/// Returns the exit code for orphans that something was to be done about and that no step changes.
+fn left_undone(args: &FixArgs, plan: &Plan) -> u8 {
+    let left = plan.refused.iter().any(|r| r.reason.rule == "orphan-rows");
+    if left && args.orphans.is_some() { FINDINGS } else { 0 }
 }
 
 /// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the whole URL: the

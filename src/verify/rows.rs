@@ -1,0 +1,178 @@
+//! The rows as they are, of what a plan was about: orphans counted again by the same queries as before, and SQLite's own check. What
+//! could not be looked at is said, with the reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::change::Change;
+use crate::engine::{self, Dialect, EngineError, EngineErrorKind, Rows, Value};
+use crate::orphans;
+use crate::plan::Plan;
+use crate::relations::{Relation, side};
+use crate::schema::{Engine, ForeignKey, Schema, TableName};
+
+/// Rows that were looked at, or could not be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Look {
+    /// What was looked for: `orphan rows of orders.customer_id->customers.id`.
+    pub what: String,
+    /// The query: its number is 0 where everything is right. Empty if none can be written.
+    pub sql: String,
+    /// How many rows there are; `None` if they were not looked at.
+    pub rows: Option<u64>,
+    /// Why they were not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Whether the plan promises that there are none. What it is not about decides nothing.
+    pub promised: bool,
+}
+
+impl Look {
+    /// Tells whether this is as the plan promised.
+    pub fn is_right(&self) -> bool {
+        !self.promised || self.rows == Some(0)
+    }
+}
+
+type Ask<'a> = dyn FnMut(&str) -> Result<Rows, EngineError> + 'a;
+
+/// Looks at the rows of everything that a plan was about.
+pub(super) fn look(plan: &Plan, now: &Schema, ask: &mut Ask<'_>) -> Result<Vec<Look>, EngineError> {
+    let mut looks: Vec<Look> = Vec::new();
+    let Some(dialect) = engine::dialect(now.engine) else { return Ok(looks) };
+    for (relation, promised) in relations(plan, now) {
+        let what = format!("orphan rows of {}->{}", relation.child_side(), relation.parent_side());
+        let sql = orphans::orphan_query(dialect, now, &relation);
+        let look = match orphans::obstacle(dialect, now, &relation) {
+            Some(why) => Look { what, sql: String::new(), rows: None, why: Some(why), promised },
+            None => counted(what, sql, promised, ask)?,
+        };
+        looks.push(look);
+    }
+    // What a step counted before it ran may be another query than that of a foreign key.
+    for bound in plan.steps.iter().flat_map(|s| &s.bounds) {
+        match looks.iter_mut().find(|l| l.sql == bound.count) {
+            Some(look) => look.promised = true,
+            None => looks.push(counted(format!("{} that are left", bound.what), bound.count.clone(), true, ask)?),
+        }
+    }
+    if now.engine == Engine::Sqlite {
+        own_check(plan, now, dialect, &mut looks, ask)?;
+    }
+    Ok(looks)
+}
+
+/// Runs a query of one number. What the engine refuses is no reason to look at nothing else.
+fn counted(what: String, sql: String, promised: bool, ask: &mut Ask<'_>) -> Result<Look, EngineError> {
+    let (rows, why) = match ask(&sql) {
+        Ok(answer) => {
+            let number = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+            (number.and_then(|n| u64::try_from(n).ok()), None)
+        }
+        Err(e) if matches!(e.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect) => return Err(e),
+        Err(error) => (None, Some(error.message)),
+    };
+    Ok(Look { what, sql, rows, why, promised })
+}
+
+/// Returns the tables that a plan changes, or whose rows it does.
+fn touched(plan: &Plan) -> BTreeSet<&TableName> {
+    let changed = plan.steps.iter().flat_map(|s| &s.changes).map(Change::table);
+    let cleaned = plan.steps.iter().filter(|s| s.touches_rows).filter_map(|s| s.locks.first()).map(|l| &l.table);
+    changed.chain(cleaned).collect()
+}
+
+fn key_of(change: &Change) -> Option<&ForeignKey> {
+    match change {
+        Change::AddForeignKey { foreign_key: key, .. }
+        | Change::ReplaceForeignKey { new: key, .. }
+        | Change::AlterForeignKey { new: key, .. }
+        | Change::ValidateForeignKey { foreign_key: key, .. } => Some(key),
+        _ => None,
+    }
+}
+
+/// Tells whether two keys are between the same columns.
+fn is_alike(a: &ForeignKey, b: &ForeignKey) -> bool {
+    (&a.columns, &a.parent, &a.parent_columns) == (&b.columns, &b.parent, &b.parent_columns)
+}
+
+/// Tells whether a plan says itself that a table's orphans, or those of some of its columns, stay.
+fn stay(plan: &Plan, table: &TableName, columns: &[String]) -> bool {
+    let place = side(table, columns);
+    plan.refused.iter().any(|r| r.reason.rule == "orphan-rows" && r.subject == place)
+}
+
+/// Returns the relations whose rows a plan is about, each once, and whether it promises that they have no orphans.
+fn relations(plan: &Plan, now: &Schema) -> Vec<(Relation, bool)> {
+    let touched = touched(plan);
+    let mut all: BTreeMap<(TableName, Vec<String>, TableName, Vec<String>), (Relation, bool)> = BTreeMap::new();
+    for (table, key) in now.foreign_keys() {
+        let planned = plan
+            .steps
+            .iter()
+            .flat_map(|s| &s.changes)
+            .any(|c| c.table() == &table.name && key_of(c).is_some_and(|k| is_alike(k, key)));
+        if !planned && !touched.contains(&table.name) && !touched.contains(&key.parent) {
+            continue;
+        }
+        // SQLite's keys are never called unchecked, and a table that is rebuilt brings all of its own.
+        let meant = planned || now.engine == Engine::Sqlite && touched.contains(&table.name);
+        let holds = key.enforced && key.validated && key.disabled.is_none();
+        let promised = meant && holds && !stay(plan, &table.name, &key.columns);
+        let identity = (table.name.clone(), key.columns.clone(), key.parent.clone(), key.parent_columns.clone());
+        let entry = all.entry(identity).or_insert_with(|| (Relation::declared(now, &table.name, key), promised));
+        entry.1 |= promised;
+    }
+    all.into_values().collect()
+}
+
+/// Has SQLite check the foreign keys of the tables that the plan touched, and apart from them of all others.
+fn own_check(
+    plan: &Plan,
+    now: &Schema,
+    dialect: &dyn Dialect,
+    looks: &mut Vec<Look>,
+    ask: &mut Ask<'_>,
+) -> Result<(), EngineError> {
+    let with_keys = now.tables.iter().filter(|t| !t.foreign_keys.is_empty());
+    let touched = touched(plan);
+    let (near, far): (Vec<_>, Vec<_>) = with_keys.partition(|t| touched.contains(&t.name));
+    for table in near {
+        let promised = !table.foreign_keys.iter().any(|k| stay(plan, &table.name, &k.columns));
+        let sql = format!("SELECT count(*) FROM pragma_foreign_key_check({})", dialect.literal(&table.name.name));
+        looks.push(counted(format!("rows of {} in PRAGMA foreign_key_check", table.name), sql, promised, ask)?);
+    }
+    if !far.is_empty() {
+        // One by one, so that a foreign key that cannot be checked hides no other.
+        let each =
+            |name: &str| format!("SELECT count(*) AS n FROM pragma_foreign_key_check({})", dialect.literal(name));
+        let mut broken = 0;
+        let mut why = Vec::new();
+        for table in &far {
+            let look = counted(String::new(), each(&table.name.name), false, ask)?;
+            broken += look.rows.unwrap_or(0);
+            why.extend(look.why.map(|w| format!("{}: {w}", table.name)));
+        }
+        let all: Vec<String> = far.iter().map(|t| each(&t.name.name)).collect();
+        let what = match far.len() {
+            1 => "rows of the other table of the file in PRAGMA foreign_key_check".to_string(),
+            count => format!("rows of the {count} other tables of the file in PRAGMA foreign_key_check"),
+        };
+        let rows = if why.is_empty() { Some(broken) } else { None };
+        if !why.is_empty() && broken > 0 {
+            why.push(format!("{broken} in the tables that could be checked"));
+        }
+        let why = if why.is_empty() { None } else { Some(why.join("; ")) };
+        looks.push(Look {
+            what,
+            sql: format!("SELECT sum(n) FROM ({})", all.join(" UNION ALL ")),
+            rows,
+            why,
+            promised: false,
+        });
+    }
+    Ok(())
+}
