@@ -1,13 +1,13 @@
 //! Makes a change in a schema.
 
-use super::{Change, ChangeError, Commented, Kin, consequences, expressions};
+use super::{Change, ChangeError, Commented, Kin, consequences, expressions, retype};
 use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName};
 
 impl Change {
     /// Makes the change in a schema, with what the engine does of its own accord: keys to a dropped table go, names follow a
     /// rename, partitions follow their parent.
     ///
-    /// The cost is that of the tables it touches, except where every table has to be looked at (a drop, a rename, what
+    /// The cost is that of the tables it touches, except where every table has to be looked at (a drop, a rename, a type, what
     /// partitions and heirs follow); [`Change::apply_knowing`] spares that.
     ///
     /// # Errors
@@ -112,6 +112,9 @@ impl Change {
             | Self::AddCheck { table, .. }
             | Self::SetGenerated { table, .. } => {
                 self.apply_to(found(schema, table)?)?;
+                if let (Self::SetType { column, .. }, Engine::Postgres) = (self, schema.engine) {
+                    retype::compare_by_type(schema, table, column);
+                }
                 if let (Self::AddColumn { column, .. }, Engine::Sqlite) = (self, schema.engine) {
                     expressions::strings_to_columns(found(schema, table)?, &column.name);
                 }

@@ -8,6 +8,7 @@ mod consequences;
 mod expressions;
 mod kin;
 pub mod names;
+mod retype;
 
 pub use apply::rename_key;
 pub(crate) use consequences::descendants;

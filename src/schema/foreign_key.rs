@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{TableName, is_false, is_true, yes};
+use super::{CatalogOnly, Comparison, TableName, is_false, is_true, yes};
 
 /// A foreign key: columns of a child table that refer to a key of a parent table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,9 @@ pub struct ForeignKey {
     /// InnoDB: by constraint name. Not comparable between databases.
     #[serde(default)]
     pub firing_order: u32,
+    /// PostgreSQL: how its check compares the columns, pair by pair; empty where a plain `=` does it.
+    #[serde(default, skip_serializing_if = "CatalogOnly::is_unknown")]
+    pub comparisons: CatalogOnly<Vec<Comparison>>,
     /// The constraint's comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -79,6 +82,7 @@ impl ForeignKey {
             on_delete_written: None,
             temporal: false,
             firing_order: 0,
+            comparisons: CatalogOnly::default(),
             comment: None,
         }
     }

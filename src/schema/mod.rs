@@ -4,21 +4,25 @@
 //! representable, because it is one of the things referee looks for. A schema read from files and one inspected from a
 //! server are the same value when they describe the same database. Nothing here talks to a database or prints.
 
+mod comparison;
 mod engine;
 mod foreign_key;
 mod index;
 mod json;
 mod names;
+mod row_filter;
 mod types;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use comparison::{CatalogOnly, Comparison};
 pub use engine::{Engine, Version};
 pub use foreign_key::{Action, DisabledSide, ForeignKey, Match, Timing};
 pub use index::{Index, IndexOrigin, IndexPart, Key};
 pub use json::{FORMAT, JsonError, from_json, json_schema, to_json};
 pub use names::{NameError, TableName, split_dotted};
+pub use row_filter::RowFilter;
 pub use types::{DataType, Family};
 
 fn is_false(value: &bool) -> bool {
@@ -147,6 +151,9 @@ pub struct Table {
     /// Whether this session may read the rows.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub readable: bool,
+    /// What hides rows from this session, if something does (PostgreSQL's row-level security).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_filter: Option<RowFilter>,
     /// SQLite: `WITHOUT ROWID`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub without_rowid: bool,
@@ -181,6 +188,7 @@ impl Table {
             triggers: Vec::new(),
             row_estimate: None,
             readable: true,
+            row_filter: None,
             without_rowid: false,
             strict: false,
             autoincrement: false,
@@ -276,6 +284,10 @@ pub struct Column {
     /// The collation, where it is not the database's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collation: Option<Collation>,
+    /// PostgreSQL: the operator by which values of its type are equal, with its schema (`extensions.=`), where a plain `=`
+    /// may be taken for another one.
+    #[serde(default, skip_serializing_if = "CatalogOnly::is_unknown")]
+    pub equality: CatalogOnly<Option<String>>,
     /// The column's comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -292,8 +304,15 @@ impl Column {
             generated: None,
             auto_number: false,
             collation: None,
+            equality: CatalogOnly::default(),
             comment: None,
         }
+    }
+
+    /// Tells whether the engine takes values of different texts for equal: `Ann` and `ann` of a citext.
+    pub fn compares_by_its_own_rules(&self) -> bool {
+        let own = self.equality.0.as_ref().is_some_and(|o| !o.starts_with("pg_catalog."));
+        own || self.collation.as_ref().is_some_and(|c| !c.deterministic)
     }
 }
 

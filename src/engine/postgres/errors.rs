@@ -34,6 +34,12 @@ fn classify(db: &DbError) -> (EngineErrorKind, Option<&'static str>) {
             (EngineErrorKind::Busy, Some("another session holds a lock on the table: run the command again later"))
         }
         "40001" | "40P01" => (EngineErrorKind::Busy, Some("run the command again")),
+        "42501" if message.contains("row-level security") => (
+            EngineErrorKind::Permission,
+            Some(
+                "connect as the table's owner (not with FORCE ROW LEVEL SECURITY), a superuser or a role with BYPASSRLS, who see all rows",
+            ),
+        ),
         "42501" if message.starts_with("must be owner") => {
             (EngineErrorKind::Permission, Some("only the owner, or a superuser, changes it: name that user in the URL"))
         }

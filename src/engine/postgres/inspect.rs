@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::super::records::{Record, records};
 use super::super::{EngineError, Rows};
 use crate::schema::{
-    Action, Check, Collation, Column, DataType, DisabledSide, Engine, Family, ForeignKey, Generated, Index,
-    IndexOrigin, IndexPart, Key, Match, Schema, Table, TableKind, TableName, Timing, Trigger, Version,
+    Action, CatalogOnly, Check, Collation, Column, Comparison, DataType, DisabledSide, Engine, Family, ForeignKey,
+    Generated, Index, IndexOrigin, IndexPart, Key, Match, RowFilter, Schema, Table, TableKind, TableName, Timing,
+    Trigger, Version,
 };
 
 /// What the queries of `queries/` returned, file by file.
@@ -85,6 +86,7 @@ fn tables(catalog: &Catalog, schema: &Schema) -> Result<BTreeMap<Oid, Table>, En
         }
         table.row_estimate = row_estimate(&record, schema.version);
         table.readable = record.flag("readable");
+        table.row_filter = record.flag("filtered").then(|| row_filter(&record));
         table.comment = record.owned("comment");
         tables.insert(oid, table);
     }
@@ -93,6 +95,11 @@ fn tables(catalog: &Catalog, schema: &Schema) -> Result<BTreeMap<Oid, Table>, En
         table.row_estimate = totals.get(&table.name).copied().flatten();
     }
     Ok(tables)
+}
+
+fn row_filter(record: &Record<'_>) -> RowFilter {
+    let policies = record.text("policies").and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
+    RowFilter { policies, forced: record.flag("forced") }
 }
 
 /// Adds up the estimates of partitions: autovacuum never counts the rows of a partitioned table itself (manual, "Routine
@@ -245,6 +252,7 @@ impl Builder {
             };
             key.temporal = record.flag("temporal");
             key.firing_order = record.number::<Oid>("oid").ok().and_then(|o| rank.get(&o).copied()).unwrap_or(0);
+            key.comparisons = CatalogOnly(comparisons(&record));
             key.comment = record.owned("comment");
             if let Some(table) = self.tables.get_mut(&oid) {
                 table.foreign_keys.push(key);
@@ -252,6 +260,12 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Reads how a key compares its columns; nothing where a plain `=` does it for all of them.
+fn comparisons(record: &Record<'_>) -> Vec<Comparison> {
+    let read = record.text("compared").and_then(|t| serde_json::from_str::<Vec<Comparison>>(t).ok());
+    read.filter(|all| all.iter().any(|c| *c != Comparison::default())).unwrap_or_default()
 }
 
 fn column(record: &Record<'_>) -> Result<Column, EngineError> {
@@ -277,6 +291,7 @@ fn column(record: &Record<'_>) -> Result<Column, EngineError> {
     column.collation = record
         .owned("collation")
         .map(|name| Collation { name, deterministic: record.text("deterministic") != Some("f") });
+    column.equality = CatalogOnly(record.owned("equality"));
     column.comment = record.owned("comment");
     Ok(column)
 }

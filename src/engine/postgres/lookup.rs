@@ -11,16 +11,16 @@ use super::super::records::records;
 use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Rows, Value};
 use super::DIALECT;
 use super::inspect::Catalog;
-use crate::schema::{Schema, Table, TableKind, TableName};
+use crate::schema::{Comparison, Schema, Table, TableKind, TableName};
 
 /// One column of the look-up, as the key's check compares it: type of the parent's column, operator, collation, and the type
 /// that the child's value is cast to.
-type Comparison = (String, String, Option<String>, Option<String>);
+type Compared = (String, String, Option<String>, Option<String>);
 
 /// What the look-ups of a database compare, and what its indexes begin with.
 #[derive(Default)]
 pub(super) struct Lookups {
-    comparisons: BTreeMap<(TableName, Vec<String>), Vec<Comparison>>,
+    comparisons: BTreeMap<(TableName, Vec<String>), Vec<Compared>>,
     /// The first column of each btree index, by schema and name; `None` for an expression.
     leading: BTreeMap<(String, String), Option<String>>,
 }
@@ -78,7 +78,7 @@ impl Lookups {
             let key = schema
                 .table(table)
                 .and_then(|t| t.foreign_keys.iter().find(|k| k.name.as_deref() == record.text("name")));
-            let comparisons = record.text("comparisons").and_then(|t| serde_json::from_str::<Vec<Comparison>>(t).ok());
+            let comparisons = record.text("comparisons").and_then(|t| serde_json::from_str::<Vec<Compared>>(t).ok());
             if let (Some(key), Some(comparisons)) = (key, comparisons)
                 && comparisons.len() == key.columns.len()
             {
@@ -103,9 +103,11 @@ impl Lookups {
                 let cast = cast.as_ref().map_or_else(String::new, |t| format!("::{t}"));
                 conditions.push(format!("${n} {operator} {column}{cast}{collate}"));
             } else {
-                let data_type = table.column(name).map(|c| &c.data_type);
+                let of = table.column(name);
+                let data_type = of.map(|c| &c.data_type);
                 types.push(data_type.map_or_else(|| "unknown".into(), |t| t.domain.clone().unwrap_or(t.raw.clone())));
-                conditions.push(format!("${n} = {column}"));
+                let how = Comparison::by(of.and_then(|c| c.equality.0.clone()));
+                conditions.push(how.sql(&format!("${n}"), &column));
             }
         }
         // Rows of a table that inherits do not belong to the key; those of partitions do.

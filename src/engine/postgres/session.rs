@@ -28,6 +28,11 @@ const TRIGGERS: &str = include_str!("queries/triggers.sql");
 /// Catalogs are seldom analysed, so the planner takes the queries for huge, and compiling them would cost more than they do.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off";
 
+/// Sent before a query about rows, in the same request: rows that a policy hides make it an error (42501) instead of being
+/// left out (manual, "row_security"). The statements of one request are one transaction (manual, "Multiple Statements in a
+/// Simple Query"), so that it holds behind a pooler, too, which hands each transaction to another session.
+const ALL_ROWS: &str = "SET LOCAL row_security = off; ";
+
 /// The oldest version whose catalog has what the queries ask for.
 const OLDEST: u32 = 13;
 
@@ -69,6 +74,10 @@ impl PostgresSession {
         if text.starts_with("CockroachDB") {
             session.cockroach = true;
             session.version = Version::find_in(&text);
+            if session.version.is_some_and(|v| v.major >= 25) {
+                // It has row-level security since 25.2; the setting was a mere word before.
+                drop(session.run("SET row_security = off"));
+            }
             return Ok(session);
         }
         session.version = Some(supported(&number, &text)?);
@@ -78,6 +87,14 @@ impl PostgresSession {
     /// Sends one request, which may hold several statements, and returns the rows of the last statement that has any.
     pub(in crate::engine) fn run(&mut self, sql: &str) -> Result<Rows, EngineError> {
         Ok(self.run_all(sql)?.pop().unwrap_or_default())
+    }
+
+    /// Runs a query about rows: on all of them, or not at all.
+    pub(in crate::engine) fn run_on_all_rows(&mut self, sql: &str) -> Result<Rows, EngineError> {
+        if self.cockroach {
+            return self.run(sql);
+        }
+        self.run(&format!("{ALL_ROWS}{sql}")).map_err(|error| error.sql(sql))
     }
 
     fn run_all(&mut self, sql: &str) -> Result<Vec<Rows>, EngineError> {
@@ -185,7 +202,7 @@ impl Session for PostgresSession {
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        self.run(sql)
+        self.run_on_all_rows(sql)
     }
 
     /// Asks the view that reports index builds ("CREATE INDEX Progress Reporting"), for the session that holds the lock of a

@@ -1,5 +1,27 @@
--- Columns, their types resolved through domains.
-WITH RECURSIVE domains AS (
+-- Columns, their types resolved through domains; the operator by which values of a type are equal, where an unqualified `=`
+-- may be taken for another: that of a type whose operators do not lie in pg_catalog (citext), and the system's own wherever
+-- somebody made a `=` that is not simply the one of a type of theirs.
+WITH RECURSIVE equalities AS (
+    SELECT DISTINCT ON (k.opcintype) k.opcintype AS type, n.nspname AS schema, o.oprname AS name
+    FROM pg_catalog.pg_opclass k
+    JOIN pg_catalog.pg_am m ON m.oid = k.opcmethod AND m.amname IN ('btree', 'hash')
+    JOIN pg_catalog.pg_amop a ON a.amopfamily = k.opcfamily AND a.amoplefttype = k.opcintype
+         AND a.amoprighttype = k.opcintype
+         AND a.amopstrategy = CASE m.amname WHEN 'btree' THEN 3::pg_catalog.int2 ELSE 1::pg_catalog.int2 END
+    JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr
+    JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+    WHERE k.opcdefault
+    ORDER BY k.opcintype, m.amname
+), others AS (
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_operator o
+        JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace AND n.nspname <> 'pg_catalog'
+        LEFT JOIN equalities e ON e.type = o.oprleft AND e.type = o.oprright AND e.schema = n.nspname AND e.name = o.oprname
+        JOIN pg_catalog.pg_type l ON l.oid = o.oprleft
+        JOIN pg_catalog.pg_namespace l_n ON l_n.oid = l.typnamespace
+        WHERE o.oprname = '=' AND (e.type IS NULL OR l_n.nspname = 'pg_catalog')
+    ) AS any
+), domains AS (
     SELECT t.oid AS domain, t.typbasetype AS base, t.typtypmod AS modifier, t.typnotnull AS not_null,
            t.typdefault AS default_text
     FROM pg_catalog.pg_type t WHERE t.typtype = 'd'
@@ -24,6 +46,9 @@ SELECT a.attrelid AS "table", a.attnum AS number, a.attname AS name,
                 ELSE pg_catalog.concat(ln.nspname, '.', l.collname) END
        END AS collation,
        l.collisdeterministic AS deterministic,
+       CASE WHEN q.schema <> 'pg_catalog' OR others.any
+            THEN pg_catalog.concat(pg_catalog.quote_ident(coalesce(q.schema, 'pg_catalog')::pg_catalog.text), '.',
+                                   coalesce(q.name, '=')) END AS equality,
        c.description AS comment
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')
@@ -31,6 +56,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace AND n.nspname <> 'infor
 LEFT JOIN domains d ON d.domain = a.atttypid
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = d.base AND t.typtype = 'd')
 JOIN pg_catalog.pg_type b ON b.oid = coalesce(d.base, a.atttypid)
+LEFT JOIN equalities q ON q.type = b.oid
+CROSS JOIN others
 LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace

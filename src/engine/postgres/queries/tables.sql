@@ -5,6 +5,11 @@
 SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relpersistence AS persistence,
        c.relispartition AS is_partition, c.reltuples AS rows, c.relpages AS pages,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable,
+       -- Whether policies hide rows from this session, whatever row_security is set to: not from superusers, roles with
+       -- BYPASSRLS, and owners without FORCE (manual, 5.8).
+       c.relrowsecurity AND pg_catalog.row_security_active(c.oid) AS filtered, c.relforcerowsecurity AS forced,
+       pg_catalog.to_json(ARRAY(SELECT p.polname FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid ORDER BY p.polname))
+           AS policies,
        ARRAY(SELECT h.inhparent FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid ORDER BY h.inhseqno) AS parents,
        d.description AS comment
 FROM pg_catalog.pg_class c
