@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use super::net::{Act, Net};
 use super::walk::Walk;
 use crate::engine;
-use crate::schema::{Engine, Table};
+use crate::relations::comparison::{comparison, within};
+use crate::schema::{Comparison, Engine, Table};
 
 /// Writes SQL about one delete.
 pub(crate) struct Sql<'n, 's> {
@@ -81,14 +82,45 @@ impl<'n, 's> Sql<'n, 's> {
     fn is_root(&self, alias: &str) -> Text {
         let key = self.key(self.walk.root)?;
         if let Some(rows) = self.rows {
-            let equal: Vec<String> =
-                key.iter().map(|c| self.identifier(c)).map(|c| format!("chosen.{c} = {alias}.{c}")).collect();
+            let equal: Vec<String> = key
+                .iter()
+                .map(|name| {
+                    let c = self.identifier(name);
+                    self.own_comparison(self.walk.root, name).sql(&format!("chosen.{c}"), &format!("{alias}.{c}"))
+                })
+                .collect();
             let (table, equal) = (self.table(self.walk.root), equal.join(" AND "));
             return Ok(format!("EXISTS (SELECT 1 FROM {table} chosen WHERE ({rows}) AND {equal})"));
         }
-        let equal: Vec<String> =
-            key.iter().map(|c| format!("{alias}.{} = :{}", self.identifier(c), parameter(c))).collect();
+        let equal: Vec<String> = key
+            .iter()
+            .map(|c| {
+                let (column, value) = (format!("{alias}.{}", self.identifier(c)), format!(":{}", parameter(c)));
+                self.own_comparison(self.walk.root, c).sql(&column, &value)
+            })
+            .collect();
         Ok(if equal.len() == 1 { equal.concat() } else { format!("({})", equal.join(" AND ")) })
+    }
+
+    /// How values of a column are compared with each other.
+    fn own_comparison(&self, table: usize, column: &str) -> Comparison {
+        self.net.table(table).and_then(|t| t.column(column)).map(within).unwrap_or_default()
+    }
+
+    /// How a link compares a pair of its columns.
+    fn comparison(&self, link: usize, (child, parent): (u16, u16)) -> Comparison {
+        let l = &self.net.links[link];
+        let relation = &self.net.graph.relations()[l.relation];
+        let name = |table: usize, column: u16| {
+            self.net.table(table).and_then(|t| t.columns.get(usize::from(column))).map(|c| c.name.as_str())
+        };
+        let pair = (name(l.child, child), name(l.parent, parent));
+        let mut pairs = relation.columns.iter().zip(&relation.parent_columns);
+        let at = pairs.position(|(c, p)| pair == (Some(c.as_str()), Some(p.as_str())));
+        match (engine::dialect(self.net.engine), at) {
+            (Some(dialect), Some(at)) => comparison(dialect, self.net.schema, relation, at),
+            _ => Comparison::default(),
+        }
     }
 
     /// `parent.key = child.column AND …`
@@ -99,7 +131,9 @@ impl<'n, 's> Sql<'n, 's> {
         }
         let mut parts = Vec::new();
         for &(c, p) in &l.pairs {
-            parts.push(format!("{parent}.{} = {child}.{}", self.column(l.parent, p)?, self.column(l.child, c)?));
+            let (of_parent, of_child) = (self.column(l.parent, p)?, self.column(l.child, c)?);
+            let how = self.comparison(link, (c, p));
+            parts.push(how.sql(&format!("{parent}.{of_parent}"), &format!("{child}.{of_child}")));
         }
         Ok(parts.join(" AND "))
     }
@@ -121,7 +155,8 @@ impl<'n, 's> Sql<'n, 's> {
             if self.model(l.child)?.columns.get(usize::from(c)).is_some_and(|c| c.nullable) {
                 parts.push(format!("{child}.{child_column} IS NOT NULL"));
             }
-            parts.push(format!("{child}.{child_column} = :{}", parameter(&parent.name)));
+            let (value, column) = (format!(":{}", parameter(&parent.name)), format!("{child}.{child_column}"));
+            parts.push(self.comparison(link, (c, p)).with_value(&column, &value));
         }
         Ok((parts.len() >= key.len() && l.pairs.len() == key.len()).then(|| format!("({})", parts.join(" AND "))))
     }
@@ -208,7 +243,7 @@ impl<'n, 's> Sql<'n, 's> {
             } else {
                 format!("{row}.{}", self.column(l.child, c)?)
             };
-            parts.push(format!("{parent}.{} = {default}", self.column(l.parent, p)?));
+            parts.push(self.comparison(link, (c, p)).sql(&format!("{parent}.{}", self.column(l.parent, p)?), &default));
         }
         let gone = self.gone(l.parent, &parent)?;
         Ok(format!(

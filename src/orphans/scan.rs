@@ -4,6 +4,7 @@
 //! finds nothing as soon as one parent key is NULL. A relation that cannot be asked does not stop the others.
 
 use crate::engine::{Dialect, EngineError, EngineErrorKind, Session, Value};
+use crate::relations::comparison::comparison;
 use crate::relations::{Graph, Relation};
 use crate::schema::{Column, Engine, Family, Match, Schema, Table, TableKind, TableName};
 
@@ -21,7 +22,7 @@ pub enum Outcome {
     Counted(Orphans),
     /// It could not be asked: the parent or a column is missing. The text says which.
     Skipped(String),
-    /// The engine refused: a table one may not read, a time-out.
+    /// The engine refused: a table one may not read, or not whole, a time-out.
     Failed(EngineError),
 }
 
@@ -93,8 +94,8 @@ pub fn orphan_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) 
         return OrphanRows { source: child, condition: present };
     }
     let parent = source(dialect, schema, &relation.parent);
-    let pairs = relation.columns.iter().zip(&relation.parent_columns);
-    let equal: Vec<String> = pairs.map(|(c, p)| equality(dialect, schema, relation, c, p)).collect();
+    let pairs = 0..relation.columns.len().min(relation.parent_columns.len());
+    let equal: Vec<String> = pairs.map(|at| equality(dialect, schema, relation, at)).collect();
     let equal = equal.join(" AND ");
     let condition = format!("{present} AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {equal})");
     OrphanRows { source: child, condition }
@@ -109,32 +110,28 @@ fn source(dialect: &dyn Dialect, schema: &Schema, name: &TableName) -> String {
     if plain && inherited { format!("ONLY {written}") } else { written }
 }
 
-fn equality(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, child: &str, parent: &str) -> String {
-    let left = format!("parent.{}", dialect.identifier(parent));
-    let right = format!("child.{}", dialect.identifier(child));
+fn equality(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, at: usize) -> String {
+    let name = |columns: &[String]| columns.get(at).cloned().unwrap_or_default();
+    let (child, parent) = (name(&relation.columns), name(&relation.parent_columns));
+    let left = format!("parent.{}", dialect.identifier(&parent));
+    let right = format!("child.{}", dialect.identifier(&child));
     if dialect.engine() == Engine::Sqlite {
         // A foreign key compares by the parent's affinity and collation ("Foreign Key Support", 3). In a comparison the left
         // column's collation is taken, and the plus takes the child's affinity away.
         return format!("{left} = +{right}");
     }
     let column = |table: &TableName, name: &str| schema.table(table).and_then(|t| t.column(name));
-    let (Some(child), Some(parent)) = (column(&relation.child, child), column(&relation.parent, parent)) else {
-        return format!("{left} = {right}");
-    };
-    let collations_differ = child.collation != parent.collation;
-    let cockroach = dialect.engine() == Engine::Cockroach;
-    // A declared key has an operator for its types; a guessed one may join what the engine would not compare.
-    if !relation.is_declared() && (!comparable(child, parent) || (cockroach && collations_differ)) {
-        // Bytes decide, whatever the collations of the two columns.
-        let collation = if collations_differ && !cockroach { " COLLATE \"C\"" } else { "" };
-        return format!("CAST({left} AS text) = CAST({right} AS text){collation}");
+    if let (Some(child), Some(parent)) = (column(&relation.child, &child), column(&relation.parent, &parent)) {
+        let collations_differ = child.collation != parent.collation;
+        let cockroach = dialect.engine() == Engine::Cockroach;
+        // A declared key has an operator for its types; a guessed one may join what the engine would not compare.
+        if !relation.is_declared() && (!comparable(child, parent) || (cockroach && collations_differ)) {
+            // Bytes decide, whatever the collations of the two columns.
+            let collation = if collations_differ && !cockroach { " COLLATE \"C\"" } else { "" };
+            return format!("CAST({left} AS text) = CAST({right} AS text){collation}");
+        }
     }
-    if collations_differ && !cockroach {
-        // Two different collations of columns are an error to PostgreSQL; its own check takes the parent's.
-        let collation = parent.collation.as_ref().map_or("default", |c| c.name.as_str());
-        return format!("{left} = {right} COLLATE {}", dialect.quote(collation));
-    }
-    format!("{left} = {right}")
+    comparison(dialect, schema, relation, at).sql(&left, &right)
 }
 
 /// Types that have no `=`.
@@ -197,10 +194,15 @@ pub fn obstacle(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> 
     missing(parent, &relation.parent_columns)
 }
 
-/// Says which table may not be read; `None` if both may.
+/// Says which table may not be read, or not whole; `None` if both may.
 fn unreadable(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Option<EngineError> {
-    let tables = [&relation.child, &relation.parent].into_iter().filter_map(|name| schema.table(name));
-    let table = tables.into_iter().find(|t| !t.readable)?;
+    let tables: Vec<&Table> =
+        [&relation.child, &relation.parent].into_iter().filter_map(|name| schema.table(name)).collect();
+    let Some(table) = tables.iter().find(|t| !t.readable) else {
+        let (table, filter) = tables.iter().find_map(|t| Some((t, t.row_filter.as_ref()?)))?;
+        let message = format!("{}, so the rows were not looked at", filter.what(&table.name));
+        return Some(EngineError::new(EngineErrorKind::Permission, message).hint(filter.remedy()));
+    };
     let written = dialect.qualified_table(&table.name, schema);
     let error = EngineError::new(
         EngineErrorKind::Permission,
@@ -276,7 +278,7 @@ fn count(
 mod tests {
     use super::*;
     use crate::engine;
-    use crate::schema::Collation;
+    use crate::schema::{CatalogOnly, Collation, Comparison};
     use crate::testing;
 
     fn query(schema: &Schema) -> String {
@@ -333,6 +335,28 @@ mod tests {
         let collation = Collation { name: "C".into(), deterministic: true };
         schema.table_mut(&"c".into()).expect("c").columns[0].collation = Some(collation);
         assert!(query(&schema).ends_with("parent.id = child.a COLLATE \"default\")"));
+    }
+
+    #[test]
+    fn the_keys_own_operator_decides() {
+        let mut schema = testing::schema(Engine::Postgres, &["p: id citext pk", "c: a citext >p.id"]);
+        assert!(query(&schema).ends_with("parent.id = child.a)"));
+        for table in ["p", "c"] {
+            let column = &mut schema.table_mut(&table.into()).expect("a table").columns[0];
+            column.equality = CatalogOnly(Some("extensions.=".into()));
+        }
+        assert!(query(&schema).ends_with("parent.id OPERATOR(extensions.=) child.a)"), "by the type");
+        assert!(inferred(&schema).ends_with("parent.id OPERATOR(extensions.=) child.a)"));
+        let known =
+            Comparison { operator: Some("app.===".into()), child_cast: Some("app.t".into()), ..Comparison::default() };
+        schema.table_mut(&"c".into()).expect("c").foreign_keys[0].comparisons = CatalogOnly(vec![known]);
+        assert!(query(&schema).ends_with("parent.id OPERATOR(app.===) child.a::app.t)"), "as the catalog says");
+    }
+
+    #[test]
+    fn blanks_at_the_end_of_a_char_do_not_count() {
+        let schema = testing::schema(Engine::Postgres, &["p: id char(5) pk", "c: a text >p.id"]);
+        assert!(query(&schema).ends_with("parent.id = child.a::pg_catalog.bpchar)"), "{}", query(&schema));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::bench::{Bench, arrow, short_hash};
 use super::{Bound, Guard, OrphanPolicy};
 use crate::orphans::OrphanRows;
+use crate::relations::comparison::{of_key, within};
 use crate::relations::side;
 use crate::schema::{Column, Engine, ForeignKey, Table, TableName};
 
@@ -112,6 +113,16 @@ pub(super) fn identity<'t>(table: &'t Table, changed: &[&String]) -> Option<&'t 
     keys.map(|k| k.columns.as_slice()).find(|columns| !columns.is_empty() && columns.iter().all(stays))
 }
 
+/// Writes that two rows of a table are the same one: `child.id = kept.id`.
+pub(super) fn same_row(bench: &Bench<'_>, table: &Table, columns: &[String], (one, other): (&str, &str)) -> String {
+    let equal = columns.iter().map(|c| {
+        let how = table.column(c).map(within).unwrap_or_default();
+        let c = bench.dialect.identifier(c);
+        how.sql(&format!("{one}.{c}"), &format!("{other}.{c}"))
+    });
+    equal.collect::<Vec<_>>().join(" AND ")
+}
+
 /// Returns the keys of a table that let no row without this parent come, whatever they do otherwise.
 pub(super) fn forbidding<'t>(table: &'t Table, key: &ForeignKey) -> Vec<&'t ForeignKey> {
     table.foreign_keys.iter().filter(|k| k.is_active() && is_alike(k, key)).collect()
@@ -166,9 +177,13 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
     let schema = bench.workshop.schema;
     let keys = schema.foreign_keys().filter(|(_, k)| k.parent == *table && k.is_active() && !k.temporal);
     keys.map(|(child, key)| {
-        let pairs = key.columns.iter().zip(&key.parent_columns);
+        let pairs = key.columns.iter().zip(&key.parent_columns).enumerate();
         let equal: Vec<String> = pairs
-            .map(|(a, b)| format!("referrer.{} = child.{}", bench.dialect.identifier(a), bench.dialect.identifier(b)))
+            .map(|(at, (a, b))| {
+                let (a, b) = (bench.dialect.identifier(a), bench.dialect.identifier(b));
+                let how = of_key(bench.dialect, schema, &child.name, key, at);
+                how.sql(&format!("child.{b}"), &format!("referrer.{a}"))
+            })
             .collect();
         let itself = if child.name == *table { not_itself(bench, child) } else { String::new() };
         let source = format!("{} AS referrer", bench.name(&child.name));

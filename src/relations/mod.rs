@@ -3,6 +3,7 @@
 //! A *child* holds the key, a *parent* is referred to. The graph is plain data, made once from a schema, the user's
 //! configuration and what `infer` adds; its answers (cycles, order, reach, shortest path) are pure functions in `graph`.
 
+pub mod comparison;
 mod graph;
 pub mod lookup;
 mod predicate;

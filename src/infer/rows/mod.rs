@@ -22,7 +22,7 @@ use super::decide::Counts;
 use super::model::{Feature, Model};
 use super::{Subject, Survey};
 use crate::engine::{EngineErrorKind, Session};
-use crate::schema::TableName;
+use crate::schema::{Schema, Table, TableName};
 use profile::{Column, Profiles};
 
 /// How much may be read.
@@ -143,14 +143,15 @@ impl Survey<'_> {
 
     /// Counts the orphans of every key of several columns: of these nothing is known from single columns.
     fn count_tuples(&mut self, profiles: &Profiles, reader: &mut Reader<'_>) {
-        let dialect = reader.session.dialect();
+        let (dialect, schema) = (reader.session.dialect(), self.schema);
         for subject in self.subjects.iter_mut().filter(|s| s.columns.len() > 1) {
             for candidate in &mut subject.candidates {
                 let (child, parent) = (&subject.child, &candidate.parent);
                 if [child, parent].iter().any(|t| profiles.rows(t).is_none_or(|n| n == 0)) || reader.late() {
                     continue;
                 }
-                let sql = sql::count_orphans(dialect, child, &subject.columns, parent, &candidate.parent_columns);
+                let sql =
+                    sql::count_orphans(dialect, schema, (child, &subject.columns), (parent, &candidate.parent_columns));
                 let Some((rows, orphans)) = reader.ask(child, &sql).as_ref().and_then(numbers) else { continue };
                 if rows > 0 {
                     candidate.counts = Some(Counts { rows, orphans, exact: true });
@@ -165,7 +166,7 @@ impl Survey<'_> {
     fn count(&mut self, profiles: &Profiles, reader: &mut Reader<'_>) {
         self.count_tuples(profiles, reader);
         let likely: Vec<_> = self.weigh(Model::published(), 0.25);
-        let dialect = reader.session.dialect();
+        let (dialect, schema) = (reader.session.dialect(), self.schema);
         for p in likely {
             let whole = p.counts.is_some_and(|c| c.exact && (c.orphans == 0 || p.columns.len() > 1));
             if whole || reader.late() {
@@ -173,10 +174,10 @@ impl Survey<'_> {
             }
             // Composite keys, and tables of which nothing could be read, have no profile.
             let known_empty = |t: &TableName| profiles.rows(t) == Some(0);
-            if known_empty(&p.child) || known_empty(&p.parent) {
+            if known_empty(&p.child) || known_empty(&p.parent) || hides_rows(schema, &p.child, &p.parent) {
                 continue;
             }
-            let sql = sql::count_orphans(dialect, &p.child, &p.columns, &p.parent, &p.parent_columns);
+            let sql = sql::count_orphans(dialect, schema, (&p.child, &p.columns), (&p.parent, &p.parent_columns));
             let Some(rows) = reader.ask(&p.child, &sql) else { continue };
             let Some((rows, orphans)) = numbers(&rows) else { continue };
             let same = |s: &&mut Subject| s.child == p.child && s.columns == p.columns;
@@ -192,6 +193,12 @@ impl Survey<'_> {
             }
         }
     }
+}
+
+/// Tells whether rows of one of two tables are hidden from this session, some or all.
+fn hides_rows(schema: &Schema, child: &TableName, parent: &TableName) -> bool {
+    let hidden = |name| schema.table(name).is_some_and(|t: &Table| !t.readable || t.row_filter.is_some());
+    hidden(child) || hidden(parent)
 }
 
 fn numbers(rows: &crate::engine::Rows) -> Option<(u64, u64)> {

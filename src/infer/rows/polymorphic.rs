@@ -40,9 +40,11 @@ fn targets(catalogue: &Catalogue<'_>, pair: &PolymorphicPair, id: &Column, reade
         let Some(name) = name.text() else { continue };
         let rows = rows.integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         let parent = meant(catalogue, &pair.table, id, &name);
+        // Of a parent whose rows are hidden nothing can be counted.
+        let parent = parent.filter(|(parent, _)| !super::hides_rows(catalogue.schema, &pair.table, parent));
         let orphans = parent.as_ref().and_then(|(parent, parent_key)| {
             let columns = (vec![pair.id_column.clone()], vec![parent_key.clone()]);
-            let sql = sql::count_orphans(dialect, &pair.table, &columns.0, parent, &columns.1);
+            let sql = sql::count_orphans(dialect, catalogue.schema, (&pair.table, &columns.0), (parent, &columns.1));
             let sql = format!("{sql} AND c.{kind} = {}", dialect.literal(&name));
             reader.ask(&pair.table, &sql)?.rows.first()?.get(1)?.integer()
         });

@@ -168,6 +168,8 @@ pub(super) struct Profiles {
     pools: Vec<(Column, usize)>,
     pooled: BTreeMap<(TableName, String), usize>,
     look_ups: std::cell::Cell<usize>,
+    /// The operators of keys for which a plain `=` may be taken for another.
+    operators: BTreeMap<(TableName, String), String>,
 }
 
 impl Profiles {
@@ -179,10 +181,19 @@ impl Profiles {
             if reader.late() {
                 break;
             }
-            let columns: Vec<&schema::Column> = table.columns.iter().filter(|c| scoring::can_refer(c)).collect();
+            if let Some(filter) = &table.row_filter {
+                let failure = format!("{}: {}; {}", table.name, filter.what(&table.name), filter.remedy());
+                reader.read.failures.push(failure);
+                continue;
+            }
+            // Values that the engine takes for equal though their texts differ are compared by the engine only.
+            let columns: Vec<&schema::Column> =
+                table.columns.iter().filter(|c| scoring::can_refer(c) && !c.compares_by_its_own_rules()).collect();
             if columns.is_empty() {
                 continue;
             }
+            let qualified = columns.iter().filter_map(|c| Some((c.name.clone(), c.equality.0.clone()?)));
+            profiles.operators.extend(qualified.map(|(column, operator)| ((table.name.clone(), column), operator)));
             profiles.read_table(table, &columns, reader, options, &mut kept);
             reader.read.tables += 1;
         }
@@ -371,7 +382,8 @@ impl Profiles {
             return None;
         }
         self.look_ups.set(self.look_ups.get() + 1);
-        let sql = sql::look_up(reader.session.dialect(), parent, key, &child.some);
+        let operator = self.operators.get(&(parent.clone(), key.to_string()));
+        let sql = sql::look_up(reader.session.dialect(), parent, key, &child.some, operator.map(String::as_str));
         let found = reader.ask(parent, &sql)?.rows.first()?.first()?.integer()?;
         let tested = child.some.len() as u64;
         Some((tested, tested.saturating_sub(u64::try_from(found).ok()?)))

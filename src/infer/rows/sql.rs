@@ -1,7 +1,8 @@
 //! The statements that read rows.
 
 use crate::engine::{Dialect, Value};
-use crate::schema::{Column, Engine, Family, Table, TableName};
+use crate::relations::comparison::of_columns;
+use crate::schema::{Column, Engine, Family, Schema, Table, TableName};
 
 /// Tells whether a table has more than so many rows, and how many it has if not.
 pub(super) fn count_up_to(dialect: &dyn Dialect, table: &TableName, most: usize) -> String {
@@ -64,8 +65,15 @@ pub(super) fn range(dialect: &dyn Dialect, table: &TableName, key: &str) -> Stri
     format!("SELECT (SELECT min({key}) FROM {name}), (SELECT max({key}) FROM {name})")
 }
 
-/// Counts which of some values a key has.
-pub(super) fn look_up(dialect: &dyn Dialect, table: &TableName, key: &str, values: &[Value]) -> String {
+/// Counts which of some values a key has. `qualified` is the operator to compare by, where a plain `=`, as IN takes it, may be
+/// taken for another one.
+pub(super) fn look_up(
+    dialect: &dyn Dialect,
+    table: &TableName,
+    key: &str,
+    values: &[Value],
+    qualified: Option<&str>,
+) -> String {
     let list: Vec<String> = values
         .iter()
         .map(|v| match v {
@@ -75,21 +83,33 @@ pub(super) fn look_up(dialect: &dyn Dialect, table: &TableName, key: &str, value
         })
         .collect();
     let key = dialect.identifier(key);
-    format!("SELECT count(DISTINCT {key}) FROM {} WHERE {key} IN ({})", dialect.table(table), list.join(", "))
+    let condition = match qualified {
+        None => format!("{key} IN ({})", list.join(", ")),
+        Some(operator) => {
+            let each: Vec<String> = list.iter().map(|value| format!("{key} OPERATOR({operator}) {value}")).collect();
+            each.join(" OR ")
+        }
+    };
+    format!("SELECT count(DISTINCT {key}) FROM {} WHERE {condition}", dialect.table(table))
 }
 
 /// Counts the rows that refer, and those of them that have no parent.
 pub(super) fn count_orphans(
     dialect: &dyn Dialect,
-    child: &TableName,
-    columns: &[String],
-    parent: &TableName,
-    parent_columns: &[String],
+    schema: &Schema,
+    (child, columns): (&TableName, &[String]),
+    (parent, parent_columns): (&TableName, &[String]),
 ) -> String {
     let c = |name: &String| format!("c.{}", dialect.identifier(name));
     let filled: Vec<String> = columns.iter().map(|n| format!("{} IS NOT NULL", c(n))).collect();
-    let equal: Vec<String> =
-        parent_columns.iter().zip(columns).map(|(p, n)| format!("p.{} = {}", dialect.identifier(p), c(n))).collect();
+    let equal: Vec<String> = parent_columns
+        .iter()
+        .zip(columns)
+        .map(|(p, n)| {
+            let how = of_columns(dialect, schema, (child, n), (parent, p));
+            how.sql(&format!("p.{}", dialect.identifier(p)), &c(n))
+        })
+        .collect();
     format!(
         "SELECT count(*), count(CASE WHEN NOT EXISTS (SELECT 1 FROM {} AS p WHERE {}) THEN 1 END) FROM {} AS c WHERE {}",
         dialect.table(parent),

@@ -9,7 +9,7 @@
 use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
 use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
-use super::{catalog, each, locks, partitions, sql, whole};
+use super::{catalog, each, locks, partitions, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::orphans::{OrphanRows, orphan_rows};
@@ -53,6 +53,7 @@ pub(super) fn before_key(
              --orphans delete, set-null or quarantine, or repair them by hand"
         ));
     };
+    visible::rows_that_refer(bench, table, policy)?;
     let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
     let work = Work { table, key, rows: &rows, count: &count, policy, place: bench.name(&aside.name), aside: &aside };
     let draft = match policy {
@@ -166,7 +167,8 @@ impl Work<'_> {
     }
 
     /// Runs a statement on one batch after the other. It ends in a condition, to which that of the batch is added. A column may
-    /// have the name of a variable, of FOUND too (manual, 43.11.1): then the column is meant.
+    /// have the name of a variable, of FOUND too (manual, 43.11.1): then the column is meant. Rows that a policy hides are not
+    /// passed over: each transaction says that the server shall raise an error then.
     ///
     /// What was agreed to is all that is changed, by this run and by one before it that was stopped: a row that was changed is in the
     /// table that rows are kept in. Under READ COMMITTED each statement sees what was committed before it (manual, 13.2.1), so that
@@ -184,6 +186,7 @@ impl Work<'_> {
              \x20 _referee_most bigint := NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '');\n\
              BEGIN\n  PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n  COMMIT;\n\
              \x20 LOOP\n    _referee_total := 0;\n\
+             \x20   SET LOCAL row_security = off;\n\
              \x20   FOR _referee_batch IN\n\
              \x20     SELECT pg_catalog.array_agg(o.place) AS places, pg_catalog.sum(pg_catalog.count(*)) OVER () AS number FROM (\n\
              \x20       SELECT child.ctid AS place, (pg_catalog.row_number() OVER () - 1) / {BATCH} AS number\n\
@@ -200,6 +203,7 @@ impl Work<'_> {
              \x20     _referee_done := _referee_done + _referee_changed;\n\
              \x20     PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n\
              \x20     COMMIT;\n\
+             \x20     SET LOCAL row_security = off;\n\
              \x20   END LOOP;\n\
              \x20   EXIT WHEN _referee_total = 0;\n\
              \x20 END LOOP;\n\
@@ -294,12 +298,8 @@ impl Work<'_> {
             Some(identity) => {
                 // An heir's row may have the same key, and is none of the rows that were changed.
                 let (child, place) = (&self.rows.source, &self.place);
-                let same: Vec<String> = identity
-                    .iter()
-                    .map(|c| bench.dialect.identifier(c))
-                    .map(|c| format!("child.{c} = kept.{c}"))
-                    .collect();
-                let same = format!("{} AND {}", same.join(" AND "), each(&|c| format!("child.{c} IS NULL"), " AND "));
+                let same = aside::same_row(bench, table, identity, ("child", "kept"));
+                let same = format!("{same} AND {}", each(&|c| format!("child.{c} IS NULL"), " AND "));
                 let names: Vec<String> =
                     identity.iter().map(|c| format!("kept.{}", bench.dialect.identifier(c))).collect();
                 let set = each(&|c| format!("{c} = kept.{c}"), ", ");
