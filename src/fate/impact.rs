@@ -52,6 +52,9 @@ pub struct Counted {
     pub orphaned: Option<u64>,
     /// The engine's estimate of how many rows the table has.
     pub estimate: Option<u64>,
+    /// Why the rows could not be counted, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<String>,
 }
 
 impl TableImpact {
@@ -68,6 +71,7 @@ impl TableImpact {
             updated: of(&self.updated)?,
             orphaned: of(&self.orphaned)?,
             estimate: self.estimate,
+            uncounted: None,
         })
     }
 }

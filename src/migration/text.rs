@@ -110,6 +110,9 @@ pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separa
                 .map(|rule| format!("-- referee: ignore {rule} {script} has done it before\n"))
                 .collect();
         }
+        // What only looks whether another step may run, or has been run by hand, has no changes of its own.
+        let looks = *hand == Hand::Needed || step.changes.is_empty() && !step.guards.is_empty();
+        out.all_rows = looks || step.depends_on_rows();
         out.script(&step.up, &step.guards, step.done.as_deref(), step.lock_timeout(LONGEST));
     }
     out.text
@@ -127,6 +130,7 @@ pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Sepa
             }
             Ok((script, guards)) => {
                 comment(&mut out.text, &format!("Undoes: {}", step.title));
+                out.all_rows = step.depends_on_rows();
                 out.script(script, guards, None, step.undo_lock_timeout(LONGEST));
             }
             Err(why) => {
@@ -178,11 +182,13 @@ struct Text<'p> {
     text: String,
     /// Comments that belong to the next script's own statement.
     heed: String,
+    /// Whether the next script rests on rows, so that the server shall refuse where a policy hides some.
+    all_rows: bool,
 }
 
 impl<'p> Text<'p> {
     fn new(plan: &'p Plan, around: Around, separator: Separator) -> Self {
-        Self { plan, around, separator, text: String::new(), heed: String::new() }
+        Self { plan, around, separator, text: String::new(), heed: String::new(), all_rows: false }
     }
 
     fn gap(&mut self) {
@@ -202,7 +208,7 @@ impl<'p> Text<'p> {
         // goose ends a statement at a line whose last word ends in `;`, and takes `--` in a text for a comment
         // (`internal/sqlparser/parser.go`).
         let compound = self.separator == Separator::Goose && (sql.contains(';') || sql.contains("--"));
-        if !sql.starts_with("SET LOCAL") {
+        if !sql.starts_with("SET ") {
             self.text.push_str(&std::mem::take(&mut self.heed));
         }
         if compound {
@@ -231,6 +237,12 @@ impl<'p> Text<'p> {
             // Whoever waits for a lock makes all wait behind it that come later.
             self.statement(&format!("SET LOCAL lock_timeout = '{}ms'", wait.as_millis()), &mut first);
         }
+        let all_rows = postgres && self.all_rows && self.around != Around::Alone;
+        if all_rows {
+            // Where nobody has begun a transaction it holds for the session, and is taken back behind.
+            let local = if own { "LOCAL " } else { "" };
+            self.statement(&format!("SET {local}row_security = off"), &mut first);
+        }
         if self.around == Around::Alone {
             guards.iter().for_each(|g| self.remark(g));
             script.statements.iter().for_each(|sql| self.statement(sql, &mut first));
@@ -249,6 +261,9 @@ impl<'p> Text<'p> {
             if asked.is_some() {
                 self.text.push_str("\\endif\n");
             }
+        }
+        if all_rows && !own {
+            self.statement("RESET row_security", &mut first);
         }
         if explicit {
             self.statement("COMMIT", &mut first);

@@ -148,6 +148,19 @@ impl Step {
         answer.rows.first().is_some_and(|row| !row.first().is_some_and(no))
     }
 
+    /// Tells whether it changes rows, or rests on what they are: whoever runs it has to see all of them.
+    pub fn depends_on_rows(&self) -> bool {
+        self.touches_rows
+            || self.changes.iter().any(|change| match change {
+                Change::AddForeignKey { foreign_key: key, .. } | Change::ReplaceForeignKey { new: key, .. } => {
+                    key.enforced
+                }
+                Change::ValidateForeignKey { .. } | Change::SetNullable { nullable: false, .. } => true,
+                Change::AddIndex { index, .. } => index.unique,
+                _ => false,
+            })
+    }
+
     /// Returns how long each lock of the step may be waited for, so that whoever it shuts out waits no longer than `longest` in
     /// all; `None` if it shuts nobody out and may wait as long as it takes.
     ///

@@ -35,12 +35,34 @@ pub fn compare(plan: &Plan, now: &Schema) -> Vec<Difference> {
             (None, Some(_)) => differences.push(difference(name, "the table", "gone", "there")),
         }
     }
+    differences.extend(hidden(plan, now));
     differences
 }
 
 /// Returns the tables that a plan changes.
 pub(super) fn tables(plan: &Plan) -> BTreeSet<&TableName> {
     plan.steps.iter().flat_map(|s| &s.changes).map(Change::table).collect()
+}
+
+/// Names the tables whose rows a plan's steps rest on and that cannot be seen whole: of these nothing is verified.
+fn hidden(plan: &Plan, now: &Schema) -> Vec<Difference> {
+    let mut tables: BTreeSet<&TableName> = BTreeSet::new();
+    for change in plan.steps.iter().filter(|s| s.depends_on_rows()).flat_map(|s| &s.changes) {
+        tables.insert(change.table());
+        if let Change::AddForeignKey { foreign_key: key, .. }
+        | Change::ReplaceForeignKey { new: key, .. }
+        | Change::ValidateForeignKey { foreign_key: key, .. } = change
+        {
+            tables.insert(&key.parent);
+        }
+    }
+    let filtered = tables.into_iter().filter_map(|name| Some((name, now.table(name)?.row_filter.as_ref()?)));
+    filtered
+        .map(|(name, filter)| {
+            let found = format!("{}: {}", filter.what(name), filter.remedy());
+            difference(name, "rows", "seen by this role, all of them", found)
+        })
+        .collect()
 }
 
 fn difference(

@@ -16,6 +16,8 @@ mod connections;
 mod hostile;
 mod infer;
 mod migrations;
+mod operators;
 mod postgres;
+mod row_security;
 mod secrets;
 mod sqlite;

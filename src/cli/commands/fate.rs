@@ -1,15 +1,17 @@
 //! `referee fate`: what becomes of every table when a row of one is deleted.
 
 use super::super::args::{FateArgs, Global, OnOff};
-use super::super::error::CliError;
+use super::super::error::{CliError, FAILED};
 use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
 use crate::config::THRESHOLD;
-use crate::engine::{EngineErrorKind, Session};
-use crate::fate::{Counted, Fates, Impact, Options};
+use crate::engine::{EngineError, EngineErrorKind, Session, Value};
+use crate::fate::{Counted, Fates, Impact, Options, TableImpact};
 use crate::relations::Graph;
 use crate::render::{self, FateFormat};
+use crate::schema::{RowFilter, Schema, Table};
+use crate::source::Input;
 
 pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -25,6 +27,7 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let demands = config.deletes().in_schema(&input.schema);
     let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, demands, goal: args.goal.into() });
     let style = ui.style_of(args.output.as_deref());
+    let mut incomplete = false;
     let text = match &root {
         None => {
             let ranks = fates.rank();
@@ -51,14 +54,21 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
                 }
                 (Some(condition), Some(impact)) => {
                     check(condition, &impact, input.session.as_deref_mut(), &input.label, ui)?;
-                    Some(count(&impact, args.count, input.session.as_deref_mut(), &input.label)?)
+                    Some(count(&impact, args.count, &mut input)?)
                 }
             };
+            for table in counted.iter().flatten() {
+                let Some(why) = &table.uncounted else { continue };
+                incomplete = true;
+                let hidden = input.schema.tables.iter().find_map(|t| t.row_filter.as_ref());
+                let failed = CliError::new(format!("could not count rows of {}: {why}", table.table));
+                ui.fail(&failed.hint(hidden.map_or(PERMISSION, RowFilter::remedy)));
+            }
             render::fate(args.format, &fate, counted.as_deref(), &style)
         }
     };
     output::write(ui, args.output.as_deref(), &text)?;
-    Ok(0)
+    Ok(if incomplete { FAILED } else { 0 })
 }
 
 /// Has the database read the condition, whether rows are counted or not: one that it cannot read must not go unnoticed.
@@ -85,40 +95,57 @@ fn check(
             Err(CliError::new(format!("--where {condition}: {}", error.message))
                 .hint(format!("`referee schema SOURCE` lists the columns of `{}`", impact.root)))
         }
+        Err(error) if error.kind == EngineErrorKind::Permission => {
+            ui.warn(&format!("--where was not checked: {}", error.message), error.hint.as_deref());
+            Ok(())
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Puts numbers beside the tables: exact ones if asked for, else the engine's estimates.
-fn count(
-    impact: &Impact,
-    exact: bool,
-    session: Option<&mut (dyn Session + 'static)>,
-    label: &str,
-) -> Result<Vec<Counted>, CliError> {
-    let estimated = |t: &crate::fate::TableImpact| Counted {
+const PERMISSION: &str = "GRANT SELECT on the table, and USAGE on its schema, to this user";
+
+/// Puts numbers beside the tables: exact ones if asked for, else the engine's estimates. A table whose rows cannot be looked
+/// at, all of them, has none; the others are counted.
+fn count(impact: &Impact, exact: bool, input: &mut Input) -> Result<Vec<Counted>, CliError> {
+    let plain = |t: &TableImpact, uncounted: Option<String>| Counted {
         table: t.table.clone(),
         depth: t.depth,
         deleted: None,
         updated: None,
         orphaned: None,
         estimate: t.estimate,
+        uncounted,
     };
     if !exact {
-        return Ok(impact.tables.iter().map(estimated).collect());
+        return Ok(impact.tables.iter().map(|t| plain(t, None)).collect());
     }
-    let Some(session) = session else {
-        return Err(CliError::new(format!("{label} holds no rows, so --count has nothing to count"))
+    let Some(session) = input.session.as_deref_mut() else {
+        return Err(CliError::new(format!("{} holds no rows, so --count has nothing to count", input.label))
             .hint("name the database itself, or leave out --count"));
     };
     let mut counted = Vec::new();
     for table in &impact.tables {
         interrupt::check()?;
-        counted.push(table.counted(|sql| {
+        let result = table.counted(|sql| {
             let rows = session.query(sql)?;
-            let first = rows.rows.first().and_then(|r| r.first()).and_then(crate::engine::Value::integer);
-            Ok::<u64, CliError>(first.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
-        })?);
+            let first = rows.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+            Ok::<u64, EngineError>(first.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+        });
+        counted.push(match result {
+            Ok(counted) => counted,
+            Err(error) if error.kind == EngineErrorKind::Permission => {
+                plain(table, Some(hidden(&input.schema, &error)))
+            }
+            Err(error) => return Err(error.into()),
+        });
     }
     Ok(counted)
+}
+
+/// Says which table's rows are hidden, and by what: the server names the table without its schema.
+fn hidden(schema: &Schema, error: &EngineError) -> String {
+    let named = |t: &&Table| error.message.ends_with(&format!("\"{}\"", t.name.name));
+    let found = schema.tables.iter().filter(named).find_map(|t| Some(t.row_filter.as_ref()?.what(&t.name)));
+    found.unwrap_or_else(|| error.message.clone())
 }

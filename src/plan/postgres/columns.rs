@@ -6,7 +6,7 @@
 use super::super::aside;
 use super::super::bench::{Bench, Draft, short_hash};
 use super::super::{Blocks, Down, Guard, Held, Phase, Script, Step, Wanted};
-use super::{catalog, each, exclusive, locks, sql, whole};
+use super::{catalog, each, exclusive, locks, sql, visible, whole};
 use crate::change::{Change, names};
 use crate::schema::{Collation, Column, DataType, Family, TableKind, TableName};
 
@@ -33,6 +33,9 @@ pub(super) fn set_nullable(
         return Err(format!(
             "`{table}` is a partition, and `{column}` is NOT NULL in the table that it is part of: change it there"
         ));
+    }
+    if !nullable {
+        visible::all_rows(bench, [table])?;
     }
     let mut guards = Vec::new();
     if nullable && (found.data_type.domain.is_some() || found.auto_number) {

@@ -8,7 +8,7 @@
 use super::super::bench::{Bench, Draft};
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Step, Wanted};
 use super::sql::Build;
-use super::{catalog, each, exclusive, locks, sql, whole};
+use super::{catalog, each, exclusive, locks, sql, visible, whole};
 use crate::change::Change;
 use crate::schema::{Index, IndexOrigin, Key, Table, TableKind, TableName};
 
@@ -33,7 +33,8 @@ fn check(bench: &Bench<'_>, table: &TableName, index: &Index) -> Result<(), Stri
             return Err(format!("`{table}` has no column `{column}`"));
         }
     }
-    Ok(())
+    // Whether its rows are equal is asked before a unique index is built.
+    if index.unique { visible::all_rows(bench, bench.family(table).iter()) } else { Ok(()) }
 }
 
 /// Builds an index of a table that holds rows.

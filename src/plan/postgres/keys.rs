@@ -12,7 +12,7 @@ use super::partitions::{
     by_partitions, by_partitions_locks, checks_before, drop_and_give_back, give_back, hold_for_all_rows, left_unread,
     taken_over, takes_no_unchecked_key,
 };
-use super::{catalog, columns, each, exclusive, locks, orphans, sql, whole};
+use super::{catalog, columns, each, exclusive, locks, orphans, sql, visible, whole};
 use crate::change::Change;
 use crate::schema::{ForeignKey, TableKind, TableName};
 
@@ -100,6 +100,7 @@ pub(super) fn validate(
         // Manual 18, ALTER TABLE: 55000, cannot validate NOT ENFORCED constraint.
         return Err(format!("the key {} is NOT ENFORCED, and such a key cannot be validated", arrow(table, key)));
     }
+    visible::rows_of_key(bench, table, key)?;
     let name = sql::key_name(bench.table(table)?, key);
     let (mut steps, guards) = orphans::before_key(bench, want, table, key)?;
     if key.validated {
@@ -303,6 +304,7 @@ fn check(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), S
         return Err(format!("`{}` is no ordinary table, and foreign keys are only between such", kind.name));
     }
     shared::fits(bench, table, key)?;
+    visible::rows_of_key(bench, table, key)?;
     if bench.partitions(table).iter().any(|t| t.kind == TableKind::Foreign) {
         return Err(format!("a partition of `{table}` is a foreign table, which can have no foreign key"));
     }

@@ -13,6 +13,7 @@ mod keys;
 mod orphans;
 mod partitions;
 pub(super) mod sql;
+mod visible;
 
 use super::bench::{self, Bench};
 use super::{Blocks, Held, Lock, Made, Script, Step, Transaction, Wanted, Workshop};

@@ -262,6 +262,11 @@ fn impact(counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
         for (number, word) in [(table.deleted, "deleted"), (table.updated, "updated"), (table.orphaned, "orphaned")] {
             parts.extend(number.map(|n| format!("{} {word}", thousands(n))));
         }
+        if let Some(why) = &table.uncounted {
+            lines.push(format!("  {}", pad(&tame(&table.table.to_string()), widest)));
+            hanging(&format!("not counted: {}", tame(why)), "    ", style, lines);
+            continue;
+        }
         if let (true, Some(estimate)) = (parts.is_empty(), table.estimate) {
             parts.push(format!("of about {}", thousands(estimate)));
         }
