@@ -2,8 +2,9 @@
 
 use anstyle::AnsiColor;
 
-use super::style::{Style, count, tame, thousands, width, wrap};
+use super::style::{Style, count, thousands, width, wrap};
 use crate::schema::{Schema, Table};
+use crate::text::one_line;
 
 /// Writes a short readable listing of a schema.
 pub fn schema_text(schema: &Schema, style: &Style) -> String {
@@ -14,7 +15,7 @@ pub fn schema_text(schema: &Schema, style: &Style) -> String {
     for table in schema.logical_tables() {
         lines.push(String::new());
         let rows = table.row_estimate.map(|n| format!("  about {} rows", thousands(n))).unwrap_or_default();
-        lines.push(format!("{}{}", style.bold(&tame(&table.name.to_string())), style.dim(&rows)));
+        lines.push(format!("{}{}", style.bold(&one_line(&table.name.to_string())), style.dim(&rows)));
         columns(table, style, &mut lines);
         for key in &table.foreign_keys {
             let arrow = if style.unicode { "→" } else { "->" };
@@ -60,7 +61,7 @@ fn columns(table: &Table, style: &Style, lines: &mut Vec<String>) {
             marks.push("unique");
         }
         let gap = |text: &str, room: usize| " ".repeat(room.saturating_sub(width(text)));
-        let (name, kind) = (tame(&column.name), tame(&column.data_type.raw));
+        let (name, kind) = (one_line(&column.name), one_line(&column.data_type.raw));
         let line = format!(
             "  {name}{}  {}{}  {}",
             gap(&name, names),

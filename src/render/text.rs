@@ -10,11 +10,12 @@ use anstyle::AnsiColor;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::excerpt::{self, Texts};
-use super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
+use super::style::{Style, count, thousands, width, wrap, wrap_sql};
 use super::summary::{Summary, by_table, engine, out_of_time, rule_rows};
 use crate::audit::Report;
 use crate::findings::{Finding, Fix, Label, Safety, Severity};
 use crate::schema::{Engine, TableName};
+use crate::text::one_line;
 
 /// Writes the whole report.
 pub fn render(report: &Report, style: &Style) -> String {
@@ -38,8 +39,8 @@ pub fn quiet(report: &Report, style: &Style) -> String {
     for finding in &report.findings {
         let mark = style.severity(finding.severity, style.mark(finding.severity));
         let code = style.dim(finding.code);
-        let place = style.bold(&tame(&finding.subject.place()));
-        let at = finding.locations.first().map(|l| format!(" {}:{}", tame(&l.file), l.line)).unwrap_or_default();
+        let place = style.bold(&one_line(&finding.subject.place()));
+        let at = finding.locations.first().map(|l| format!(" {}:{}", one_line(&l.file), l.line)).unwrap_or_default();
         page.line(format!("{mark} {code} {} {place}{}", finding.rule, style.dim(&at)));
     }
     page.failures(report);
@@ -93,7 +94,7 @@ impl Page<'_> {
 
     fn heading(&mut self, report: &Report, table: Option<&TableName>) {
         self.blank();
-        let name = table.map_or_else(|| "The database as a whole".to_string(), |t| tame(&t.to_string()));
+        let name = table.map_or_else(|| "The database as a whole".to_string(), |t| one_line(&t.to_string()));
         let rows = table.and_then(|t| report.schema.table(t)).and_then(|t| t.row_estimate);
         let rows = rows.map(|n| format!("about {} rows", thousands(n))).unwrap_or_default();
         let gap = usize::from(!rows.is_empty());
@@ -112,7 +113,7 @@ impl Page<'_> {
 
     fn finding<'r>(&mut self, report: &'r Report, finding: &'r Finding, texts: &Texts<'r>, first: &mut First<'r>) {
         let style = self.style;
-        let columns = tame(&finding.subject.columns.join(", "));
+        let columns = one_line(&finding.subject.columns.join(", "));
         let mark = style.mark(finding.severity);
         let head = format!("{mark} {} {}", finding.rule, finding.code);
         let mut line = format!(
@@ -165,7 +166,7 @@ impl Page<'_> {
     /// The facts of a contradiction, one below the other, so that the eye compares them. A place is named where it changes.
     fn labels(&mut self, labels: &[&Label]) {
         let style = self.style;
-        let places: Vec<String> = labels.iter().map(|l| tame(&l.place).replace('\n', " ")).collect();
+        let places: Vec<String> = labels.iter().map(|l| one_line(&l.place)).collect();
         let widest = places.iter().map(|p| width(p)).max().unwrap_or(0);
         let aligned = 4 + widest + 2 + 12 <= style.width;
         let mut named = None;

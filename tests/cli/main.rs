@@ -1,6 +1,6 @@
 //! The built binary, run as a user runs it, on schema documents and SQLite files: no server is needed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod apply;
 mod config;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::AnsiColor;
 
-use super::super::style::{Style, tame, width, wrap};
+use super::super::style::{Style, width, wrap};
 use super::{Edge, View};
 use crate::relations::Basis;
 use crate::schema::{Action, TableName};
+use crate::text::one_line;
 
 /// Writes the tree. Its length is that of the graph: a table stands in full once, and every further relation is one line
 /// that points there.
@@ -59,7 +60,7 @@ enum Step<'v, 'a> {
 
 impl<'v, 'a> Tree<'v, 'a, '_> {
     fn root(&mut self, root: &'a TableName) {
-        let mut line = self.style.bold(&tame(&root.to_string()));
+        let mut line = self.style.bold(&one_line(&root.to_string()));
         if self.view.missing.contains(root) {
             line.push_str(&format!("  {}", self.style.colour(AnsiColor::Red, "does not exist")));
         }
@@ -125,14 +126,14 @@ impl<'v, 'a> Tree<'v, 'a, '_> {
     fn line(&self, edge: &Edge<'_>, here: bool) -> (Part, Part) {
         let style = self.style;
         let relation = edge.relation;
-        let table = tame(&relation.child.to_string());
+        let table = one_line(&relation.child.to_string());
         let cycle = !here && self.open.contains(&relation.child);
         let mut name = Part::default();
         if cycle {
             name.push(if style.unicode { "↻ " } else { "(cycle) " }, str::to_string);
         }
         name.push(&table, |t| if here { t.to_string() } else { style.dim(t) });
-        name.push(&format!(" ({})", tame(&relation.columns.join(", "))), |t| style.dim(t));
+        name.push(&format!(" ({})", one_line(&relation.columns.join(", "))), |t| style.dim(t));
 
         let mut notes = Part::default();
         notes.push(&edge.action(), |t| style.colour(self.action_colour(edge), t));

@@ -6,7 +6,7 @@ use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
 use super::{Commands, guessed, heading, locks, rows, rules, safety, statements, summary, unmended};
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
-use crate::text::quoted;
+use crate::text::{one_line, quoted};
 
 /// The table that statements which check the others write to.
 const GUARD: &str = "_referee_guard";
@@ -15,7 +15,7 @@ const GUARD: &str = "_referee_guard";
 pub fn render(source: &str, commands: &Commands, plan: &Plan, style: &Style) -> String {
     let mut lines = Vec::new();
     let dot = style.dot();
-    lines.push(format!("{} {dot} {} {dot} {}", style.bold(&tame(source)), plan.engine, summary(plan)));
+    lines.push(format!("{} {dot} {} {dot} {}", style.bold(&one_line(source)), plan.engine, summary(plan)));
     if plan.steps.is_empty() {
         lines.push(String::new());
         let told = if plan.refused.is_empty() && plan.guessed.is_empty() {
@@ -132,7 +132,7 @@ fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
     for choice in choices {
         lines.push(String::new());
         let rule = format!("{} {} {}", style.dot(), choice.reason.code, choice.reason.rule);
-        lines.push(format!("  {} {}", tame(&choice.subject), style.dim(&rule)));
+        lines.push(format!("  {} {}", one_line(&choice.subject), style.dim(&rule)));
         let widest = choice.options.iter().map(|o| width(&o.word)).max().unwrap_or(0);
         for (at, option) in choice.options.iter().enumerate() {
             let chosen = if at == choice.chosen { mark } else { " " };
@@ -159,7 +159,7 @@ fn refused(plan: &Plan, style: &Style, lines: &mut Vec<String>) {
     for entry in unmended(plan) {
         lines.push(String::new());
         for (subject, reasons) in &entry.places {
-            let (subject, rules) = (tame(subject), rules(reasons.iter().copied()));
+            let (subject, rules) = (one_line(subject), rules(reasons.iter().copied()));
             let dot = style.dot();
             if width(&format!("  {subject} {dot} {rules}")) <= style.width {
                 lines.push(format!("  {subject} {}", style.dim(&format!("{dot} {rules}"))));
