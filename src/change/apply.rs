@@ -224,6 +224,7 @@ impl Change {
                 let at = at.ok_or_else(|| no_such(table, format!("trigger `{name}`")))?;
                 table.triggers.remove(at);
             }
+            Self::SetRewriteRules { rules, .. } => table.rewrite_rules.clone_from(rules),
             Self::SetTrigger { name, enabled, .. } => {
                 let missing = no_such(table, format!("trigger `{name}`"));
                 table.triggers.iter_mut().find(|t| t.name == *name).ok_or(missing)?.enabled = *enabled;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::apply::{drops_keys, found, no_such};
+use super::bodies;
 use super::kin::Kin;
 use super::{ChangeError, expressions, names};
 use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Schema, Table, TableName};
@@ -99,6 +100,7 @@ pub(super) fn rename_table(
     moved.sort();
     let at = schema.tables.partition_point(|t| t.name < *to);
     schema.tables.insert(at, moved);
+    bodies::rename_table(schema, table, to);
     let folds = names::ignores_case(schema.engine);
     let same = |name: &TableName| name == table || folds && name.name.eq_ignore_ascii_case(&table.name);
     // A table that refers to itself is known by the name it had.
@@ -164,6 +166,7 @@ pub(super) fn drop_column(schema: &mut Schema, kin: &Kin, table: &TableName, col
 pub(super) fn rename_column(schema: &mut Schema, kin: &Kin, table: &TableName, column: &str, to: &str) {
     let engine = schema.engine;
     let rename = |names: &mut Vec<String>| names.iter_mut().filter(|n| *n == column).for_each(|n| *n = to.to_string());
+    bodies::rename_column(schema, table, column, to);
     let Some(of) = schema.table_mut(table) else { return };
     for found in of.columns.iter_mut().filter(|c| c.name == column) {
         found.name = to.to_string();

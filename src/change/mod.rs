@@ -4,6 +4,7 @@
 //! what the engine does of its own accord.
 
 mod apply;
+mod bodies;
 mod consequences;
 mod expressions;
 mod kin;
@@ -18,7 +19,9 @@ pub use kin::Kin;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{Check, Collation, Column, DataType, ForeignKey, Generated, Index, Key, Table, TableName, Trigger};
+use crate::schema::{
+    Check, Collation, Column, DataType, ForeignKey, Generated, Index, Key, RewriteRule, Table, TableName, Trigger,
+};
 
 /// One change to a schema.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -282,6 +285,13 @@ pub enum Change {
         /// The trigger.
         name: String,
     },
+    /// Gives a table other rules that rewrite statements.
+    SetRewriteRules {
+        /// The table.
+        table: TableName,
+        /// The rules it has afterwards.
+        rules: Vec<RewriteRule>,
+    },
     /// Switches a trigger on or off.
     SetTrigger {
         /// The table.
@@ -368,6 +378,7 @@ impl Change {
             | Self::Comment { table, .. }
             | Self::AddTrigger { table, .. }
             | Self::DropTrigger { table, .. }
+            | Self::SetRewriteRules { table, .. }
             | Self::SetTrigger { table, .. } => table,
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judge::Judgement;
 use super::levels::Levels;
 use super::net::Net;
-use super::{Effect, Verdict};
+use super::{Assumption, Effect, Verdict};
 use crate::schema::TableName;
 
 /// What the user demands of deletes, for the tables of one schema.
@@ -52,15 +52,19 @@ pub struct Broken {
 }
 
 /// Returns the demands that a delete breaks, each in a sentence.
-pub(super) fn broken(net: &Net<'_>, judged: &Judgement, demands: &Demands) -> Vec<Broken> {
+pub(super) fn broken(net: &Net<'_>, judged: &Judgement, assumptions: &[Assumption], demands: &Demands) -> Vec<Broken> {
     let root = net.tables[judged.walk.root];
     let mut broken = Vec::new();
     let side = |link: usize| net.graph.relations()[net.links[link].relation].child_side();
-    if let Some(&wanted) = demands.erasable.get(root)
-        && judged.verdict > wanted
-    {
-        let text = format!("`{root}` is to be erasable, with the verdict {wanted} or a better one");
-        broken.push(Broken { demand: Demand::Erasable, text });
+    if let Some(&wanted) = demands.erasable.get(root) {
+        let stops = assumptions.iter().find(|a| a.stops_every_delete());
+        if judged.verdict > wanted {
+            let text = format!("`{root}` is to be erasable, with the verdict {wanted} or a better one");
+            broken.push(Broken { demand: Demand::Erasable, text });
+        } else if let Some(stops) = stops {
+            let text = format!("`{root}` is to be erasable, and {}", stops.text);
+            broken.push(Broken { demand: Demand::Erasable, text });
+        }
     }
     let mut takes: Vec<usize> = judged
         .rulings

@@ -5,6 +5,7 @@
 //! `engines`; `docs/fate.md` explains the reasoning. Nothing here talks to a database: conditions and counts are handed
 //! out as SQL.
 
+mod actors;
 mod advice;
 mod conditions;
 mod conflicts;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use crate::relations::Graph;
 use crate::schema::{Action, Engine, Schema, TableName};
 
+pub use actors::{ActorKind, Assumption, May};
 pub use advice::{Advisor, heed};
 pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Broken, Demand, Demands};
@@ -219,6 +221,11 @@ pub struct Fate {
     /// Where the order decides: what it comes to with today's order; `None` if the rows' own order decides too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub today: Option<Verdict>,
+    /// Whether the verdict is a promise: nothing beside the keys acts where the delete gets.
+    pub promised: bool,
+    /// What acts beside the keys where the delete gets: the verdict leaves it out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<Assumption>,
     /// The verdict as a sentence.
     pub summary: String,
     /// Every table, sorted by name.
@@ -244,6 +251,11 @@ impl Fate {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 /// One line of the ranking of all tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Rank {
@@ -254,6 +266,9 @@ pub struct Rank {
     /// Where the order decides: what it comes to with today's order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub today: Option<Verdict>,
+    /// How many triggers, rules and publications act where the delete gets, which the verdict leaves out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub assumptions: usize,
     /// How many tables lose rows, this one not counted.
     pub deleted: usize,
     /// How many relations can stop the delete.

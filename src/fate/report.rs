@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use super::conditions::condition;
 use super::judge::{Judgement, MOST_PATHS, Ruling, Shape, judge};
 use super::net::{Act, Net};
-use super::{Effect, Fate, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, demands, repair};
+use super::{
+    Assumption, Effect, Fate, May, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, actors, demands,
+    repair,
+};
 use crate::schema::Engine;
 
 pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool) -> Fate {
     let judged = judge(net, root);
     let relations = relations(net, &judged);
+    let assumptions = actors::assumptions(net, &judged);
     let tables = tables(net, &judged);
     let mut conditions: Vec<_> = judged.rulings.iter().filter_map(|r| condition(net, &judged.walk, r)).collect();
     if judged.broken.is_some() {
@@ -25,24 +29,29 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool
         foreign_keys: (net.engine == Engine::Sqlite).then_some(options.foreign_keys),
         verdict: judged.verdict,
         today: judged.today,
-        summary: summary(net, &judged, &relations),
+        promised: assumptions.is_empty(),
+        summary: conditional(net, &judged, summary(net, &judged, &relations), &assumptions),
         notes: notes(net, &judged, options),
         tables,
         relations,
         conditions,
-        broken: demands::broken(net, &judged, &options.demands),
+        broken: demands::broken(net, &judged, &assumptions, &options.demands),
+        assumptions,
         repair,
     }
 }
 
 pub(super) fn rank(net: &Net<'_>, root: usize, options: &Options) -> Rank {
     let judged = judge(net, root);
-    let mut broken: Vec<_> = demands::broken(net, &judged, &options.demands).into_iter().map(|b| b.demand).collect();
+    let assumptions = actors::assumptions(net, &judged);
+    let mut broken: Vec<_> =
+        demands::broken(net, &judged, &assumptions, &options.demands).into_iter().map(|b| b.demand).collect();
     broken.dedup();
     Rank {
         table: net.tables[root].clone(),
         verdict: judged.verdict,
         today: judged.today,
+        assumptions: assumptions.len(),
         deleted: judged.walk.reached.len() - 1,
         blockers: judged.rulings.iter().filter(|r| r.effect.can_stop()).count(),
         depth: judged.walk.reached.iter().filter_map(|&t| judged.walk.depth[t]).max().unwrap_or(0),
@@ -252,6 +261,53 @@ fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> 
     }
 }
 
+/// Puts what the keys come to under the condition of what acts beside them.
+fn conditional(net: &Net<'_>, judged: &Judgement, summary: String, assumptions: &[Assumption]) -> String {
+    let root = net.tables[judged.walk.root];
+    if assumptions.is_empty() {
+        return summary;
+    }
+    if let Some(stops) = assumptions.iter().find(|a| a.stops_every_delete()) {
+        return format!("no delete from `{root}` does what its foreign keys say: {}", stops.text);
+    }
+    let names = |of: Vec<&Assumption>| {
+        let more = of.len().saturating_sub(3);
+        let mut names: Vec<String> = of.iter().take(3).map(|a| a.named()).collect();
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => names.join(""),
+        }
+    };
+    let blocks: Vec<&Assumption> = assumptions.iter().filter(|a| a.may.contains(&May::Block)).collect();
+    let other: Vec<&Assumption> =
+        assumptions.iter().filter(|a| a.may_decide() && !a.may.contains(&May::Block)).collect();
+    let mut unless = Vec::new();
+    if !blocks.is_empty() {
+        unless.push(format!("unless {} blocks it", names(blocks)));
+    }
+    if !other.is_empty() {
+        unless.push(format!("unless {} decides otherwise", names(other)));
+    }
+    if unless.is_empty() {
+        unless.push(format!("if what {} writes is accepted", names(assumptions.iter().collect())));
+    }
+    let unless = unless.join(", or ");
+    match judged.verdict.always_succeeds() {
+        true => {
+            let every = format!("every delete from `{root}` succeeds");
+            let rest = summary.strip_prefix(every.as_str()).map(str::to_string);
+            let rest = rest.map_or(summary.clone(), |rest| {
+                if rest.is_empty() { rest } else { format!(" ({})", rest.trim_start_matches([',', ';', ' '])) }
+            });
+            format!("by its foreign keys a delete from `{root}` succeeds{rest}, {unless}")
+        }
+        false => format!("{summary}; that is what the foreign keys come to, {unless}"),
+    }
+}
+
 fn notes(net: &Net<'_>, judged: &Judgement, options: &Options) -> Vec<String> {
     let mut notes = Vec::new();
     if net.engine == Engine::Sqlite {
@@ -264,6 +320,7 @@ fn notes(net: &Net<'_>, judged: &Judgement, options: &Options) -> Vec<String> {
     if judged.walk.reached.len() > 1 {
         notes.extend((net.semantics.notes)(judged.walk.is_recursive()));
     }
+    notes.extend(actors::passed_over(net, judged));
     let unsure = judged.rulings.iter().filter(|r| !r.exact && r.effect.can_stop()).map(|r| &net.links[r.link]);
     let mut sides = unsure.flat_map(|l| [l.parent, l.child]);
     if let Some(table) = sides.find(|&t| judged.walk.is_beyond(t, MOST_PATHS)) {

@@ -7,13 +7,15 @@ use super::polymorphic::PolymorphicPair;
 use super::rows::RowsRead;
 use super::{Survey, action};
 use crate::relations::lookup::{Grade, grade};
-use crate::relations::{Graph, Relation};
+use crate::relations::{Graph, Objections, Relation};
 
 /// Everything that inference has to say of a schema.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inference {
     /// The relations that are proposed, sorted by child.
     pub proposals: Vec<Advised>,
+    /// What would be proposed, did not a trigger or a rule look after the rows: each with the reason.
+    pub held_back: Vec<(Proposal, String)>,
     /// The pairs of columns that refer to several tables; no key can be declared for them.
     pub polymorphic: Vec<PolymorphicPair>,
     /// What was read of the rows; `None` if none were asked for.
@@ -47,7 +49,7 @@ pub enum IndexNeed {
 impl Survey<'_> {
     /// Weighs the evidence, and adds what follows from it; rows count if [`Survey::read`] was called.
     pub fn report(&self, model: &Model, threshold: f64, rows_read: bool) -> Inference {
-        let proposals = self.decide(model, threshold);
+        let (proposals, held_back) = self.split(self.decide(model, threshold));
         let graph = self.graph_of(&proposals);
         let wished = action::for_all(self.schema, &graph, &proposals);
         let advised = proposals.into_iter().zip(wished).map(|(proposal, action)| {
@@ -68,9 +70,25 @@ impl Survey<'_> {
                 .filter(|p| !self.is_accepted(&p.table, &p.id_column))
                 .cloned()
                 .collect(),
+            held_back,
             rows: rows_read.then(|| self.rows.clone()),
             known: self.known.len() + self.accepted.len(),
         }
+    }
+
+    /// Parts what can be proposed from what triggers and rules look after.
+    fn split(&self, proposals: Vec<Proposal>) -> (Vec<Proposal>, Vec<(Proposal, String)>) {
+        let objections = Objections::new(self.schema);
+        let found = proposals.iter().map(|p| p.relation(self.schema));
+        let all: Vec<Relation> = self.known.iter().cloned().chain(found).collect();
+        let (mut good, mut held_back) = (Vec::new(), Vec::new());
+        for proposal in proposals {
+            match objections.to(&proposal.relation(self.schema), &all) {
+                Some(objection) => held_back.push((proposal, objection.text)),
+                None => good.push(proposal),
+            }
+        }
+        (good, held_back)
     }
 
     /// Makes the graph of what is known and what is proposed.

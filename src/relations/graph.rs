@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
-use super::{Basis, ConfiguredRelation, Relation};
+use super::{Basis, ConfiguredRelation, Handling, Objection, Objections, Relation};
 use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 /// All relations of a schema, indexed from both sides.
@@ -16,6 +16,10 @@ pub struct Graph {
     by_child: BTreeMap<TableName, Vec<usize>>,
     by_parent: BTreeMap<TableName, Vec<usize>>,
     tables: BTreeSet<TableName>,
+    /// Undeclared relations that should have no key as things are, by their number.
+    objections: BTreeMap<usize, Objection>,
+    /// Inferred relations that are none: rows that triggers and rules record.
+    records: Vec<(Relation, Objection)>,
 }
 
 /// A group of tables that refer to each other in a circle (a strongly connected component, or a self reference).
@@ -80,10 +84,30 @@ impl Graph {
         self.parents_of(child).any(|(_, r)| r.accepted.is_some() && r.foreign_key() == Some(key))
     }
 
-    /// Makes the graph of given relations.
-    pub fn from_relations(schema: &Schema, mut relations: Vec<Relation>) -> Self {
-        relations.sort_by(|a, b| (&a.child, &a.columns, &a.parent).cmp(&(&b.child, &b.columns, &b.parent)));
-        let mut graph = Self { tables: schema.logical_tables().map(|t| t.name.clone()).collect(), ..Self::default() };
+    /// Makes the graph of given relations. Inferred ones whose rows are records that triggers write are left out.
+    pub fn from_relations(schema: &Schema, relations: Vec<Relation>) -> Self {
+        let objections = Objections::new(schema);
+        let objects = |r: &Relation| (!r.is_declared()).then(|| objections.to(r, &relations)).flatten();
+        let objected: Vec<Option<Objection>> = relations.iter().map(objects).collect();
+        let mut records = Vec::new();
+        let mut rest = Vec::new();
+        for (relation, objection) in relations.into_iter().zip(objected) {
+            match (&relation.basis, objection) {
+                (Basis::Inferred { .. }, Some(o)) if o.handling == Handling::Records => records.push((relation, o)),
+                (_, objection) => rest.push((relation, objection)),
+            }
+        }
+        let key = |r: &Relation| (r.child.clone(), r.columns.clone(), r.parent.clone());
+        rest.sort_by_key(|(r, _)| key(r));
+        records.sort_by_key(|(r, _)| key(r));
+        let mut relations = Vec::new();
+        let mut objections = BTreeMap::new();
+        for (number, (relation, objection)) in rest.into_iter().enumerate() {
+            relations.push(relation);
+            objections.extend(objection.map(|o| (number, o)));
+        }
+        let tables = schema.logical_tables().map(|t| t.name.clone()).collect();
+        let mut graph = Self { tables, objections, records, ..Self::default() };
         for (i, relation) in relations.iter().enumerate() {
             graph.by_child.entry(relation.child.clone()).or_default().push(i);
             graph.by_parent.entry(relation.parent.clone()).or_default().push(i);
@@ -99,6 +123,16 @@ impl Graph {
         if let Some(i) = of.iter().copied().find(|i| is_it(&self.relations[*i])) {
             self.relations[i].on_delete = Some(action);
         }
+    }
+
+    /// Says why a relation should have no key as things are.
+    pub fn objection(&self, relation: usize) -> Option<&Objection> {
+        self.objections.get(&relation)
+    }
+
+    /// Returns what looked like relations and is a record that triggers or rules write, sorted, each with the reason.
+    pub fn records(&self) -> &[(Relation, Objection)] {
+        &self.records
     }
 
     /// Returns all relations.

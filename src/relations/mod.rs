@@ -3,6 +3,7 @@
 //! A *child* holds the key, a *parent* is referred to. The graph is plain data, made once from a schema, the user's
 //! configuration and what `infer` adds; its answers (cycles, order, reach, shortest path) are pure functions in `graph`.
 
+mod acting;
 pub mod comparison;
 mod graph;
 pub mod lookup;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{Action, ForeignKey, Schema, TableName};
 
+pub use acting::{Handling, Objection, Objections, unread, written};
 pub use graph::{Break, Cycle, Graph, Reached};
 pub use written::{Written, WrittenError, write};
 

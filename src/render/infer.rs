@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::json::pretty;
 use super::spans::{code, plain};
 use super::style::{Style, count, tame, thousands, width, wrap};
-use crate::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair};
+use crate::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair, Proposal};
 use crate::relations::side;
 use crate::schema::TableName;
 
@@ -55,6 +55,9 @@ fn headline(inference: &Inference) -> String {
         if of(class) > 0 {
             parts.push(format!("{} {}", of(class), class.as_str()));
         }
+    }
+    if !inference.held_back.is_empty() {
+        parts.push(format!("{} not proposed", inference.held_back.len()));
     }
     if inference.known > 0 {
         parts.push(format!("{} known already", inference.known));
@@ -123,6 +126,11 @@ fn text(source: &str, inference: &Inference, style: &Style) -> String {
             line(&mut out, "  or     ", &other);
         }
     }
+    for (p, why) in &inference.held_back {
+        out.push('\n');
+        line(&mut out, "", &held_title(p, arrow));
+        line(&mut out, "  ", &format!("{why}."));
+    }
     for pair in &inference.polymorphic {
         out.push('\n');
         line(&mut out, "", &pair_title(pair));
@@ -140,6 +148,11 @@ fn text(source: &str, inference: &Inference, style: &Style) -> String {
         );
     }
     out
+}
+
+fn held_title(p: &Proposal, arrow: &str) -> String {
+    let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
+    format!("{child} {arrow} {parent}: not proposed ({:.2})", p.confidence)
 }
 
 fn pair_title(pair: &PolymorphicPair) -> String {
@@ -195,6 +208,11 @@ fn markdown(source: &str, inference: &Inference) -> String {
             out.push_str(&format!("- or {parent} ({:.2})\n", other.confidence));
         }
     }
+    for (p, why) in &inference.held_back {
+        let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
+        out.push_str(&format!("\n## {} → {}: not proposed ({:.2})\n\n", code(&child), code(&parent), p.confidence));
+        out.push_str(&format!("{}.\n", plain(why)));
+    }
     for pair in &inference.polymorphic {
         out.push_str(&format!("\n## {}\n\n", code(&format!("{}.{}", pair.table, pair.id_column))));
         out.push_str(&format!("{}.\n", plain(&pair_title(pair))));
@@ -213,6 +231,8 @@ struct Document<'a> {
     format: &'a str,
     source: &'a str,
     relations: Vec<RelationOut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_proposed: Vec<HeldOut<'a>>,
     polymorphic: Vec<PairOut<'a>>,
     rows: Option<RowsOut<'a>>,
 }
@@ -241,6 +261,14 @@ struct RelationOut<'a> {
     index: Option<&'a str>,
     evidence: Vec<EvidenceOut<'a>>,
     runners_up: Vec<RunnerUpOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct HeldOut<'a> {
+    child: Side<'a>,
+    parent: Side<'a>,
+    confidence: f64,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -322,6 +350,12 @@ fn json(source: &str, inference: &Inference) -> String {
                 .collect(),
         }
     });
+    let held = inference.held_back.iter().map(|(p, why)| HeldOut {
+        child: Side { table: &p.child, columns: &p.columns },
+        parent: Side { table: &p.parent, columns: &p.parent_columns },
+        confidence: p.confidence,
+        reason: why,
+    });
     let pairs = inference.polymorphic.iter().map(|p| PairOut {
         table: &p.table,
         type_column: &p.type_column,
@@ -343,8 +377,14 @@ fn json(source: &str, inference: &Inference) -> String {
         out_of_time: r.out_of_time,
         failures: &r.failures,
     });
-    let document =
-        Document { format: FORMAT, source, relations: relations.collect(), polymorphic: pairs.collect(), rows };
+    let document = Document {
+        format: FORMAT,
+        source,
+        relations: relations.collect(),
+        not_proposed: held.collect(),
+        polymorphic: pairs.collect(),
+        rows,
+    };
     // Plain structs of texts and numbers cannot fail to be written.
     pretty(&document)
 }

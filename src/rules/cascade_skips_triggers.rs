@@ -86,6 +86,7 @@ mod tests {
             events: vec![event.into()],
             for_each_row: true,
             enabled: true,
+            ..Trigger::default()
         });
         s
     }

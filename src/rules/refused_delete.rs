@@ -3,8 +3,9 @@
 use super::helpers::fix;
 use super::wording::{fate_command, way};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::fate::{Effect, Fate, Goal, RelationOutcome, Repair, Verdict};
+use crate::fate::{Assumption, Effect, Fate, Goal, RelationOutcome, Repair, Verdict};
 use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::schema::TableName;
 
 pub(super) static META: Meta = Meta {
     code: "REF208",
@@ -23,10 +24,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let fates = context.fates();
     for (table, &wanted) in &fates.demands().erasable {
         let broken = |verdict: Verdict| verdict > wanted;
-        if !fates.verdict(table).is_some_and(|(verdict, _)| broken(verdict)) {
+        let Some(fate) = fates.without_repair(table) else { continue };
+        if !broken(fate.verdict) {
+            findings.extend(not_promised(context, &fate));
             continue;
         }
-        let Some(fate) = fates.without_repair(table) else { continue };
         let relations = in_the_way(context, &fate);
         // Orphans that only a guess predicts are no reason for an error.
         if fate.verdict == Verdict::LeavesOrphans && relations.is_empty() {
@@ -36,6 +38,39 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let repair = fates.repair(table, goal).filter(|r| !r.changes.is_empty());
         findings.push(finding(context, &fate, wanted, &relations, repair));
     }
+}
+
+/// The keys allow the delete; what acts beside them may not.
+fn not_promised(context: &Context<'_>, fate: &Fate) -> Option<Finding> {
+    let first = fate.assumptions.first()?;
+    let root = &fate.root;
+    let severity = match () {
+        () if fate.assumptions.iter().any(Assumption::stops_every_delete) => Severity::Error,
+        () if fate.assumptions.iter().any(Assumption::may_decide) => Severity::Warning,
+        () => Severity::Info,
+    };
+    let mut message = fate.summary.clone();
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let mut finding = Finding::new(&META, Subject::table(root), message)
+        .distinguished_by(&first.name)
+        .severity(severity)
+        .why(format!(
+            "referee.toml says that `{root}` is erasable{}. The foreign keys allow it; triggers, rules and publications are not \
+             judged.",
+            reason(context, root)
+        ))
+        .help("Read what is named here. If the delete works all the same, ignore this finding in referee.toml.");
+    for assumption in &fate.assumptions {
+        finding = finding.label(assumption.table.to_string(), &assumption.text);
+    }
+    Some(finding)
+}
+
+fn reason(context: &Context<'_>, root: &TableName) -> String {
+    let reason = context.settings.deletes.reason(root, context.schema);
+    reason.map(|r| format!(" ({})", r.trim_end_matches('.'))).unwrap_or_default()
 }
 
 /// Returns the relations that keep the delete from what is wanted, nearest first.

@@ -7,7 +7,7 @@ use crate::fate::Advisor;
 use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::orphans;
 use crate::relations::lookup::{Grade, grade};
-use crate::relations::{Basis, Relation};
+use crate::relations::{Basis, Handling, Objection, Relation, unread};
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 use crate::text::argument;
 
@@ -23,11 +23,41 @@ pub(super) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut advisor = Advisor::new(context.schema, context.relations);
-    for relation in context.relations.relations() {
-        if !relation.is_declared() && !is_declared_otherwise(context, relation) {
-            findings.push(finding(context, &mut advisor, relation));
+    for (number, relation) in context.relations.relations().iter().enumerate() {
+        if relation.is_declared() || is_declared_otherwise(context, relation) {
+            continue;
         }
+        findings.push(match context.relations.objection(number) {
+            Some(objection) => looked_after(relation, objection),
+            None => finding(context, &mut advisor, relation),
+        });
     }
+    for (relation, objection) in context.relations.records() {
+        findings.push(looked_after(relation, objection));
+    }
+}
+
+/// A trigger or a rule does with the rows what no key may get in the way of.
+fn looked_after(relation: &Relation, objection: &Objection) -> Finding {
+    let (child, parent) = (relation.child_side(), relation.parent_side());
+    let (message, help) = match objection.handling {
+        Handling::Records => (
+            format!("`{child}` names rows of `{parent}` without a foreign key, and should have none"),
+            "Leave it without a foreign key.",
+        ),
+        Handling::Removes => (
+            format!("`{child}` refers to `{parent}`, no foreign key declares it, and a trigger or rule handles its rows"),
+            "Decide which of the two is to act. To declare the foreign key, drop the trigger or rule in the same migration.",
+        ),
+    };
+    let mut why = objection.text.clone();
+    if let Some(first) = why.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    Finding::new(&META, Subject::relation(relation), message)
+        .severity(Severity::Info)
+        .why(format!("{why}."))
+        .help(help)
 }
 
 /// Tells whether a declared key covers a configured relation all the same: the same pairs of columns in another order.
@@ -113,11 +143,17 @@ fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation
     let mut key = ForeignKey::new(&relation.columns, relation.parent.clone(), &relation.parent_columns);
     key.on_delete = advice.action;
     let change = Change::AddForeignKey { table: relation.child.clone(), foreign_key: key };
+    // What cannot be read may be a history, which a key would break.
+    let unread = unread(context.schema, relation);
+    let safety = if unread.is_empty() { Safety::Unsafe } else { Safety::Manual };
+    for text in unread {
+        finding = finding.label(&child, format!("{text}; make sure that it does not write `{child}`"));
+    }
     // Rows that have no parent refuse it, and later deletes do something else than before.
     finding.help(help(context, relation, advice.action)).fix(fix(
         context,
         format!("Declare the foreign key with ON DELETE {}", advice.action),
-        Safety::Unsafe,
+        safety,
         vec![change],
     ))
 }

@@ -11,6 +11,7 @@ mod index;
 mod json;
 mod names;
 mod row_filter;
+mod trigger;
 mod types;
 
 use schemars::JsonSchema;
@@ -23,6 +24,7 @@ pub use index::{Index, IndexOrigin, IndexPart, Key};
 pub use json::{FORMAT, JsonError, from_json, json_schema, to_json};
 pub use names::{NameError, TableName, split_dotted};
 pub use row_filter::RowFilter;
+pub use trigger::{Chance, Does, Publication, ReplicaIdentity, RewriteRule, Trigger, Write, WriteKind, Written};
 pub use types::{DataType, Family};
 
 fn is_false(value: &bool) -> bool {
@@ -145,6 +147,15 @@ pub struct Table {
     /// Triggers that users made; those that implement foreign keys are part of [`ForeignKey`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
+    /// PostgreSQL: rules that rewrite statements.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrite_rules: Vec<RewriteRule>,
+    /// PostgreSQL: the publications that the table's changes go into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publications: Vec<Publication>,
+    /// PostgreSQL: what tells its rows apart for those who replicate them.
+    #[serde(default, skip_serializing_if = "ReplicaIdentity::is_default")]
+    pub replica_identity: ReplicaIdentity,
     /// How many rows the engine estimates; `None` where it has no estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_estimate: Option<u64>,
@@ -186,6 +197,9 @@ impl Table {
             foreign_keys: Vec::new(),
             checks: Vec::new(),
             triggers: Vec::new(),
+            rewrite_rules: Vec::new(),
+            publications: Vec::new(),
+            replica_identity: ReplicaIdentity::Default,
             row_estimate: None,
             readable: true,
             row_filter: None,
@@ -206,6 +220,8 @@ impl Table {
         });
         self.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
         self.triggers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.rewrite_rules.sort_by(|a, b| a.name.cmp(&b.name));
+        self.publications.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
     /// Finds a column by its exact name.
@@ -346,22 +362,6 @@ pub struct Check {
     /// Whether the engine says that all rows satisfy it.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub validated: bool,
-}
-
-/// A trigger that a user made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Trigger {
-    /// Its name.
-    pub name: String,
-    /// `BEFORE`, `AFTER` or `INSTEAD OF`.
-    pub timing: String,
-    /// The events: `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`, in this order.
-    pub events: Vec<String>,
-    /// Whether it fires once for each row; otherwise once for each statement.
-    pub for_each_row: bool,
-    /// Whether it fires in an ordinary session.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
-    pub enabled: bool,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! is decided when it is replayed, against the schema as it then is.
 
 pub mod ast;
+pub mod body;
 mod ddl;
 pub mod lexer;
 pub mod split;

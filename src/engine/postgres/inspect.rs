@@ -7,7 +7,7 @@ use super::super::{EngineError, Rows};
 use crate::schema::{
     Action, CatalogOnly, Check, Collation, Column, Comparison, DataType, DisabledSide, Engine, Family, ForeignKey,
     Generated, Index, IndexOrigin, IndexPart, Key, Match, RowFilter, Schema, Table, TableKind, TableName, Timing,
-    Trigger, Version,
+    Version,
 };
 
 /// What the queries of `queries/` returned, file by file.
@@ -25,7 +25,13 @@ pub struct Catalog {
     pub checks: Rows,
     /// `triggers.sql`.
     pub triggers: Rows,
+    /// `rules.sql`.
+    pub rules: Rows,
+    /// `publications.sql`.
+    pub publications: Rows,
 }
+
+mod acting;
 
 type Oid = u32;
 
@@ -49,12 +55,7 @@ pub fn schema(catalog: &Catalog, version: Option<Version>) -> Result<Schema, Eng
             });
         }
     }
-    for record in records("triggers", &catalog.triggers) {
-        let oid = record.number("table")?;
-        if let Some(table) = builder.tables.get_mut(&oid) {
-            table.triggers.push(trigger(&record)?);
-        }
-    }
+    acting::read(&mut builder, catalog)?;
     schema.tables = builder.tables.into_values().collect();
     schema.sort();
     Ok(schema)
@@ -322,26 +323,6 @@ pub(in crate::engine) fn action(code: Option<&str>) -> Action {
         // An action of a later version: the one that claims least.
         _ => Action::NoAction,
     }
-}
-
-/// Reads `pg_trigger.tgtype`: the bits of `pg_trigger.h`.
-fn trigger(record: &Record<'_>) -> Result<Trigger, EngineError> {
-    let bits: i32 = record.number("bits")?;
-    let timing = if bits & 64 != 0 {
-        "INSTEAD OF"
-    } else if bits & 2 != 0 {
-        "BEFORE"
-    } else {
-        "AFTER"
-    };
-    let events = [(4, "INSERT"), (16, "UPDATE"), (8, "DELETE"), (32, "TRUNCATE")];
-    Ok(Trigger {
-        name: record.need("name")?.to_string(),
-        timing: timing.to_string(),
-        events: events.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| (*name).to_string()).collect(),
-        for_each_row: bits & 1 != 0,
-        enabled: matches!(record.text("enabled"), Some("O" | "A")),
-    })
 }
 
 /// Takes off one pair of parentheses that encloses a whole expression, as `pg_get_expr` writes it.

@@ -24,6 +24,8 @@ const INDEXES: &str = include_str!("queries/indexes.sql");
 const FOREIGN_KEYS: &str = include_str!("queries/foreign_keys.sql");
 const CHECKS: &str = include_str!("queries/checks.sql");
 const TRIGGERS: &str = include_str!("queries/triggers.sql");
+const RULES: &str = include_str!("queries/rules.sql");
+const PUBLICATIONS: &str = include_str!("queries/publications.sql");
 
 /// Catalogs are seldom analysed, so the planner takes the queries for huge, and compiling them would cost more than they do.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off";
@@ -158,6 +160,8 @@ impl PostgresSession {
                 foreign_keys: session.run(FOREIGN_KEYS)?,
                 checks: session.run(CHECKS)?,
                 triggers: session.run(TRIGGERS)?,
+                rules: session.run(RULES)?,
+                publications: session.run(PUBLICATIONS)?,
             })
         })?;
         let schema = inspect::schema(&catalog, self.version)?;

@@ -1,12 +1,12 @@
 //! Reads the CREATE statements that SQLite keeps, for what no pragma tells: names of constraints, whether a check can be
-//! put off, collations, CHECKs, the expressions of indexes and generated columns, a trigger's event.
+//! put off, collations, CHECKs, the expressions of indexes and generated columns.
 //!
 //! The pragmas are the authority for everything else. SQLite has parsed the text before, so it is valid SQL; what this
 //! reader does not understand it passes over.
 
 use crate::schema::{Check, Engine, Match, Timing};
 use crate::sql::COLUMN_WORDS;
-use crate::sql::lexer::{Kind, Token, significant};
+use crate::sql::lexer::{Token, significant};
 
 /// What the text of `CREATE TABLE` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,13 +57,6 @@ pub(super) struct IndexText {
     pub parts: Vec<String>,
     /// The text after `WHERE`.
     pub predicate: Option<String>,
-}
-
-/// What the text of `CREATE TRIGGER` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct TriggerText {
-    pub timing: String,
-    pub event: String,
 }
 
 struct Reader<'s> {
@@ -395,28 +388,6 @@ fn index_part(item: &str) -> String {
     reader.text_from(0)
 }
 
-/// Reads the text of `CREATE TRIGGER`.
-pub(super) fn trigger(sql: &str) -> TriggerText {
-    let mut reader = Reader::new(sql);
-    while reader.peek().is_some() && !reader.eat("TRIGGER") {
-        reader.at += 1;
-    }
-    reader.if_not_exists();
-    let _ = reader.dotted_name();
-    // "CREATE TRIGGER": BEFORE is the default.
-    let timing = if reader.eat("INSTEAD") {
-        reader.eat("OF");
-        "INSTEAD OF"
-    } else if reader.eat("AFTER") {
-        "AFTER"
-    } else {
-        reader.eat("BEFORE");
-        "BEFORE"
-    };
-    let event = reader.next().filter(|t| t.kind == Kind::Word).map(|t| t.text(sql).to_ascii_uppercase());
-    TriggerText { timing: timing.to_string(), event: event.unwrap_or_default() }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -488,24 +459,11 @@ mod tests {
     }
 
     #[test]
-    fn index_and_trigger_texts() {
+    fn index_texts() {
         let text =
             index("CREATE UNIQUE INDEX i ON t(a COLLATE NOCASE DESC, lower(b, 'x,y') , [c]) WHERE a IS NOT NULL -- z");
         assert_eq!(text.parts, ["a", "lower(b, 'x,y')", "[c]"]);
         assert_eq!(text.predicate.as_deref(), Some("a IS NOT NULL"));
-        let of = |sql: &str| {
-            let text = trigger(sql);
-            (text.timing, text.event)
-        };
-        assert_eq!(of("CREATE TRIGGER a DELETE ON t BEGIN SELECT 1; END"), ("BEFORE".into(), "DELETE".into()));
-        assert_eq!(
-            of("create temp trigger if not exists \"a b\" after update of c on t begin select 1; end").0,
-            "AFTER"
-        );
-        assert_eq!(
-            of("CREATE TRIGGER a INSTEAD OF insert ON v BEGIN SELECT 1; END"),
-            ("INSTEAD OF".into(), "INSERT".into())
-        );
     }
 
     const ODD: &str = "CREATE TABLE IF NOT EXISTS \"a\".t (id INTEGER CONSTRAINT k PRIMARY KEY DESC ON CONFLICT FAIL \
@@ -517,9 +475,9 @@ mod tests {
     fn text_that_is_cut_off_is_read_as_far_as_it_goes() {
         for end in 0..ODD.len() {
             let sql = &ODD[..end];
-            let _ = (table(sql), index(sql), trigger(sql));
+            let _ = (table(sql), index(sql));
             let rest = &ODD[end..];
-            let _ = (table(rest), index(rest), trigger(rest));
+            let _ = (table(rest), index(rest));
         }
         assert_eq!(table("CREATE TABLE t(a REFERENCES p(id) ON").foreign_keys.len(), 1);
     }

@@ -11,6 +11,7 @@ use crate::schema::{
     Action, Collation, Column, DataType, Engine, ForeignKey, Generated, Index, IndexOrigin, IndexPart, Key, Schema,
     Table, TableKind, TableName, Trigger,
 };
+use crate::sql::{Command, body};
 
 pub(super) const OBJECTS: &str = include_str!("queries/objects.sql");
 pub(super) const TABLES: &str = include_str!("queries/tables.sql");
@@ -111,14 +112,7 @@ pub(super) fn schema(catalog: &Catalog) -> Result<Schema, EngineError> {
     for row in cells(&catalog.objects).filter(|r| r.text(1) == "trigger") {
         // A trigger of a view belongs to no table.
         if let Some(building) = tables.get_mut(&folded(&row.text(3))) {
-            let text = create_text::trigger(&row.text(4));
-            building.table.triggers.push(Trigger {
-                name: row.text(2),
-                timing: text.timing,
-                events: vec![text.event],
-                for_each_row: true,
-                enabled: true,
-            });
+            building.table.triggers.push(trigger(&row.text(2), &row.text(4)));
         }
     }
     for row in cells(&catalog.statistics) {
@@ -130,6 +124,19 @@ pub(super) fn schema(catalog: &Catalog) -> Result<Schema, EngineError> {
     schema.tables = tables.into_values().map(|b| b.table).collect();
     schema.sort();
     Ok(schema)
+}
+
+/// Reads the text of `CREATE TRIGGER`.
+fn trigger(name: &str, sql: &str) -> Trigger {
+    let commands = crate::sql::read(Engine::Sqlite, sql).into_iter().flat_map(|s| s.commands);
+    let made = commands.into_iter().find_map(|c| match c.command {
+        Command::CreateTrigger(made) => Some(made),
+        _ => None,
+    });
+    let made = made.unwrap_or_default();
+    let mut trigger = Trigger { name: name.to_string(), ..made.trigger() };
+    trigger.does = body::does(Engine::Sqlite, made.body.as_deref().unwrap_or_default(), &trigger);
+    trigger
 }
 
 fn contradiction(table: &str) -> EngineError {

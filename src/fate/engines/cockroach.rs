@@ -19,6 +19,7 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     primary_first: false,
     ancestors_in_the_way: false,
     rechecks_changed_rows: false,
+    cascades_fire_triggers: true,
     cascade_limit: None,
     broken_keys_stop_deletes: false,
     order: "the order in which the keys were created",

@@ -18,8 +18,9 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     primary_first: true,
     ancestors_in_the_way: true,
     rechecks_changed_rows: false,
+    cascades_fire_triggers: false,
     cascade_limit: Some(14),
     broken_keys_stop_deletes: false,
     order: "the names of the constraints",
-    notes: |_| vec!["cascades fire no triggers (MySQL before 9.7, MariaDB)".to_string()],
+    notes: |_| Vec::new(),
 };

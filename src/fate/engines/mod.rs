@@ -39,6 +39,8 @@ pub(crate) struct Semantics {
     pub ancestors_in_the_way: bool,
     /// Whether a row that one delete changes twice is checked by all its keys the second time, changed or not.
     pub rechecks_changed_rows: bool,
+    /// Whether triggers fire for rows that a cascade deletes or changes.
+    pub cascades_fire_triggers: bool,
     /// How many cascades may follow each other before the engine gives up, where a schema can reach that.
     pub cascade_limit: Option<usize>,
     /// Whether a key whose parent is no key, or is missing, stops every delete of the tables on both its sides.

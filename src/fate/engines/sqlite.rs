@@ -18,6 +18,7 @@ pub(super) static SEMANTICS: Semantics = Semantics {
     primary_first: false,
     ancestors_in_the_way: false,
     rechecks_changed_rows: false,
+    cascades_fire_triggers: true,
     cascade_limit: None,
     broken_keys_stop_deletes: true,
     order: "the order of declaration, the newest key first",

@@ -22,6 +22,10 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
         out.push_str("\n## This breaks what referee.toml demands\n\n");
         fate.broken.iter().for_each(|b| out.push_str(&format!("- {}: {}\n", code(b.demand.name()), plain(&b.text))));
     }
+    if !fate.assumptions.is_empty() {
+        out.push_str("\n## Not decided by foreign keys\n\n");
+        fate.assumptions.iter().for_each(|a| out.push_str(&format!("- {}\n", plain(&a.text))));
+    }
     let blockers: Vec<_> = fate.blockers().collect();
     if !blockers.is_empty() {
         out.push_str("\n## In the way\n\n| Relation | Path | Why |\n|---|---|---|\n");

@@ -31,12 +31,16 @@ fn pad(text: &str, to: usize) -> String {
 /// Writes the fate of one table's rows.
 pub fn render(fate: &Fate, counted: Option<&[Counted]>, style: &Style) -> String {
     let mut lines = Vec::new();
-    let verdict = style.colour(colour_of(fate.verdict), fate.verdict.name());
+    let sure = fate.promised || !fate.verdict.always_succeeds();
+    let (colour, only) =
+        if sure { (colour_of(fate.verdict), "") } else { (AnsiColor::Yellow, " by its foreign keys alone") };
+    let verdict = style.colour(colour, &format!("{}{only}", fate.verdict.name()));
     let dot = style.dot();
     lines.push(format!("{} {dot} {} {dot} {verdict}", style.bold(&tame(&fate.root.to_string())), fate.engine));
     lines.push(String::new());
     lines.extend(wrap(&sentence(&fate.summary), style.width));
     broken(fate, style, &mut lines);
+    assumptions(fate, style, &mut lines);
     blockers(fate, style, &mut lines);
     repair(fate, style, &mut lines);
     what_happens(fate, style, &mut lines);
@@ -78,6 +82,16 @@ fn broken(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     for broken in &fate.broken {
         let name = style.colour(AnsiColor::Red, broken.demand.name());
         hanging(&format!("{name}: {}.", tame(&broken.text)), "  - ", style, lines);
+    }
+}
+
+fn assumptions(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
+    if fate.assumptions.is_empty() {
+        return;
+    }
+    heading("Not decided by foreign keys", style, lines);
+    for assumption in &fate.assumptions {
+        hanging(&sentence(&tame(&assumption.text)), "  - ", style, lines);
     }
 }
 
@@ -306,6 +320,9 @@ pub fn ranking(ranks: &[Rank], style: &Style) -> String {
         }
         if let Some(today) = rank.today {
             parts.push(format!("today {today}"));
+        }
+        if rank.assumptions > 0 {
+            parts.push(format!("{} not judged", count(rank.assumptions, "trigger or rule")));
         }
         if rank.deleted > 0 {
             parts.push(format!("takes rows of {}", count(rank.deleted, "table")));

@@ -15,6 +15,7 @@ mod objects;
 mod order;
 mod origin;
 mod routines;
+mod triggers;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,6 +128,8 @@ pub(super) struct Replay {
     taken: BTreeMap<TableName, Vec<ForeignKey>>,
     /// MySQL: procedures that change tables, by name in lower case.
     routines: BTreeMap<String, routines::Known>,
+    /// PostgreSQL: the functions that triggers run.
+    functions: triggers::Functions,
     /// What stands in the place of every span, while what is carried out stands elsewhere.
     instead: Option<Span>,
     /// When each table was made.
@@ -171,6 +174,7 @@ impl Replay {
             of_table: BTreeSet::new(),
             taken: BTreeMap::new(),
             routines: BTreeMap::new(),
+            functions: triggers::Functions::default(),
             instead: None,
             made: BTreeMap::new(),
             next: 0,

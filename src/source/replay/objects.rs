@@ -1,11 +1,11 @@
-//! Everything else that bears on tables: comments, settings, types, schemas, triggers.
+//! Everything else that bears on tables: comments, settings, types, schemas.
 
 use super::super::history::ConflictKind;
 use super::types::{self, UserType};
 use super::{Replay, Watch};
 use crate::change::{Change, Commented};
-use crate::schema::{Engine, Family, Schema, TableName, Trigger};
-use crate::sql::ast::{Command, CommentOn, CreateTrigger, Name, Span, TypeKind};
+use crate::schema::{Engine, Family, Schema, TableName};
+use crate::sql::ast::{Command, CommentOn, Name, Span, TypeKind};
 
 impl Replay {
     pub(super) fn object(&mut self, command: &Command, span: Span, watch: &mut dyn Watch) {
@@ -52,6 +52,9 @@ impl Replay {
                 }
             }
             Command::RenameSchema { name, to } => self.rename_schema(name, to, span, watch),
+            Command::CreateFunction(function) => self.create_function(function, span, watch),
+            Command::CreateRule(rule) => self.create_rule(rule, span, watch),
+            Command::DropRule { name, table, if_exists } => self.drop_rule(name, table, *if_exists, span, watch),
             Command::CreateTrigger(create) => self.create_trigger(create, span, watch),
             Command::DropTrigger { name, table, if_exists } => {
                 self.drop_trigger(name, table.as_ref(), *if_exists, span, watch);
@@ -258,41 +261,6 @@ impl Replay {
         for table in tables_of(&self.schema, &old) {
             let to = self.in_schema(to, &table.name);
             self.make(Change::RenameTable { table, to }, span, watch);
-        }
-    }
-
-    fn create_trigger(&mut self, create: &CreateTrigger, span: Span, watch: &mut dyn Watch) {
-        let Ok(table) = self.found(&create.table) else { return };
-        let there = self.schema.table(&table).is_some_and(|t| t.triggers.iter().any(|t| t.name == create.name.name));
-        if there && (create.if_not_exists || self.engine != Engine::Sqlite) {
-            // CREATE OR REPLACE TRIGGER puts another in its place.
-            let change = Change::DropTrigger { table: table.clone(), name: create.name.name.clone() };
-            if create.if_not_exists || !self.make(change, span, watch) {
-                return;
-            }
-        }
-        let trigger = Trigger {
-            name: create.name.name.clone(),
-            timing: create.timing.clone(),
-            events: create.events.clone(),
-            for_each_row: create.for_each_row,
-            enabled: true,
-        };
-        self.make(Change::AddTrigger { table, trigger }, span, watch);
-    }
-
-    fn drop_trigger(&mut self, name: &Name, table: Option<&Name>, if_exists: bool, span: Span, watch: &mut dyn Watch) {
-        let found = match table {
-            Some(table) => self.found(table).ok(),
-            None => {
-                let has = |t: &&crate::schema::Table| t.triggers.iter().any(|t| t.name == name.name);
-                self.schema.tables.iter().find(has).map(|t| t.name.clone())
-            }
-        };
-        let Some(table) = found else { return };
-        let there = self.schema.table(&table).is_some_and(|t| t.triggers.iter().any(|t| t.name == name.name));
-        if there || !if_exists {
-            self.make(Change::DropTrigger { table, name: name.name.clone() }, span, watch);
         }
     }
 }

@@ -158,6 +158,13 @@ pub enum AlterKind {
         /// Whether it fires afterwards.
         enabled: bool,
     },
+    /// PostgreSQL: `ENABLE RULE`, `DISABLE RULE`.
+    SetRule {
+        /// The rule.
+        name: String,
+        /// Whether it acts afterwards.
+        enabled: bool,
+    },
     /// `SET LOGGED`, `SET UNLOGGED`.
     SetLogged(bool),
     /// CockroachDB: `ALTER PRIMARY KEY USING COLUMNS (…)`.

@@ -279,6 +279,19 @@ pub enum Command {
         /// The arguments; `None` for what is no literal.
         arguments: Vec<Option<String>>,
     },
+    /// PostgreSQL: `CREATE FUNCTION … RETURNS trigger`.
+    CreateFunction(Box<CreateFunction>),
+    /// PostgreSQL: `CREATE RULE`.
+    CreateRule(Box<CreateRule>),
+    /// PostgreSQL: `DROP RULE`.
+    DropRule {
+        /// The rule.
+        name: String,
+        /// Its table.
+        table: Name,
+        /// `IF EXISTS`.
+        if_exists: bool,
+    },
     /// `DROP TRIGGER`.
     DropTrigger {
         /// The trigger.
@@ -363,4 +376,56 @@ pub struct CreateTrigger {
     pub events: Vec<String>,
     /// `FOR EACH ROW`.
     pub for_each_row: bool,
+    /// `UPDATE OF`.
+    pub columns: Vec<String>,
+    /// `WHEN`.
+    pub conditional: bool,
+    /// The body; PostgreSQL's is a function's.
+    pub body: Option<String>,
+    /// PostgreSQL: the function that it runs.
+    pub function: Option<Name>,
+}
+
+impl CreateTrigger {
+    /// Returns the trigger, without what its body does.
+    pub fn trigger(&self) -> crate::schema::Trigger {
+        crate::schema::Trigger {
+            name: self.name.name.clone(),
+            timing: self.timing.clone(),
+            events: self.events.clone(),
+            for_each_row: self.for_each_row,
+            enabled: true,
+            columns: self.columns.clone(),
+            conditional: self.conditional,
+            does: Vec::new(),
+        }
+    }
+}
+
+/// PostgreSQL: `CREATE FUNCTION … RETURNS trigger`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreateFunction {
+    /// Its name.
+    pub name: Name,
+    /// Its language, in lower case.
+    pub language: String,
+    /// Its body.
+    pub body: String,
+}
+
+/// PostgreSQL: `CREATE RULE`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreateRule {
+    /// Its name.
+    pub name: String,
+    /// Its table.
+    pub table: Name,
+    /// The event.
+    pub event: String,
+    /// `INSTEAD`.
+    pub instead: bool,
+    /// `WHERE`.
+    pub conditional: bool,
+    /// What it does.
+    pub actions: String,
 }

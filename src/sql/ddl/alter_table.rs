@@ -312,6 +312,10 @@ fn switch(cursor: &mut Cursor<'_>) -> AlterKind {
     });
     let kind = if cursor.eat("REPLICA") { false } else { enabled };
     cursor.eat("ALWAYS");
+    if cursor.is("RULE") && cursor.postgres() {
+        cursor.pass();
+        return cursor.ident().map_or(AlterKind::Nothing, |n| AlterKind::SetRule { name: n.text, enabled: kind });
+    }
     if !cursor.eat("TRIGGER") {
         cursor.pass_item();
         return AlterKind::Nothing;

@@ -3,7 +3,9 @@
 use super::constraint;
 use super::create_table::data_type;
 use super::cursor::Cursor;
-use crate::sql::ast::{AlterAction, AlterKind, Command, CommentOn, CreateTrigger, Name, Transaction, TypeKind};
+use crate::sql::ast::{
+    AlterAction, AlterKind, Command, CommentOn, CreateFunction, CreateRule, CreateTrigger, Name, Transaction, TypeKind,
+};
 use crate::sql::lexer::Kind;
 
 /// Reads what begins with neither CREATE, ALTER nor DROP.
@@ -142,6 +144,12 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Option<Command> {
     if cursor.eat("TRIGGER") {
         return trigger(cursor).map(|t| Command::CreateTrigger(Box::new(t)));
     }
+    if cursor.postgres() && cursor.eat("FUNCTION") {
+        return function(cursor).map(|f| Command::CreateFunction(Box::new(f)));
+    }
+    if cursor.postgres() && cursor.eat("RULE") {
+        return rule(cursor).map(|r| Command::CreateRule(Box::new(r)));
+    }
     if cursor.eat("TYPE") {
         cursor.if_not_exists();
         let name = cursor.name()?;
@@ -216,6 +224,15 @@ fn trigger(cursor: &mut Cursor<'_>) -> Option<CreateTrigger> {
         if let Some(event) = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"].into_iter().find(|e| cursor.is(e)) {
             made.events.push(event.to_string());
         }
+        if cursor.eat_all("UPDATE OF") {
+            while let Some(column) = cursor.ident() {
+                made.columns.push(column.text);
+                if !cursor.eat_punctuation(',') {
+                    break;
+                }
+            }
+            continue;
+        }
         cursor.pass();
     }
     let order = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
@@ -224,10 +241,71 @@ fn trigger(cursor: &mut Cursor<'_>) -> Option<CreateTrigger> {
     made.table = cursor.name()?;
     // SQLite and MySQL have no other than row triggers.
     made.for_each_row = !cursor.postgres();
-    while !cursor.done() && !cursor.is("BEGIN") {
+    if cursor.mysql() {
+        cursor.eat_all("FOR EACH ROW");
+        if cursor.eat_any(&["FOLLOWS", "PRECEDES"]) {
+            cursor.name();
+        }
+    }
+    while !cursor.done() && !cursor.is("BEGIN") && !cursor.mysql() {
         made.for_each_row |= cursor.is_all("FOR EACH ROW") || cursor.is_all("FOR ROW");
+        made.conditional |= cursor.is("WHEN");
+        if cursor.postgres() && (cursor.eat_all("EXECUTE FUNCTION") || cursor.eat_all("EXECUTE PROCEDURE")) {
+            made.function = cursor.name();
+        }
         cursor.pass();
     }
+    if !cursor.postgres() {
+        let start = cursor.start();
+        while !cursor.done() {
+            cursor.pass();
+        }
+        made.body = Some(cursor.text_since(start).text);
+    }
+    Some(made)
+}
+
+/// Reads PostgreSQL's `CREATE FUNCTION … RETURNS trigger`; no other function is of any account here.
+fn function(cursor: &mut Cursor<'_>) -> Option<CreateFunction> {
+    let mut made = CreateFunction { name: cursor.name()?, language: "sql".to_string(), body: String::new() };
+    let mut fires = false;
+    while !cursor.done() {
+        if cursor.eat("RETURNS") {
+            fires = cursor.is("TRIGGER") || cursor.is_all("PG_CATALOG") && cursor.is_at(2, "TRIGGER");
+        } else if cursor.eat("LANGUAGE") {
+            let token = cursor.peek()?;
+            made.language = token.name(cursor.text)?.to_ascii_lowercase();
+        } else if cursor.eat("AS") {
+            made.body = cursor.string()?;
+            continue;
+        }
+        cursor.pass();
+    }
+    fires.then_some(made)
+}
+
+/// Reads PostgreSQL's `CREATE RULE name AS ON event TO table [WHERE …] DO [ALSO | INSTEAD] …`.
+fn rule(cursor: &mut Cursor<'_>) -> Option<CreateRule> {
+    let mut made = CreateRule { name: cursor.ident()?.text, ..CreateRule::default() };
+    if !cursor.eat_all("AS ON") {
+        return None;
+    }
+    let event = ["INSERT", "UPDATE", "DELETE"].into_iter().find(|e| cursor.is(e))?;
+    made.event = event.to_string();
+    cursor.pass();
+    cursor.eat("TO").then_some(())?;
+    made.table = cursor.name()?;
+    made.conditional = cursor.is("WHERE");
+    while !cursor.done() && !cursor.eat("DO") {
+        cursor.pass();
+    }
+    made.instead = cursor.eat("INSTEAD");
+    cursor.eat("ALSO");
+    let start = cursor.start();
+    while !cursor.done() {
+        cursor.pass();
+    }
+    made.actions = cursor.text_since(start).text;
     Some(made)
 }
 
@@ -288,6 +366,12 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Option<Command> {
         let name = cursor.name()?;
         let table = cursor.eat("ON").then(|| cursor.name()).flatten();
         return Some(Command::DropTrigger { name, table, if_exists });
+    }
+    if cursor.postgres() && cursor.eat("RULE") {
+        let if_exists = cursor.if_exists();
+        let name = cursor.ident()?.text;
+        let table = cursor.eat("ON").then(|| cursor.name()).flatten()?;
+        return Some(Command::DropRule { name, table, if_exists });
     }
     if cursor.eat("TYPE") || cursor.eat("DOMAIN") {
         cursor.if_exists();

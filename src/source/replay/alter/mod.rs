@@ -157,6 +157,11 @@ impl Replay {
             AlterKind::SetTrigger { name: trigger, user, enabled } => {
                 self.set_triggers(table, trigger.as_deref(), *user, *enabled, span, watch);
             }
+            AlterKind::SetRule { name: rule, enabled } => {
+                let mut rules = self.schema.table(table).map(|t| t.rewrite_rules.clone()).unwrap_or_default();
+                rules.iter_mut().filter(|r| r.name == *rule).for_each(|r| r.enabled = *enabled);
+                self.make(Change::SetRewriteRules { table: name(), rules }, span, watch);
+            }
             AlterKind::SetLogged(logged) => {
                 self.make(Change::SetUnlogged { table: name(), unlogged: !logged }, span, watch);
             }

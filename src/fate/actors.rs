@@ -1,0 +1,441 @@
+//! What acts beside the keys when a delete reaches a table: triggers, rules, publications. It is named, not judged: a verdict
+//! says what the keys come to, and holds only as far as these leave it alone.
+//!
+//! PostgreSQL carries out an action by a statement of its own (`ri_triggers.c`), so rules rewrite it, triggers fire for it, and a
+//! publication that could not send it refuses it before any row is looked at (`execReplication.c`, `CheckCmdReplicaIdentity`).
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Effect;
+use super::judge::{Judgement, Ruling};
+use super::net::{Act, Net};
+use crate::relations::{side, written};
+use crate::schema::{
+    Chance, Does, Engine, Publication, ReplicaIdentity, RewriteRule, Table, TableKind, TableName, Trigger, Write,
+    WriteKind,
+};
+use crate::sql::lexer::{Kind, significant};
+
+/// Something beside the keys that a verdict leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Assumption {
+    /// The table that it belongs to.
+    pub table: TableName,
+    /// What it is.
+    pub kind: ActorKind,
+    /// Its name.
+    pub name: String,
+    /// When it acts: `BEFORE DELETE`.
+    pub when: String,
+    /// What it may do to the delete.
+    pub may: Vec<May>,
+    /// Whether it surely does the first of these, as soon as the delete gets there.
+    pub certain: bool,
+    /// Whether the delete gets there whatever the data.
+    pub always_reached: bool,
+    /// The same in words, without an end: `trigger `x` on `c` (BEFORE DELETE) may raise an error`.
+    pub text: String,
+}
+
+impl Assumption {
+    /// Names it: `trigger `x` on `c` (BEFORE DELETE)`.
+    pub fn named(&self) -> String {
+        format!("{} `{}` on `{}` ({})", self.kind.word(), self.name, self.table, self.when)
+    }
+
+    /// Tells whether it may do more than write other rows.
+    pub fn may_decide(&self) -> bool {
+        self.may.iter().any(|m| *m != May::Write)
+    }
+
+    /// Tells whether it surely stops every delete, whatever the data.
+    pub fn stops_every_delete(&self) -> bool {
+        self.certain && self.always_reached && matches!(self.may.first(), Some(May::Block | May::Skip | May::Replace))
+    }
+}
+
+/// What acts beside the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActorKind {
+    /// A trigger.
+    Trigger,
+    /// PostgreSQL: a rule.
+    Rule,
+    /// PostgreSQL: a publication.
+    Publication,
+}
+
+impl ActorKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Trigger => "trigger",
+            Self::Rule => "rule",
+            Self::Publication => "publication",
+        }
+    }
+}
+
+/// What may happen to a delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum May {
+    /// An error stops it.
+    Block,
+    /// A row is passed over and stays as it is.
+    Skip,
+    /// Something else is done in its place.
+    Replace,
+    /// A row gets other values than the key says.
+    Change,
+    /// It is not known.
+    Unknown,
+    /// Rows of other tables are written besides.
+    Write,
+}
+
+/// What the delete does to a table.
+struct Reached<'n> {
+    number: usize,
+    event: &'static str,
+    /// The columns that change in an `UPDATE`.
+    changed: Vec<&'n str>,
+    /// Whether the engine gets there whatever the data: the root, and what hangs on it directly.
+    always: bool,
+}
+
+/// Returns what acts beside the keys where a delete gets, nearest first.
+pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> {
+    let mut found = Vec::new();
+    for reached in reached(net, judged) {
+        let Some(table) = net.table(reached.number) else { continue };
+        let root = reached.number == judged.walk.root;
+        let scene = Scene { net, judged, table, root, reached: &reached };
+        for of in family(net, table) {
+            // A partition has its table's row triggers; one by itself fires for its own rows only.
+            let own = |t: &&Trigger| of.name == table.name || t.for_each_row;
+            for trigger in of.triggers.iter().filter(own) {
+                let inherited = of.name != table.name && table.triggers.iter().any(|t| t.name == trigger.name);
+                if trigger.fires(reached.event, &reached.changed) && !inherited {
+                    found.extend(scene.trigger(of, trigger));
+                }
+            }
+            found.extend(scene.publication(of));
+        }
+        for rule in table.rewrite_rules.iter().filter(|r| r.enabled && r.event == reached.event) {
+            found.push(scene.rule(rule));
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// InnoDB: says which triggers do not fire, because a cascade changes the rows.
+pub(super) fn passed_over(net: &Net<'_>, judged: &Judgement) -> Option<String> {
+    if net.semantics.cascades_fire_triggers {
+        return None;
+    }
+    let mut names = Vec::new();
+    for reached in reached(net, judged).iter().filter(|r| r.number != judged.walk.root) {
+        let Some(table) = net.table(reached.number) else { continue };
+        let fires = table.triggers.iter().filter(|t| t.fires(reached.event, &reached.changed));
+        names.extend(fires.map(|t| format!("`{}` on `{}`", t.name, table.name)));
+    }
+    names.dedup();
+    let list = names.join(", ");
+    (!names.is_empty()).then(|| {
+        format!("cascades fire no triggers (MySQL before 9.7, MariaDB): {list} will not run for rows that go with their parent")
+    })
+}
+
+fn reached<'n>(net: &Net<'n>, judged: &Judgement) -> Vec<Reached<'n>> {
+    let walk = &judged.walk;
+    let mut all = Vec::new();
+    for &number in &walk.reached {
+        // What a key of the root does is tried at every delete; below that, only if a row went.
+        let always = walk.depth[number].is_some_and(|d| d <= 1);
+        all.push(Reached { number, event: "DELETE", changed: Vec::new(), always });
+    }
+    let mut updated: Vec<(usize, Vec<&str>, bool)> = Vec::new();
+    for ruling in judged.rulings.iter().filter(|r| updates(net, r)) {
+        let link = &net.links[ruling.link];
+        let own = walk.loses_rows(link.parent);
+        let numbers: Vec<u16> = if own { link.changed.clone() } else { link.columns().collect() };
+        let Some(table) = net.table(link.child) else { continue };
+        let names = numbers.iter().filter_map(|c| table.columns.get(usize::from(*c))).map(|c| c.name.as_str());
+        let always = link.parent == walk.root;
+        match updated.iter_mut().find(|u| u.0 == link.child) {
+            Some(known) => {
+                known.1.extend(names);
+                known.2 |= always;
+            }
+            None => updated.push((link.child, names.collect(), always)),
+        }
+    }
+    let event = "UPDATE";
+    all.extend(updated.into_iter().map(|(number, changed, always)| Reached { number, event, changed, always }));
+    all
+}
+
+fn updates(net: &Net<'_>, ruling: &Ruling) -> bool {
+    match ruling.effect {
+        Effect::Nulls | Effect::SetsDefault => true,
+        Effect::MayFail | Effect::Fails => matches!(net.links[ruling.link].act, Act::Null | Act::Default),
+        _ => false,
+    }
+}
+
+/// A table, its partitions and the tables that inherit from it: a statement about the table gets to all of them.
+fn family<'n>(net: &Net<'n>, table: &'n Table) -> Vec<&'n Table> {
+    let mut family = vec![table];
+    let mut next = 0;
+    while let Some(of) = family.get(next).copied() {
+        next += 1;
+        let below = |t: &&Table| t.partition_of.as_ref() == Some(&of.name) || t.inherits.contains(&of.name);
+        for one in net.schema.tables.iter().filter(below) {
+            if !family.iter().any(|f| f.name == one.name) {
+                family.push(one);
+            }
+        }
+    }
+    family
+}
+
+/// A table that a delete gets to, and how.
+struct Scene<'a, 'n> {
+    net: &'a Net<'n>,
+    judged: &'a Judgement,
+    table: &'n Table,
+    root: bool,
+    reached: &'a Reached<'n>,
+}
+
+impl Scene<'_, '_> {
+    fn named(&self, kind: ActorKind, table: &TableName, name: &str, when: &str) -> Assumption {
+        Assumption {
+            table: table.clone(),
+            kind,
+            name: name.to_string(),
+            when: when.to_string(),
+            may: Vec::new(),
+            certain: false,
+            always_reached: self.reached.always,
+            text: String::new(),
+        }
+    }
+
+    fn trigger(&self, of: &Table, trigger: &Trigger) -> Option<Assumption> {
+        // InnoDB changes rows below the level of triggers.
+        if !self.root && !self.net.semantics.cascades_fire_triggers {
+            return None;
+        }
+        let event = self.reached.event;
+        let does = trigger.at(event)?;
+        let when = format!("{} {event}", trigger.timing);
+        let mut found = self.named(ActorKind::Trigger, &of.name, &trigger.name, &when);
+        // A row trigger waits for a row.
+        found.always_reached = self.root || self.reached.always && !trigger.for_each_row;
+        let mut parts: Vec<String> = Vec::new();
+        let certain = |chance: Chance| chance == Chance::Always && !trigger.conditional;
+        let each = if trigger.for_each_row { " for every row" } else { "" };
+        if !does.raises.is_never() {
+            found.may.push(May::Block);
+            found.certain = certain(does.raises);
+            let how = if found.certain { format!("raises an error{each}") } else { "may raise an error".to_string() };
+            parts.push(how);
+        }
+        if !does.skips.is_never() {
+            let sure = certain(does.skips);
+            found.certain |= sure && found.may.is_empty();
+            found.may.push(May::Skip);
+            parts.push(self.skips(sure));
+        }
+        let restored: Vec<&str> = self.restored(does);
+        if !restored.is_empty() {
+            found.may.push(May::Change);
+            parts.push(format!("may give {} another value", list(&restored)));
+        }
+        for write in &does.writes {
+            if let Some(text) = self.refers_to_gone(of, write) {
+                found.may.push(May::Block);
+                parts.push(text);
+            }
+        }
+        if let Some(text) = writes(&does.writes) {
+            found.may.push(May::Write);
+            parts.push(text);
+        }
+        if let Some(why) = &does.unread {
+            found.may.push(May::Unknown);
+            parts.push(format!("could not be read: {why}"));
+        }
+        found.may.sort();
+        found.may.dedup();
+        found.text = format!("{} {}", found.named(), parts.join(", "));
+        (!found.may.is_empty()).then_some(found)
+    }
+
+    fn skips(&self, sure: bool) -> String {
+        let how = match (self.net.engine, sure) {
+            (Engine::Sqlite, true) => "ends with RAISE(IGNORE)",
+            (Engine::Sqlite, false) => "may end with RAISE(IGNORE)",
+            (_, true) => "returns NULL",
+            (_, false) => "may return NULL",
+        };
+        let then = match (self.root, self.reached.event) {
+            (true, _) => "the row is not deleted",
+            (false, "UPDATE") => "the row keeps a reference to nothing",
+            (false, _) => "the row stays and refers to nothing",
+        };
+        format!("{how}: {then}")
+    }
+
+    /// Returns the columns that an action sets and a trigger may set again.
+    fn restored<'d>(&'d self, does: &'d Does) -> Vec<&'d str> {
+        if self.reached.event != "UPDATE" {
+            return Vec::new();
+        }
+        let any = does.sets.iter().any(|s| s == "*");
+        let set = |c: &&&str| any || does.sets.iter().any(|s| s.eq_ignore_ascii_case(c));
+        self.reached.changed.iter().filter(set).copied().collect()
+    }
+
+    /// Says that rows which a trigger inserts refer to a row that is being deleted, and a key forbids that.
+    fn refers_to_gone(&self, of: &Table, write: &Write) -> Option<String> {
+        if write.kind != WriteKind::Insert {
+            return None;
+        }
+        let into = self.net.schema.table(written(self.net.schema, of, write)?)?;
+        let columns = write.columns.as_deref().unwrap_or_default();
+        let gone = |parent: &TableName| self.judged.walk.reached.iter().any(|&t| self.net.tables[t] == parent);
+        // The fired row itself, or what it refers to.
+        let same_row = |parent: &TableName, from: &str, to: &str| {
+            let own = *parent == of.name || *parent == self.table.name;
+            let refers = |k: &crate::schema::ForeignKey| k.parent == *parent && k.columns.iter().any(|c| c == from);
+            own && from.eq_ignore_ascii_case(to) || of.foreign_keys.iter().any(refers)
+        };
+        let refers = |k: &&crate::schema::ForeignKey| {
+            k.is_active()
+                && gone(&k.parent)
+                && k.columns.iter().zip(&k.parent_columns).any(|(c, p)| {
+                    let from = columns.iter().find(|w| w.column.eq_ignore_ascii_case(c)).and_then(|w| w.from.as_ref());
+                    from.is_some_and(|from| same_row(&k.parent, from, p))
+                })
+        };
+        let key = into.foreign_keys.iter().find(refers)?;
+        let place = side(&into.name, &key.columns);
+        Some(format!("writes `{place}` with the key of a row that is going, which its foreign key does not allow"))
+    }
+
+    fn rule(&self, rule: &RewriteRule) -> Assumption {
+        let event = self.reached.event;
+        let when = format!("ON {event} DO {}", if rule.instead { "INSTEAD" } else { "ALSO" });
+        let mut found = self.named(ActorKind::Rule, &self.table.name, &rule.name, &when);
+        let wrote = writes(&rule.writes);
+        let what = match (rule.instead, rule.conditional, self.root) {
+            (true, false, true) => {
+                found.may = vec![May::Replace];
+                found.certain = true;
+                "takes the place of the delete".to_string()
+            }
+            // "referential integrity query … gave unexpected result" (XX000), rows or none.
+            (true, false, false) => {
+                found.may = vec![May::Block];
+                found.certain = true;
+                "rewrites what the foreign key does, and PostgreSQL stops the delete (XX000)".to_string()
+            }
+            (true, true, _) => {
+                found.may = vec![May::Skip];
+                "keeps the rows that its condition chooses".to_string()
+            }
+            (false, ..) => {
+                found.may = vec![May::Write];
+                wrote.clone().unwrap_or_else(|| "does something besides".to_string())
+            }
+        };
+        if rule.instead && wrote.is_some() {
+            found.may.push(May::Write);
+        }
+        found.text = format!("{} {what}", found.named());
+        found
+    }
+
+    /// Names a publication that could not send the change, for which PostgreSQL refuses the statement.
+    fn publication(&self, of: &Table) -> Option<Assumption> {
+        // A partitioned table holds no rows; its partitions do.
+        if of.kind == TableKind::Partitioned || of.unlogged {
+            return None;
+        }
+        let event = self.reached.event;
+        let publishes = |p: &&Publication| if event == "DELETE" { p.delete } else { p.update };
+        let identity = identity(of);
+        let mut above = Some(of);
+        while let Some(table) = above {
+            for publication in table.publications.iter().filter(publishes) {
+                let Some(why) = lacks(publication, of, identity.as_deref()) else { continue };
+                let when = format!("publishes {}", if event == "DELETE" { "deletes" } else { "updates" });
+                let mut found = self.named(ActorKind::Publication, &of.name, &publication.name, &when);
+                found.may = vec![May::Block];
+                found.certain = true;
+                found.text = format!("{} refuses it: {why}", found.named());
+                return Some(found);
+            }
+            above = table.partition_of.as_ref().and_then(|p| self.net.schema.table(p));
+        }
+        None
+    }
+}
+
+/// Returns the columns that tell a table's rows apart for a subscriber; `None` if there are none.
+fn identity(table: &Table) -> Option<Vec<&str>> {
+    match &table.replica_identity {
+        ReplicaIdentity::Default => {
+            table.primary_key.as_ref().filter(|k| !k.deferrable).map(|k| k.columns.iter().map(String::as_str).collect())
+        }
+        ReplicaIdentity::Full => Some(table.columns.iter().map(|c| c.name.as_str()).collect()),
+        ReplicaIdentity::Nothing => None,
+        ReplicaIdentity::Index(columns) => Some(columns.iter().map(String::as_str).collect()),
+    }
+}
+
+/// Says why a publication cannot send changes of a table's rows: what the error says (55000, 42P10).
+fn lacks(publication: &Publication, table: &Table, identity: Option<&[&str]>) -> Option<String> {
+    if let Some(filter) = &publication.filter {
+        let words = significant(Engine::Postgres, filter).into_iter();
+        let names = words.filter(|t| matches!(t.kind, Kind::Word | Kind::QuotedName)).filter_map(|t| t.name(filter));
+        let known = identity.unwrap_or_default();
+        let missing = |name: &String| table.column(name).is_some() && !known.contains(&name.as_str());
+        if let Some(column) = names.into_iter().find(missing) {
+            return Some(format!(
+                "its condition on rows uses `{column}`, which is not part of the replica identity (42P10)"
+            ));
+        }
+    }
+    let Some(identity) = identity else {
+        return Some("the table has no replica identity, that is, no primary key (55000)".to_string());
+    };
+    let outside = |c: &&&str| !publication.columns.is_empty() && !publication.columns.iter().any(|p| p == **c);
+    let column = identity.iter().find(outside)?;
+    Some(format!("its list of columns lacks `{column}` of the replica identity (42P10)"))
+}
+
+fn list(columns: &[&str]) -> String {
+    columns.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Says which tables a body writes.
+fn writes(writes: &[Write]) -> Option<String> {
+    let mut parts = Vec::new();
+    let kinds =
+        [(WriteKind::Insert, "inserts into"), (WriteKind::Update, "updates"), (WriteKind::Delete, "deletes from")];
+    for (kind, verb) in kinds {
+        let mut tables: Vec<String> =
+            writes.iter().filter(|w| w.kind == kind).map(|w| format!("`{}`", w.table)).collect();
+        tables.dedup();
+        if !tables.is_empty() {
+            parts.push(format!("{verb} {}", tables.join(", ")));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
