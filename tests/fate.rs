@@ -8,6 +8,8 @@
     missing_docs,
     reason = "test code"
 )]
+#[path = "fate/actors.rs"]
+mod actors;
 #[path = "fate/mariadb.rs"]
 mod mariadb_engine;
 #[path = "fate/plan.rs"]

@@ -41,6 +41,9 @@ pub struct Assumption {
 impl Assumption {
     /// Names it: `trigger `x` on `c` (BEFORE DELETE)`.
     pub fn named(&self) -> String {
+        if self.kind == ActorKind::Setting {
+            return format!("{} of {}", self.name, self.when);
+        }
         format!("{} `{}` on `{}` ({})", self.kind.word(), self.name, self.table, self.when)
     }
 
@@ -65,6 +68,8 @@ pub enum ActorKind {
     Rule,
     /// PostgreSQL: a publication.
     Publication,
+    /// PostgreSQL: a setting of a database or a role.
+    Setting,
 }
 
 impl ActorKind {
@@ -73,6 +78,7 @@ impl ActorKind {
             Self::Trigger => "trigger",
             Self::Rule => "rule",
             Self::Publication => "publication",
+            Self::Setting => "setting",
         }
     }
 }
@@ -127,6 +133,18 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> 
             found.push(scene.rule(rule));
         }
     }
+    found.extend(net.schema.replica_roles.iter().map(|whose| Assumption {
+        table: net.tables[judged.walk.root].clone(),
+        kind: ActorKind::Setting,
+        name: "session_replication_role = replica".to_string(),
+        when: whose.clone(),
+        may: vec![May::Unknown],
+        certain: false,
+        always_reached: true,
+        text: format!(
+            "session_replication_role = replica of {whose}: no foreign key and no trigger acts in its sessions"
+        ),
+    }));
     found.dedup();
     found
 }

@@ -42,7 +42,7 @@ fn looked_after(relation: &Relation, objection: &Objection) -> Finding {
     let (child, parent) = (relation.child_side(), relation.parent_side());
     let (message, help) = match objection.handling {
         Handling::Records => (
-            format!("`{child}` names rows of `{parent}` without a foreign key, and should have none"),
+            format!("`{child}` names rows of `{}` without a foreign key, and should have none", relation.parent),
             "Leave it without a foreign key.",
         ),
         Handling::Removes => (

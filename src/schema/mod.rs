@@ -50,6 +50,10 @@ pub struct Schema {
     /// The schema that an unqualified [`TableName`] lies in; `None` on SQLite.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_schema: Option<String>,
+    /// PostgreSQL: whose sessions begin with `session_replication_role = replica`, in which no foreign key and no trigger acts:
+    /// `role app`, `database shop`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replica_roles: Vec<String>,
     /// All tables, sorted by name: see [`Schema::sort`].
     pub tables: Vec<Table>,
 }
@@ -61,7 +65,7 @@ impl Schema {
             Engine::Postgres | Engine::Cockroach => Some("public".to_string()),
             Engine::Sqlite | Engine::Mysql | Engine::Mariadb => None,
         };
-        Self { engine, version: None, default_schema, tables: Vec::new() }
+        Self { engine, version: None, default_schema, replica_roles: Vec::new(), tables: Vec::new() }
     }
 
     /// Finds a table by its exact name. Tables must be sorted.

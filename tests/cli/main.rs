@@ -11,4 +11,5 @@ mod help;
 mod hostile;
 mod lint;
 mod support;
+mod triggers;
 mod verbs;

@@ -64,14 +64,16 @@ pub fn inspect(connection: &mut Conn, database: &str) -> Schema {
     let triggers = rows(
         connection,
         &format!(
-            "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION
+            "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT
              FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{database}'"
         ),
     );
     for row in triggers {
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
         let (name, timing, events) = (text(&row, 1), text(&row, 2), vec![text(&row, 3)]);
-        table.triggers.push(Trigger { name, timing, events, for_each_row: true, enabled: true });
+        let mut trigger = Trigger { name, timing, events, for_each_row: true, enabled: true, ..Trigger::default() };
+        trigger.does = referee::sql::body::does(Engine::Mariadb, &text(&row, 4), &trigger);
+        table.triggers.push(trigger);
     }
     let mut schema = Schema::new(Engine::Mariadb);
     schema.tables = tables.into_values().collect();

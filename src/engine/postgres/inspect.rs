@@ -29,6 +29,8 @@ pub struct Catalog {
     pub rules: Rows,
     /// `publications.sql`.
     pub publications: Rows,
+    /// `replica_roles.sql`.
+    pub replica_roles: Rows,
 }
 
 mod acting;
@@ -56,6 +58,8 @@ pub fn schema(catalog: &Catalog, version: Option<Version>) -> Result<Schema, Eng
         }
     }
     acting::read(&mut builder, catalog)?;
+    schema.replica_roles =
+        records("settings", &catalog.replica_roles).filter_map(|record| record.owned("whose")).collect();
     schema.tables = builder.tables.into_values().collect();
     schema.sort();
     Ok(schema)

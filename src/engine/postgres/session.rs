@@ -26,6 +26,7 @@ const CHECKS: &str = include_str!("queries/checks.sql");
 const TRIGGERS: &str = include_str!("queries/triggers.sql");
 const RULES: &str = include_str!("queries/rules.sql");
 const PUBLICATIONS: &str = include_str!("queries/publications.sql");
+const REPLICA_ROLES: &str = include_str!("queries/replica_roles.sql");
 
 /// Catalogs are seldom analysed, so the planner takes the queries for huge, and compiling them would cost more than they do.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off";
@@ -162,6 +163,7 @@ impl PostgresSession {
                 triggers: session.run(TRIGGERS)?,
                 rules: session.run(RULES)?,
                 publications: session.run(PUBLICATIONS)?,
+                replica_roles: session.run(REPLICA_ROLES)?,
             })
         })?;
         let schema = inspect::schema(&catalog, self.version)?;

@@ -31,6 +31,9 @@ pub(super) fn steps(text: &str, tokens: &[Token], event: &str) -> Vec<Step> {
     let mut frames: Vec<Frame> = Vec::new();
     let mut live = true;
     let mut at = 0;
+    // What runs after an error may come after a RETURN.
+    let catches = tokens.windows(2).any(|w| w[0].is_word(text, "EXCEPTION") && w[1].is_word(text, "WHEN"));
+    let mut returns = false;
     let is = |at: usize, word: &str| tokens.get(at).is_some_and(|t: &Token| t.is_word(text, word));
     while let Some(token) = tokens.get(at) {
         let word = |word: &str| token.is_word(text, word);
@@ -76,7 +79,12 @@ pub(super) fn steps(text: &str, tokens: &[Token], event: &str) -> Vec<Step> {
             frames.push(Frame::Other { conditional: false });
         }
         if live {
-            steps.push(Step { token: *token, conditional: frames.iter().any(is_conditional) });
+            let conditional = frames.iter().any(is_conditional);
+            steps.push(Step { token: *token, conditional });
+            returns |= word("RETURN") && begins && !conditional && !catches;
+            if returns && token.is_punctuation(text, ';') {
+                break;
+            }
         }
         at += 1;
     }

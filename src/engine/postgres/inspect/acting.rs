@@ -45,9 +45,9 @@ pub(super) fn read(builder: &mut Builder, catalog: &Catalog) -> Result<(), Engin
     Ok(())
 }
 
-/// Names columns that are given by their numbers.
+/// Names columns that are given by their numbers: `1,2`, `1 2` or `[1, 2]`.
 fn named(builder: &Builder, table: Oid, numbers: &str) -> Vec<String> {
-    let numbers = numbers.split([',', ' ']).filter_map(|n| n.parse().ok());
+    let numbers = numbers.split([',', ' ', '[', ']']).filter_map(|n| n.parse().ok());
     numbers.filter_map(|n: i32| builder.numbers.get(&(table, n)).cloned()).collect()
 }
 

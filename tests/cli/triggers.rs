@@ -1,0 +1,101 @@
+//! Triggers that keep a history or remove rows: no verb puts a foreign key in their way.
+
+use crate::support::Sandbox;
+
+fn database(sandbox: &Sandbox, sql: &str) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(sandbox.path("a.db")).unwrap();
+    connection.execute_batch(sql).unwrap();
+    connection
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_history_gets_no_foreign_key() {
+    let sandbox = Sandbox::new();
+    let connection = database(
+        &sandbox,
+        "CREATE TABLE docs (id INTEGER PRIMARY KEY, t TEXT);
+         CREATE TABLE docs_history (id INTEGER PRIMARY KEY, doc_id INTEGER, what TEXT);
+         CREATE TRIGGER ad AFTER DELETE ON docs BEGIN
+           INSERT INTO docs_history (doc_id, what) VALUES (old.id, 'deleted');
+         END;
+         INSERT INTO docs VALUES (1, 'a'), (2, 'b'); DELETE FROM docs WHERE id = 1;",
+    );
+    let why = "trigger `ad` on `docs` writes `docs_history.doc_id` when a row of `docs` is deleted";
+    let infer = sandbox.run(&["infer", "a.db", "--no-config"]);
+    assert!(words(&infer.out).contains("not proposed") && words(&infer.out).contains(why), "{}", infer.out);
+    let json = sandbox.run(&["infer", "a.db", "--no-config", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(document["relations"].as_array().unwrap().len(), 0);
+    assert!(document["not_proposed"][0]["reason"].as_str().unwrap().starts_with(why));
+    // The record of the deleted row is no orphan.
+    let audit = sandbox.run(&["audit", "a.db", "--no-config", "--data"]);
+    assert_eq!(audit.code, 0, "{}", audit.out);
+    assert!(!audit.out.contains("orphan-rows") && words(&audit.out).contains("should have none"), "{}", audit.out);
+    for options in
+        [&["--apply", "--yes"][..], &["--apply", "--yes", "--root", "docs"], &["--apply", "--yes", "--manual"]]
+    {
+        let run = sandbox.run(&[&["fix", "a.db", "--no-config"], options].concat());
+        assert!(!run.out.contains("REFERENCES"), "{options:?}: {}", run.out);
+    }
+    connection.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM docs WHERE id = 2").unwrap();
+    let kept = connection.query_row("SELECT count(doc_id) FROM docs_history", [], |r| r.get::<_, i64>(0));
+    assert_eq!(kept.unwrap(), 2);
+    let fate = sandbox.run(&["fate", "a.db", "docs", "--no-config"]);
+    let text = words(&fate.out);
+    assert!(text.contains("complete by its foreign keys alone"), "{}", fate.out);
+    assert!(text.contains("if what trigger `ad` on `docs` (AFTER DELETE) writes is accepted"), "{}", fate.out);
+    assert!(!text.contains("Every delete from `docs` succeeds"), "{}", fate.out);
+}
+
+#[test]
+fn a_cascade_by_trigger_stays_one() {
+    let sandbox = Sandbox::new();
+    let connection = database(
+        &sandbox,
+        "CREATE TABLE users (id INTEGER PRIMARY KEY); CREATE TABLE posts (id INTEGER PRIMARY KEY, user_id INTEGER);
+         CREATE TRIGGER ud AFTER DELETE ON users BEGIN DELETE FROM posts WHERE user_id = old.id; END;
+         INSERT INTO users VALUES (1), (2); INSERT INTO posts VALUES (1, 1), (2, 2);",
+    );
+    let run = sandbox.run(&["fix", "a.db", "--no-config", "--apply", "--yes"]);
+    assert!(!run.out.contains("REFERENCES"), "{}", run.out);
+    assert!(words(&run.out).contains("Decide which of the two is to act"), "{}", run.out);
+    connection.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM users WHERE id = 1").unwrap();
+    let left = connection.query_row("SELECT group_concat(id) FROM posts", [], |r| r.get::<_, String>(0));
+    assert_eq!(left.unwrap(), "2");
+}
+
+#[test]
+fn erasable_is_not_satisfied_in_silence() {
+    let sandbox = Sandbox::new();
+    database(
+        &sandbox,
+        "CREATE TABLE users (id INTEGER PRIMARY KEY);
+         CREATE TABLE posts (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL REFERENCES users ON DELETE CASCADE);
+         CREATE INDEX i ON posts (user_id);",
+    );
+    sandbox.write("referee.toml", "[database]\nforeign_keys = \"on\"\n[[table]]\nname = \"users\"\nerasable = true\n");
+    let clean = sandbox.run(&["audit", "a.db", "--fail-on", "info"]);
+    assert_eq!(clean.code, 0, "{}{}", clean.out, clean.err);
+    let add = |sql: &str| rusqlite::Connection::open(sandbox.path("a.db")).unwrap().execute_batch(sql).unwrap();
+    add("CREATE TRIGGER veto BEFORE DELETE ON posts WHEN old.id > 3 BEGIN SELECT RAISE(ABORT, 'no'); END;");
+    let warned = sandbox.run(&["audit", "a.db", "--fail-on", "warning"]);
+    assert_eq!(warned.code, 1, "{}{}", warned.out, warned.err);
+    assert!(
+        words(&warned.out).contains("unless trigger `veto` on `posts` (BEFORE DELETE) blocks it"),
+        "{}",
+        warned.out
+    );
+    add("CREATE TRIGGER soft BEFORE DELETE ON users BEGIN SELECT RAISE(IGNORE); END;");
+    let failed = sandbox.run(&["audit", "a.db", "--fail-on", "error"]);
+    assert_eq!(failed.code, 1, "{}{}", failed.out, failed.err);
+    let fate = sandbox.run(&["fate", "a.db", "users"]);
+    assert!(
+        words(&fate.out).contains("erasable: `users` is to be erasable, and trigger `soft` on `users`"),
+        "{}",
+        fate.out
+    );
+}
