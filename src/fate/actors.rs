@@ -10,12 +10,11 @@ use serde::Serialize;
 use super::Effect;
 use super::judge::{Judgement, Ruling};
 use super::net::{Act, Net};
+use super::publications::refused;
 use crate::relations::{side, written};
 use crate::schema::{
-    Chance, Does, Engine, Publication, ReplicaIdentity, RewriteRule, Table, TableKind, TableName, Trigger, Write,
-    WriteKind,
+    Chance, Does, Engine, Publication, RewriteRule, Table, TableKind, TableName, Trigger, Write, WriteKind,
 };
-use crate::sql::lexer::{Kind, significant};
 
 /// Something beside the keys that a verdict leaves out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -387,11 +386,10 @@ impl Scene<'_, '_> {
         }
         let event = self.reached.event;
         let publishes = |p: &&Publication| if event == "DELETE" { p.delete } else { p.update };
-        let identity = identity(of);
         let mut above = Some(of);
         while let Some(table) = above {
             for publication in table.publications.iter().filter(publishes) {
-                let Some(why) = lacks(publication, of, identity.as_deref()) else { continue };
+                let Some(why) = refused(publication, of) else { continue };
                 let when = format!("publishes {}", if event == "DELETE" { "deletes" } else { "updates" });
                 let mut found = self.named(ActorKind::Publication, &of.name, &publication.name, &when);
                 found.may = vec![May::Block];
@@ -403,39 +401,6 @@ impl Scene<'_, '_> {
         }
         None
     }
-}
-
-/// Returns the columns that tell a table's rows apart for a subscriber; `None` if there are none.
-fn identity(table: &Table) -> Option<Vec<&str>> {
-    match &table.replica_identity {
-        ReplicaIdentity::Default => {
-            table.primary_key.as_ref().filter(|k| !k.deferrable).map(|k| k.columns.iter().map(String::as_str).collect())
-        }
-        ReplicaIdentity::Full => Some(table.columns.iter().map(|c| c.name.as_str()).collect()),
-        ReplicaIdentity::Nothing => None,
-        ReplicaIdentity::Index(columns) => Some(columns.iter().map(String::as_str).collect()),
-    }
-}
-
-/// Says why a publication cannot send changes of a table's rows: what the error says (55000, 42P10).
-fn lacks(publication: &Publication, table: &Table, identity: Option<&[&str]>) -> Option<String> {
-    if let Some(filter) = &publication.filter {
-        let words = significant(Engine::Postgres, filter).into_iter();
-        let names = words.filter(|t| matches!(t.kind, Kind::Word | Kind::QuotedName)).filter_map(|t| t.name(filter));
-        let known = identity.unwrap_or_default();
-        let missing = |name: &String| table.column(name).is_some() && !known.contains(&name.as_str());
-        if let Some(column) = names.into_iter().find(missing) {
-            return Some(format!(
-                "its condition on rows uses `{column}`, which is not part of the replica identity (42P10)"
-            ));
-        }
-    }
-    let Some(identity) = identity else {
-        return Some("the table has no replica identity, that is, no primary key (55000)".to_string());
-    };
-    let outside = |c: &&&str| !publication.columns.is_empty() && !publication.columns.iter().any(|p| p == **c);
-    let column = identity.iter().find(outside)?;
-    Some(format!("its list of columns lacks `{column}` of the replica identity (42P10)"))
 }
 
 fn list(columns: &[&str]) -> String {

@@ -17,6 +17,7 @@ mod judge;
 mod levels;
 mod net;
 mod paths;
+mod publications;
 mod repair;
 mod report;
 mod sql;

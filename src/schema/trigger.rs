@@ -189,9 +189,9 @@ pub struct Publication {
     /// The columns that it publishes; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// The condition on the rows that it publishes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<String>,
+    /// The columns that its condition on rows uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filter_columns: Vec<String>,
 }
 
 /// PostgreSQL: what tells a table's rows apart for those who replicate them (`REPLICA IDENTITY`).

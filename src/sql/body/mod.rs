@@ -10,6 +10,9 @@ use super::lexer::{Kind, Token, significant};
 use crate::schema::{Chance, Does, Engine, TableName, Trigger, Write};
 use branches::Step;
 
+/// Tells the columns of a table.
+type ColumnsOf<'c> = &'c dyn Fn(&TableName) -> Vec<String>;
+
 /// Reads what a body does when a trigger's events fire it; events at which it does nothing are left out.
 pub fn does(engine: Engine, body: &str, trigger: &Trigger) -> Vec<Does> {
     let events = trigger.events.iter().filter(|e| *e != "TRUNCATE");
@@ -17,7 +20,7 @@ pub fn does(engine: Engine, body: &str, trigger: &Trigger) -> Vec<Does> {
 }
 
 /// Reads the rows that a rule's statements write; `columns` tells a table's, for an `INSERT` that lists none.
-pub fn writes_of_rule(engine: Engine, actions: &str, columns: &dyn Fn(&TableName) -> Vec<String>) -> Vec<Write> {
+pub fn writes_of_rule(engine: Engine, actions: &str, columns: ColumnsOf<'_>) -> Vec<Write> {
     Reader { columns: Some(columns), ..Reader::new(engine, actions, "") }.writes()
 }
 
@@ -51,7 +54,7 @@ struct Reader<'b> {
     engine: Engine,
     text: &'b str,
     steps: Vec<Step>,
-    columns: Option<&'b dyn Fn(&TableName) -> Vec<String>>,
+    columns: Option<ColumnsOf<'b>>,
 }
 
 impl<'b> Reader<'b> {

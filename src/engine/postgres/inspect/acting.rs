@@ -4,6 +4,7 @@ use super::super::super::EngineError;
 use super::super::super::records::{Record, records};
 use super::{Builder, Catalog, Oid};
 use crate::schema::{Does, Engine, Publication, ReplicaIdentity, RewriteRule, TableName, Trigger};
+use crate::sql::lexer::{Kind, significant};
 use crate::sql::{Command, body};
 
 pub(super) fn read(builder: &mut Builder, catalog: &Catalog) -> Result<(), EngineError> {
@@ -35,14 +36,25 @@ pub(super) fn read(builder: &mut Builder, catalog: &Catalog) -> Result<(), Engin
             update: record.flag("update"),
             delete: record.flag("delete"),
             columns: named(builder, oid, record.text("columns").unwrap_or_default()),
-            filter: record.owned("filter"),
+            filter_columns: words(record.text("filter").unwrap_or_default()),
         });
         if let Some(table) = builder.tables.get_mut(&oid) {
+            let publication = publication.map(|mut p| {
+                p.filter_columns.retain(|c| table.column(c).is_some());
+                p
+            });
             table.replica_identity = identity;
             table.publications.extend(publication);
         }
     }
     Ok(())
+}
+
+/// Returns the names in an expression.
+fn words(expression: &str) -> Vec<String> {
+    let tokens = significant(Engine::Postgres, expression).into_iter();
+    let names = tokens.filter(|t| matches!(t.kind, Kind::Word | Kind::QuotedName)).filter_map(|t| t.name(expression));
+    names.collect()
 }
 
 /// Names columns that are given by their numbers: `1,2`, `1 2` or `[1, 2]`.
