@@ -96,7 +96,6 @@ impl Place {
         let made = plan::plan(&plan::Input {
             schema: &report.schema,
             relations: &report.relations,
-            threshold: 0.5,
             settings: &Settings::default(),
             findings: &findings,
             scan: report.scan.as_ref(),

@@ -46,7 +46,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         Some(run) => {
             same_options(run, args, &path)?;
             tell(run, &path, ui);
-            (run.plan.clone(), 0)
+            run.plan.clone()
         }
         None => {
             let input = super::open(&args.source, global, ui)?;
