@@ -269,9 +269,17 @@ fn half_a_line_of_a_journal_never_counted() {
         assert_eq!(fs::read_to_string(place.journal()).unwrap(), whole[..finished]);
     }
     // What is whole and still no record is an error, and the file stays as it is.
-    fs::write(place.journal(), "{}\n").unwrap();
-    assert!(matches!(Journal::open(&place.journal()), Err(JournalError::Syntax { line: 1, .. })));
-    assert_eq!(fs::read_to_string(place.journal()).unwrap(), "{}\n");
+    let lines = whole.lines().count();
+    fs::write(place.journal(), format!("{whole}{{}}\n")).unwrap();
+    let opened = Journal::open(&place.journal());
+    assert!(matches!(opened, Err(JournalError::Syntax { line, .. }) if line == lines + 1), "{opened:?}");
+    assert_eq!(fs::read_to_string(place.journal()).unwrap(), format!("{whole}{{}}\n"));
+    // Nor is anything cut off a file that never was a journal.
+    for foreign in ["{}\n", "no line break at the end", "one line\nand half of"] {
+        fs::write(place.journal(), foreign).unwrap();
+        assert!(matches!(Journal::open(&place.journal()), Err(JournalError::Foreign { .. })), "{foreign}");
+        assert_eq!(fs::read_to_string(place.journal()).unwrap(), foreign);
+    }
 }
 
 #[test]
