@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("audit", &["schema", "engine", "source", "relations", "infer", "orphans", "findings", "rules"]),
     ("migration", &["schema", "change", "plan"]),
     ("apply", &["schema", "engine", "plan"]),
-    ("verify", &["schema", "change", "engine", "findings", "rules", "plan"]),
+    ("verify", &["schema", "change", "engine", "relations", "orphans", "findings", "rules", "plan"]),
     (
         "render",
         &[
