@@ -106,7 +106,7 @@ fn not_looked_at(v: &Verification) -> Vec<String> {
 
 /// Writes for a reader at a terminal.
 pub fn text(v: &Verification, style: &Style) -> String {
-    let mut out = format!("{}\n", style.bold(&verdict(v)));
+    let mut out = format!("{}\n", style.bold(&tame(&verdict(v))));
     for step in &v.steps {
         let mark = match step.done {
             Some(true) => "done     ",
@@ -180,7 +180,7 @@ fn hang(out: &mut String, first: &str, text: &str, style: &Style) {
 /// Writes the document that people write by hand otherwise: what the keys and indexes were and are, and the queries that
 /// prove it.
 pub fn markdown(source: &str, v: &Verification) -> String {
-    let mut out = format!("# Verification of {}\n\n**{}**\n", code(source), verdict(v));
+    let mut out = format!("# Verification of {}\n\n**{}**\n", code(source), cell(&verdict(v)));
     if !v.keys.is_empty() {
         out.push_str(
             "\n## Foreign keys\n\n| Table | Columns | Refers to | Before | After | Why |\n|---|---|---|---|---|---|\n",

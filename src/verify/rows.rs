@@ -1,7 +1,7 @@
 //! The rows as they are, of what a plan was about: orphans counted again by the same queries as before, and SQLite's own check. What
 //! could not be looked at is said, with the reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -108,7 +108,7 @@ fn stay(plan: &Plan, table: &TableName, columns: &[String]) -> bool {
 /// Returns the relations whose rows a plan is about, each once, and whether it promises that they have no orphans.
 fn relations(plan: &Plan, now: &Schema) -> Vec<(Relation, bool)> {
     let touched = touched(plan);
-    let mut all: BTreeMap<(TableName, Vec<String>, TableName, Vec<String>), (Relation, bool)> = BTreeMap::new();
+    let mut all: Vec<(Relation, bool)> = Vec::new();
     for (table, key) in now.foreign_keys() {
         let planned = plan
             .steps
@@ -122,11 +122,16 @@ fn relations(plan: &Plan, now: &Schema) -> Vec<(Relation, bool)> {
         let meant = planned || now.engine == Engine::Sqlite && touched.contains(&table.name);
         let holds = key.enforced && key.validated && key.disabled.is_none();
         let promised = meant && holds && !stay(plan, &table.name, &key.columns);
-        let identity = (table.name.clone(), key.columns.clone(), key.parent.clone(), key.parent_columns.clone());
-        let entry = all.entry(identity).or_insert_with(|| (Relation::declared(now, &table.name, key), promised));
-        entry.1 |= promised;
+        let same = |(r, _): &&mut (Relation, bool)| {
+            r.child == table.name
+                && (&r.columns, &r.parent, &r.parent_columns) == (&key.columns, &key.parent, &key.parent_columns)
+        };
+        match all.iter_mut().find(same) {
+            Some(known) => known.1 |= promised,
+            None => all.push((Relation::declared(now, &table.name, key), promised)),
+        }
     }
-    all.into_values().collect()
+    all
 }
 
 /// Has SQLite check the foreign keys of the tables that the plan touched, and apart from them of all others.
