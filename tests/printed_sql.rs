@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
 
+use referee::audit::Guesses;
 use referee::findings::Finding;
 use rusqlite::Connection;
 use support::audit::{Ask, audit, only};
@@ -9,7 +10,8 @@ use support::postgres as server;
 
 mod support;
 
-const ROWS: Ask<'_> = Ask { config: "", data: true, verify_indexes: false, foreign_keys: None };
+const ROWS: Ask<'_> =
+    Ask { config: "", data: true, verify_indexes: false, foreign_keys: None, guesses: Guesses::Judged };
 
 /// Types of every affinity, and collations, as they are declared.
 const TYPES: [&str; 14] = [
