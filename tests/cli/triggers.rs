@@ -41,6 +41,11 @@ fn a_history_gets_no_foreign_key() {
         let run = sandbox.run(&[&["fix", "a.db", "--no-config"], options].concat());
         assert!(!run.out.contains("REFERENCES"), "{options:?}: {}", run.out);
     }
+    // Nor if the guess was accepted.
+    let relation = "[[relation]]\nchild = \"docs_history.doc_id\"\nparent = \"docs.id\"\naccepted = 0.9\n";
+    sandbox.write("referee.toml", relation);
+    let run = sandbox.run(&["fix", "a.db", "--apply", "--yes"]);
+    assert_eq!((run.code, run.out.contains("REFERENCES")), (0, false), "{}{}", run.out, run.err);
     connection.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM docs WHERE id = 2").unwrap();
     let kept = connection.query_row("SELECT count(doc_id) FROM docs_history", [], |r| r.get::<_, i64>(0));
     assert_eq!(kept.unwrap(), 2);
@@ -60,7 +65,8 @@ fn a_cascade_by_trigger_stays_one() {
          CREATE TRIGGER ud AFTER DELETE ON users BEGIN DELETE FROM posts WHERE user_id = old.id; END;
          INSERT INTO users VALUES (1), (2); INSERT INTO posts VALUES (1, 1), (2, 2);",
     );
-    let run = sandbox.run(&["fix", "a.db", "--no-config", "--apply", "--yes"]);
+    sandbox.write("referee.toml", "[[relation]]\nchild = \"posts.user_id\"\nparent = \"users.id\"\n");
+    let run = sandbox.run(&["fix", "a.db", "--apply", "--yes"]);
     assert!(!run.out.contains("REFERENCES"), "{}", run.out);
     assert!(words(&run.out).contains("Decide which of the two is to act"), "{}", run.out);
     connection.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM users WHERE id = 1").unwrap();
