@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Proposal;
-use super::words::{PEOPLE_RANKS, noun, singular, split};
+use super::roles::{is_part_of, is_record, is_reference_data, is_trail, names_actor};
+use super::words::{PEOPLE_RANKS, noun, split};
 use crate::relations::{Basis, Graph, Relation};
 use crate::schema::{Action, Schema};
 
@@ -27,59 +28,12 @@ impl Advice {
     }
 }
 
-/// Nouns of tables that others only look up.
-const REFERENCE: &[&str] = &[
-    "product",
-    "plan",
-    "price",
-    "category",
-    "country",
-    "currency",
-    "language",
-    "locale",
-    "state",
-    "region",
-    "city",
-    "status",
-    "type",
-    "kind",
-    "role",
-    "permission",
-    "tier",
-    "unit",
-    "tax",
-    "rate",
-    "brand",
-    "sku",
-    "color",
-    "size",
-    "tag",
-    "timezone",
-    "genre",
-    "article",
-    "service",
-    "supplier",
-    "warehouse",
-    "store",
-];
-
-/// Words of tables whose rows must outlive what they tell of, because money or the law asks for them.
-const RECORDS: &[&str] = &["invoice", "payment", "payout", "refund", "ledger", "audit", "receipt", "order", "contract"];
-
-/// Words of columns that name who did something, not what the row belongs to.
-const ACTORS: &[&str] =
-    &["by", "author", "creator", "editor", "approver", "reviewer", "operator", "assignee", "manager"];
-
-/// Tells whether a column's name says who did something: `created_by`, `author_id`.
-pub fn names_actor(column: &str) -> bool {
-    split(column).iter().any(|w| ACTORS.contains(&w.as_str()))
-}
-
 /// Recommends the action for a relation that no key declares.
 ///
-/// What the user configured comes first, then what this schema's declared keys do: to the same parent, then anywhere, in
-/// the same situation. Only where neither says anything, nullability, names and ownership do. Where a CASCADE leads is not
-/// looked into: `fate::Advisor` does.
+/// What the user configured comes first, then what this schema's declared keys do, to the same parent or anywhere in the
+/// same situation, if it destroys nothing. A reference that can be NULL is never advised to cascade. A NOT NULL one is where
+/// the row plainly belongs to its parent, or all declared keys to that parent do; the rest is left to a person. Where a
+/// CASCADE leads is not looked into: `fate::Advisor` does.
 pub fn advise(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
     advise_in_style(schema, graph, &HouseStyle::of(schema, graph), relation)
 }
@@ -136,55 +90,91 @@ fn is_nullable(schema: &Schema, relation: &Relation) -> bool {
 
 fn advised(schema: &Schema, graph: &Graph, style: &HouseStyle, relation: &Relation) -> Advice {
     let advice = |action, rationale: String| Advice { action, rationale, unanimous: false };
-    let (child, parent) = (&relation.child, &relation.parent);
+    let parent = &relation.parent;
     let asked_for = matches!(relation.basis, Basis::Configured);
     if let Some(action) = relation.on_delete.filter(|_| asked_for) {
         return advice(action, "the configuration asks for it".to_string());
     }
     let nullable = is_nullable(schema, relation);
-    if let Some((action, times, of)) = habit(schema, graph, relation, nullable) {
-        let rationale = format!("{times} of the {of} declared keys to `{parent}` do so");
-        return Advice { action, rationale, unanimous: times == of };
-    }
-    if let Some(advice) = house_style(schema, style, relation, nullable) {
-        return advice;
+    let followed = followed(schema, graph, style, relation, nullable);
+    // What destroys nothing is followed wherever the schema does it.
+    if let Some(advice) = followed.as_ref().filter(|a| a.action != Action::Cascade) {
+        return advice.clone();
     }
     let column = relation.columns.last().map(String::as_str).unwrap_or_default();
-    let parent_noun = split(&parent.name).last().map(|w| singular(w)).unwrap_or_default();
-    let people = PEOPLE_RANKS.iter().any(|rank| rank.contains(&noun(&split(&parent.name)).as_str()));
     if nullable {
+        let child = &relation.child;
         return if relation.is_self_reference() {
             advice(Action::SetNull, format!("a row of `{child}` stays when the one it refers to goes"))
         } else {
             advice(Action::SetNull, format!("`{column}` can be NULL: the row of `{child}` outlives that of `{parent}`"))
         };
     }
-    if REFERENCE.contains(&parent_noun.as_str()) {
-        return advice(Action::Restrict, format!("`{parent}` is reference data: what is in use is not deleted"));
+    if let Some(rationale) = must_stay(relation, column) {
+        return advice(Action::Restrict, rationale);
+    }
+    match (followed, owned(schema, graph, relation, column)) {
+        (Some(advice), Ok(_)) => advice,
+        (Some(advice), Err(_)) if advice.unanimous => advice,
+        (None, Ok(rationale)) => advice(Action::Cascade, rationale),
+        (_, Err(rationale)) => advice(Action::Restrict, rationale),
+    }
+}
+
+/// Returns what the schema's declared keys say: those to the same parent, else those in the same situation.
+fn followed(schema: &Schema, graph: &Graph, style: &HouseStyle, relation: &Relation, nullable: bool) -> Option<Advice> {
+    if let Some((action, times, of)) = habit(schema, graph, relation, nullable) {
+        let rationale = format!("{times} of the {of} declared foreign keys to `{}` do so", relation.parent);
+        return Some(Advice { action, rationale, unanimous: times == of });
+    }
+    house_style(schema, style, relation, nullable)
+}
+
+/// Says why a row must not go with its parent, although its column is NOT NULL.
+fn must_stay(relation: &Relation, column: &str) -> Option<String> {
+    let (child, parent) = (&relation.child, &relation.parent);
+    if is_reference_data(parent) {
+        return Some(format!("`{parent}` is reference data: what is in use is not deleted"));
     }
     if relation.is_self_reference() {
-        return advice(Action::Restrict, format!("a delete in `{child}` would take a whole tree of rows along"));
+        return Some(format!("a delete in `{child}` would take a whole tree of rows along"));
     }
     if names_actor(column) {
-        return advice(
-            Action::Restrict,
-            format!("`{column}` names who did it; the row of `{child}` belongs to something else"),
-        );
+        return Some(format!("`{column}` names who did it; the row of `{child}` belongs to something else"));
     }
-    let child_words = split(&child.name);
-    let is_part = child_words.len() > 1 && singular(&child_words[0]) == parent_noun;
-    let is_record = child_words.last().is_some_and(|w| RECORDS.contains(&singular(w).as_str()));
-    if is_record && !is_part {
-        return advice(Action::Restrict, format!("`{child}` is a record that must not vanish with `{parent}`"));
+    let kept = is_trail(child) || is_record(child) && !is_part_of(child, parent);
+    kept.then(|| format!("`{child}` is a record that must not vanish with `{parent}`"))
+}
+
+/// Says why a row belongs to its parent, or else why that is not plain. NOT NULL alone is no ownership.
+fn owned(schema: &Schema, graph: &Graph, relation: &Relation, column: &str) -> Result<String, String> {
+    let (child, parent) = (&relation.child, &relation.parent);
+    if schema.table(child).is_some_and(|t| t.in_primary_key(column)) {
+        return Ok(format!("`{column}` is part of the key of `{child}`: the row cannot be without it"));
     }
-    let junction = schema.table(child).is_some_and(|t| t.in_primary_key(column));
+    if is_part_of(child, parent) {
+        return Ok(format!("a row of `{child}` is a part of its row of `{parent}`"));
+    }
+    let owns = |r: &Relation| {
+        let actor = r.columns.last().is_some_and(|c| names_actor(c));
+        r.columns != relation.columns
+            && !is_nullable(schema, r)
+            && !r.is_self_reference()
+            && !actor
+            && !is_reference_data(&r.parent)
+    };
+    if let Some((_, other)) = graph.parents_of(child).find(|(_, r)| owns(r)) {
+        return Err(format!(
+            "a row of `{child}` belongs to its `{}` as well ({}): what goes with `{parent}` is for you to decide",
+            other.parent,
+            other.columns.join(", ")
+        ));
+    }
+    let people = PEOPLE_RANKS.iter().any(|rank| rank.contains(&noun(&split(&parent.name)).as_str()));
     if people {
-        advice(Action::Cascade, format!("a row of `{child}` means nothing without its row of `{parent}`"))
-    } else if junction {
-        advice(Action::Cascade, format!("`{column}` is part of the key of `{child}`: the row cannot be without it"))
-    } else {
-        advice(Action::Cascade, format!("`{column}` is NOT NULL: a row of `{child}` belongs to its row of `{parent}`"))
+        return Ok(format!("a row of `{child}` means nothing without its row of `{parent}`"));
     }
+    Ok(format!("`{column}` is NOT NULL and nothing else owns a row of `{child}`"))
 }
 
 /// What a key's situation is, from the most particular trait to the least.
@@ -193,11 +183,8 @@ type Situation = (bool, bool, bool, bool);
 fn situation(schema: &Schema, relation: &Relation) -> Situation {
     let table = schema.table(&relation.child);
     let column = relation.columns.last().map(String::as_str).unwrap_or_default();
-    let actor = split(column).iter().any(|w| ACTORS.contains(&w.as_str()));
-    let parent = split(&relation.parent.name).last().map(|w| singular(w)).unwrap_or_default();
-    let words = split(&relation.child.name);
-    let owned = words.len() > 1 && singular(&words[0]) == parent;
-    (is_nullable(schema, relation), actor, table.is_some_and(|t| t.in_primary_key(column)), owned)
+    let owned = is_part_of(&relation.child, &relation.parent);
+    (is_nullable(schema, relation), names_actor(column), table.is_some_and(|t| t.in_primary_key(column)), owned)
 }
 
 /// What a schema's declared keys do, each in its situation.
@@ -208,8 +195,13 @@ impl HouseStyle {
     /// Reads the declared keys.
     pub fn of(schema: &Schema, graph: &Graph) -> Self {
         let mut style = Self::default();
+        let mut seen = BTreeSet::new();
         let evidence = graph.relations().iter().filter(|r| r.is_evidence());
         for (relation, key) in evidence.filter_map(|r| Some((r, r.foreign_key()?))) {
+            // What is declared twice is one opinion.
+            if !seen.insert((&relation.child, &relation.columns, &relation.parent)) {
+                continue;
+            }
             *style.0.entry(situation(schema, relation)).or_default().entry(key.on_delete).or_default() += 1;
         }
         style
@@ -246,7 +238,8 @@ fn house_style(schema: &Schema, style: &HouseStyle, relation: &Relation, nullabl
         let possible = nullable || !matches!(action, Action::SetNull);
         if of >= ALIKE && times * 3 >= of * 2 && possible && action != Action::SetDefault {
             let kind = if nullable { "can be NULL" } else { "are NOT NULL" };
-            let rationale = format!("{times} of {of} declared keys in a like situation, whose columns {kind}, do so");
+            let rationale =
+                format!("{times} of the {of} declared foreign keys in the same situation, whose columns {kind}, do so");
             return Some(Advice { action, rationale, unanimous: false });
         }
     }
@@ -259,8 +252,13 @@ fn house_style(schema: &Schema, style: &HouseStyle, relation: &Relation, nullabl
 fn habit(schema: &Schema, graph: &Graph, relation: &Relation, nullable: bool) -> Option<(Action, usize, usize)> {
     let mut counts: BTreeMap<Action, usize> = BTreeMap::new();
     let mut all = 0;
+    let mut seen = BTreeSet::from([(&relation.child, &relation.columns)]);
     for (_, other) in graph.children_of(&relation.parent) {
         let Some(key) = other.foreign_key().filter(|_| other.is_evidence()) else { continue };
+        // What is declared twice is one opinion, and the relation that is asked about has none.
+        if !seen.insert((&other.child, &other.columns)) {
+            continue;
+        }
         let alike =
             key.columns.iter().all(|c| schema.table(&other.child).is_some_and(|t| t.is_nullable(c))) == nullable;
         if alike && other.is_self_reference() == relation.is_self_reference() {

@@ -15,6 +15,7 @@ mod hint;
 mod model;
 mod polymorphic;
 mod report;
+mod roles;
 mod rows;
 mod scoring;
 mod words;
@@ -28,13 +29,14 @@ use crate::schema::{Column, Schema, Table, TableKind, TableName};
 use catalogue::Catalogue;
 
 pub use accept::{Guess, Taken, ruled_out, take};
-pub use action::{Advice, HouseStyle, advise, advise_in_style, names_actor};
+pub use action::{Advice, HouseStyle, advise, advise_in_style};
 pub use candidates::Candidate;
 pub use decide::{Class, Counts, Proposal, RunnerUp};
 pub use hint::{Hint, HintSource};
 pub use model::{Feature, Model};
 pub use polymorphic::{PolymorphicPair, Target, polymorphic_pairs};
 pub use report::{Advised, IndexNeed, Inference};
+pub use roles::{is_part_of, is_record, is_reference_data, is_trail, names_actor};
 pub use rows::{ReadOptions, RowsRead};
 
 /// Returns the relations that names and types tell, for columns that none of the `known` relations names, with a

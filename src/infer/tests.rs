@@ -271,7 +271,7 @@ fn declared_keys_to_the_same_parent_decide_the_advice() {
     let relation = graph.relations().iter().find(|r| !r.is_declared()).unwrap();
     let advice = advise(&s, &graph, relation);
     assert_eq!(advice.action, crate::schema::Action::Restrict);
-    assert_eq!(advice.rationale, "2 of the 2 declared keys to `users` do so");
+    assert_eq!(advice.rationale, "2 of the 2 declared foreign keys to `users` do so");
 }
 
 #[test]
