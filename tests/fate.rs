@@ -10,6 +10,8 @@
 )]
 #[path = "fate/actors.rs"]
 mod actors;
+#[path = "fate/fixes.rs"]
+mod fixes;
 #[path = "fate/mariadb.rs"]
 mod mariadb_engine;
 #[path = "fate/plan.rs"]

@@ -383,7 +383,7 @@ mod tests {
         let (action, why) = of("badges: id int8 pk");
         assert_eq!((action, why.starts_with("with CASCADE the data")), (Action::Restrict, true), "{why}");
         let (action, why) = of("badges: id int8 pk, user_id int8 not-null >users.id cascade");
-        assert_eq!((action, why.starts_with("2 of the 2 declared keys")), (Action::Cascade, true), "{why}");
+        assert_eq!((action, why.starts_with("2 of the 2 declared foreign keys")), (Action::Cascade, true), "{why}");
         assert!(
             why.ends_with("the data would decide whether a delete from `users` succeeds (`pages.visit_id`)"),
             "{why}"

@@ -6,7 +6,8 @@ use super::judge::Judgement;
 use super::levels::Levels;
 use super::net::Net;
 use super::{Assumption, Effect, Verdict};
-use crate::schema::TableName;
+use crate::relations::Relation;
+use crate::schema::{Action, TableName};
 
 /// What the user demands of deletes, for the tables of one schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,34 @@ pub struct Demands {
     pub never_cascade_into: BTreeSet<TableName>,
     /// How many cascades may follow each other.
     pub max_depth: Option<usize>,
+    /// What is asked of single relations. Of several entries about a relation the first one counts.
+    pub asked: Vec<Asked>,
+}
+
+/// What a person asks of one relation: by a `[[policy]]`, or by a choice on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The child.
+    pub child: TableName,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The parent.
+    pub parent: TableName,
+    /// The actions on delete that will do, the best first.
+    pub actions: Vec<Action>,
+    /// Whether NOT NULL may be dropped so that SET NULL works.
+    pub drop_not_null: bool,
+    /// Whether exactly this relation was named.
+    pub by_choice: bool,
+}
+
+impl Demands {
+    /// Returns what is asked of a relation.
+    pub fn asked_of(&self, relation: &Relation) -> Option<&Asked> {
+        let about =
+            |a: &&Asked| a.child == relation.child && a.columns == relation.columns && a.parent == relation.parent;
+        self.asked.iter().find(about)
+    }
 }
 
 /// The words in `referee.toml` for a demand.

@@ -55,6 +55,9 @@ pub struct Counted {
     /// Why the rows could not be counted, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uncounted: Option<String>,
+    /// How many rows go in addition once the automatic changes of the fix are made; `None` if that was not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newly_deleted: Option<u64>,
 }
 
 impl TableImpact {
@@ -72,6 +75,7 @@ impl TableImpact {
             orphaned: of(&self.orphaned)?,
             estimate: self.estimate,
             uncounted: None,
+            newly_deleted: None,
         })
     }
 }

@@ -17,7 +17,9 @@ mod judge;
 mod levels;
 mod net;
 mod paths;
+mod propose;
 mod publications;
+mod reach;
 mod repair;
 mod report;
 mod sql;
@@ -34,10 +36,11 @@ use crate::schema::{Action, Engine, Schema, TableName};
 pub use actors::{ActorKind, Assumption, May};
 pub use advice::{Advisor, heed};
 pub use conflicts::{Conflict, DecidedBy};
-pub use demands::{Broken, Demand, Demands};
+pub use demands::{Asked, Broken, Demand, Demands};
 pub use guessed::GuessedRelation;
 pub use impact::{Counted, Impact, Rows, TableImpact};
-pub use repair::{Goal, Repair, Repaired};
+pub use reach::{NewlyDeleted, Reach, is_cascading, sentences};
+pub use repair::{Choosable, Goal, Repair, Repaired};
 
 /// What a delete from a root comes to, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -396,6 +399,21 @@ impl<'s> Fates<'s> {
     pub fn impact(&self, root: &TableName, row: Option<&str>) -> Option<Impact> {
         let number = self.net.tables.binary_search(&root).ok()?;
         impact::impact(&self.net, number, row)
+    }
+
+    /// Returns the same for the schema that the automatic changes of the fix lead to; `None` if there are none.
+    pub fn impact_after_fix(&self, root: &TableName, row: Option<&str>) -> Option<Impact> {
+        let number = self.net.tables.binary_search(&root).ok()?;
+        let repair = repair::repair(&self.net, number, Goal::LeavesRows, &self.options);
+        let automatic = repair.changes.iter().filter(|c| c.automatic).flat_map(|c| &c.changes);
+        let changes: Vec<_> = automatic.cloned().collect();
+        if changes.is_empty() {
+            return None;
+        }
+        repair::in_schema_after(&self.net, &changes, |net| {
+            let number = net.tables.binary_search(&root).ok()?;
+            impact::impact(net, number, row)
+        })
     }
 }
 

@@ -206,7 +206,13 @@ impl<'s> Net<'s> {
             .map(|c| format!("ON DELETE {} would change `{c}`, which is a generated column", key.on_delete))
     }
 
-    fn act(&self, child: &'s Table, key: &ForeignKey, action: Action, changed: &[String]) -> (Act, Option<String>) {
+    pub(super) fn act(
+        &self,
+        child: &'s Table,
+        key: &ForeignKey,
+        action: Action,
+        changed: &[String],
+    ) -> (Act, Option<String>) {
         let semantics = self.semantics;
         let fail = |why: String| (Act::Fail(semantics.contradiction), Some(why));
         match action {

@@ -1,30 +1,35 @@
-//! The smallest repair: which keys must act otherwise so that a delete comes to what is asked for.
+//! The smallest fix of a delete: which keys must act otherwise so that it comes to what is asked for.
 //!
-//! Worked out to the fixed point: a key that cascades from now on brings new tables within reach, whose own keys may refuse.
-//! At the end every change is taken back once, and kept back if the delete comes to the same without it. Nothing is changed for
-//! a relation that is only guessed, and the verdict afterwards is the one with it as it is.
+//! Worked out to the fixed point: a key that cascades from now on brings new tables within reach, whose own keys may block. Done
+//! twice: with what needs no decision alone, and with what a person may decide. Of the first only what helps by itself is
+//! *automatic*: what opens a way to another blocker is not. At the end every change is taken back once, and stays out if the
+//! delete comes to the same without it. `propose` says what each relation shall do. Nothing is changed for a relation that is
+//! only guessed, and the verdict afterwards is the one with it as it is.
+
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::guessed::{self, GuessedRelation};
 use super::judge::{Judgement, Ruling, Shape, judge};
-use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
-use super::{Demands, Effect, Options, Verdict, report};
+use super::propose::{Proposal, propose};
+use super::reach::Reach;
+use super::{Demands, Effect, NewlyDeleted, Options, Verdict, report};
 use crate::change::Change;
 use crate::engine;
-use crate::relations::Relation;
-use crate::schema::{Action, ForeignKey, TableName};
+use crate::relations::{Graph, Relation};
+use crate::schema::{Action, Engine, ForeignKey, Schema, TableName};
 
-/// What a repair is to reach.
+/// What a fix is to reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
-    /// Every delete succeeds and nothing stays behind.
-    #[default]
+    /// Every delete succeeds and nothing stays behind, not even rows that are meant to: each of these is for a person to decide.
     Complete,
     /// Every delete succeeds; references that can do without their parent become NULL.
+    #[default]
     LeavesRows,
 }
 
@@ -34,16 +39,19 @@ impl Goal {
     }
 }
 
-/// A repair.
+/// The smallest fix of a delete.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Repair {
     /// What it was to reach.
     pub goal: Goal,
-    /// What a delete comes to afterwards. Rows that only a guess says are left behind count.
+    /// What a delete comes to after all changes, those that a person has to decide among them. Rows that only a guess says are
+    /// left behind count.
     pub verdict: Verdict,
     /// The same by what is known alone.
     pub known_verdict: Verdict,
-    /// The changes, nearest to the root first.
+    /// What a delete comes to after the automatic changes alone, by what is known.
+    pub automatic: Verdict,
+    /// The changes: the automatic ones first, then nearest to the root first.
     pub changes: Vec<Repaired>,
     /// The guesses by which rows would be left behind all the same: guessed, not planned. The surest first.
     pub guessed: Vec<GuessedRelation>,
@@ -64,106 +72,343 @@ pub struct Repaired {
     /// The action as it is; `None` where no key is declared or enforced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Action>,
-    /// The action that reaches the goal.
-    pub to: Action,
+    /// The action that reaches the goal; `None` where none can be proposed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Action>,
     /// The action that the table's shape speaks for.
     pub recommended: Action,
     /// Why that one.
     pub reason: String,
-    /// Whether it stands in the way of the delete. Otherwise it only leaves rows behind.
+    /// Whether it blocks the delete. Otherwise it only leaves rows behind.
     pub blocks: bool,
-    /// Whether a person should decide: the row has another owner, too.
+    /// Whether a person has to decide it.
     pub decide: bool,
+    /// Whether it is made without anybody's decision: it helps by itself. One that is neither follows from a decision.
+    pub automatic: bool,
     /// The shortest chain of relations from the root to it, itself last.
     pub path: Vec<String>,
-    /// In which round it came up: 1 stands in the way as things are, 2 only after the changes of round 1, and so on.
+    /// In which round it came up: 1 blocks as things are, 2 only after the changes of round 1, and so on.
     pub round: usize,
-    /// The statements that make the change; empty where one statement cannot (SQLite rebuilds the table).
+    /// What deletes newly delete by this change, after those before it.
+    pub newly_deletes: Vec<NewlyDeleted>,
+    /// What else can be done, or all there is where a person has to decide; what destroys least first.
+    pub choices: Vec<Choosable>,
+    /// The statements that make the change; empty where single statements cannot (SQLite rebuilds the table).
     pub sql: Vec<String>,
-    /// The change to the schema.
+    /// The changes to the schema.
     #[serde(skip)]
     #[schemars(skip)]
-    pub change: Change,
+    pub changes: Vec<Change>,
+}
+
+/// Something that can be done about a relation.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Choosable {
+    /// The word that chooses it: `--choose child.column=WORD`.
+    pub word: String,
+    /// What it does and comes to.
+    pub does: String,
+    /// What deletes newly delete by it.
+    pub newly_deletes: Vec<NewlyDeleted>,
+    /// The changes to the schema.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub changes: Vec<Change>,
 }
 
 pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) -> Repair {
     let (whole, known) = (net, net.without_guesses());
     let net = &known;
+    let demands = &options.demands;
+    if net.engine == Engine::Sqlite && !options.foreign_keys {
+        // No key acts, so no change of keys helps.
+        let verdict = judge(net, root).verdict;
+        return Repair { goal, verdict, known_verdict: verdict, automatic: verdict, changes: Vec::new(), guessed: Vec::new() };
+    }
+    let mut alone = Search::new(net, root, Goal::LeavesRows, demands);
+    alone.run(true);
+    alone.keep_what_helps();
+    alone.make_nothing_worse();
+    let mut all = match goal {
+        Goal::LeavesRows => alone.clone(),
+        Goal::Complete => Search::new(net, root, goal, demands),
+    };
+    all.settled = all.changed.len();
+    all.run(false);
+    all.leave_the_rest();
+    let automatic = |want: &Wanted| {
+        alone.changed.iter().any(|a| a.link == want.link && a.proposal.to == want.proposal.to) && !want.proposal.decide
+    };
+    let (mut first, rest): (Vec<Wanted>, Vec<Wanted>) = all.changed.iter().cloned().partition(automatic);
+    let count = first.len();
+    first.extend(rest);
     let mut trial = net.clone();
-    let mut changed: Vec<Wanted> = Vec::new();
-    let mut judged = judge(&trial, root);
-    for round in 1..=net.links.len() + 1 {
-        if goal.reached(judged.verdict) {
-            break;
-        }
-        let mut progress = false;
-        for want in wanted(&trial, &judged, goal, round) {
-            let link = want.link;
-            let act = act(&trial, link, goal, &options.demands);
-            // Of keys on the same columns one at a time: when it acts, the others may have nothing left to refuse.
-            let twin = |c: &Wanted| c.round == round && trial.links[link].twins.contains(&c.link);
-            if trial.links[link].act == act || changed.iter().any(twin) {
-                continue;
-            }
-            trial.links[link].act = act;
-            if !changed.iter().any(|c| c.link == link) {
-                changed.push(want);
-            }
-            progress = true;
-        }
-        judged = judge(&trial, root);
-        if !progress {
-            break;
-        }
+    let mut reach = Reach::of_net(&trial);
+    let mut changes = Vec::new();
+    for (at, want) in first.into_iter().enumerate() {
+        apply(&mut trial, &want);
+        let further = Reach::of_net(&trial);
+        let mut repaired = describe(net, &all.trial, want, at < count);
+        repaired.newly_deletes = reach.to(&further);
+        reach = further;
+        changes.push(repaired);
     }
-    let verdict = judged.verdict;
-    for at in (0..changed.len()).rev() {
-        let link = changed[at].link;
-        let new = std::mem::replace(&mut trial.links[link].act, net.links[link].act);
-        if judge(&trial, root).verdict <= verdict {
-            changed.remove(at);
-        } else {
-            trial.links[link].act = new;
-        }
+    let made = |keep: &dyn Fn(&&Repaired) -> bool| -> Vec<Change> {
+        changes.iter().filter(keep).flat_map(|c| c.changes.iter().cloned()).collect()
+    };
+    let (verdict, known_verdict) = verdicts_after(net, root, &made(&|_| true));
+    let (_, automatic) = verdicts_after(net, root, &made(&|c| c.automatic));
+    let (_, guessed) = guessed::weigh(whole, &all.trial, root);
+    Repair { goal, verdict, known_verdict, automatic, changes, guessed }
+}
+
+/// Returns what a delete comes to in the schema that the changes lead to, with what is guessed and without.
+fn verdicts_after(net: &Net<'_>, root: usize, changes: &[Change]) -> (Verdict, Verdict) {
+    in_schema_after(net, changes, |after| {
+        let number = after.tables.binary_search(&net.tables[root]).unwrap_or(root);
+        (judge(after, number).verdict, judge(&after.without_guesses(), number).verdict)
+    })
+}
+
+/// Asks the network of the schema that changes lead to.
+pub(super) fn in_schema_after<T>(net: &Net<'_>, changes: &[Change], ask: impl FnOnce(&Net<'_>) -> T) -> T {
+    let mut schema = net.schema.clone();
+    for change in changes {
+        // What does not fit is told by whoever carries it out.
+        let _ = change.apply(&mut schema);
     }
-    let changes = changed.into_iter().map(|want| describe(net, &trial, &judged, want)).collect();
-    let (with_guesses, guessed) = guessed::weigh(whole, &trial, root);
-    Repair { goal, verdict: with_guesses, known_verdict: verdict, changes, guessed }
+    let graph = graph_of(&schema, net.graph);
+    ask(&Net::new(&schema, &graph, true))
+}
+
+/// Returns the relations of a changed schema: what it declares, and what else was known.
+fn graph_of(schema: &Schema, known: &Graph) -> Graph {
+    let mut all: Vec<Relation> = schema.foreign_keys().map(|(t, k)| Relation::declared(schema, &t.name, k)).collect();
+    let same = |a: &Relation, b: &Relation| (&a.child, &a.columns, &a.parent) == (&b.child, &b.columns, &b.parent);
+    let others = known.relations().iter().filter(|r| !r.is_declared() && !all.iter().any(|a| same(a, r)));
+    let others: Vec<Relation> = others.cloned().collect();
+    all.extend(others);
+    Graph::from_relations(schema, all)
 }
 
 /// A link that has to act otherwise.
+#[derive(Clone)]
 struct Wanted {
     link: usize,
     round: usize,
     blocks: bool,
     path: Vec<String>,
+    proposal: Proposal,
 }
 
-/// Returns the links that stand between the root and the goal, nearest first.
-fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wanted> {
-    let in_the_way = |r: &&Ruling| match r.effect {
-        Effect::Deletes | Effect::Harmless => false,
-        Effect::Shadowed => r.order_decides,
-        Effect::Nulls => goal == Goal::Complete || r.order_decides,
-        Effect::SetsDefault => goal == Goal::Complete || r.shape != Shape::Nothing,
-        Effect::Refuses | Effect::MayRefuse | Effect::Fails | Effect::MayFail | Effect::LeavesOrphans => {
-            !matches!(r.shape, Shape::TooDeep(_) | Shape::ChangedTwice)
+/// The changes that were tried, one after the other.
+#[derive(Clone)]
+struct Search<'n, 's> {
+    net: &'n Net<'s>,
+    root: usize,
+    goal: Goal,
+    demands: &'n Demands,
+    trial: Net<'s>,
+    changed: Vec<Wanted>,
+    /// So many of them stay, whatever else there is.
+    settled: usize,
+}
+
+impl<'n, 's> Search<'n, 's> {
+    fn new(net: &'n Net<'s>, root: usize, goal: Goal, demands: &'n Demands) -> Self {
+        Self { net, root, goal, demands, trial: net.clone(), changed: Vec::new(), settled: 0 }
+    }
+
+    /// Changes what is in the way until nothing is that can be changed; without what a person has to decide, if told so.
+    fn run(&mut self, automatic: bool) {
+        for round in 1..=self.net.links.len() + 1 {
+            let judged = judge(&self.trial, self.root);
+            let mut wants = self.chosen(&judged, round);
+            if !self.goal.reached(judged.verdict) {
+                wants.extend(wanted(&self.trial, &judged, self.goal, round));
+            }
+            let mut progress = false;
+            for mut want in wants {
+                // Of keys on the same columns one at a time: when it acts, the others may have nothing left to block.
+                let twin = |c: &Wanted| c.round == round && self.trial.links[want.link].twins.contains(&c.link);
+                if self.changed.iter().any(|c| c.link == want.link || twin(c)) {
+                    continue;
+                }
+                want.proposal = propose(self.net, want.link, self.goal, self.demands);
+                if want.proposal.to.is_none() || (automatic && want.proposal.decide) {
+                    continue;
+                }
+                apply(&mut self.trial, &want);
+                self.changed.push(want);
+                progress = true;
+            }
+            if !progress {
+                break;
+            }
         }
+        self.take_back();
+    }
+
+    /// Returns the relations within reach that somebody chose another action for, whether they block or not.
+    fn chosen(&self, judged: &Judgement, round: usize) -> Vec<Wanted> {
+        let chosen = |&link: &usize| {
+            let l = &self.trial.links[link];
+            let relation = &self.trial.graph.relations()[l.relation];
+            let asked = self.demands.asked_of(relation).filter(|a| a.by_choice);
+            judged.walk.loses_rows(l.parent) && asked.is_some_and(|a| relation.on_delete != a.actions.first().copied())
+        };
+        let of = |link: usize| {
+            let mut links = judged.walk.path(&self.trial, self.trial.links[link].parent);
+            links.push(link);
+            Wanted { link, round, blocks: false, path: sides(&self.trial, &links), proposal: Proposal::default() }
+        };
+        let mut all: Vec<Wanted> = (0..self.trial.links.len()).filter(chosen).map(of).collect();
+        for want in &mut all {
+            want.blocks = judged.rulings.iter().any(|r| r.link == want.link && r.effect.can_stop());
+        }
+        all
+    }
+
+    /// Judges the delete as it is without one of the changes.
+    fn judge_without(&mut self, at: usize) -> Judgement {
+        let link = self.changed[at].link;
+        let changed = std::mem::replace(&mut self.trial.links[link], self.net.links[link].clone());
+        let judged = judge(&self.trial, self.root);
+        self.trial.links[link] = changed;
+        judged
+    }
+
+    fn stay_out(&mut self, at: usize) {
+        let link = self.changed.remove(at).link;
+        self.trial.links[link] = self.net.links[link].clone();
+    }
+
+    /// Takes every change back once; decisions first, so that as few as possible are left.
+    fn take_back(&mut self) {
+        let mut now = judge(&self.trial, self.root);
+        for decisions in [true, false] {
+            for at in (self.settled..self.changed.len()).rev() {
+                let proposal = &self.changed[at].proposal;
+                if proposal.decide != decisions || proposal.chosen {
+                    continue;
+                }
+                let then = self.judge_without(at);
+                let no_worse = then.verdict <= now.verdict;
+                if no_worse && stoppers(&then, self.goal).is_subset(&stoppers(&now, self.goal)) {
+                    self.stay_out(at);
+                    now = then;
+                }
+            }
+        }
+    }
+
+    /// Leaves out the changes that open a way to what nothing resolves: a key that cascades into a blocker helps nobody.
+    fn keep_what_helps(&mut self) {
+        let known = stoppers(&judge(self.net, self.root), self.goal);
+        let before = self.changed.len();
+        loop {
+            let judged = judge(&self.trial, self.root);
+            let is_new = |r: &&Ruling| is_in_the_way(r, self.goal) && !known.contains(&r.link);
+            let Some(opened) = judged.rulings.iter().find(is_new) else { break };
+            let path = report::path(&self.trial, &judged, opened);
+            // Those further down only became blockers themselves by the one that was there before.
+            let on_path = |c: &Wanted| path.contains(&c.link) && known.contains(&c.link) && !c.proposal.chosen;
+            let culprit = self.changed.iter().rposition(on_path);
+            let Some(at) = culprit.or_else(|| self.changed.iter().rposition(|c| !c.proposal.chosen)) else { break };
+            self.stay_out(at);
+        }
+        if self.changed.len() < before {
+            self.take_back();
+        }
+    }
+
+    /// Leaves out what makes a delete come to something worse than it does now.
+    fn make_nothing_worse(&mut self) {
+        let before = judge(self.net, self.root).verdict;
+        while judge(&self.trial, self.root).verdict > before {
+            let Some(at) = self.changed.iter().rposition(|c| !c.proposal.chosen) else { break };
+            self.stay_out(at);
+        }
+    }
+
+    /// Adds what is still in the way, for a person to decide.
+    fn leave_the_rest(&mut self) {
+        let judged = judge(&self.trial, self.root);
+        if self.goal.reached(judged.verdict) {
+            return;
+        }
+        for mut want in wanted(&self.trial, &judged, self.goal, 1) {
+            if self.changed.iter().any(|c| c.link == want.link) {
+                continue;
+            }
+            let proposal = propose(self.net, want.link, self.goal, self.demands);
+            want.round = want.path.len();
+            want.proposal = Proposal { to: None, decide: true, reason: proposal.reason, ..Proposal::default() };
+            self.changed.push(want);
+        }
+    }
+}
+
+fn sides(net: &Net<'_>, links: &[usize]) -> Vec<String> {
+    links.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect()
+}
+
+/// Has a link do what is proposed.
+fn apply(net: &mut Net<'_>, want: &Wanted) {
+    let act = match want.proposal.to {
+        Some(Action::Cascade) => Act::Delete,
+        Some(Action::SetNull) => Act::Null,
+        Some(Action::SetDefault) => Act::Default,
+        Some(Action::NoAction | Action::Restrict) | None => return,
+    };
+    let numbers: Vec<u16> = net.table(net.links[want.link].child).map_or(Vec::new(), |table| {
+        let number = |c: &String| table.columns.iter().position(|o| o.name == *c).and_then(|i| u16::try_from(i).ok());
+        want.proposal.set_columns.iter().filter_map(number).collect()
+    });
+    let link = &mut net.links[want.link];
+    link.act = act;
+    link.contradiction = None;
+    link.left = Vec::new();
+    if act == Act::Null {
+        link.changed = if numbers.is_empty() { link.columns().collect() } else { numbers };
+        link.changed.sort_unstable();
+    }
+}
+
+fn is_in_the_way(ruling: &Ruling, goal: Goal) -> bool {
+    match ruling.effect {
+        Effect::Deletes | Effect::Harmless => false,
+        Effect::Shadowed => ruling.order_decides,
+        Effect::Nulls => goal == Goal::Complete || ruling.order_decides,
+        Effect::SetsDefault => goal == Goal::Complete || ruling.shape != Shape::Nothing,
+        Effect::Refuses | Effect::MayRefuse | Effect::Fails | Effect::MayFail | Effect::LeavesOrphans => true,
+    }
+}
+
+/// Returns the links that are in the way of a goal.
+fn stoppers(judged: &Judgement, goal: Goal) -> BTreeSet<usize> {
+    judged.rulings.iter().filter(|r| is_in_the_way(r, goal)).map(|r| r.link).collect()
+}
+
+/// Returns the links between the root and the goal that another action may help, nearest first.
+fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wanted> {
+    let can_help = |r: &&Ruling| {
+        is_in_the_way(r, goal) && !(r.effect.can_stop() && matches!(r.shape, Shape::TooDeep(_) | Shape::ChangedTwice))
     };
     let mut links: Vec<Wanted> = judged
         .rulings
         .iter()
-        .filter(in_the_way)
+        .filter(can_help)
         .map(|r| {
             let path = report::path(net, judged, r);
             let link = if let Shape::KeyTaken(chain) = &r.shape { chain[0] } else { r.link };
-            let path = path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect();
             let leaves = matches!(r.effect, Effect::Nulls | Effect::LeavesOrphans) && !r.order_decides;
             Wanted {
                 link,
                 round,
                 blocks: !leaves && (r.effect != Effect::SetsDefault || r.shape != Shape::Nothing),
-                path,
+                path: sides(net, &path),
+                proposal: Proposal::default(),
             }
         })
         .collect();
@@ -171,131 +416,141 @@ fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wa
     links
 }
 
-fn act(net: &Net<'_>, link: usize, goal: Goal, demands: &Demands) -> Act {
+fn describe(net: &Net<'_>, after: &Net<'_>, want: Wanted, automatic: bool) -> Repaired {
+    let Wanted { link, round, blocks, path, proposal } = want;
     let l = &net.links[link];
     let relation = &net.graph.relations()[l.relation];
-    let protected = (demands.never_cascade_into.contains(&relation.child) && l.child != l.parent)
-        || demands.max_depth.is_some_and(|most| deepens(net, link, most));
-    let (recommended, _, _) = recommend(net, None, link);
-    let null = match l.act {
-        // What was tried and still stands in the way has to go.
-        Act::Null => false,
-        _ => goal == Goal::LeavesRows && recommended == Action::SetNull,
+    let changes = proposal.to.map_or_else(Vec::new, |to| changes(relation, to, &proposal));
+    let enforced = l.act != Act::Orphan;
+    let sql: Option<Vec<Vec<String>>> =
+        engine::dialect(net.engine).and_then(|d| changes.iter().map(|c| d.sql_for(c, net.schema)).collect());
+    let recommended = match proposal.to {
+        Some(Action::Cascade) if !proposal.decide => Action::Cascade,
+        _ if relation.nullable => Action::SetNull,
+        _ => Action::Restrict,
     };
-    if protected && !can_be_null(net, link) {
-        return l.act;
-    }
-    if null || protected { Act::Null } else { Act::Delete }
-}
-
-/// Tells whether one more cascade makes a chain of more than `most`.
-fn deepens(net: &Net<'_>, link: usize, most: usize) -> bool {
-    let levels = Levels::new(net, &|i| cascades(net, i) || i == link);
-    let l = &net.links[link];
-    levels.circle[l.parent] != levels.circle[l.child] && levels.above[l.parent] + 1 + levels.below[l.child] > most
-}
-
-fn can_be_null(net: &Net<'_>, link: usize) -> bool {
-    let l = &net.links[link];
-    let Some(table) = net.table(l.child) else { return false };
-    !l.pairs.is_empty()
-        && l.columns().all(|c| table.columns.get(usize::from(c)).is_some_and(|c| c.nullable && c.generated.is_none()))
-}
-
-/// Returns the action that a relation's shape speaks for, why, and whether a person should decide.
-fn recommend(net: &Net<'_>, judged: Option<&Judgement>, link: usize) -> (Action, String, bool) {
-    let l = &net.links[link];
-    let relation = &net.graph.relations()[l.relation];
-    let (child, parent) = (&relation.child, &relation.parent);
-    if relation.nullable && can_be_null(net, link) {
-        let columns = relation.columns.join(", ");
-        return (
-            Action::SetNull,
-            format!("`{columns}` can be NULL: a row of `{child}` can do without its `{parent}`"),
-            false,
-        );
-    }
-    if let Some(key) = relation.foreign_key().filter(|k| k.on_delete == Action::SetNull) {
-        let columns = key.changed_columns().join(", ");
-        return (
-            Action::Restrict,
-            format!(
-                "the key says SET NULL, so a row of `{child}` is meant to outlive its `{parent}`, but `{columns}` cannot be NULL: decide \
-                 whether the row may go as well, or drop NOT NULL"
-            ),
-            true,
-        );
-    }
-    let table = net.table(l.child);
-    // A join table's row is about both its parents and means nothing without either.
-    let joins = table
-        .and_then(|t| t.primary_key.as_ref())
-        .is_some_and(|k| relation.columns.iter().all(|c| k.columns.contains(c)));
-    let other = net.above[l.child].iter().copied().find(|&o| {
-        let other = &net.links[o];
-        let r = &net.graph.relations()[other.relation];
-        other.parent != l.parent
-            && !r.nullable
-            && other.act == Act::Delete
-            && judged.is_none_or(|j| !j.walk.loses_rows(other.parent))
-    });
-    match other {
-        Some(owner) if !joins => {
-            let owner = &net.graph.relations()[net.links[owner].relation].parent;
-            (
-                Action::Restrict,
-                format!(
-                    "a row of `{child}` belongs to its `{owner}` as well: decide whether it may go with its `{parent}`"
-                ),
-                true,
-            )
-        }
-        _ => (
-            Action::Cascade,
-            format!("a row of `{child}` cannot be without its `{parent}` and has no other owner"),
-            false,
-        ),
-    }
-}
-
-fn describe(net: &Net<'_>, trial: &Net<'_>, judged: &Judgement, want: Wanted) -> Repaired {
-    let Wanted { link, round, blocks, path } = want;
-    let relation = &net.graph.relations()[net.links[link].relation];
-    let to = if trial.links[link].act == Act::Null { Action::SetNull } else { Action::Cascade };
-    let (recommended, reason, decide) = recommend(net, Some(judged), link);
-    let change = change(relation, to);
-    let enforced = net.links[link].act != Act::Orphan;
-    let sql = engine::dialect(net.engine).and_then(|d| d.sql_for(&change, net.schema)).unwrap_or_default();
     Repaired {
         child: relation.child.clone(),
         columns: relation.columns.clone(),
         parent: relation.parent.clone(),
         name: relation.foreign_key().and_then(|k| k.name.clone()),
         from: relation.foreign_key().filter(|_| enforced).map(|k| k.on_delete),
-        to,
+        to: proposal.to,
         recommended,
-        reason,
         blocks,
-        decide,
+        decide: proposal.decide,
+        automatic,
         path,
         round,
-        sql,
-        change,
+        newly_deletes: Vec::new(),
+        choices: choices(net, after, link, &proposal),
+        sql: sql.unwrap_or_default().concat(),
+        changes,
+        reason: proposal.reason,
     }
 }
 
-fn change(relation: &Relation, to: Action) -> Change {
+/// Returns what can be done about a relation, what destroys least first.
+fn choices(net: &Net<'_>, after: &Net<'_>, link: usize, proposal: &Proposal) -> Vec<Choosable> {
+    use super::propose::{Null, null};
+    let relation = &net.graph.relations()[net.links[link].relation];
+    let (child, parent) = (&relation.child, &relation.parent);
+    let mut all = Vec::new();
+    let mut add = |word: &str, does: String, newly_deletes, how: &Proposal| {
+        let Some(to) = how.to else { return };
+        let changes = changes(relation, to, how);
+        all.push(Choosable { word: word.to_string(), does, newly_deletes, changes });
+    };
+    let null_with = |set_columns: Vec<String>, drop_not_null: Vec<String>| Proposal {
+        to: Some(Action::SetNull),
+        set_columns,
+        drop_not_null,
+        ..Proposal::default()
+    };
+    let stay = format!("rows of `{child}` stay without their `{parent}`");
+    let declared = relation.foreign_key().map(|k| k.on_delete);
+    match null(net, link) {
+        _ if declared == Some(Action::SetNull) && !matches!(net.links[link].act, Act::Fail(_) | Act::Orphan) => {}
+        Null::Works | Null::Unsure(_) => {
+            add(
+                "set-null",
+                format!("Make it ON DELETE SET NULL: {stay}"),
+                Vec::new(),
+                &null_with(Vec::new(), Vec::new()),
+            );
+        }
+        Null::InPart { set, .. } => {
+            let does = format!("Make it ON DELETE SET NULL ({}): {stay}", set.join(", "));
+            add("set-null", does, Vec::new(), &null_with(set, Vec::new()));
+        }
+        Null::NotNull(columns) => {
+            let does = format!("Drop NOT NULL from {}, with ON DELETE SET NULL: {stay}", columns.join(", "));
+            add("drop-not-null", does, Vec::new(), &null_with(Vec::new(), columns));
+        }
+        Null::Never(_) => {}
+    }
+    if declared == Some(Action::SetNull) && matches!(net.links[link].act, Act::Fail(_)) {
+        let keep = Proposal { to: Some(Action::NoAction), ..Proposal::default() };
+        let does =
+            format!("Protect `{parent}` with ON DELETE NO ACTION: it cannot be deleted while `{child}` refers to it");
+        add("protect", does, Vec::new(), &keep);
+    }
+    let cascade = Proposal { to: Some(Action::Cascade), ..Proposal::default() };
+    let mut before = after.clone();
+    before.links[link] = net.links[link].clone();
+    let mut then = before.clone();
+    let wants = Wanted { link, round: 0, blocks: true, path: Vec::new(), proposal: cascade.clone() };
+    apply(&mut then, &wants);
+    let newly = Reach::of_net(&before).to(&Reach::of_net(&then));
+    let mut does = format!("Make it ON DELETE CASCADE: rows of `{child}` are deleted with their `{parent}`");
+    for sentence in super::reach::sentences(&newly) {
+        does.push_str(&format!("; {sentence}"));
+    }
+    add("cascade", does, newly, &cascade);
+    all.sort_by_key(|c| c.word == "cascade");
+    // What is proposed without a decision comes first: it is what is done.
+    if !proposal.decide
+        && let Some(to) = proposal.to
+        && let Some(at) = all.iter().position(|c| c.changes == changes(relation, to, proposal))
+    {
+        let first = all.remove(at);
+        all.insert(0, first);
+    }
+    all
+}
+
+fn changes(relation: &Relation, to: Action, proposal: &Proposal) -> Vec<Change> {
+    let table = relation.child.clone();
+    let nullable = proposal.drop_not_null.iter().map(|column| Change::SetNullable {
+        table: table.clone(),
+        column: column.clone(),
+        nullable: true,
+    });
+    let mut all: Vec<Change> = nullable.collect();
     match relation.foreign_key() {
         Some(old) => {
-            let new =
-                ForeignKey { on_delete: to, set_columns: Vec::new(), enforced: true, disabled: None, ..old.clone() };
-            Change::ReplaceForeignKey { table: relation.child.clone(), old: old.clone(), new }
+            let new = ForeignKey {
+                on_delete: to,
+                set_columns: if to == old.on_delete && proposal.set_columns.is_empty() {
+                    old.set_columns.clone()
+                } else {
+                    proposal.set_columns.clone()
+                },
+                enforced: true,
+                disabled: None,
+                ..old.clone()
+            };
+            if new != *old {
+                all.push(Change::ReplaceForeignKey { table, old: old.clone(), new });
+            }
         }
         None => {
             let mut foreign_key =
                 ForeignKey::new(relation.columns.clone(), relation.parent.clone(), relation.parent_columns.clone());
             foreign_key.on_delete = to;
-            Change::AddForeignKey { table: relation.child.clone(), foreign_key }
+            foreign_key.set_columns.clone_from(&proposal.set_columns);
+            all.push(Change::AddForeignKey { table, foreign_key });
         }
     }
+    all
 }

@@ -213,8 +213,11 @@ fn undeclared_relations_leave_orphans() {
     let fate = fate(&s, &g, &Options::default(), &"users".into()).unwrap();
     assert_eq!(fate.verdict, Verdict::LeavesOrphans);
     let repair = fate.repair.unwrap();
-    assert_eq!((repair.verdict, repair.changes.len()), (Verdict::Complete, 1));
-    assert!(matches!(repair.changes[0].change, crate::change::Change::AddForeignKey { .. }));
+    assert_eq!(repair.changes.len(), 1);
+    // `logs` are a record: that they go with the user is for a person to say, and a policy says it.
+    assert!(repair.changes[0].decide && !repair.changes[0].automatic, "{:?}", repair.changes[0]);
+    assert!(matches!(repair.changes[0].changes[..], [crate::change::Change::AddForeignKey { .. }]));
+    assert_eq!((repair.verdict, repair.automatic), (Verdict::Complete, Verdict::LeavesOrphans));
 }
 
 #[test]
@@ -235,12 +238,11 @@ fn rows_that_are_meant_to_stay_are_for_a_person_to_decide() {
     ];
     let repair = judged(&schema(Engine::Postgres, &tables), "workspaces").repair.unwrap();
     let change = &repair.changes[0];
-    assert_eq!((change.to, change.recommended, change.decide), (Action::Cascade, Action::Restrict, true));
-    assert!(
-        change.reason.contains("meant to outlive its `workspaces`, but `home` cannot be NULL"),
-        "{}",
-        change.reason
-    );
+    assert_eq!((change.to, change.recommended, change.decide), (Some(Action::SetNull), Action::Restrict, true));
+    assert!(change.reason.contains("meant to outlive its `workspaces`, but `home` is NOT NULL"), "{}", change.reason);
+    let words: Vec<&str> = change.choices.iter().map(|c| c.word.as_str()).collect();
+    assert_eq!(words, ["drop-not-null", "protect", "cascade"]);
+    assert_eq!((repair.verdict, repair.automatic), (Verdict::LeavesRows, Verdict::Fails));
 }
 
 /// Layers of three tables, each with a key to every table above it: 3 to the power of `layers` chains.

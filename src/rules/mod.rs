@@ -15,7 +15,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Dialect, LookupPlan};
-use crate::fate::{Conflict, Fates, Options};
+use crate::fate::{Conflict, Demands, Fates, Options};
 use crate::findings::Finding;
 use crate::orphans::Scan;
 use crate::relations::Graph;
@@ -144,7 +144,7 @@ impl<'a> Context<'a> {
         self.deletes.fates.get_or_init(|| {
             let options = Options {
                 foreign_keys: self.settings.foreign_keys.unwrap_or(true),
-                demands: self.settings.deletes.in_schema(self.schema),
+                demands: self.settings.demands(self.schema, self.relations),
                 ..Options::default()
             };
             Fates::new(self.schema, self.relations, options)
@@ -166,6 +166,14 @@ pub struct Settings {
     pub deletes: policy::DeletePolicy,
     /// Whether the application switches SQLite's enforcement on in every connection; `None` if the user has not said.
     pub foreign_keys: Option<bool>,
+}
+
+impl Settings {
+    /// Returns what the user demands of deletes from the tables of a schema, and what the policies ask of its relations.
+    pub fn demands(&self, schema: &Schema, relations: &Graph) -> Demands {
+        let asked = policy::asked(&self.policies, relations, schema.default_schema.as_deref());
+        Demands { asked, ..self.deletes.in_schema(schema) }
+    }
 }
 
 /// Rules about migrations, and the rules about schemas that would say the same of the same key.

@@ -3,7 +3,8 @@
 use globset::{Glob, GlobMatcher};
 
 use super::Context;
-use crate::fate::{Demands, Verdict};
+use crate::fate::{Asked, Demands, Verdict};
+use crate::relations::Graph;
 use crate::schema::{Action, Engine, Schema, TableName};
 
 /// A demand on the foreign keys to some parents.
@@ -97,6 +98,30 @@ fn texts(table: &TableName, default_schema: Option<&str>) -> Vec<String> {
         texts.push(TableName::in_schema(Some(default), table.name.as_str()).to_string());
     }
     texts
+}
+
+/// Returns what policies ask of the relations of a schema. Of several policies about a relation, what all of them allow.
+pub fn asked(policies: &[Policy], graph: &Graph, default_schema: Option<&str>) -> Vec<Asked> {
+    let compiled: Vec<Compiled<'_>> = policies.iter().map(|p| p.compile(default_schema)).collect();
+    let mut all = Vec::new();
+    for relation in graph.relations() {
+        let about: Vec<&Compiled<'_>> = compiled
+            .iter()
+            .filter(|p| !p.policy.on_delete.is_empty())
+            .filter(|p| p.is_about(&relation.child, &relation.columns, &relation.parent))
+            .collect();
+        let Some((first, others)) = about.split_first() else { continue };
+        let allowed = |a: &&Action| others.iter().all(|p| p.policy.on_delete.contains(a));
+        all.push(Asked {
+            child: relation.child.clone(),
+            columns: relation.columns.clone(),
+            parent: relation.parent.clone(),
+            actions: first.policy.on_delete.iter().filter(allowed).copied().collect(),
+            drop_not_null: false,
+            by_choice: false,
+        });
+    }
+    all
 }
 
 /// What the user demands of deletes.

@@ -81,23 +81,26 @@ fn r1_undeclared_relations_leave_orphans() {
     let (graph, accepted, _) = Graph::settled(&schema, &[], 0.5, Some(0.5), None);
     let repair = Fates::new(&schema, &graph, Options::default()).of(&"projects".into()).unwrap().repair.unwrap();
     assert!(repair.guessed.is_empty() && !accepted.relations.is_empty());
-    assert_eq!(repair.verdict, Verdict::Complete);
+    assert_eq!(repair.verdict, Verdict::LeavesRows);
     let round = |side: &str| repair.changes.iter().find(|c| c.path.last().unwrap() == side).map(|c| c.round);
     assert_eq!(round("analysis_runs.project_id"), Some(1));
     assert_eq!(round("analysis_activity_logs.analysis_run_id"), Some(2));
     for change in &repair.changes {
-        change.change.apply(&mut schema).unwrap();
+        change.changes.iter().for_each(|c| c.apply(&mut schema).unwrap());
     }
-    // One project's delete then takes its seven descendants with it. A circle leads back to the projects, so another
-    // project that names this one's run as its latest goes, too: the repair says so, and where NULL would suit better.
+    // One project's delete then takes its seven descendants with it. The circle that leads back to the projects, and from a
+    // run to the configurations made of it, only sets NULL.
     let after = fate(&schema, "projects");
-    assert_eq!(after.verdict, Verdict::Complete);
+    assert_eq!(after.verdict, Verdict::LeavesRows);
     for child in ["analysis_runs", "analysis_activity_logs", "config_sets", "config_files", "build_runs", "deployments"]
     {
         assert_eq!(table(&after, child), TableFate::Deleted, "{child}");
     }
-    let latest = repair.changes.iter().find(|c| c.columns == ["latest_analysis_id"]).unwrap();
-    assert_eq!(latest.recommended, Action::SetNull);
+    for back in ["latest_analysis_id", "latest_config_set_id", "analysis_run_id"] {
+        let nullable = repair.changes.iter().filter(|c| c.columns == [back] && c.recommended == Action::SetNull);
+        assert!(nullable.clone().count() > 0 && nullable.clone().all(|c| c.to == Some(Action::SetNull)), "{back}");
+    }
+    assert_eq!(table(&fate(&schema, "analysis_runs"), "projects"), TableFate::Updated);
 }
 
 #[test]
@@ -156,8 +159,15 @@ fn r4_what_the_document_missed() {
     let before = fate(&schema, "users");
     assert_eq!((before.verdict, before.blockers().count()), (Verdict::Refused, 32));
     let repair = before.repair.as_ref().unwrap();
-    assert_eq!(repair.verdict, Verdict::Complete);
+    assert_eq!(repair.verdict, Verdict::LeavesRows);
     assert_eq!(repair.changes.iter().filter(|c| c.round == 1).count(), 32);
+    // What is automatic keeps every row that can do without, and says what it takes; what is unclear is a decision.
+    for change in &repair.changes {
+        let takes = change.to == Some(Action::Cascade);
+        assert_eq!(takes, !change.newly_deletes.is_empty(), "{change:?}");
+        assert!(!takes || change.recommended != Action::SetNull, "{change:?}");
+        assert!(change.automatic || !change.choices.is_empty(), "{change:?}");
+    }
     let later: Vec<&str> =
         repair.changes.iter().filter(|c| c.round > 1).map(|c| c.path.last().unwrap().as_str()).collect();
     for missed in [
@@ -214,9 +224,13 @@ fn r4_what_the_document_missed() {
     let sql: Vec<String> = repair.changes.iter().flat_map(|c| c.sql.clone()).collect();
     execute(&url, &sql.join(";\n"));
     let repaired = inspect(&url);
-    assert_eq!(fate(&repaired, "users").verdict, Verdict::Complete);
+    let decided = fate(&repaired, "users");
+    assert_eq!(decided.verdict, Verdict::LeavesRows);
+    let kept = |name: &str| table(&decided, name) != TableFate::Deleted;
     let left = delete_first(&url, &repaired, "users").unwrap();
-    assert!(left.values().all(|n| *n == 1), "nothing of one user is left, nothing of the other is missing: {left:?}");
+    for (name, rows) in left {
+        assert_eq!(rows, if kept(&name) { 2 } else { 1 }, "{name}: only what can do without its parent stays");
+    }
 }
 
 #[test]
@@ -228,6 +242,6 @@ fn r4_with_references_that_may_become_null() {
     let repair = Fates::new(&schema, &graph, options).of(&"users".into()).unwrap().repair.unwrap();
     assert_eq!(repair.verdict, Verdict::LeavesRows);
     let to = |side: &str| repair.changes.iter().find(|c| c.path.last().unwrap() == side).map(|c| c.to);
-    assert_eq!(to("briefings.scan_id"), Some(Action::SetNull));
-    assert_eq!(to("decision_outcomes.decision_id"), Some(Action::Cascade));
+    assert_eq!(to("briefings.scan_id"), Some(Some(Action::SetNull)));
+    assert_eq!(to("decision_outcomes.decision_id"), Some(Some(Action::Cascade)));
 }

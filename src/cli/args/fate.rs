@@ -23,9 +23,9 @@ pub(in crate::cli) struct FateArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// What the repair shall reach: nothing stays behind, or references that
-    /// can be NULL may
-    #[arg(long, value_name = "VERDICT", default_value = "complete")]
+    /// What the fix is to reach: every delete succeeds, and references that can
+    /// be NULL stay behind without their parent; or nothing stays behind
+    #[arg(long, value_name = "VERDICT", default_value = "leaves-rows")]
     pub goal: GoalArg,
     /// SQLite: whether the application runs PRAGMA foreign_keys = ON
     /// [default: on]
@@ -43,11 +43,11 @@ pub(in crate::cli) struct FateArgs {
     pub min_confidence: Option<f64>,
 }
 
-/// What a repair shall reach.
+/// What a fix is to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum GoalArg {
-    Complete,
     LeavesRows,
+    Complete,
 }
 
 impl From<GoalArg> for Goal {

@@ -24,7 +24,7 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let graph = Graph::new(&input.schema, &declared, threshold);
     let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
     ui.diagnostics(&config.name, &config.text, &config.unused_tables(&input.schema));
-    let demands = config.deletes().in_schema(&input.schema);
+    let demands = super::settings(args.foreign_keys, &config).demands(&input.schema, &graph);
     let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, demands, goal: args.goal.into() });
     let style = ui.style_of(args.output.as_deref());
     let mut incomplete = false;
@@ -53,8 +53,13 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
                         .hint("a primary key or a unique key over NOT NULL columns makes them countable"));
                 }
                 (Some(condition), Some(impact)) => {
+                    let after = fates.impact_after_fix(root, args.rows.as_deref()).filter(|_| args.count);
                     check(condition, &impact, input.session.as_deref_mut(), &input.label, ui)?;
-                    Some(count(&impact, args.count, &mut input)?)
+                    let mut counted = count(&impact, args.count, &mut input)?;
+                    if let Some(after) = after {
+                        add_newly_deleted(&mut counted, count(&after, true, &mut input)?);
+                    }
+                    Some(counted)
                 }
             };
             for table in counted.iter().flatten() {
@@ -69,6 +74,23 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     };
     output::write(ui, args.output.as_deref(), &text)?;
     Ok(if incomplete { FAILED } else { 0 })
+}
+
+/// Adds what goes in addition once the automatic changes are made.
+fn add_newly_deleted(counted: &mut Vec<Counted>, then: Vec<Counted>) {
+    for after in then {
+        let Some(deleted) = after.deleted else { continue };
+        match counted.iter_mut().find(|c| c.table == after.table) {
+            Some(now) => now.newly_deleted = Some(deleted.saturating_sub(now.deleted.unwrap_or(0))),
+            None => counted.push(Counted {
+                deleted: None,
+                updated: None,
+                orphaned: None,
+                newly_deleted: Some(deleted),
+                ..after
+            }),
+        }
+    }
 }
 
 /// Has the database read the condition, whether rows are counted or not: one that it cannot read must not go unnoticed.
@@ -116,6 +138,7 @@ fn count(impact: &Impact, exact: bool, input: &mut Input) -> Result<Vec<Counted>
         orphaned: None,
         estimate: t.estimate,
         uncounted,
+        newly_deleted: None,
     };
     if !exact {
         return Ok(impact.tables.iter().map(|t| plain(t, None)).collect());

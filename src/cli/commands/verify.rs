@@ -91,7 +91,7 @@ pub(super) fn of(
 }
 
 fn delete(report: &Report, root: &TableName, config: &Config, on: bool) -> Option<Fate> {
-    let demands = config.deletes().in_schema(&report.schema);
+    let demands = super::settings(None, config).demands(&report.schema, &report.relations);
     let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
     Fates::new(&report.schema, &report.relations, how).of(root)
 }

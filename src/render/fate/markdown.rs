@@ -1,9 +1,10 @@
 //! `markdown`: a document for people.
 
 use super::super::spans::{block, cell, code, plain};
-use super::text::word;
+use super::text::{mark, word};
 use super::{action, touched, tree};
-use crate::fate::{Counted, Fate, Rank};
+use crate::fate::{Counted, Fate, Rank, sentences};
+use crate::relations::side;
 use crate::schema::Engine;
 
 /// Writes the document.
@@ -37,17 +38,34 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
         }
     }
     if let Some(repair) = fate.repair.as_ref().filter(|r| !r.changes.is_empty()) {
+        let decisions = match repair.changes.iter().all(|c| c.automatic) {
+            true => String::new(),
+            false => format!(", without those that you have to decide it is {}", repair.automatic),
+        };
         out.push_str(&format!(
-            "\n## What to do\n\nAfterwards the verdict is {}.\n\n| Relation | From | To | Why |\n|---|---|---|---|\n",
+            "\n## What to do\n\nWith all changes the verdict is {}{decisions}.\n\n\
+             | Relation | From | To | Why | Newly deleted |\n|---|---|---|---|---|\n",
             repair.verdict
         ));
         for c in &repair.changes {
-            let side = c.path.last().map(String::as_str).unwrap_or_default();
+            let relation = c.path.last().map(String::as_str).unwrap_or_default();
             let from = c.from.map_or("no key", |a| a.sql());
-            let decide = if c.decide { " (decide)" } else { "" };
-            out.push_str(&format!("| {} | {from} | {}{decide} | {} |\n", code(side), c.to, cell(&c.reason)));
+            let to = c.to.map_or("?", |a| a.sql());
+            let mark = mark(c);
+            let mark = if mark.is_empty() { String::new() } else { format!(" ({mark})") };
+            let newly = cell(&sentences(&c.newly_deletes).join("; "));
+            out.push_str(&format!("| {} | {from} | {to}{mark} | {} | {newly} |\n", code(relation), cell(&c.reason)));
         }
-        let sql: Vec<String> = repair.changes.iter().flat_map(|c| &c.sql).map(|s| format!("{s};")).collect();
+        for c in repair.changes.iter().filter(|c| !c.automatic && !c.choices.is_empty()) {
+            let place = side(&c.child, &c.columns);
+            out.push_str(&format!("\nYour choices for {}:\n\n", code(&place)));
+            for choice in &c.choices {
+                let option = code(&format!("--choose '{place}={}'", choice.word));
+                out.push_str(&format!("- {option}: {}\n", choice.does));
+            }
+        }
+        let automatic = repair.changes.iter().filter(|c| c.automatic);
+        let sql: Vec<String> = automatic.flat_map(|c| &c.sql).map(|s| format!("{s};")).collect();
         if !sql.is_empty() {
             out.push_str(&format!("\n{}", block("sql", &sql.join("\n"))));
         }
@@ -72,15 +90,16 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
         out.push_str(&format!("{}- {} ({}): {}\n", "  ".repeat(depth), code(side), action(r), r.effect.name()));
     }
     if let Some(counted) = counted {
-        out.push_str("\n## Rows\n\n| Table | Deleted | Updated | Orphaned | Estimate |\n|---|--:|--:|--:|--:|\n");
+        out.push_str("\n## Rows\n\n| Table | Deleted | Updated | Orphaned | Newly deleted by the changes | Estimate |\n|---|--:|--:|--:|--:|--:|\n");
         let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
         for c in counted {
             let name = code(&c.table.to_string());
             out.push_str(&format!(
-                "| {name} | {} | {} | {} | {} |\n",
+                "| {name} | {} | {} | {} | {} | {} |\n",
                 number(c.deleted),
                 number(c.updated),
                 number(c.orphaned),
+                number(c.newly_deleted),
                 number(c.estimate)
             ));
         }

@@ -6,7 +6,11 @@ use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
 use super::{action, fate_word, touched, tree};
-use crate::fate::{Counted, Effect, Fate, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict};
+use crate::change::Change;
+use crate::fate::{
+    Counted, Effect, Fate, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict, sentences,
+};
+use crate::relations::side;
 use crate::schema::Engine;
 use crate::text::argument;
 
@@ -147,23 +151,35 @@ fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, style: &Style, line
 fn repair(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     let Some(repair) = &fate.repair else { return };
     if repair.changes.is_empty() {
-        if repair.guessed.is_empty() {
+        if fate.foreign_keys == Some(false) {
+            heading("What to do", style, lines);
+            let text = "With foreign keys off no key acts: run PRAGMA foreign_keys = ON in every connection.";
+            hanging(text, "  ", style, lines);
+        } else if repair.guessed.is_empty() {
             heading("What to do", style, lines);
             hanging("No change of actions makes it better: see the conditions below.", "  ", style, lines);
         }
         return guessed(repair, style, lines);
     }
-    let (block, leave): (Vec<_>, Vec<_>) = repair.changes.iter().partition(|c| c.blocks);
-    let then = format!("then the verdict is {}", repair.verdict);
-    if !block.is_empty() {
-        let end = if leave.is_empty() { format!(", {then}") } else { " make every delete succeed".to_string() };
-        heading(&format!("What to do: {}{end}", count(block.len(), "change")), style, lines);
-        changes(fate, &block, style, lines);
+    let (automatic, rest): (Vec<_>, Vec<_>) = repair.changes.iter().partition(|c| c.automatic);
+    if !automatic.is_empty() {
+        let then = format!("{}, then the verdict is {}", count(automatic.len(), "change"), repair.automatic);
+        heading(&format!("What to do: {then}"), style, lines);
+        changes(fate, &automatic, style, lines);
     }
-    if !leave.is_empty() {
-        let text = format!("If nothing may stay behind: {}, {then}", count(leave.len(), "more change"));
-        heading(&text, style, lines);
-        changes(fate, &leave, style, lines);
+    if !rest.is_empty() {
+        let (block, leave): (Vec<_>, Vec<_>) = rest.into_iter().partition(|c| c.blocks);
+        for (some, what) in [(block, "You decide"), (leave, "If nothing may stay behind, you decide")] {
+            if !some.is_empty() {
+                heading(&format!("{what}: {}", count(some.len(), "relation")), style, lines);
+                changes(fate, &some, style, lines);
+            }
+        }
+        let text = format!(
+            "With all changes the verdict is {}; without your decisions it is {}.",
+            repair.known_verdict, repair.automatic
+        );
+        hanging(&text, "  ", style, lines);
     }
     guessed(repair, style, lines);
 }
@@ -200,31 +216,58 @@ fn changes(fate: &Fate, changes: &[&Repaired], style: &Style, lines: &mut Vec<St
     let side = |c: &Repaired| width(&tame(c.path.last().map(String::as_str).unwrap_or_default()));
     let widest = changes.iter().map(|c| side(c)).max().unwrap_or(0).min(40);
     lines.extend(changes.iter().map(|c| what_changes(c, widest, style)));
-    if changes.iter().any(|c| c.decide) {
-        hanging(
-            "(decide): its rows belong to another parent, too, or are meant to stay. Is this delete to take them?",
-            "  ",
-            style,
-            lines,
-        );
+    let newly: Vec<&NewlyDeleted> =
+        changes.iter().flat_map(|c| &c.newly_deletes).filter(|n| n.from.contains(&fate.root)).collect();
+    let mut tables: Vec<String> = newly.iter().flat_map(|n| &n.tables).map(ToString::to_string).collect();
+    tables.sort();
+    tables.dedup();
+    if !tables.is_empty() {
+        let text = format!("A delete from {} newly deletes rows of {}.", fate.root, tables.join(", "));
+        hanging(&tame(&text), "  ", style, lines);
     }
     let command = format!("referee fix SOURCE --root {}", argument(&fate.root.to_string()));
-    hanging(&format!("Reasons and SQL: `{command}`, or --format markdown here."), "  ", style, lines);
+    hanging(&format!("Reasons, choices and SQL: `{command}`, or --format markdown here."), "  ", style, lines);
 }
 
 fn what_changes(change: &Repaired, widest: usize, style: &Style) -> String {
     let arrow = if style.unicode { "→" } else { "->" };
     let side = change.path.last().map(String::as_str).unwrap_or_default();
     let from = change.from.map_or("no key", |a| a.sql());
-    let choice = if change.decide { "  (decide)" } else { "" };
-    format!("  {}  {from} {arrow} {}{choice}", pad(&tame(side), widest), change.to)
+    let drops = change.changes.iter().any(|c| matches!(c, Change::SetNullable { .. }));
+    let to = match change.to {
+        Some(_) if drops => ", drop NOT NULL".to_string(),
+        Some(to) => format!(" {arrow} {to}"),
+        None => String::new(),
+    };
+    let mark = mark(change);
+    let mark = if mark.is_empty() { String::new() } else { format!("  ({mark})") };
+    format!("  {}  {from}{to}{mark}", pad(&tame(side), widest))
+}
+
+/// Says how a change stands to decisions.
+pub(super) fn mark(change: &Repaired) -> &'static str {
+    match (change.automatic, change.decide) {
+        (true, _) => "",
+        (false, true) => "decide",
+        (false, false) => "follows from a decision",
+    }
 }
 
 fn change(fate: &Fate, change: &Repaired, style: &Style, lines: &mut Vec<String>) {
     lines.push(what_changes(change, 0, style));
-    let other = change.recommended != change.to && !change.decide;
-    let advice = if other { format!(" {} would suit it better.", change.recommended) } else { String::new() };
-    hanging(&format!("{}{advice}", sentence(&change.reason)), "    ", style, lines);
+    hanging(&tame(&sentence(&change.reason)), "    ", style, lines);
+    for newly in sentences(&change.newly_deletes) {
+        let marked = style.colour(AnsiColor::Red, "Newly deleted:");
+        hanging(&format!("{marked} {}.", tame(&newly)), "    ", style, lines);
+    }
+    if !change.automatic {
+        let place = side(&change.child, &change.columns);
+        for choice in &change.choices {
+            hanging(&format!("--choose {}", argument(&format!("{place}={}", choice.word))), "    ", style, lines);
+            hanging(&tame(&format!("{}.", choice.does)), "      ", style, lines);
+        }
+        return;
+    }
     for sql in &change.sql {
         let wrapped = wrap_sql(&format!("{sql};"), style.width.saturating_sub(4));
         lines.extend(wrapped.into_iter().map(|l| style.dim(&format!("    {l}"))));
@@ -273,7 +316,12 @@ fn impact(counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
     let widest = counted.iter().map(|c| width(&c.table.to_string())).max().unwrap_or(0);
     for table in counted {
         let mut parts = Vec::new();
-        for (number, word) in [(table.deleted, "deleted"), (table.updated, "updated"), (table.orphaned, "orphaned")] {
+        for (number, word) in [
+            (table.deleted, "deleted"),
+            (table.updated, "updated"),
+            (table.orphaned, "orphaned"),
+            (table.newly_deleted.filter(|n| *n > 0), "newly deleted by the changes"),
+        ] {
             parts.extend(number.map(|n| format!("{} {word}", thousands(n))));
         }
         if let Some(why) = &table.uncounted {

@@ -1,0 +1,269 @@
+//! How far deletes reach by cascades, and what they newly delete when keys are changed.
+//!
+//! A key that cascades from now on lets a delete of its parent take rows of its child, and so does every delete that already
+//! took rows of the parent. Both are said, table by table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::levels::cascades;
+use super::net::Net;
+use crate::change::Change;
+use crate::relations::Graph;
+use crate::schema::{Action, ForeignKey, Schema, TableName};
+
+/// So many tables are named in a sentence; the rest are counted.
+const NAMED: usize = 5;
+
+/// What some deletes delete that they did not delete before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NewlyDeleted {
+    /// The tables from which a delete now takes more with it, sorted.
+    pub from: Vec<TableName>,
+    /// The tables that lose rows in it and did not before, sorted.
+    pub tables: Vec<TableName>,
+    /// The tables that lost rows before and can lose more now, sorted.
+    pub more_of: Vec<TableName>,
+}
+
+impl NewlyDeleted {
+    /// Writes it as a clause: ``a delete from `users` also deletes rows of `notes` ``.
+    pub fn clause(&self) -> String {
+        let what = match (self.tables.as_slice(), self.more_of.as_slice()) {
+            (tables, []) => format!("also deletes rows of {}", names(tables, "and")),
+            ([], more) => format!("can delete more rows of {}", names(more, "and")),
+            (tables, more) => format!(
+                "also deletes rows of {}, and can delete more rows of {}",
+                names(tables, "and"),
+                names(more, "and")
+            ),
+        };
+        format!("a delete from {} {what}", names(&self.from, "or"))
+    }
+}
+
+fn names(tables: &[TableName], word: &str) -> String {
+    let mut names: Vec<String> = tables.iter().take(NAMED).map(|t| format!("`{t}`")).collect();
+    let more = tables.len().saturating_sub(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    match names.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} {word} {last}", first.join(", ")),
+        all => all.concat(),
+    }
+}
+
+/// A key that cascades: child, parent, and the child's columns, sorted.
+type Edge = (usize, usize, Vec<String>);
+
+/// The cascades of a schema.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    tables: Vec<TableName>,
+    edges: BTreeSet<Edge>,
+}
+
+impl Reach {
+    /// Reads the cascades of a schema that enforces its keys.
+    pub fn of(schema: &Schema, graph: &Graph) -> Self {
+        Self::of_net(&Net::new(schema, graph, true))
+    }
+
+    pub(super) fn of_net(net: &Net<'_>) -> Self {
+        let edge = |i: usize| {
+            let link = &net.links[i];
+            (link.child, link.parent, sorted(&net.graph.relations()[link.relation].columns))
+        };
+        let tables = net.tables.iter().map(|t| (*t).clone()).collect();
+        Self { tables, edges: (0..net.links.len()).filter(|&i| cascades(net, i)).map(edge).collect() }
+    }
+
+    /// Returns what deletes would newly delete after changes.
+    pub fn newly(&self, changes: &[Change]) -> Vec<NewlyDeleted> {
+        if !changes.iter().any(is_cascading) {
+            return Vec::new();
+        }
+        let mut after = self.clone();
+        after.take(changes);
+        self.to(&after)
+    }
+
+    /// Makes the changes.
+    pub fn take(&mut self, changes: &[Change]) {
+        for change in changes {
+            let (old, new) = match change {
+                Change::AddForeignKey { foreign_key, .. } => (None, Some(foreign_key)),
+                Change::DropForeignKey { foreign_key, .. } => (Some(foreign_key), None),
+                Change::ReplaceForeignKey { old, new, .. } | Change::AlterForeignKey { old, new, .. } => {
+                    (Some(old), Some(new))
+                }
+                _ => continue,
+            };
+            let edge = |key: &ForeignKey| {
+                Some((self.number(change.table())?, self.number(&key.parent)?, sorted(&key.columns)))
+            };
+            let (gone, made) = (old.and_then(edge), new.filter(|k| acts(k)).and_then(edge));
+            if let Some(gone) = gone {
+                self.edges.remove(&gone);
+            }
+            self.edges.extend(made);
+        }
+    }
+
+    fn number(&self, table: &TableName) -> Option<usize> {
+        self.tables.binary_search(table).ok()
+    }
+
+    /// Returns what deletes newly delete when the cascades are those of another state of the schema.
+    pub(super) fn to(&self, after: &Self) -> Vec<NewlyDeleted> {
+        let number: Vec<Option<usize>> = self.tables.iter().map(|t| after.number(t)).collect();
+        let known: BTreeSet<Edge> =
+            self.edges.iter().filter_map(|(c, p, columns)| Some((number[*c]?, number[*p]?, columns.clone()))).collect();
+        let new: Vec<&Edge> = after.edges.difference(&known).collect();
+        if new.is_empty() {
+            return Vec::new();
+        }
+        let count = after.tables.len();
+        let (mut now, mut above, mut before) =
+            (vec![Vec::new(); count], vec![Vec::new(); count], vec![Vec::new(); count]);
+        for (child, parent, _) in &after.edges {
+            now[*parent].push(*child);
+            above[*child].push(*parent);
+        }
+        for (child, parent, _) in &known {
+            before[*parent].push(*child);
+        }
+        let roots = closure(new.iter().map(|(_, parent, _)| *parent), &above);
+        let mut groups: BTreeMap<(Vec<usize>, Vec<usize>), Vec<usize>> = BTreeMap::new();
+        for root in roots {
+            let reached = closure([root], &now);
+            let heads = new.iter().filter(|(_, parent, _)| reached.contains(parent)).map(|(child, ..)| *child);
+            let lose = closure(heads, &now);
+            let lost = closure([root], &before);
+            let (more_of, tables) = lose.into_iter().partition(|t| lost.contains(t));
+            groups.entry((tables, more_of)).or_default().push(root);
+        }
+        let named = |tables: &[usize]| tables.iter().map(|&t| after.tables[t].clone()).collect::<Vec<_>>();
+        let mut all: Vec<NewlyDeleted> = groups
+            .iter()
+            .map(|((tables, more_of), from)| NewlyDeleted {
+                from: named(from),
+                tables: named(tables),
+                more_of: named(more_of),
+            })
+            .collect();
+        all.sort_by(|a, b| a.from.cmp(&b.from));
+        all
+    }
+}
+
+/// Tells whether a change makes a key cascade.
+pub fn is_cascading(change: &Change) -> bool {
+    match change {
+        Change::AddForeignKey { foreign_key, .. } => acts(foreign_key),
+        Change::ReplaceForeignKey { old, new, .. } | Change::AlterForeignKey { old, new, .. } => {
+            acts(new) && !acts(old)
+        }
+        _ => false,
+    }
+}
+
+fn acts(key: &ForeignKey) -> bool {
+    key.on_delete == Action::Cascade && key.is_active()
+}
+
+fn closure(from: impl IntoIterator<Item = usize>, next: &[Vec<usize>]) -> BTreeSet<usize> {
+    let mut seen: BTreeSet<usize> = from.into_iter().collect();
+    let mut open: Vec<usize> = seen.iter().copied().collect();
+    while let Some(table) = open.pop() {
+        for &other in &next[table] {
+            if seen.insert(other) {
+                open.push(other);
+            }
+        }
+    }
+    seen
+}
+
+fn sorted(columns: &[String]) -> Vec<String> {
+    let mut columns = columns.to_vec();
+    columns.sort();
+    columns
+}
+
+/// Writes what is newly deleted, a sentence for each group of deletes; the first few, and how many more there are.
+pub fn sentences(all: &[NewlyDeleted]) -> Vec<String> {
+    let mut told: Vec<String> = all.iter().take(3).map(NewlyDeleted::clause).collect();
+    let more: usize = all.iter().skip(3).map(|n| n.from.len()).sum();
+    if more > 0 {
+        told.push(format!(
+            "deletes from {more} more {} reach further, too",
+            if more == 1 { "table" } else { "tables" }
+        ));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Engine;
+    use crate::testing::{graph, schema};
+
+    fn cascading(s: &Schema, child: &str) -> Vec<Change> {
+        let table = s.table(&child.into()).unwrap();
+        let old = table.foreign_keys[0].clone();
+        let new = ForeignKey { on_delete: Action::Cascade, ..old.clone() };
+        vec![Change::ReplaceForeignKey { table: table.name.clone(), old, new }]
+    }
+
+    fn told(s: &Schema, child: &str) -> Vec<String> {
+        sentences(&Reach::of(s, &graph(s)).newly(&cascading(s, child)))
+    }
+
+    #[test]
+    fn deletes_further_up_reach_further_too() {
+        let s = schema(
+            Engine::Postgres,
+            &[
+                "teams: id int8 pk",
+                "users: id int8 pk, team_id int8 not-null >teams.id cascade",
+                "notes: id int8 pk, user_id int8 not-null >users.id",
+                "lines: id int8 pk, note_id int8 not-null >notes.id cascade",
+            ],
+        );
+        assert_eq!(told(&s, "notes"), ["a delete from `teams` or `users` also deletes rows of `lines` and `notes`"]);
+        assert!(told(&s, "lines").is_empty(), "it cascades already");
+    }
+
+    #[test]
+    fn back_pointer_takes_more_rows_of_the_root() {
+        let s = schema(
+            Engine::Sqlite,
+            &[
+                "projects: id integer pk, latest_run_id integer >runs.id",
+                "runs: id integer pk, project_id integer not-null >projects.id cascade",
+            ],
+        );
+        assert_eq!(
+            told(&s, "projects"),
+            [
+                "a delete from `projects` can delete more rows of `projects` and `runs`",
+                "a delete from `runs` also deletes rows of `projects`, and can delete more rows of `runs`",
+            ]
+        );
+    }
+
+    #[test]
+    fn second_key_to_a_parent_takes_more_rows_of_the_child() {
+        let mut s = schema(
+            Engine::Postgres,
+            &["users: id int8 pk", "notes: id int8 pk, editor int8 >users.id, author int8 >users.id cascade"],
+        );
+        s.table_mut(&"notes".into()).unwrap().foreign_keys.sort_by(|a, b| b.columns.cmp(&a.columns));
+        assert_eq!(told(&s, "notes"), ["a delete from `users` can delete more rows of `notes`"]);
+    }
+}
