@@ -32,6 +32,7 @@ fn step(id: &str, up: Script, down: Script, done: &str) -> Step {
         findings: Vec::new(),
         safety: Safety::Safe,
         changes: Vec::new(),
+        newly_deletes: Vec::new(),
         touches_rows: false,
         up,
         down: Down::Script { script: down, guards: Vec::new() },

@@ -123,7 +123,14 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     if net.engine == Engine::Sqlite && !options.foreign_keys {
         // No key acts, so no change of keys helps.
         let verdict = judge(net, root).verdict;
-        return Repair { goal, verdict, known_verdict: verdict, automatic: verdict, changes: Vec::new(), guessed: Vec::new() };
+        return Repair {
+            goal,
+            verdict,
+            known_verdict: verdict,
+            automatic: verdict,
+            changes: Vec::new(),
+            guessed: Vec::new(),
+        };
     }
     let mut alone = Search::new(net, root, Goal::LeavesRows, demands);
     alone.run(true);

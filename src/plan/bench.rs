@@ -207,6 +207,7 @@ impl Bench<'_> {
             // Rows are gone or changed, whatever was promised of the finding's own repair.
             safety: if draft.touches_rows { want.safety.max(Safety::Unsafe) } else { want.safety },
             changes: draft.changes,
+            newly_deletes: Vec::new(),
             touches_rows: draft.touches_rows,
             up: draft.up,
             down: draft.down,

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::engine::{Rows, Value};
+use crate::fate::{NewlyDeleted, Reach};
 use crate::findings::{Finding, Safety};
 use crate::infer::Guess;
 use crate::orphans::Scan;
@@ -39,7 +40,7 @@ use crate::rules::{self, Settings};
 use crate::schema::{Engine, Schema, TableName};
 use crate::text;
 
-pub use root::repairs;
+pub use root::{asked, repairs};
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +85,11 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         }
     };
     refused.extend(unfixed(input, &mut steps, &refused));
+    let mut reach = Reach::of(input.schema, input.relations);
     for step in &mut steps {
         step.why = words::sentence(&step.why);
+        step.newly_deletes = reach.newly(&step.changes);
+        reach.take(&step.changes);
         step.up.close_blocks();
         if let Down::Script { script, .. } = &mut step.down {
             script.close_blocks();
@@ -251,6 +255,9 @@ pub struct Step {
     /// What it does to the schema. `after` of the plan is `before` with the changes of all steps applied. Empty for a step that
     /// changes rows only.
     pub changes: Vec<Change>,
+    /// What deletes newly delete once it is done, and did not before: a key cascades that did not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newly_deletes: Vec<NewlyDeleted>,
     /// Whether it changes or deletes rows (orphans repaired, quarantined). No other step may.
     pub touches_rows: bool,
     /// The statements that do it.
@@ -439,7 +446,7 @@ pub struct Choice {
     pub name: Option<String>,
     /// The finding.
     pub reason: Reason,
-    /// What there is, the recommended one first.
+    /// What there is: the recommended one first if there is one, else the one that destroys least.
     pub options: Vec<ChoiceOption>,
     /// Which one is in the plan.
     pub chosen: usize,
@@ -456,6 +463,12 @@ pub struct ChoiceOption {
     pub title: String,
     /// What can be promised of it.
     pub safety: Safety,
+    /// Whether it is the one to take where nothing speaks for another.
+    #[serde(default)]
+    pub recommended: bool,
+    /// What deletes newly delete by it, as things are now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newly_deletes: Vec<NewlyDeleted>,
 }
 
 /// A finding that no step mends.
@@ -476,7 +489,7 @@ pub struct Options {
     pub choose: Vec<(String, String)>,
     /// What becomes of orphans; `None` plans no key over them.
     pub orphans: Option<OrphanPolicy>,
-    /// Whether repairs that need a decision are planned, too, where their changes are known.
+    /// Whether fixes that need a decision are planned, too, where their changes are known and newly delete nothing.
     pub manual: bool,
     /// How long a statement waits for a lock, milliseconds.
     pub lock_timeout: u64,

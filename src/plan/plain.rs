@@ -36,6 +36,7 @@ pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
             findings: want.findings.clone(),
             safety: want.safety,
             changes: want.changes.clone(),
+            newly_deletes: Vec::new(),
             touches_rows: false,
             up: Script { statements, transaction: Transaction::None, ..Script::default() },
             down: Down::Impossible("no statement undoes it".to_string()),

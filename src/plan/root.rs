@@ -1,11 +1,14 @@
-//! The smallest repair of a fate, as findings that the planner mends.
+//! The smallest fix of a delete, as findings that the planner fixes.
 
+use super::words;
 use crate::change::Change;
-use crate::fate::Fate;
+use crate::fate::{Asked, Fate, Repaired};
 use crate::findings::{Finding, Fix, Meta, Safety, Severity, Subject, SubjectKind};
+use crate::relations::Graph;
 use crate::rules::EVERY_ENGINE;
+use crate::schema::Action;
 
-/// The repair is asked for by name and is no rule: it has a code of its own.
+/// The fix is asked for by name and is no rule: it has a code of its own.
 pub(super) static META: Meta = Meta {
     code: "FATE",
     name: "fate",
@@ -16,41 +19,94 @@ pub(super) static META: Meta = Meta {
     page: "",
 };
 
-/// Makes a finding of each change of a fate's repair. What a person should decide is planned as well: the repair was asked
-/// for.
+/// Makes a finding of each change of a fate's fix: what is automatic is planned, what needs a decision is told with its choices.
 pub fn repairs(fate: &Fate) -> Vec<Finding> {
     let Some(repair) = &fate.repair else { return Vec::new() };
-    let changes = repair.changes.iter().map(|repaired| {
-        let subject = Subject {
-            kind: SubjectKind::ForeignKey,
-            table: Some(repaired.child.clone()),
-            columns: repaired.columns.clone(),
-            name: repaired.name.clone(),
+    repair.changes.iter().map(|repaired| finding(fate, repaired)).collect()
+}
+
+fn finding(fate: &Fate, repaired: &Repaired) -> Finding {
+    let subject = Subject {
+        kind: SubjectKind::ForeignKey,
+        table: Some(repaired.child.clone()),
+        columns: repaired.columns.clone(),
+        name: repaired.name.clone(),
+    };
+    let does = if repaired.blocks { "blocks deletes from" } else { "leaves rows behind in deletes from" };
+    let place = subject.place();
+    let by = match repaired.path.split_last() {
+        Some((_, above)) if !above.is_empty() => format!(" (on the path {})", above.join(", ")),
+        _ => String::new(),
+    };
+    let message = format!("`{place}` {does} `{}`{by}: {}", fate.root, repaired.reason);
+    let severity = if repaired.blocks { Severity::Error } else { Severity::Warning };
+    let mut finding = Finding::new(&META, subject, message)
+        .distinguished_by(&format!("{} {}", fate.root, repaired.parent))
+        .severity(severity)
+        .help(help(fate, repaired));
+    let fix = |title: String, safety: Safety, changes: &[Change]| Fix {
+        title,
+        safety,
+        changes: changes.to_vec(),
+        sql: Vec::new(),
+    };
+    if let (true, Some(to)) = (repaired.automatic, repaired.to) {
+        let title = match repaired.choices.iter().find(|c| c.changes == repaired.changes) {
+            Some(choice) => choice.does.clone(),
+            None => format!("Make it ON DELETE {to}"),
         };
-        let path = repaired.path.join(", ");
-        let does = if repaired.blocks { "stops the delete of" } else { "leaves rows behind when one goes from" };
-        let message = format!("`{}` {does} `{}` (by way of {path}): {}", subject.place(), fate.root, repaired.reason);
-        let severity = if repaired.blocks { Severity::Error } else { Severity::Warning };
-        let fix = |title: String, change: Change| Fix {
-            title,
-            safety: Safety::Unsafe,
-            changes: vec![change],
-            sql: Vec::new(),
+        finding = finding.fix(fix(title, Safety::Unsafe, &repaired.changes));
+    }
+    // What is left to a person has its choices; what destroys least comes first, and nothing is taken by itself.
+    let others = repaired.choices.iter().filter(|c| !repaired.automatic || c.changes != repaired.changes);
+    others.fold(finding, |finding, choice| finding.fix(fix(choice.does.clone(), Safety::Manual, &choice.changes)))
+}
+
+fn help(fate: &Fate, repaired: &Repaired) -> String {
+    let (child, root) = (&repaired.child, &fate.root);
+    let reason = format!("{}.", words::sentence(&repaired.reason));
+    if repaired.automatic {
+        return reason;
+    }
+    let until = if repaired.blocks {
+        format!("Until it is decided, a delete from `{root}` stays blocked where rows of `{child}` are in the way.")
+    } else {
+        String::new()
+    };
+    let follows = if repaired.decide {
+        String::new()
+    } else {
+        " It comes within reach only by another change that needs a decision, and follows that one.".to_string()
+    };
+    format!("{reason}{follows} {until}").trim_end().to_string()
+}
+
+/// Reads which choices of the user are about single relations: by the relation's place or its constraint's name.
+pub fn asked(choices: &[(String, String)], relations: &Graph) -> Vec<Asked> {
+    let bare = |text: &str| text.replace(' ', "");
+    let mut all = Vec::new();
+    // Of two choices about one relation the last one counts, and comes first.
+    for (subject, word) in choices.iter().rev() {
+        let about = relations.relations().iter().filter(|r| {
+            let name = r.foreign_key().and_then(|k| k.name.as_deref());
+            bare(subject) == bare(&r.child_side()) || name == Some(subject)
+        });
+        let drop_not_null = word.eq_ignore_ascii_case("drop-not-null");
+        let actions = [Action::Cascade, Action::SetNull, Action::SetDefault, Action::Restrict, Action::NoAction];
+        let action = if drop_not_null {
+            Some(Action::SetNull)
+        } else {
+            actions.into_iter().find(|a| words::means(word, words::action(*a)))
         };
-        let mut finding = Finding::new(&META, subject, message)
-            .distinguished_by(&format!("{} {}", fate.root, repaired.parent))
-            .severity(severity)
-            .fix(fix(format!("Make it ON DELETE {}", repaired.to), repaired.change.clone()));
-        if repaired.recommended != repaired.to
-            && let Change::ReplaceForeignKey { table, old, new } = &repaired.change
-        {
-            let mut other = new.clone();
-            other.on_delete = repaired.recommended;
-            let change = Change::ReplaceForeignKey { table: table.clone(), old: old.clone(), new: other };
-            let title = format!("Make it ON DELETE {}, which suits the table better", repaired.recommended);
-            finding = finding.fix(fix(title, change));
-        }
-        finding
-    });
-    changes.collect()
+        let Some(action) = action else { continue };
+        all.extend(about.map(|r| Asked {
+            child: r.child.clone(),
+            columns: r.columns.clone(),
+            parent: r.parent.clone(),
+            actions: vec![action],
+            drop_not_null,
+            by_choice: true,
+        }));
+    }
+    all
 }

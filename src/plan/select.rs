@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Identity, after, check, identity, relations};
 use super::merge::{Group, Merge};
+use super::root::META;
 use super::trial::{Trial, culprits as culprits_of, key_of};
-use super::ways::{automatic, by_user, can_be_null, options};
+use super::ways::{automatic, by_name, by_user, can_be_null, is_recommended, options};
 use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
 use crate::change::Change;
+use crate::fate::{Reach, sentences};
 use crate::findings::{Finding, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
 use crate::relations::{Relation, lookup};
@@ -35,6 +37,8 @@ pub(super) struct Selection<'a, 'i> {
     /// What the rules say of the schema as it is.
     base: Vec<Finding>,
     orphans: BTreeMap<OrphanKey, u64>,
+    /// How far deletes reach as things are.
+    reach: Reach,
     /// The findings whose repair a recipe refuses, and why.
     banned: Vec<(Finding, String)>,
     /// The findings that the last choice repairs, and how.
@@ -44,11 +48,12 @@ pub(super) struct Selection<'a, 'i> {
 impl<'a, 'i> Selection<'a, 'i> {
     pub fn new(input: &'a Input<'i>) -> Self {
         let base = check(input, input.schema, &input.relations.without_guesses(input.schema));
-        Self { input, base, orphans: orphans(input), banned: Vec::new(), repaired: Vec::new() }
+        let reach = Reach::of(input.schema, input.relations);
+        Self { input, base, orphans: orphans(input), reach, banned: Vec::new(), repaired: Vec::new() }
     }
 
     fn selector(&self) -> Selector<'_, 'i> {
-        Selector { input: self.input, base: &self.base, orphans: &self.orphans }
+        Selector { input: self.input, base: &self.base, orphans: &self.orphans, reach: &self.reach }
     }
 
     /// Chooses, without what has been refused.
@@ -86,7 +91,11 @@ impl<'a, 'i> Selection<'a, 'i> {
             let why = undecided.and_then(|f| selector.pick(f, &mut Vec::new()).err()).unwrap_or_else(|| {
                 format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message)
             });
-            for culprit in culprits_of(repaired, finding) {
+            // Whoever names a key and what it shall do is told what comes with it, and has it.
+            let named = |f: &Finding| {
+                finding.severity < Severity::Error && by_name(self.input, f, &options(self.input, f)).is_some()
+            };
+            for culprit in culprits_of(repaired, finding).into_iter().filter(|c| !named(c)) {
                 if !banned.iter().chain(&culprits).any(|(b, _)| *b == culprit) {
                     culprits.push((culprit, why.clone()));
                 }
@@ -233,6 +242,7 @@ struct Selector<'a, 'i> {
     input: &'a Input<'i>,
     base: &'a [Finding],
     orphans: &'a BTreeMap<OrphanKey, u64>,
+    reach: &'a Reach,
 }
 
 impl Selector<'_, '_> {
@@ -310,7 +320,13 @@ impl Selector<'_, '_> {
             let place = finding.subject.place();
             let all: Vec<String> = ways
                 .iter()
-                .map(|w| format!("`--choose {}` ({})", quoted(&format!("{place}={}", w.word)), w.title))
+                .map(|w| {
+                    let mut does = w.title.clone();
+                    // A fate's own fix says it for all changes together.
+                    let newly = if finding.code == META.code { Vec::new() } else { self.reach.newly(&w.changes) };
+                    sentences(&newly).iter().for_each(|s| does.push_str(&format!("; {s}")));
+                    format!("`--choose {}` ({does})", quoted(&format!("{place}={}", w.word)))
+                })
                 .collect();
             return Err(format!("It needs a decision. {} To have it planned: {}.", finding.help, all.join(" or ")));
         };
@@ -321,7 +337,14 @@ impl Selector<'_, '_> {
                 reason: reason(finding),
                 options: ways
                     .iter()
-                    .map(|w| ChoiceOption { word: w.word.clone(), title: w.title.clone(), safety: w.safety })
+                    .enumerate()
+                    .map(|(at, w)| ChoiceOption {
+                        word: w.word.clone(),
+                        title: w.title.clone(),
+                        safety: w.safety,
+                        recommended: is_recommended(at, w, input, finding),
+                        newly_deletes: self.reach.newly(&w.changes),
+                    })
                     .collect(),
                 chosen,
                 by_user: user.is_some(),

@@ -28,6 +28,7 @@ fn simulator(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
         findings: want.findings.clone(),
         safety: want.safety,
         changes: vec![change],
+        newly_deletes: Vec::new(),
         touches_rows: false,
         up: Script::default(),
         down: Down::Impossible("a simulator".into()),
@@ -611,7 +612,7 @@ fn a_steps_name_does_not_depend_on_other_steps() {
 
 #[test]
 fn a_plan_is_read_back_as_it_was_written() {
-    let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int8 not-null >users.id"];
+    let lines = ["users: id int8 pk", "notes: id int8 pk, user_id int8 not-null >users.id"];
     let mut case = Case::of(schema(Engine::Postgres, &lines));
     let fate = crate::fate::fate(&case.schema, &case.relations, &Default::default(), &"users".into()).unwrap();
     let mut findings = case.findings(&case.schema, &case.relations);
@@ -619,6 +620,7 @@ fn a_plan_is_read_back_as_it_was_written() {
     case.settings.foreign_keys = Some(true);
     let plan = case.plan_of(&findings, &Options::default());
     assert!(plan.steps.iter().any(|s| s.findings.iter().any(|r| r.code == "FATE")), "{plan:?}");
+    assert!(plan.steps.iter().any(|s| !s.newly_deletes.is_empty()), "{plan:?}");
     let read: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(read, plan);
 }

@@ -1,7 +1,9 @@
 //! The ways to mend a finding, and which of them is taken: by whom the user asked for, or of its own accord.
 
+use super::trial::key_of;
 use super::{Input, words};
 use crate::change::Change;
+use crate::fate::is_cascading;
 use crate::findings::{Finding, Safety};
 use crate::rules::policy;
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
@@ -66,13 +68,14 @@ fn actions(input: &Input<'_>, child: &TableName, key: &ForeignKey) -> Vec<Action
     let fits = |action: Action| match action {
         Action::SetNull => input.schema.table(child).is_some_and(|t| can_be_null(t, &key.columns)),
         Action::SetDefault => false,
-        // These engines do not tell RESTRICT from NO ACTION.
+        // The others do not tell RESTRICT from NO ACTION.
         Action::Restrict => matches!(engine, Engine::Postgres | Engine::Sqlite),
         Action::NoAction | Action::Cascade => true,
     };
     let demanded = policies.iter().flat_map(|p| p.policy.on_delete.iter().copied()).filter(|a| fits(*a));
     let others =
-        [Action::Cascade, Action::SetNull, Action::Restrict, Action::NoAction].into_iter().filter(|a| fits(*a));
+        // What destroys least comes first.
+        [Action::SetNull, Action::Restrict, Action::NoAction, Action::Cascade].into_iter().filter(|a| fits(*a));
     let mut all: Vec<Action> = Vec::new();
     for action in demanded.chain([key.on_delete]).chain(others) {
         if !all.contains(&action) && policies.iter().all(|p| p.allows(engine, action)) {
@@ -88,6 +91,19 @@ pub(super) fn can_be_null(table: &Table, columns: &[String]) -> bool {
         .all(|c| table.column(c).is_some_and(|c| c.nullable && c.generated.is_none()) && !table.in_primary_key(c))
 }
 
+/// Tells whether an option can be called the recommended one: it is the first, and no reference that can be NULL cascades by it.
+pub(super) fn is_recommended(at: usize, way: &Way, input: &Input<'_>, finding: &Finding) -> bool {
+    let loses = |change: &Change| {
+        is_cascading(change)
+            && key_of(change).is_some_and(|k| {
+                input.schema.table(change.table()).is_some_and(|t| k.columns.iter().any(|c| t.is_nullable(c)))
+            })
+    };
+    // What is left to a person has no recommendation.
+    let left = finding.code == super::root::META.code && way.safety == Safety::Manual;
+    at == 0 && !left && !way.changes.iter().any(loses)
+}
+
 /// Returns the option that is taken when nobody chooses.
 pub(super) fn automatic(ways: &[Way], input: &Input<'_>) -> Option<usize> {
     let first = ways.first()?;
@@ -96,20 +112,27 @@ pub(super) fn automatic(ways: &[Way], input: &Input<'_>) -> Option<usize> {
         [Change::ValidateForeignKey { .. }] => input.options.orphans.is_some(),
         _ => false,
     };
-    (first.safety != Safety::Manual || input.options.manual || decided(first)).then_some(0)
+    // What deletes rows that no delete took before is somebody's decision about just that key, and no matter of course.
+    let manual = input.options.manual && !first.changes.iter().any(is_cascading);
+    (first.safety != Safety::Manual || manual || decided(first)).then_some(0)
 }
 
-/// Tells what the user chose for a finding.
+/// Tells what the user chose for a finding. A choice about one subject goes before one about a whole rule.
 pub(super) fn by_user(input: &Input<'_>, finding: &Finding, ways: &[Way]) -> Option<usize> {
-    // A choice about one subject goes before one about a whole rule; of equals, the last one typed.
-    let about_subject = |typed: &str| {
-        let bare = |text: &str| text.replace(' ', "");
-        bare(typed) == bare(&finding.subject.place()) || Some(typed) == finding.subject.name.as_deref()
-    };
     let about_rule = |typed: &str| typed.eq_ignore_ascii_case(finding.rule) || typed.eq_ignore_ascii_case(finding.code);
-    let find = |about: &dyn Fn(&str) -> bool| {
-        let mut choices = input.options.choose.iter().rev().filter(|(subject, _)| about(subject));
-        choices.find_map(|(_, word)| ways.iter().position(|w| words::means(word, &w.word)))
-    };
-    find(&about_subject).or_else(|| find(&about_rule))
+    by_name(input, finding, ways).or_else(|| chosen(input, ways, &about_rule))
+}
+
+/// Tells what the user chose for a finding by naming its place or its constraint.
+pub(super) fn by_name(input: &Input<'_>, finding: &Finding, ways: &[Way]) -> Option<usize> {
+    let bare = |text: &str| text.replace(' ', "");
+    let about_subject =
+        |typed: &str| bare(typed) == bare(&finding.subject.place()) || Some(typed) == finding.subject.name.as_deref();
+    chosen(input, ways, &about_subject)
+}
+
+fn chosen(input: &Input<'_>, ways: &[Way], about: &dyn Fn(&str) -> bool) -> Option<usize> {
+    // Of equals, the last one typed.
+    let mut choices = input.options.choose.iter().rev().filter(|(subject, _)| about(subject));
+    choices.find_map(|(_, word)| ways.iter().position(|w| words::means(word, &w.word)))
 }

@@ -1,11 +1,10 @@
 //! `conflicting-cascade-paths`: rows that one way of a delete takes with it, and another refuses to let go.
 
-use super::helpers::fix;
 use super::together::{Cause, by_cause};
-use super::wording::{fate_command, key_name, key_place, way, with_on_delete};
+use super::wording::{fate_command, key_name, key_place, unblocking, way};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::fate::{Conflict, DecidedBy};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Finding, Severity, Subject};
 use crate::schema::Action;
 
 pub(super) static META: Meta = Meta {
@@ -60,7 +59,8 @@ fn one_for_all(context: &Context<'_>, cause: &Cause<'_>, direct: bool) -> Findin
     );
     let help = format!(
         "If both parents of such rows always belong to the same `{root}`, say so: composite keys over the owner's column and the \
-         id leave no row in the way. If the rows may go with either parent, make the keys ON DELETE CASCADE. {}",
+         id leave no row in the way. If the rows may go with either parent, make the keys ON DELETE \
+         CASCADE; where they can do without, SET NULL. {}",
         cause.pointer()
     );
     let kind = if direct { "many direct" } else { "many" };
@@ -90,7 +90,8 @@ fn finding(context: &Context<'_>, conflict: &Conflict) -> Option<Finding> {
             so(direct)
         ))
         .help(format!(
-            "If a row of `{child}` may go with its `{}`, make the key ON DELETE CASCADE. If both parents always belong to the \
+            "If a row of `{child}` may go with its `{}`, make the key ON DELETE CASCADE; if it can do \
+             without, SET NULL. If both parents always belong to the \
              same `{root}`, say so: a composite key over the owner's column and the id leaves no such row. {} prints the \
              query that counts them.",
             refusing.parent,
@@ -100,8 +101,7 @@ fn finding(context: &Context<'_>, conflict: &Conflict) -> Option<Finding> {
     if let Some(other) = removing.foreign_key() {
         finding = finding.label(key_place(&removing.child, other), format!("ON DELETE {}", other.on_delete));
     }
-    let cascade = with_on_delete(child, key, Action::Cascade);
-    Some(finding.fix(fix(context, format!("Make {} ON DELETE CASCADE", key_name(child, key)), Safety::Manual, vec![cascade])))
+    Some(unblocking(context, child, key).into_iter().fold(finding, Finding::fix))
 }
 
 #[cfg(test)]

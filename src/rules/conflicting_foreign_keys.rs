@@ -101,6 +101,10 @@ fn finding(context: &Context<'_>, child: &crate::schema::TableName, first: &Fore
     let why = if on_delete { why(engine, winner, loser) } else { "Which of the two a change of the parent's key follows depends on the order in which the engine takes them.".to_string() };
     let drop = |key: &ForeignKey| vec![Change::DropForeignKey { table: child.clone(), foreign_key: key.clone() }];
     let as_today = if on_delete { "a delete then does what it does today" } else { "one rule remains" };
+    // Where the row could stay, what destroys it is not what is proposed first, although it is what happens today.
+    let can_stay = context.schema.table(child).is_some_and(|t| loser.columns.iter().any(|c| t.is_nullable(c)));
+    let destroys = |k: &ForeignKey| k.on_delete == Action::Cascade;
+    let (go, or) = if can_stay && destroys(winner) && !destroys(loser) { (winner, loser) } else { (loser, winner) };
     Finding::new(&META, Subject::foreign_key(child, loser), message)
         .severity(severity)
         .distinguished_by(&format!("{} {} {}", first.parent, first.columns.join(","), second.columns.join(",")))
@@ -113,8 +117,8 @@ fn finding(context: &Context<'_>, child: &crate::schema::TableName, first: &Fore
         ))
         .label(name(winner), format!("({}) {}", winner.columns.join(", "), clauses(winner)))
         .label(name(loser), format!("({}) {}", loser.columns.join(", "), clauses(loser)))
-        .fix(fix(context, format!("Drop {}", name(loser)), Safety::Manual, drop(loser)))
-        .fix(fix(context, format!("Drop {}", name(winner)), Safety::Manual, drop(winner)))
+        .fix(fix(context, format!("Drop {}", name(go)), Safety::Manual, drop(go)))
+        .fix(fix(context, format!("Drop {}", name(or)), Safety::Manual, drop(or)))
 }
 
 fn why(engine: Engine, winner: &ForeignKey, loser: &ForeignKey) -> String {
@@ -143,7 +147,7 @@ fn why(engine: Engine, winner: &ForeignKey, loser: &ForeignKey) -> String {
         let restored = decides(engine, sorted);
         if !std::ptr::eq(restored, winner) {
             why.push_str(&format!(
-                " A dump and restore turns this round: pg_dump writes keys by name, so in the copy {} decides, and {}.",
+                " A dump and restore can reverse this: pg_dump writes keys by name, so in the copy {} decides, and {}.",
                 name(restored),
                 effect(restored.on_delete)
             ));
@@ -186,6 +190,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn key_that_lets_the_row_stay_is_kept_first() {
+        let dropped = |first, last| {
+            let found = findings(&pair(Engine::Postgres, first, last), "conflicting-foreign-keys");
+            found[0].fixes[0].title.clone()
+        };
+        assert_eq!(dropped(Action::Cascade, Action::SetNull), "Drop `z_old`");
+        assert_eq!(dropped(Action::SetNull, Action::Cascade), "Drop `a_new`");
+        assert_eq!(dropped(Action::SetNull, Action::NoAction), "Drop `a_new`");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `refused-delete`: a table that must be erasable, and is not.
 
 use super::helpers::fix;
-use super::wording::{fate_command, way};
+use super::wording::{fate_command, fix_command, list, way};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::fate::{Assumption, Effect, Fate, Goal, RelationOutcome, Repair, Verdict};
 use crate::findings::{Finding, Safety, Severity, Subject};
@@ -111,19 +111,42 @@ fn finding(
         let place = relation.path.last().cloned().unwrap_or_default();
         finding = finding.label(place, format!("{action}, on the way {}", way(context, root, &relation.chain)));
     }
-    let options = if wanted == Verdict::Complete { "" } else { " --goal leaves-rows" };
+    let options = if wanted == Verdict::Complete { " --goal complete" } else { "" };
     let command = fate_command(root, options);
-    let reaches = |r: &Repair| r.known_verdict <= wanted;
     match repair {
-        Some(repair) if reaches(&repair) => {
-            let count = repair.changes.len();
-            let keys = if count == 1 { "1 key has".to_string() } else { format!("{count} keys have") };
-            let decide = repair.changes.iter().any(|c| c.decide);
-            let safety = if decide { Safety::Manual } else { Safety::Unsafe };
-            let changes = repair.changes.into_iter().map(|c| c.change).collect();
+        Some(repair) if repair.known_verdict <= wanted => {
+            let (count, open) = (repair.changes.len(), repair.changes.iter().filter(|c| !c.automatic).count());
+            let keys = match count {
+                1 => "1 foreign key has to change".to_string(),
+                _ => format!("{count} foreign keys have to change"),
+            };
+            if open > 0 {
+                // What only a person can decide is no fix of this finding: it has a choice for each relation.
+                let open = if open == 1 { "1 of them needs".to_string() } else { format!("{open} of them need") };
+                return finding.help(format!(
+                    "{keys}, and {open} a decision: {command} shows which, why, what each would newly delete, and the \
+                     choices for `{}`. A [[policy]] in referee.toml decides for many at once.",
+                    fix_command(root)
+                ));
+            }
+            let mut newly: Vec<String> = repair
+                .changes
+                .iter()
+                .flat_map(|c| &c.newly_deletes)
+                .filter(|n| n.from.contains(root))
+                .flat_map(|n| n.tables.iter().chain(&n.more_of))
+                .map(|t| format!("`{t}`"))
+                .collect();
+            newly.sort();
+            newly.dedup();
+            let newly = match newly.as_slice() {
+                [] => String::new(),
+                tables => format!(" A delete from `{root}` then also deletes rows of {}.", list(tables)),
+            };
+            let changes = repair.changes.into_iter().flat_map(|c| c.changes).collect();
             finding
-                .help(format!("{keys} to act otherwise: {command} shows which, why, and the SQL."))
-                .fix(fix(context, format!("Make `{root}` erasable"), safety, changes))
+                .help(format!("{keys}: {command} shows which, why, and the SQL.{newly}"))
+                .fix(fix(context, format!("Make `{root}` erasable"), Safety::Unsafe, changes))
         }
         _ => {
             let demands = context.fates().demands();
@@ -134,7 +157,7 @@ fn finding(
                 ""
             };
             finding.help(format!(
-                "No change of actions reaches it{policy}. {command} shows which rows stop it, and how far a repair gets."
+                "No change of actions reaches it{policy}. {command} shows which rows stop it, and how far a fix gets."
             ))
         }
     }
@@ -184,7 +207,8 @@ mod tests {
                 "events.session_id: ON DELETE NO ACTION, on the way users -> sessions.user_id -> events.session_id",
             ]
         );
-        assert!(found[0].help.contains("`referee fate SOURCE users --goal leaves-rows`"), "{}", found[0].help);
+        assert!(found[0].help.contains("`referee fate SOURCE users`"), "{}", found[0].help);
+        assert!(found[0].help.ends_with("A delete from `users` then also deletes rows of `events`."), "{}", found[0].help);
         assert!(found[0].why.ends_with("The reason given: erasure on demand."), "{}", found[0].why);
         assert_eq!(found[0].fixes[0].changes.len(), 2);
     }
@@ -195,7 +219,9 @@ mod tests {
         assert!(found(&s, erasable(Verdict::LeavesRows)).is_empty());
         let strict = found(&s, erasable(Verdict::Complete));
         assert_eq!(strict[0].labels.len(), 1);
-        assert!(strict[0].help.contains("`referee fate SOURCE users`"));
+        assert!(strict[0].help.contains("`referee fate SOURCE users --goal complete`"), "{}", strict[0].help);
+        // That rows go which are meant to stay is nothing that a finding offers.
+        assert!(strict[0].fixes.is_empty() && strict[0].help.contains("1 of them needs a decision"), "{}", strict[0].help);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::helpers::fix;
-use super::wording::{fate_command, way, with_on_delete};
+use super::wording::{fate_command, fits, way, with_on_delete};
 use super::{Context, Meta};
 use crate::change::Change;
 use crate::fate::Conflict;
@@ -75,7 +75,7 @@ impl<'c> Cause<'c> {
         format!("{}{more}", names.join(", "))
     }
 
-    /// Makes the finding, about the table, with CASCADE for all keys as a way out.
+    /// Makes the finding, about the table, with a way out for all keys: SET NULL where the reference can be NULL, else CASCADE.
     pub fn finding(
         &self,
         context: &Context<'_>,
@@ -85,8 +85,19 @@ impl<'c> Cause<'c> {
         message: String,
     ) -> Finding {
         let finding = Finding::new(meta, Subject::table(self.root), message).severity(severity).distinguished_by(kind);
-        let cascades = self.changes(|child, key| with_on_delete(child, key, Action::Cascade));
-        finding.fix(fix(context, format!("Make {} keys ON DELETE CASCADE", self.keys.len()), Safety::Manual, cascades))
+        let survives = |child: &TableName, key: &ForeignKey| {
+            context.schema.table(child).is_some_and(|t| fits(t, &key.columns, Action::SetNull))
+        };
+        let nulls = self.keys.iter().filter(|(child, key)| survives(child, key)).count();
+        let action =
+            |child: &TableName, key: &ForeignKey| if survives(child, key) { Action::SetNull } else { Action::Cascade };
+        let changes = self.changes(|child, key| with_on_delete(child, key, action(child, key)));
+        let title = match (nulls, self.keys.len() - nulls) {
+            (0, keys) => format!("Make {keys} keys ON DELETE CASCADE"),
+            (keys, 0) => format!("Make {keys} keys ON DELETE SET NULL"),
+            (nulls, keys) => format!("Make {nulls} keys ON DELETE SET NULL and {keys} ON DELETE CASCADE"),
+        };
+        finding.fix(fix(context, title, Safety::Manual, changes))
     }
 
     /// Makes one change of each key.

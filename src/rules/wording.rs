@@ -1,7 +1,9 @@
 //! Words that the rules about actions and state share: how a key, a refusal or a list is called.
 
 use super::Context;
+use super::helpers::fix;
 use crate::change::Change;
+use crate::findings::{Fix, Safety};
 use crate::relations::side;
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 use crate::text::argument;
@@ -49,6 +51,11 @@ pub(super) fn fate_command(root: &TableName, options: &str) -> String {
     }
 }
 
+/// Writes the command that plans the smallest fix of a delete from a table.
+pub(super) fn fix_command(root: &TableName) -> String {
+    format!("referee fix SOURCE --root={}", argument(&root.to_string()))
+}
+
 /// Makes the change that gives a key another action on delete; the list of changed columns is dropped with the old one.
 pub(super) fn with_on_delete(child: &TableName, key: &ForeignKey, action: Action) -> Change {
     let written = key.on_delete_written.map(|_| true);
@@ -70,6 +77,18 @@ pub(super) fn fits(child: &Table, columns: &[String], action: Action) -> bool {
         Action::SetDefault => columns.iter().all(|c| child.column(c).is_some_and(|c| c.default.is_some())),
         Action::NoAction | Action::Restrict | Action::Cascade => true,
     }
+}
+
+/// Makes the fixes by which a key blocks no delete any more, what destroys least first: the row stays where its reference can be
+/// NULL; that it goes with its parent is for a person to decide.
+pub(super) fn unblocking(context: &Context<'_>, child: &TableName, key: &ForeignKey) -> Vec<Fix> {
+    let survives = context.schema.table(child).is_some_and(|t| fits(t, &key.columns, Action::SetNull));
+    let actions = [Action::SetNull, Action::Cascade].into_iter().filter(|a| *a == Action::Cascade || survives);
+    let one = |action: Action| {
+        let title = format!("Make {} ON DELETE {action}", key_name(child, key));
+        fix(context, title, Safety::Manual, vec![with_on_delete(child, key, action)])
+    };
+    actions.map(one).collect()
 }
 
 /// What an engine says when a NULL meets NOT NULL while it runs; `None` for engines that refuse the declaration before.

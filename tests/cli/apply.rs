@@ -168,10 +168,10 @@ fn a_delete_of_the_root_is_judged_anew() {
     let sandbox = sandbox();
     let run = apply(&sandbox, &["--root", "users"]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-    assert!(run.out.contains("\nA delete from users: complete (before: "), "{}", run.out);
+    assert!(run.out.contains("\nA delete from users: leaves-rows (before: "), "{}", run.out);
     let fate = sandbox.run(&["fate", "shop.db", "users", "--format", "json"]).out;
     let document: serde_json::Value = serde_json::from_str(&fate).unwrap();
-    assert_eq!(document["verdict"], serde_json::json!("complete"), "{fate}");
+    assert_eq!(document["verdict"], serde_json::json!("leaves-rows"), "{fate}");
 }
 
 #[test]

@@ -69,7 +69,13 @@ fn only_what_is_asked_for_is_planned() {
     let none = sandbox.run(&["fix", "shop.json", "--no-config", "--table", "customers"]);
     assert!(none.out.contains("There is nothing to do."), "{}", none.out);
     let root = sandbox.run(&["fix", "shop.json", "--no-config", "--root", "customers"]);
-    assert!(root.out.contains("FATE fate") && root.out.contains("ON DELETE CASCADE"), "{}", root.out);
+    // What SET NULL on NOT NULL was meant to do is for a person to say.
+    let text = root.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("FATE fate") && text.contains("No step is planned"), "{}", root.out);
+    for word in ["drop-not-null", "protect", "cascade"] {
+        assert!(text.contains(&format!("--choose 'orders.customer_id={word}'")), "{word}: {}", root.out);
+    }
+    assert!(text.contains("a delete from `customers` also deletes rows of `orders`"), "{}", root.out);
     assert!(!root.out.contains("REF201"), "{}", root.out);
 }
 

@@ -15,6 +15,7 @@ mod partitions;
 mod plans;
 mod policy;
 mod scale;
+mod survivors;
 mod undeclared;
 
 use std::process::{Command, Stdio};

@@ -33,8 +33,9 @@ pub(in crate::cli) struct FixArgs {
     /// Mend tables that match GLOB only; can be given several times
     #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
     pub tables: Vec<Glob>,
-    /// Make the smallest repair by which a delete of TABLE's rows goes through and
-    /// leaves nothing behind (see `referee fate`); other findings only with --only
+    /// Make the smallest set of changes by which every delete from TABLE succeeds (see
+    /// `referee fate`); what needs a decision only with --choose, other findings only
+    /// with --only
     #[arg(long, value_name = "TABLE")]
     pub root: Option<String>,
     /// Where there is a choice: the finding's place (or its constraint or rule) and
@@ -44,7 +45,8 @@ pub(in crate::cli) struct FixArgs {
     /// What becomes of rows without a parent where a key needs them gone
     #[arg(long, value_name = "WHAT")]
     pub orphans: Option<OrphansArg>,
-    /// Plan repairs that need a decision, too, by their recommended option
+    /// Plan fixes that need a decision, too, by their first option, unless it makes a
+    /// foreign key cascade: that takes a --choose
     #[arg(long)]
     pub manual: bool,
     /// How long a statement may wait for a lock: 2s, 500ms

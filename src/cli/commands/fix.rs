@@ -112,9 +112,15 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
             report.findings.clear();
         }
         let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
-        let demands = config.deletes().in_schema(&report.schema);
+        let mut demands = settings.demands(&report.schema, &report.relations);
+        // What somebody chose for one relation goes before what a policy says of many.
+        demands.asked.splice(0..0, plan::asked(&args.choose, &report.relations));
         let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
-        let Some(fate) = Fates::new(&report.schema, &report.relations, how).of(root) else {
+        // A guess is no reason to change anything, but one to ask before a row goes with its parent.
+        let guesses = report.guesses.guesses.iter().map(|g| g.as_relation(&report.schema));
+        let all = report.relations.relations().iter().cloned().chain(guesses).collect();
+        let all = Graph::from_relations(&report.schema, all);
+        let Some(fate) = Fates::new(&report.schema, &all, how).of(root) else {
             return Err(CliError::new(format!("`{root}` is a partition; rows are deleted from its parent table"))
                 .hint("name the partitioned table"));
         };

@@ -64,6 +64,7 @@ pub(super) fn step(
         findings: findings(parts, wanted),
         safety: safety(parts, wanted),
         changes,
+        newly_deletes: Vec::new(),
         touches_rows: false,
         up: own(vec![up]),
         down: Down::Script { script: own(vec![down]), guards: Vec::new() },

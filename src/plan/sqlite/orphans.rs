@@ -204,6 +204,7 @@ fn step(
         findings: wish.wanted.findings.clone(),
         safety: crate::findings::Safety::Unsafe,
         changes: vec![Change::CreateTable { definition: Box::new(kept) }],
+        newly_deletes: Vec::new(),
         touches_rows: true,
         up: enforced(statements),
         down: Down::Script { script, guards: down_guards },

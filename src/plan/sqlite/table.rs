@@ -114,6 +114,7 @@ impl Plan<'_> {
             safety: safety(parts, wanted),
             done: Some(done(&changes, before, after_table, &edited)),
             changes,
+            newly_deletes: Vec::new(),
             touches_rows: false,
             up: up.script(),
             down: Down::Script { script: down.script(), guards: down_guards },

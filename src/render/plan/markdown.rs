@@ -1,7 +1,8 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
 use super::super::spans::{block, cell, code, plain};
-use super::{Commands, guessed, heading, locks, promise, rows, rules, safety, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, promise, rows, rules, safety, statements, summary, told, unmended};
+use crate::fate::sentences;
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
 
@@ -80,6 +81,9 @@ fn one(number: usize, step: &Step, text: &mut String) {
     if let Some(rows) = rows(step) {
         text.push_str(&format!("\n**It changes rows**: {}.\n", plain(&rows)));
     }
+    if !step.newly_deletes.is_empty() {
+        text.push_str(&format!("\n**Newly deleted:** {}.\n", plain(&sentences(&step.newly_deletes).join("; "))));
+    }
     for held in locks(step) {
         text.push_str(&format!("\n- Lock: {}", plain(&held)));
     }
@@ -116,8 +120,8 @@ fn choices(plan: &Plan, text: &mut String) {
     for choice in &plan.choices {
         let word = |at: usize| {
             let option = &choice.options[at];
-            let advised = if at == 0 { " (recommended)" } else { "" };
-            format!("{}{advised}: {}", code(&option.word), cell(&option.title))
+            let advised = if option.recommended { " (recommended)" } else { "" };
+            format!("{}{advised}: {}", code(&option.word), cell(&told(choice, option)))
         };
         let others: Vec<String> = (0..choice.options.len()).filter(|at| *at != choice.chosen).map(word).collect();
         text.push_str(&format!(

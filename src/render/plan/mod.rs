@@ -7,8 +7,9 @@ pub mod sql;
 pub mod text;
 
 use super::style::count;
+use crate::fate::sentences;
 use crate::findings::Safety;
-use crate::plan::{Blocks, Held, Lock, Phase, Plan, Reason, Step};
+use crate::plan::{Blocks, Choice, ChoiceOption, Held, Lock, Phase, Plan, Reason, Step};
 
 /// Commands that are named beside a plan, as they are typed in a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,12 @@ fn safety(safety: Safety) -> &'static str {
         Safety::Unsafe => "unsafe",
         Safety::Manual => "needs a decision",
     }
+}
+
+/// Says what an option does, and what it newly deletes; the options of a fate's fix say that themselves.
+fn told(choice: &Choice, option: &ChoiceOption) -> String {
+    let newly = if choice.reason.rule == "fate" { Vec::new() } else { sentences(&option.newly_deletes) };
+    std::iter::once(option.title.clone()).chain(newly).collect::<Vec<_>>().join("; ")
 }
 
 /// Says what a safety promises.

@@ -3,7 +3,8 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{Commands, guessed, heading, locks, rows, rules, safety, statements, summary, unmended};
+use super::{Commands, guessed, heading, locks, rows, rules, safety, statements, summary, told, unmended};
+use crate::fate::sentences;
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
 use crate::text::{one_line, quoted};
@@ -64,6 +65,10 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
     }
     if let Some(rows) = rows(step) {
         hanging(&rows, &format!("{indent}rows  "), &format!("{indent}      "), style, lines);
+    }
+    for newly in sentences(&step.newly_deletes) {
+        let marked = style.colour(AnsiColor::Red, "Newly deleted:");
+        hanging(&format!("{marked} {}.", tame(&newly)), &indent, &indent, style, lines);
     }
     for held in locks(step) {
         hanging(&held, &format!("{indent}lock  "), &format!("{indent}      "), style, lines);
@@ -136,10 +141,16 @@ fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
         let widest = choice.options.iter().map(|o| width(&o.word)).max().unwrap_or(0);
         for (at, option) in choice.options.iter().enumerate() {
             let chosen = if at == choice.chosen { mark } else { " " };
-            let advised = if at == 0 { " (recommended)" } else { "" };
+            let advised = if option.recommended { " (recommended)" } else { "" };
             let gap = " ".repeat(widest.saturating_sub(width(&option.word)));
             let first = format!("  {chosen} {}{gap}  ", option.word);
-            hanging(&format!("{}{advised}", option.title), &first, &" ".repeat(widest + 6), style, lines);
+            hanging(
+                &tame(&format!("{}{advised}", told(choice, option))),
+                &first,
+                &" ".repeat(widest + 6),
+                style,
+                lines,
+            );
         }
     }
     lines.push(String::new());
