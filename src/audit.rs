@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan};
+use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan, Session};
 use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Severity, ignores};
@@ -131,7 +131,19 @@ impl Report {
 /// # Errors
 /// Only what stops the whole audit: the user's interrupt, a broken connection. A relation whose rows cannot be read is a
 /// [`Failure`] in the report.
-pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) -> Result<Report, EngineError> {
+pub fn audit(input: Input, options: Options, progress: &mut dyn Progress) -> Result<Report, EngineError> {
+    audit_and_go_on(input, options, progress).map(|(report, _)| report)
+}
+
+/// Audits a database and returns its session with the report, for who has more to ask.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_and_go_on(
+    mut input: Input,
+    options: Options,
+    progress: &mut dyn Progress,
+) -> Result<(Report, Option<Box<dyn Session>>), EngineError> {
     forget_what_dumps_leave_out(&mut input);
     let (relations, guesses, rows_read) = relations(&mut input, &options, progress);
     let mut failures = Vec::new();
@@ -214,7 +226,7 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
     if options.rules.len() < rules::ALL.len() || !options.tables.is_empty() || !failures.is_empty() {
         unused.clear();
     }
-    Ok(Report {
+    let report = Report {
         source: input.label,
         schema: input.schema,
         history: input.history,
@@ -227,7 +239,8 @@ pub fn audit(mut input: Input, options: Options, progress: &mut dyn Progress) ->
         suppressions,
         unused_suppressions: unused,
         failures,
-    })
+    };
+    Ok((report, input.session))
 }
 
 /// Returns the relations that are judged, and what becomes of the others; how many rows were read for it.

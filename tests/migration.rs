@@ -189,7 +189,7 @@ fn a_guard_in_a_file_tells_what_it_found() {
     let other = Database::new(Engine::Postgres);
     support::postgres::execute(&other.source, "INSERT INTO orders VALUES (7, 77, ''), (8, 77, ''), (9, 78, '')");
     let error = up("flyway", &other, &written.files).unwrap_err();
-    assert!(error.contains("orders.user_id has rows without a parent") && error.contains("(77,2), (78,1)"), "{error}");
+    assert!(error.contains("orders.user_id has orphans") && error.contains("(77,2), (78,1)"), "{error}");
 }
 
 #[test]

@@ -14,6 +14,10 @@ mod support;
 
 #[path = "plan_postgres/cases.rs"]
 mod cases;
+#[path = "support/clean_up.rs"]
+mod clean_up;
+#[path = "plan_postgres/closure.rs"]
+mod closure;
 #[path = "plan_postgres/locks.rs"]
 mod locks;
 #[path = "plan_postgres/rows.rs"]

@@ -101,6 +101,28 @@ pub fn orphan_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) 
     OrphanRows { source: child, condition }
 }
 
+/// The rows of a child that refer to a row of its parent: `… {child} AS child … {parent} AS parent … WHERE {condition}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferringRows {
+    /// The child, as it is written in FROM.
+    pub child: String,
+    /// The parent, as it is written in FROM.
+    pub parent: String,
+    /// When a row `child` refers to a row `parent`.
+    pub condition: String,
+}
+
+/// Writes which rows of a relation's child refer to which of its parent.
+pub fn referring_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> ReferringRows {
+    let pairs = relation.columns.iter().zip(&relation.parent_columns);
+    let equal: Vec<String> = pairs.map(|(c, p)| equality(dialect, schema, relation, c, p)).collect();
+    ReferringRows {
+        child: source(dialect, schema, &relation.child),
+        parent: source(dialect, schema, &relation.parent),
+        condition: equal.join(" AND "),
+    }
+}
+
 /// Writes a table in FROM. A foreign key between ordinary tables does not look at the tables that inherit from them
 /// (PostgreSQL manual, 5.11.1); one of a partitioned table does look at its partitions.
 fn source(dialect: &dyn Dialect, schema: &Schema, name: &TableName) -> String {

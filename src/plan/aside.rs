@@ -1,17 +1,18 @@
-//! Where rows are kept that a repair takes away or changes, on PostgreSQL and CockroachDB: no row is touched before it lies in a
-//! table of its own, from which the way back brings it. What becomes of that table afterwards is the user's to say.
+//! Backups of the rows that a clean-up deletes or changes, on PostgreSQL and CockroachDB: no row is touched before it is in a
+//! table of its own, from which it is restored. What becomes of that table afterwards is the user's to say.
 
 use super::bench::{Bench, arrow, short_hash};
+use super::closure::Closure;
 use super::{Bound, Guard, OrphanPolicy};
 use crate::orphans::OrphanRows;
 use crate::relations::comparison::{of_key, within};
 use crate::relations::side;
-use crate::schema::{Column, Engine, ForeignKey, Table, TableName};
+use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
 pub(super) const NAMED: u32 = 6;
 
-/// The table that a key's rows are kept in.
+/// The table that a key's rows are backed up in.
 pub(super) struct Aside {
     pub name: TableName,
     /// What is said of it in the database: whose rows they are, and what drops it.
@@ -21,8 +22,8 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    /// Names the table for a repair. The same repair of the same key always has the same; `None` if an earlier step of the plan
-    /// keeps and repairs these very rows, for another key that says the same.
+    /// Names the table for a clean-up. The same one of the same key always has the same; `None` if an earlier step of the plan
+    /// cleans these very rows up, for another key that says the same.
     ///
     /// # Errors
     /// It is there already.
@@ -32,15 +33,13 @@ impl Aside {
         key: &ForeignKey,
         policy: OrphanPolicy,
     ) -> Result<Option<Self>, String> {
-        let name = name(table, key, policy);
+        let name = named(table, &arrow(table, key), policy);
         let drop = format!("DROP TABLE {}", bench.name(&name));
         if bench.now.table(&name).is_some() {
             if bench.workshop.schema.table(&name).is_none() {
                 return Ok(None);
             }
-            return Err(format!(
-                "`{name}` is there already, with rows of an earlier run: look at them, then drop it (`{drop}`) or rename it"
-            ));
+            is_free(bench, &name)?;
         }
         let columns = key.columns.join(", ");
         let comment = match policy {
@@ -55,15 +54,15 @@ impl Aside {
     /// Says where the rows are and what becomes of them.
     pub(super) fn told(&self, policy: OrphanPolicy) -> String {
         let what = match policy {
-            OrphanPolicy::SetNull => "As they were, the rows are kept in",
-            OrphanPolicy::Delete => "Before they go, the rows are kept in",
+            OrphanPolicy::SetNull => "As they were, the rows are backed up in",
+            OrphanPolicy::Delete => "Before they go, the rows are backed up in",
             OrphanPolicy::Quarantine => "The rows are then in",
         };
         format!("{what} `{}`; when nobody needs them any more: `{}`.", self.name, self.drop)
     }
 }
 
-/// Says how many rows a repair is about, as far as they were counted.
+/// Says how many rows a clean-up is about, as far as they were counted.
 pub(super) fn counted_rows(count: Option<u64>) -> String {
     match count {
         Some(1) => "1 row".to_string(),
@@ -86,15 +85,62 @@ pub(super) fn bound(rows: &OrphanRows, shown: u64, of: &str, policy: OrphanPolic
     }
 }
 
-/// Names the table that rows are kept in, within 63 bytes.
-fn name(table: &TableName, key: &ForeignKey, policy: OrphanPolicy) -> TableName {
+/// Names the table that rows are backed up in, within 63 bytes; `what` tells those of one table apart.
+pub(super) fn named(table: &TableName, what: &str, policy: OrphanPolicy) -> TableName {
     let start = if policy == OrphanPolicy::Quarantine { "_referee_quarantine_" } else { "_referee_kept_" };
-    let hash = short_hash(&arrow(table, key));
+    let hash = short_hash(what);
     let mut end = table.name.len().min(63 - start.len() - 1 - hash.len());
     while !table.name.is_char_boundary(end) {
         end -= 1;
     }
     TableName { schema: table.schema.clone(), name: format!("{start}{}_{hash}", &table.name[..end]) }
+}
+
+/// Sees that a backup's name is not taken.
+///
+/// # Errors
+/// An earlier run has left rows there.
+pub(super) fn is_free(bench: &Bench<'_>, name: &TableName) -> Result<(), String> {
+    if bench.now.table(name).is_none() {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` already exists, with rows of an earlier run: look at them, then drop it (`DROP TABLE {}`) or rename it",
+        bench.name(name)
+    ))
+}
+
+/// Writes what gives rows back the references that were set to NULL, and the guard that each of them is there and still holds
+/// NULL. `child` is the table as it is written in FROM, `place` the backup; the names are those of both.
+pub(super) fn references_back(
+    bench: &Bench<'_>,
+    child: &str,
+    identity: &[String],
+    columns: &[&String],
+    place: &str,
+    (table, backup): (&TableName, &TableName),
+) -> (String, Guard) {
+    let quoted = |names: &[String]| names.iter().map(|c| bench.dialect.identifier(c)).collect::<Vec<_>>();
+    let of = bench.table(table).ok();
+    let same = of.map_or_else(String::new, |t| same_row(bench, t, identity, ("child", "kept")));
+    let identity = quoted(identity);
+    let columns: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
+    let null = columns.iter().map(|c| format!("child.{c} IS NULL"));
+    let same: Vec<String> = std::iter::once(same).chain(null).collect();
+    let same = same.join(" AND ");
+    let set: Vec<String> = columns.iter().map(|c| format!("{c} = kept.{c}")).collect();
+    let names: Vec<String> = identity.iter().map(|c| format!("kept.{c}")).collect();
+    let names = names.join(", ");
+    let update = format!("UPDATE {child} AS child SET {} FROM {place} AS kept WHERE {same}", set.join(", "));
+    let changed = Guard {
+        sql: format!(
+            "SELECT {names} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {child} AS child WHERE {same}) ORDER BY {names} LIMIT {NAMED}"
+        ),
+        message: format!(
+            "rows of `{table}` that were set to NULL are gone or hold something else by now: delete them from `{backup}`, and undo again"
+        ),
+    };
+    (update, changed)
 }
 
 /// Returns what `CREATE TABLE … (LIKE …)` makes: names, types, collations and NOT NULL (manual, CREATE TABLE, LIKE).
@@ -129,12 +175,13 @@ pub(super) fn forbidding<'t>(table: &'t Table, key: &ForeignKey) -> Vec<&'t Fore
 }
 
 /// Returns the keys of a table that let a row without this parent not come back once it is gone: it may break others, too, that
-/// were never checked.
-pub(super) fn keeping_out<'t>(table: &'t Table, key: &ForeignKey) -> Vec<&'t ForeignKey> {
-    table.foreign_keys.iter().filter(|k| k.is_active() && (is_alike(k, key) || !k.validated)).collect()
+/// were never checked, or whose orphans this plan cleans up as well.
+pub(super) fn keeping_out<'t>(bench: &Bench<'_>, table: &'t Table, key: &ForeignKey) -> Vec<&'t ForeignKey> {
+    let broken = |k: &ForeignKey| !k.validated || bench.is_doubtful(&table.name, k);
+    table.foreign_keys.iter().filter(|k| k.is_active() && (is_alike(k, key) || broken(k))).collect()
 }
 
-fn is_alike(one: &ForeignKey, other: &ForeignKey) -> bool {
+pub(super) fn is_alike(one: &ForeignKey, other: &ForeignKey) -> bool {
     (&one.columns, &one.parent, &one.parent_columns) == (&other.columns, &other.parent, &other.parent_columns)
 }
 
@@ -243,4 +290,18 @@ pub(super) fn triggers(table: &Table, policy: OrphanPolicy) -> String {
         [one] => format!(" The trigger {one} fires for each of them."),
         several => format!(" The triggers {} fire for each of them.", several.join(", ")),
     }
+}
+
+/// Names the triggers that fire when a closure is cleaned up; empty if none do.
+pub(super) fn triggers_of(closure: &Closure, schema: &Schema) -> String {
+    let deletes = closure.tables.iter().map(|t| (t, OrphanPolicy::Delete));
+    let updates = closure.marks.iter().map(|m| (&m.table, OrphanPolicy::SetNull));
+    let mut told: Vec<String> = Vec::new();
+    for (table, policy) in deletes.chain(updates) {
+        let text = schema.table(table).map(|t| triggers(t, policy)).unwrap_or_default();
+        if !told.contains(&text) {
+            told.push(text);
+        }
+    }
+    told.concat()
 }

@@ -3,11 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{Down, Guard, Lock, Made, OrphanPolicy, Phase, Refused, Script, Step, Wanted, Workshop};
+use super::aside;
+use super::closure::{self, Closure, checked};
+use super::remedy::{Question, Remedy};
+use super::{Bound, Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::Dialect;
 use crate::findings::Safety;
 use crate::schema::{ForeignKey, Schema, Table, TableKind, TableName};
+
+/// Makes the step that cleans a closure up; `None` if each of its relations can be cleaned up by itself.
+pub(super) type Clean = fn(&mut Bench<'_>, &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String>;
 
 /// What a recipe works on.
 pub(super) struct Bench<'w> {
@@ -19,8 +25,12 @@ pub(super) struct Bench<'w> {
     pub now: Schema,
     /// The schema with all changes that are wanted: what stands at the end, whoever makes it.
     pub target: Schema,
-    /// The tables whose rows without parent are taken away.
+    /// The tables whose orphans are removed.
     losing: BTreeSet<TableName>,
+    /// The relations whose orphans a step for several tables cleans up: child, columns, parent.
+    cleaned: Vec<(TableName, Vec<String>, TableName)>,
+    /// The keys that are declared and have orphans, with their children.
+    doubtful: Vec<(TableName, ForeignKey)>,
     /// What `now` was before the steps of the wanted thing that is being made.
     undo: Vec<(TableName, Option<Table>)>,
 }
@@ -44,17 +54,61 @@ pub(super) struct Draft {
 pub(super) type Recipe = fn(&mut Bench<'_>, &Wanted) -> Result<Vec<Step>, String>;
 
 /// Makes the steps of everything that is wanted. What cannot be made whole is not made at all.
-pub(super) fn make(workshop: &Workshop<'_>, wanted: &[Wanted], dialect: &'static dyn Dialect, recipe: Recipe) -> Made {
+pub(super) fn make(
+    workshop: &Workshop<'_>,
+    wanted: &[Wanted],
+    dialect: &'static dyn Dialect,
+    recipe: Recipe,
+    clean: Clean,
+) -> Made {
     let mut target = workshop.schema.clone();
     for change in wanted.iter().flat_map(|w| &w.changes) {
         // Recipes only look at it for what others do; a change that does not fit is refused below.
         let _ = change.apply(&mut target);
     }
-    let losing = losing(workshop.options.orphans, wanted);
-    let mut order: Vec<&Wanted> = wanted.iter().collect();
-    order.sort_by_cached_key(|want| depth(want, wanted, &losing));
-    let mut bench = Bench { workshop, dialect, now: workshop.schema.clone(), target, losing, undo: Vec::new() };
+    let losing = losing(workshop, dialect, wanted);
+    let mut bench = Bench {
+        workshop,
+        dialect,
+        now: workshop.schema.clone(),
+        target,
+        losing,
+        cleaned: Vec::new(),
+        doubtful: wanted
+            .iter()
+            .filter(|w| w.orphans != Some(0))
+            .filter_map(checked)
+            .map(|(t, k)| (t.clone(), k.clone()))
+            .collect(),
+        undo: Vec::new(),
+    };
     let mut made = Made::default();
+    let numbered: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
+    let mut stopped: BTreeSet<usize> = BTreeSet::new();
+    for closure in closure::closures(workshop, dialect, &numbered) {
+        let wants: Vec<&Wanted> = closure.wants.iter().map(|at| &wanted[*at]).collect();
+        bench.undo.clear();
+        let made_step = clean(&mut bench, &closure).and_then(|made| {
+            let Some((draft, bounds)) = made else { return Ok(None) };
+            let step = bench.step(&joined(&wants), draft)?;
+            Ok(Some(Step { bounds, ..step }))
+        });
+        match made_step {
+            Ok(None) => {}
+            Ok(Some(step)) => {
+                made.steps.push(step);
+                let relations = closure.checked.iter();
+                bench.cleaned.extend(relations.map(|r| (r.child.clone(), r.key.columns.clone(), r.key.parent.clone())));
+            }
+            Err(why) => {
+                bench.restore();
+                stopped.extend(&closure.wants);
+                made.refused.extend(wants.iter().flat_map(|want| refused(want, &why)));
+            }
+        }
+    }
+    let mut order: Vec<&Wanted> = numbered.iter().filter(|(at, _)| !stopped.contains(at)).map(|(_, w)| *w).collect();
+    order.sort_by_cached_key(|want| depth(want, wanted, &bench.losing));
     for want in order {
         bench.undo.clear();
         match recipe(&mut bench, want) {
@@ -68,26 +122,42 @@ pub(super) fn make(workshop: &Workshop<'_>, wanted: &[Wanted], dialect: &'static
     made
 }
 
-/// Returns the key that something wanted adds or has checked, with its child.
-fn checked(want: &Wanted) -> Option<(&TableName, &ForeignKey)> {
-    want.changes.iter().find_map(|change| match change {
-        Change::AddForeignKey { table, foreign_key } | Change::ValidateForeignKey { table, foreign_key } => {
-            Some((table, foreign_key))
-        }
-        Change::ReplaceForeignKey { table, new, .. } | Change::AlterForeignKey { table, new, .. } => Some((table, new)),
-        _ => None,
-    })
+/// Puts several wanted things into one, for a step that all of them need.
+fn joined(wants: &[&Wanted]) -> Wanted {
+    let mut findings: Vec<_> = wants.iter().flat_map(|w| w.findings.iter().cloned()).collect();
+    findings.sort();
+    findings.dedup();
+    Wanted {
+        title: String::new(),
+        why: String::new(),
+        findings,
+        safety: wants.iter().map(|w| w.safety).max().unwrap_or(Safety::Unsafe),
+        changes: Vec::new(),
+        orphans: None,
+    }
 }
 
-/// Returns the tables that lose rows when orphans are taken away: a row that goes may leave orphans of its own.
-fn losing(policy: Option<OrphanPolicy>, wanted: &[Wanted]) -> BTreeSet<TableName> {
+/// Returns the tables that lose rows when orphans are removed: a row that goes may leave orphans of its own.
+fn losing(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &[Wanted]) -> BTreeSet<TableName> {
+    let removes = |want: &&Wanted| {
+        let Some((table, key)) = checked(want) else { return false };
+        let Some(table) = workshop.schema.table(table) else { return false };
+        let question = Question {
+            schema: workshop.schema,
+            dialect,
+            options: workshop.options,
+            changes: &want.changes,
+            table,
+            key,
+            count: want.orphans,
+        };
+        matches!(question.decide(), Ok(Some(Remedy::Remove(_))))
+    };
+    let removing: Vec<&Wanted> = wanted.iter().filter(removes).collect();
     let mut losing = BTreeSet::new();
-    if !matches!(policy, Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine)) {
-        return losing;
-    }
     loop {
         let before = losing.len();
-        for want in wanted {
+        for want in &removing {
             let Some((child, key)) = checked(want) else { continue };
             if want.orphans.is_none_or(|n| n > 0) || losing.contains(&key.parent) {
                 losing.insert(child.clone());
@@ -138,6 +208,42 @@ fn subject(change: &Change) -> String {
 }
 
 impl Bench<'_> {
+    /// Tells whether a step for several tables cleans up a key's orphans.
+    pub fn is_clean(&self, child: &TableName, key: &ForeignKey) -> bool {
+        self.cleaned.iter().any(|(c, columns, parent)| (c, columns, parent) == (child, &key.columns, &key.parent))
+    }
+
+    /// Tells whether this plan cleans up orphans of a key, whatever the engine says of its rows.
+    pub fn is_doubtful(&self, child: &TableName, key: &ForeignKey) -> bool {
+        self.doubtful.iter().any(|(c, k)| c == child && aside::is_alike(k, key))
+    }
+
+    /// Decides what becomes of the orphans of a key.
+    ///
+    /// # Errors
+    /// What was asked for cannot be done.
+    pub fn remedy(&self, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Option<Remedy>, String> {
+        self.question(want, table, key)?.decide()
+    }
+
+    /// Makes the guard that no orphan's value stands for "none", where rows were not counted and are removed.
+    pub fn no_sentinel(&self, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Option<Guard>, String> {
+        let question = self.question(want, table, key)?;
+        Ok(if want.orphans.is_none() { question.no_sentinel() } else { None })
+    }
+
+    fn question<'q>(
+        &'q self,
+        want: &'q Wanted,
+        table: &TableName,
+        key: &'q ForeignKey,
+    ) -> Result<Question<'q>, String> {
+        let schema = self.workshop.schema;
+        let table = schema.table(table).ok_or_else(|| format!("there is no table `{table}` in this schema"))?;
+        let (options, dialect) = (self.workshop.options, self.dialect);
+        Ok(Question { schema, dialect, options, changes: &want.changes, table, key, count: want.orphans })
+    }
+
     /// Tells whether orphans of a parent are taken away in this plan, so that a child may lose its own.
     pub fn loses_rows(&self, parent: &TableName, child: &TableName) -> bool {
         parent != child && self.losing.contains(parent)
@@ -213,6 +319,7 @@ impl Bench<'_> {
             down: draft.down,
             locks: draft.locks,
             guards: draft.guards,
+            // Whoever changes rows says how many.
             bounds: Vec::new(),
             done: draft.done,
         })

@@ -6,7 +6,9 @@
 
 mod aside;
 mod bench;
+mod closure;
 mod cockroach;
+mod counts;
 mod definitions;
 mod judge;
 mod keys;
@@ -14,6 +16,7 @@ mod merge;
 mod order;
 mod plain;
 mod postgres;
+mod remedy;
 mod root;
 mod select;
 pub mod sqlite;
@@ -40,6 +43,8 @@ use crate::rules::{self, Settings};
 use crate::schema::{Engine, Schema, TableName};
 use crate::text;
 
+pub use counts::Counts;
+pub use remedy::names_relation;
 pub use root::{asked, repairs};
 
 /// What a plan is made from.
@@ -487,23 +492,28 @@ pub struct Refused {
 pub struct Options {
     /// Choices of the user: subject (or rule name) and word.
     pub choose: Vec<(String, String)>,
-    /// What becomes of orphans; `None` plans no key over them.
+    /// What becomes of orphans; `None` plans no key over them. A reference that may be NULL becomes NULL, whatever is said here.
     pub orphans: Option<OrphanPolicy>,
+    /// What becomes of the orphans of one relation, named `child.column` or `child.column->parent.column`; `None` leaves them,
+    /// and their key is not made. It goes before `orphans`, the last one before the others.
+    pub orphans_of: Vec<(String, Option<OrphanPolicy>)>,
+    /// Counts of rows that the caller has asked the database for.
+    pub counts: Counts,
     /// Whether fixes that need a decision are planned, too, where their changes are known and newly delete nothing.
     pub manual: bool,
     /// How long a statement waits for a lock, milliseconds.
     pub lock_timeout: u64,
 }
 
-/// What becomes of rows without parent.
+/// What becomes of orphans: child rows whose parent row is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrphanPolicy {
-    /// They are deleted, and kept in a table of their own, `_referee_kept_…`.
+    /// They are backed up in a table of their own, `_referee_kept_…`, and deleted.
     Delete,
-    /// Their reference becomes NULL, and what they held is kept in a table of its own, `_referee_kept_…`.
+    /// They are backed up in a table of their own, `_referee_kept_…`, and their reference becomes NULL.
     SetNull,
-    /// They are moved to a table of their own, `_referee_quarantine_…`, from which the down migration brings them back.
+    /// They are moved to a table of their own, `_referee_quarantine_…`, from which the down migration restores them.
     Quarantine,
 }
 

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::judge::{Identity, after, check, identity, relations};
 use super::merge::{Group, Merge};
+use super::remedy::{self, Question, Remedy};
 use super::root::META;
 use super::trial::{Trial, culprits as culprits_of, key_of};
-use super::ways::{automatic, by_name, by_user, can_be_null, is_recommended, options};
-use super::{Choice, ChoiceOption, Input, OrphanPolicy, Reason, Refused, Wanted, words};
+use super::ways::{automatic, by_name, by_user, is_recommended, options};
+use super::{Choice, ChoiceOption, Input, Reason, Refused, Wanted, words};
 use crate::change::Change;
+use crate::engine;
 use crate::fate::{Reach, sentences};
 use crate::findings::{Finding, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
@@ -355,13 +357,10 @@ impl Selector<'_, '_> {
         Ok(Pick { finding, changes: way.changes, safety: way.safety, is_lookup: false })
     }
 
-    /// Orphans of a key that is declared: its rows are repaired and checked again. Those of other relations are repaired with
+    /// Orphans of a key that is declared: its rows are cleaned up and checked again. Those of other relations are cleaned up with
     /// the key that keeps them out.
     fn rows<'f>(&self, finding: &'f Finding) -> Result<Pick<'f>, String> {
         let input = self.input;
-        if input.options.orphans.is_none() {
-            return Err(format!("Rows are changed only when you say how: {ORPHANS}. {}", finding.help));
-        }
         let key = finding.subject.table.as_ref().and_then(|t| {
             let table = input.schema.table(t)?;
             let key = table.foreign_keys.iter().find(|k| {
@@ -371,6 +370,13 @@ impl Selector<'_, '_> {
             })?;
             Some((t, key))
         });
+        let said = match key {
+            Some((table, key)) => remedy::said(input.options, table, key).is_some(),
+            None => input.options.orphans.is_some() || !input.options.orphans_of.is_empty(),
+        };
+        if !said {
+            return Err(format!("Rows are changed only when you say how: {ORPHANS}. {}", finding.help));
+        }
         match key {
             Some((table, key)) if finding.subject.kind == SubjectKind::ForeignKey && key.enforced => Ok(Pick {
                 finding,
@@ -379,7 +385,7 @@ impl Selector<'_, '_> {
                 is_lookup: false,
             }),
             _ => {
-                Err("They are repaired together with the key that keeps them out, and no key is planned here."
+                Err("They are cleaned up together with the foreign key that keeps them out, and none is planned here."
                     .to_string())
             }
         }
@@ -420,30 +426,39 @@ impl Selector<'_, '_> {
         for group in groups {
             let owners: Vec<&Pick<'_>> = group.owners.iter().filter_map(|o| picks.get(*o)).collect();
             let orphans = group.changes.iter().filter_map(|c| self.orphans_of(c)).max();
-            if let Some((change, count)) =
-                group.changes.iter().find_map(|c| Some((c, self.orphans_of(c)?))).filter(|(_, n)| *n > 0)
-                && let Some(why) = self.obstacle(change, &group.changes, count)
-            {
-                if let Some(key) = key_of(change) {
-                    barred.keys.push((change.table().clone(), key.columns.clone(), why.clone()));
+            let over = group.changes.iter().find_map(|c| Some((c, self.orphans_of(c)?))).filter(|(_, n)| *n > 0);
+            let mut changes = group.changes.clone();
+            let mut orphans = orphans;
+            match over.map_or(Ok(None), |(change, count)| self.decide(change, &group.changes, count)) {
+                Ok(None) => {}
+                Ok(Some((table, columns))) => {
+                    // The column is made nullable in this plan; its key comes with the next one.
+                    changes = loosen(self.input.schema, &table, &columns);
+                    orphans = None;
                 }
-                barred.refused.extend(owners.iter().filter(|p| !p.is_lookup).map(|p| Refused {
-                    reason: reason(p.finding),
-                    subject: p.finding.subject.place(),
-                    why: why.clone(),
-                }));
-                continue;
+                Err(why) => {
+                    if let Some((change, key)) = over.and_then(|(c, _)| Some((c, key_of(c)?))) {
+                        barred.keys.push((change.table().clone(), key.columns.clone(), why.clone()));
+                    }
+                    barred.refused.extend(owners.iter().filter(|p| !p.is_lookup).map(|p| Refused {
+                        reason: reason(p.finding),
+                        subject: p.finding.subject.place(),
+                        why: why.clone(),
+                    }));
+                    continue;
+                }
             }
+            let loosens = changes != group.changes;
             let mut findings: Vec<Reason> = owners.iter().map(|p| reason(p.finding)).collect();
             findings.sort();
             findings.dedup();
             let first = owners.iter().min_by_key(|p| (p.is_lookup, priority(p)));
             wanted.push(Wanted {
-                title: words::title(&group.changes),
-                why: first.map(|p| why(p)).unwrap_or_default(),
+                title: words::title(&changes),
+                why: if loosens { LOOSENS.to_string() } else { first.map(|p| why(p)).unwrap_or_default() },
                 findings,
                 safety: owners.iter().map(|p| p.safety).max().unwrap_or(Safety::Manual),
-                changes: group.changes,
+                changes,
                 orphans,
             });
         }
@@ -462,37 +477,44 @@ impl Selector<'_, '_> {
         self.orphans.get(&(table.clone(), key.columns.clone(), key.parent.clone())).copied()
     }
 
-    /// Says why a key cannot be made over so many orphans.
-    fn obstacle(&self, change: &Change, all: &[Change], count: u64) -> Option<String> {
-        let (table, key) = match change {
-            Change::AddForeignKey { table, foreign_key } | Change::ValidateForeignKey { table, foreign_key } => {
-                (table, foreign_key)
-            }
-            Change::ReplaceForeignKey { table, new, .. } => (table, new),
-            _ => return None,
-        };
+    /// Decides what becomes of the orphans of a key: whether columns have to become nullable first.
+    ///
+    /// # Errors
+    /// Why the key cannot be made over them.
+    fn decide(&self, change: &Change, all: &[Change], count: u64) -> Result<Option<(TableName, Vec<String>)>, String> {
+        let Some(key) = key_of(change) else { return Ok(None) };
+        let (table, input) = (change.table(), self.input);
         let rows = if count == 1 { "1 row refers".to_string() } else { format!("{count} rows refer") };
         let what = format!("{rows} to no row of `{}` ({})", key.parent, words::arrow(table, key));
-        match self.input.options.orphans {
-            None => Some(format!(
-                "{what}: the key cannot be made over them. Give them a parent, or say what becomes of them: {ORPHANS}."
+        let (options, schema) = (input.options, input.schema);
+        let (Some(child), Some(dialect)) = (schema.table(table), engine::dialect(schema.engine)) else {
+            return Err(format!("{what}: the foreign key cannot be made over them."));
+        };
+        let question = Question { schema, dialect, options, changes: all, table: child, key, count: Some(count) };
+        match question.decide()? {
+            None => Err(format!(
+                "{what}: the foreign key cannot be made over them. Give them a parent, or say what becomes of them: {ORPHANS}."
             )),
-            Some(OrphanPolicy::SetNull) => {
-                let mut schema = self.input.schema.clone();
-                all.iter().filter(|c| matches!(c, Change::SetNullable { .. })).for_each(|c| {
-                    let _ = c.apply(&mut schema);
-                });
-                let possible = schema.table(table).is_some_and(|t| can_be_null(t, &key.columns));
-                (!possible).then(|| {
-                    format!(
-                        "{what}, and a column of the reference cannot be NULL: `--orphans set-null` has nothing to set. Say \
-                         `--orphans delete` or `--orphans quarantine`."
-                    )
-                })
-            }
-            Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine) => None,
+            Some(Remedy::Leave) => Err(format!("{what}. They are left, as you asked, so the foreign key is not made.")),
+            Some(Remedy::Loosen(columns)) => Ok(Some((table.clone(), columns))),
+            Some(Remedy::SetNull(_) | Remedy::Remove(_)) => Ok(None),
         }
     }
+}
+
+const LOOSENS: &str = "Its orphans can become NULL only once the column is nullable. The same command again sets them to NULL and makes the \
+                       foreign key";
+
+/// Returns the changes that make columns nullable, without a default that stands for "none".
+fn loosen(schema: &Schema, table: &TableName, columns: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for column in columns {
+        if schema.table(table).and_then(|t| t.column(column)).is_some_and(|c| c.default.is_some()) {
+            changes.push(Change::SetDefault { table: table.clone(), column: column.clone(), default: None });
+        }
+        changes.push(Change::SetNullable { table: table.clone(), column: column.clone(), nullable: true });
+    }
+    changes
 }
 
 const ORPHANS: &str =

@@ -109,7 +109,7 @@ pub(super) fn automatic(ways: &[Way], input: &Input<'_>) -> Option<usize> {
     let first = ways.first()?;
     let decided = |way: &Way| match way.changes.as_slice() {
         // What stands against it are orphans only, and what becomes of them has been said.
-        [Change::ValidateForeignKey { .. }] => input.options.orphans.is_some(),
+        [Change::ValidateForeignKey { .. }] => input.options.orphans.is_some() || !input.options.orphans_of.is_empty(),
         _ => false,
     };
     // What deletes rows that no delete took before is somebody's decision about just that key, and no matter of course.

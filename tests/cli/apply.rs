@@ -191,7 +191,7 @@ fn orphans_stop_a_key_until_somebody_says_what_becomes_of_them() {
     ] {
         let sandbox = sandbox();
         execute(&sandbox, ORPHANS);
-        let run = apply(&sandbox, &["--orphans", how]);
+        let run = apply(&sandbox, &["--orphans", &format!("logs.user_id={how}")]);
         assert_eq!(run.code, 0, "{how}: {}{}", run.out, run.err);
         let rows = "SELECT count(*) || ' ' || sum(user_id IS NULL) FROM logs";
         assert_eq!(ask(&sandbox, rows), left, "{how}");
@@ -249,7 +249,7 @@ fn a_run_that_stopped_can_be_given_up_for_a_new_plan() {
     let sandbox = sandbox();
     execute(&sandbox, ORPHANS);
     assert_eq!(apply(&sandbox, &["--no-data"]).code, 2);
-    let anew = apply(&sandbox, &["--anew", "--orphans", "quarantine"]);
+    let anew = apply(&sandbox, &["--anew", "--orphans", "logs.user_id=quarantine"]);
     assert_eq!(anew.code, 0, "{}{}", anew.out, anew.err);
     assert!(!anew.err.contains("taking up"), "{}", anew.err);
     assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM logs"), "297");
@@ -347,4 +347,78 @@ fn nothing_is_applied_to_what_is_no_database() {
     let run = sandbox.run(&["fix", "shop.json", "--apply", "--yes"]);
     assert_eq!((run.code, run.out.as_str()), (2, ""));
     assert!(run.err.contains("shop.json is no database") && run.err.contains("--out DIR"), "{}", run.err);
+}
+
+/// `projects` and `runs` refer to one another, and to users one of whom is gone.
+const CIRCLE: &str = "
+    CREATE TABLE users (id INTEGER PRIMARY KEY, latest_run_id INTEGER REFERENCES runs);
+    CREATE TABLE projects (id INTEGER PRIMARY KEY, owner_id INTEGER NOT NULL REFERENCES users, latest_run_id INTEGER REFERENCES runs);
+    CREATE TABLE runs (id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL REFERENCES projects);
+    CREATE TABLE files (id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE);
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+      INSERT INTO projects SELECT i, (i - 1) % 10 + 1, i + 40 FROM n;
+    INSERT INTO runs SELECT id, id FROM projects; INSERT INTO runs SELECT id + 40, id FROM projects;
+    INSERT INTO files SELECT id, id FROM projects;
+    INSERT INTO users SELECT id, id + 1 FROM projects WHERE id <= 10 AND id <> 3;
+    UPDATE projects SET latest_run_id = 999 WHERE id = 5;";
+
+#[test]
+fn one_run_cleans_a_circle_up_and_no_row_of_a_living_user_goes() {
+    for how in ["delete", "quarantine"] {
+        let sandbox = Sandbox::new();
+        execute(&sandbox, &format!("PRAGMA foreign_keys = OFF; {CIRCLE}"));
+        let plan = sandbox.run(&["fix", "shop.db", "--only", "orphan-rows", "--orphans", how, "--format", "json"]);
+        let document: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+        assert_eq!(document["steps"].as_array().unwrap().len(), 1);
+        let shown = |what: &str| {
+            let bounds = document["steps"][0]["bounds"].as_array().unwrap();
+            bounds.iter().find(|b| b["what"] == what).map(|b| b["rows"].as_u64().unwrap())
+        };
+        assert_eq!(shown("rows of projects to delete"), Some(4));
+        assert_eq!(shown("rows of runs to delete"), Some(8));
+        assert_eq!(shown("rows of users.latest_run_id to set to NULL"), Some(1));
+        let run = apply(&sandbox, &["--only", "orphan-rows", "--orphans", how]);
+        assert_eq!(run.code, 0, "{how}: {}{}", run.out, run.err);
+        assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM pragma_foreign_key_check"), "0");
+        let rows = "SELECT (SELECT count(*) FROM projects) || ' ' || (SELECT count(*) FROM runs) || ' ' || (SELECT count(*) FROM files) || ' ' \
+                    || (SELECT count(*) FROM users) || ' ' || (SELECT count(*) FROM projects WHERE latest_run_id IS NULL)";
+        assert_eq!(ask(&sandbox, rows), "36 72 36 9 1", "{how}");
+    }
+}
+
+#[test]
+fn a_sentinel_ends_in_a_command_and_not_in_a_circle_of_hints() {
+    let sandbox = Sandbox::new();
+    let tables =
+        "CREATE TABLE posts (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL DEFAULT 0 REFERENCES posts (id));
+        PRAGMA foreign_keys = OFF; INSERT INTO posts VALUES (1, 0), (2, 1), (3, 0);";
+    execute(&sandbox, tables);
+    let only = ["--only", "orphan-rows"];
+    let deleted = apply(&sandbox, &[&only[..], &["--orphans", "delete"]].concat());
+    let words = deleted.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("0 looks like a sentinel for \"none\""), "{}", deleted.out);
+    assert!(words.contains("`--orphans posts.parent_id=set-null`"), "{}", deleted.out);
+    assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM posts"), "3");
+    for _ in 0..2 {
+        apply(&sandbox, &[&only[..], &["--orphans", "posts.parent_id=set-null"]].concat());
+    }
+    let rows = "SELECT group_concat(id || ':' || coalesce(parent_id, '-'), ' ') FROM posts";
+    assert_eq!(ask(&sandbox, rows), "1:- 2:1 3:-");
+    assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM pragma_foreign_key_check"), "0");
+}
+
+#[test]
+fn what_becomes_of_one_relations_orphans_is_said_by_its_name() {
+    let sandbox = Sandbox::new();
+    execute(&sandbox, &format!("PRAGMA foreign_keys = OFF; {CIRCLE}"));
+    let wrong = sandbox.run(&["fix", "shop.db", "--orphans", "projects.owner=delete"]);
+    assert!(wrong.code == 2 && wrong.err.contains("matches no relation"), "{}", wrong.err);
+    let wrong = sandbox.run(&["fix", "shop.db", "--orphans", "leave"]);
+    assert!(wrong.code == 2 && wrong.err.contains("child.column=WORD"), "{}", wrong.err);
+    let left = apply(
+        &sandbox,
+        &["--only", "orphan-rows", "--orphans", "delete", "--orphans", "projects.owner_id->users.id=leave"],
+    );
+    assert_eq!(left.code, 0, "{}{}", left.out, left.err);
+    assert_eq!(ask(&sandbox, "SELECT count(*) || ' ' || count(latest_run_id) FROM projects"), "40 39");
 }

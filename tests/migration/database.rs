@@ -150,14 +150,26 @@ pub fn plan_with(database: &Database, orphans: Option<OrphanPolicy>) -> Plan {
         .iter()
         .filter(|f| f.code == "REF201" && ["projects.lead_id", "picks.found"].contains(&f.subject.place().as_str()))
         .map(|f| (f.subject.place(), "drop-not-null".to_string()));
-    let options = Options { choose: choose.collect(), orphans, lock_timeout: 2000, ..Options::default() };
-    plan::plan(&plan::Input {
-        schema: &report.schema,
-        relations: &report.relations,
-        settings: &Settings::default(),
-        findings: &report.findings,
-        scan: report.scan.as_ref(),
-        definitions: definitions.as_ref(),
-        options: &options,
-    })
+    let mut options = Options { choose: choose.collect(), orphans, lock_timeout: 2000, ..Options::default() };
+    loop {
+        let plan = plan::plan(&plan::Input {
+            schema: &report.schema,
+            relations: &report.relations,
+            settings: &Settings::default(),
+            findings: &report.findings,
+            scan: report.scan.as_ref(),
+            definitions: definitions.as_ref(),
+            options: &options,
+        });
+        let missing = options.counts.missing();
+        if missing.is_empty() {
+            return plan;
+        }
+        let mut session = open(&database.source).session.unwrap();
+        for query in missing {
+            let answer = session.query(&query).unwrap_or_else(|e| panic!("{e}\n{query}"));
+            let rows = answer.rows[0][0].integer().unwrap();
+            options.counts.answer(query, u64::try_from(rows).unwrap());
+        }
+    }
 }

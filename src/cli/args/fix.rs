@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use globset::Glob;
 
 use super::SOURCES;
@@ -42,9 +42,12 @@ pub(in crate::cli) struct FixArgs {
     /// the word of the option; can be given several times
     #[arg(long, value_name = "SUBJECT=WORD", value_parser = choice)]
     pub choose: Vec<(String, String)>,
-    /// What becomes of rows without a parent where a key needs them gone
-    #[arg(long, value_name = "WHAT")]
-    pub orphans: Option<OrphansArg>,
+    /// What becomes of orphans (child rows whose parent is missing) where a foreign key
+    /// needs them gone: delete, set-null or quarantine. A reference that may be NULL
+    /// always becomes NULL. For one relation: child.column=delete, =set-null,
+    /// =quarantine or =leave; can be given several times
+    #[arg(long, value_name = "WHAT", value_parser = orphans)]
+    pub orphans: Vec<OrphansArg>,
     /// Plan fixes that need a decision, too, by their first option, unless it makes a
     /// foreign key cascade: that takes a --choose
     #[arg(long)]
@@ -71,24 +74,47 @@ pub(in crate::cli) struct FixArgs {
     pub apply: ApplyArgs,
 }
 
-/// What becomes of rows without a parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum OrphansArg {
-    /// They are deleted; a table of their own keeps them for the way back
-    Delete,
-    /// Their reference becomes NULL; a table of their own keeps them as they were
-    SetNull,
-    /// They are moved to a table of their own, for somebody to look at
-    Quarantine,
+/// What becomes of orphans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct OrphansArg {
+    /// The relation; `None` for all.
+    pub relation: Option<String>,
+    /// What is done; `None` leaves them.
+    pub policy: Option<OrphanPolicy>,
+    /// As it was typed.
+    pub typed: String,
 }
 
-impl From<OrphansArg> for OrphanPolicy {
-    fn from(orphans: OrphansArg) -> Self {
-        match orphans {
-            OrphansArg::Delete => Self::Delete,
-            OrphansArg::SetNull => Self::SetNull,
-            OrphansArg::Quarantine => Self::Quarantine,
+/// Reads a word, or a relation and a word.
+fn orphans(typed: &str) -> Result<OrphansArg, String> {
+    let (relation, word) = match typed.rsplit_once('=') {
+        Some((relation, word)) => (Some(relation.trim()), word.trim()),
+        None => (None, typed.trim()),
+    };
+    let policy = match (word.to_ascii_lowercase().as_str(), relation) {
+        ("delete", _) => Some(OrphanPolicy::Delete),
+        ("set-null", _) => Some(OrphanPolicy::SetNull),
+        ("quarantine", _) => Some(OrphanPolicy::Quarantine),
+        ("leave", Some(_)) => None,
+        _ => {
+            return Err("must be delete, set-null or quarantine, or for one relation child.column=WORD, where WORD can also be leave".into());
         }
+    };
+    if relation == Some("") {
+        return Err("names no relation before the `=`: child.column=delete".into());
+    }
+    Ok(OrphansArg { relation: relation.map(str::to_string), policy, typed: typed.to_string() })
+}
+
+impl FixArgs {
+    /// Returns what becomes of the orphans of all relations; the last word counts.
+    pub fn orphans_of_all(&self) -> Option<OrphanPolicy> {
+        self.orphans.iter().rev().find(|o| o.relation.is_none()).and_then(|o| o.policy)
+    }
+
+    /// Returns what becomes of the orphans of single relations.
+    pub fn orphans_of_one(&self) -> Vec<(String, Option<OrphanPolicy>)> {
+        self.orphans.iter().filter_map(|o| Some((o.relation.clone()?, o.policy))).collect()
     }
 }
 

@@ -172,7 +172,6 @@ fn asked(args: &FixArgs) -> Vec<(String, String)> {
     all.extend(args.skip.iter().map(|r| ("--skip", r.meta.name.to_string())));
     all.extend(args.tables.iter().map(|t| ("--table", t.to_string())));
     all.extend(args.root.iter().map(|t| ("--root", t.clone())));
-    all.extend(args.orphans.and_then(|o| named(o.to_possible_value())).map(|o| ("--orphans", o)));
     all.extend(args.manual.then(|| ("--manual", String::new())));
     all.extend(args.no_data.then(|| ("--no-data", String::new())));
     all.extend(args.foreign_keys.and_then(|s| named(s.to_possible_value())).map(|s| ("--foreign-keys", s)));
@@ -181,6 +180,7 @@ fn asked(args: &FixArgs) -> Vec<(String, String)> {
     all.sort();
     all.dedup();
     // Of two choices about one thing the last one counts.
+    all.extend(args.orphans.iter().map(|o| ("--orphans", o.typed.clone())));
     all.extend(args.choose.iter().map(|(subject, word)| ("--choose", format!("{subject}={word}"))));
     all.into_iter().map(|(option, value)| (option.to_string(), value)).collect()
 }

@@ -10,12 +10,13 @@ use super::super::progress::Bar;
 use super::super::ui::Ui;
 use super::accept;
 use super::audit::{Hidden, code};
-use crate::audit::{Guesses, Report, audit};
+use crate::audit::{Guesses, Report, audit_and_go_on};
 use crate::config::{Config, FailOn};
+use crate::engine::{Session, Value};
 use crate::fate::{Fates, Options as FateOptions};
 use crate::infer::Guess;
 use crate::orphans::ScanOptions;
-use crate::plan::{self, Definitions, Options, Plan};
+use crate::plan::{self, Counts, Definitions, Options, Plan};
 use crate::relations::Graph;
 use crate::render::{self, Commands, PlanFormat};
 use crate::rules::{Rule, Settings};
@@ -105,7 +106,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     let settings: Settings = options.settings.clone();
     let definitions = definitions(&mut input)?;
 
-    let mut report = audit(input, options, &mut Bar::new(ui))?;
+    let (mut report, mut session) = audit_and_go_on(input, options, &mut Bar::new(ui))?;
     interrupt::check()?;
     if let Some(root) = &root {
         if args.only.is_empty() {
@@ -126,21 +127,33 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         };
         report.findings.extend(plan::repairs(&fate));
     }
-    let options = Options {
+    let mut options = Options {
         choose: args.choose.clone(),
-        orphans: args.orphans.map(Into::into),
+        orphans: args.orphans_of_all(),
+        orphans_of: args.orphans_of_one(),
+        counts: Counts::default(),
         manual: args.manual,
         lock_timeout: u64::try_from(args.lock_timeout.as_millis()).unwrap_or(u64::MAX),
     };
-    let mut made = plan::plan(&plan::Input {
-        schema: &report.schema,
-        relations: &report.relations,
-        settings: &settings,
-        findings: &report.findings,
-        scan: report.scan.as_ref(),
-        definitions: definitions.as_ref(),
-        options: &options,
-    });
+    every_relation_is_there(&options, &report)?;
+    let mut made = loop {
+        let made = plan::plan(&plan::Input {
+            schema: &report.schema,
+            relations: &report.relations,
+            settings: &settings,
+            findings: &report.findings,
+            scan: report.scan.as_ref(),
+            definitions: definitions.as_ref(),
+            options: &options,
+        });
+        let missing = options.counts.missing();
+        let Some(session) = session.as_mut().filter(|_| !args.no_data && !missing.is_empty()) else { break made };
+        for query in missing {
+            interrupt::check()?;
+            let rows = count(session.as_mut(), &query)?;
+            options.counts.answer(query, rows);
+        }
+    };
     made.guessed = about(args, root.as_ref(), &report);
     every_choice_is_used(&made, &options)?;
     Ok((made, report))
@@ -158,6 +171,24 @@ fn about(args: &FixArgs, root: Option<&TableName>, report: &Report) -> Vec<Guess
     let reached: BTreeSet<TableName> =
         Graph::from_relations(&report.schema, all).reach(root).into_iter().map(|r| r.table).collect();
     guesses.into_iter().filter(|g| reached.contains(&g.parent)).cloned().collect()
+}
+
+/// Asks how many rows a plan is about.
+fn count(session: &mut dyn Session, query: &str) -> Result<u64, CliError> {
+    let answer = session.query(query)?;
+    let number = answer.rows.first().and_then(|row| row.first()).and_then(Value::integer);
+    number.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| CliError::new("a count of rows is not a number"))
+}
+
+/// Complains of orphans of a relation that there is not.
+fn every_relation_is_there(options: &Options, report: &Report) -> Result<(), CliError> {
+    let missing = options
+        .orphans_of
+        .iter()
+        .find(|(subject, _)| !report.relations.relations().iter().any(|r| plan::names_relation(subject, r)));
+    let Some((subject, _)) = missing else { return Ok(()) };
+    Err(CliError::new(format!("--orphans {subject}=… matches no relation"))
+        .hint("a relation is written child.column, or child.column->parent.column; `referee graph SOURCE` lists them"))
 }
 
 /// Complains of a choice that the plan has no place for.

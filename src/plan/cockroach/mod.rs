@@ -26,7 +26,7 @@ use crate::schema::{DataType, Index, IndexOrigin, TableName};
 
 /// Makes steps of what is wanted.
 pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
-    bench::make(workshop, wanted, &DIALECT, recipe)
+    bench::make(workshop, wanted, &DIALECT, recipe, orphans::clean)
 }
 
 fn recipe(bench: &mut Bench<'_>, want: &Wanted) -> Result<Vec<Step>, String> {

@@ -1,14 +1,16 @@
-//! Rows without parent, before a key can hold. CockroachDB wants bulk changes in batches of limited size ("Bulk-delete Data"), and
+//! Orphans, before a foreign key can hold. CockroachDB wants bulk changes in batches of limited size ("Bulk-delete Data"), and
 //! has no loop that commits: the batches are statements, as many as the rows that were counted need. Each keeps its rows and changes them
 //! in one statement, which is one transaction.
 
 use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
-use super::super::{Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
+use super::super::closure::Closure;
+use super::super::remedy::Remedy;
+use super::super::{Bound, Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use crate::change::Change;
-use crate::orphans::{OrphanRows, orphan_rows};
+use crate::orphans::{OrphanRows, orphan_rows, referring_rows};
 use crate::relations::{Relation, side};
-use crate::schema::{ForeignKey, Match, TableName};
+use crate::schema::{ForeignKey, TableName};
 
 /// How many rows are changed at once.
 const BATCH: u64 = 10_000;
@@ -27,46 +29,95 @@ pub(super) fn before_key(
     let rows = orphan_rows(bench.dialect, &bench.now, &relation);
     let (child, parent) = (relation.child_side(), &key.parent);
     let message = format!(
-        "{child} has rows without a parent in `{parent}`; plan again with --orphans delete, set-null or quarantine, or repair them by hand"
+        "{child} has orphans (no such row in `{parent}`); plan again with --orphans delete, set-null or quarantine, or change them by hand"
     );
     let guard = aside::none_left(bench, key, &rows, message);
-    let count = match (want.orphans, bench.workshop.options.orphans) {
+    let remedy = if want.orphans == Some(0) && !bench.loses_rows(parent, table) {
+        None
+    } else {
+        bench.remedy(want, table, key)?
+    };
+    let count = match (want.orphans, &remedy) {
+        (_, Some(Remedy::Leave | Remedy::Loosen(_))) => {
+            return Err(format!(
+                "{child} may have rows that refer to no row of `{parent}`, and the foreign key would not hold for them"
+            ));
+        }
         (Some(0), Some(_)) if bench.loses_rows(parent, table) => {
             return Err(format!(
-                "rows of `{parent}` go first, which may leave rows of {child} without a parent that could not be counted: run this plan, \
-                 then plan again"
+                "rows of `{parent}` go first, which may leave orphans of {child} that could not be counted: run this plan, then plan again"
             ));
         }
         (Some(0), _) | (None, None) => return Ok((Vec::new(), vec![guard])),
         (Some(n), None) => {
             return Err(format!(
-                "{child} has {n} rows without a parent in `{parent}`, and the key would not hold for them: say what becomes of them with \
-                 --orphans delete, set-null or quarantine, or repair them by hand"
+                "{child} has {n} rows that refer to no row of `{parent}`, and the foreign key would not hold for them: say what becomes of them \
+                 with --orphans delete, set-null or quarantine, or change them by hand"
             ));
         }
         (None, Some(_)) => {
             return Err(format!(
-                "the rows of {child} without a parent in `{parent}` were not counted, and CockroachDB needs to be told in how many batches \
+                "the orphans of {child} (no such row in `{parent}`) were not counted, and CockroachDB needs to be told in how many batches \
                  they are changed: plan again with rows counted"
             ));
         }
         (Some(n), Some(_)) if n > MOST * BATCH => {
             return Err(format!(
-                "{child} has {n} rows without a parent in `{parent}`: too many for a migration, repair them by a program first"
+                "{child} has {n} rows that refer to no row of `{parent}`: too many for a migration, change them by a program first"
             ));
         }
         (Some(n), Some(_)) => n,
     };
-    let policy = bench.workshop.options.orphans.unwrap_or(OrphanPolicy::Quarantine);
+    let (policy, columns) = match remedy {
+        Some(Remedy::SetNull(columns)) => (OrphanPolicy::SetNull, columns),
+        Some(Remedy::Remove(policy)) => (policy, Vec::new()),
+        _ => return Ok((Vec::new(), vec![guard])),
+    };
     let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
     let work = Work { table, key, rows: &rows, count, policy, place: bench.name(&aside.name), aside: &aside };
     let draft = match policy {
-        OrphanPolicy::SetNull => work.set_null(bench)?,
+        OrphanPolicy::SetNull => work.set_null(bench, &columns)?,
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
     };
     let mut step = bench.step(want, draft)?;
     step.bounds.push(aside::bound(&rows, count, &table.to_string(), policy));
     Ok((vec![step], vec![guard]))
+}
+
+/// Sees that no row refers to an orphan that is to be deleted: several tables are not changed in one transaction here.
+///
+/// # Errors
+/// Rows do, or were not counted.
+pub(super) fn clean(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String> {
+    for one in closure.relations().iter().chain(&closure.blocks) {
+        for seed in closure.seeds.iter().filter(|s| s.child == one.key.parent) {
+            let declared = |child, key| Relation::declared(&bench.now, child, key);
+            let orphans = orphan_rows(bench.dialect, &bench.now, &declared(&seed.child, &seed.key));
+            let rows = referring_rows(bench.dialect, &bench.now, &declared(&one.child, &one.key));
+            let query = format!(
+                "SELECT count(*) FROM {} AS child JOIN (SELECT child.* FROM {} AS child WHERE {}) AS parent ON {}",
+                rows.child, orphans.source, orphans.condition, rows.condition
+            );
+            let (of, to) = (side(&one.child, &one.key.columns), side(&seed.child, &seed.key.columns));
+            match bench.workshop.options.counts.get(&query) {
+                Some(0) => {}
+                Some(n) => {
+                    return Err(format!(
+                        "{} of {of} refer to orphans of {to}. On CockroachDB referee deletes no row that others refer to: change or delete \
+                         those first",
+                        aside::counted_rows(Some(n))
+                    ));
+                }
+                None => {
+                    return Err(format!(
+                        "rows of {of} may refer to orphans of {to}, and were not counted. On CockroachDB referee deletes no row that others \
+                         refer to: plan again with rows counted"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 struct Work<'a> {
@@ -96,7 +147,7 @@ impl Work<'_> {
             format!("COMMENT ON TABLE {place} IS {}", bench.dialect.literal(&self.aside.comment)),
         ];
         let why = format!(
-            "Rows whose parent is missing cannot satisfy the key to `{}`.{} {}",
+            "Rows whose parent is missing cannot satisfy the foreign key to `{}`.{} {}",
             self.key.parent,
             aside::triggers(table, self.policy),
             self.aside.told(self.policy)
@@ -152,29 +203,19 @@ impl Work<'_> {
         let back = format!("INSERT INTO {} ({own}) SELECT {own} FROM {place}", bench.name(self.table));
         let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
         let title = match self.policy {
-            OrphanPolicy::Delete => format!("Delete the rows of {child} without a parent in {parent}"),
-            _ => format!("Move the rows of {child} without a parent in {parent} to {}", self.aside.name),
+            OrphanPolicy::Delete => format!("Delete the orphans of {child} (no such row in {parent})"),
+            _ => format!("Move the orphans of {child} (no such row in {parent}) to {}", self.aside.name),
         };
-        let down = self.back(&aside::keeping_out(bench.table(self.table)?, self.key), back, Vec::new());
+        let down = self.back(&aside::keeping_out(bench, bench.table(self.table)?, self.key), back, Vec::new());
         let mut draft = self.draft(bench, &title, statement, down)?;
         draft.guards = aside::referrers(bench, self.table, self.rows);
         Ok(draft)
     }
 
-    fn set_null(&self, bench: &Bench<'_>) -> Result<Draft, String> {
+    fn set_null(&self, bench: &Bench<'_>, columns: &[String]) -> Result<Draft, String> {
         let of = bench.table(self.table)?;
         let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
-        let can = |c: &&String| {
-            of.is_nullable(c) && !of.in_primary_key(c) && of.column(c).is_some_and(|c| c.generated.is_none())
-        };
-        let columns: Vec<&String> = self.key.columns.iter().filter(can).collect();
-        if columns.is_empty() || self.key.matching == Match::Full && columns.len() < self.key.columns.len() {
-            return Err(format!(
-                "{child} has {} rows without a parent in `{parent}`, and the reference cannot become NULL: choose --orphans delete or \
-                 quarantine",
-                self.count
-            ));
-        }
+        let columns: Vec<&String> = columns.iter().collect();
         let Some(identity) = aside::identity(of, &columns) else {
             return Err(format!(
                 "`{}` has no primary key by which its rows are found again to be set to NULL: choose --orphans delete or quarantine",

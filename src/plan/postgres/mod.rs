@@ -7,6 +7,7 @@
 //! A script without transaction can be run again from its first statement, wherever it stopped.
 
 mod catalog;
+mod closure;
 mod columns;
 mod indexes;
 mod keys;
@@ -23,7 +24,7 @@ use crate::schema::TableName;
 
 /// Makes steps of what is wanted.
 pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
-    bench::make(workshop, wanted, &DIALECT, recipe)
+    bench::make(workshop, wanted, &DIALECT, recipe, closure::step)
 }
 
 fn recipe(bench: &mut Bench<'_>, want: &Wanted) -> Result<Vec<Step>, String> {

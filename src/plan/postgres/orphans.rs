@@ -1,26 +1,26 @@
-//! Rows without parent, before a key can hold: deleted, let go of their reference, or put aside, in batches. Whatever is done to
-//! them, they are kept first.
+//! Orphans to which no row refers, before a foreign key can hold: deleted, set to NULL or quarantined, in batches. Whatever is
+//! done to them, they are backed up first. Those that other rows refer to are the business of `closure`.
 //!
-//! The rows are found once and then changed by their place (`ctid`), each time looking again whether they still have no parent;
+//! The rows are found once and then changed by their place (`ctid`), each time looking again whether they are still orphans;
 //! what was written meanwhile is found by the next round. A batch is committed by itself (manual, 43.8: COMMIT in DO, which
-//! therefore runs in no transaction), so that no row stays locked for long. One statement keeps the rows and changes them: there
-//! is no moment at which one is changed and not kept, or kept and not changed.
+//! therefore runs in no transaction), so that no row stays locked for long. One statement backs the rows up and changes them:
+//! there is no moment at which one is changed and not backed up, or the other way round.
 
 use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
+use super::super::remedy::{self, Remedy};
 use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
 use super::{catalog, each, locks, partitions, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
-use crate::schema::{ForeignKey, Match, Table, TableName, Timing};
+use crate::schema::{ForeignKey, Table, TableName, Timing};
 
 /// How many rows are changed at once.
 const BATCH: u32 = 10_000;
 
-/// Makes the step that does away with the rows that a key would refuse, as far as that was asked for, and the guard that counts
-/// those that are left.
+/// Makes the step that cleans a key's orphans up, as far as that was asked for, and the guard that counts those that are left.
 pub(super) fn before_key(
     bench: &mut Bench<'_>,
     want: &Wanted,
@@ -35,35 +35,47 @@ pub(super) fn before_key(
     let rows = orphan_rows(bench.dialect, &bench.now, &relation);
     let (child, parent) = (relation.child_side(), &key.parent);
     let message = format!(
-        "{child} has rows without a parent in `{parent}`; plan again with --orphans delete, set-null or quarantine, or repair them by hand"
+        "{child} has orphans (no such row in `{parent}`); plan again with --orphans delete, set-null or quarantine, or change them by hand"
     );
     let guard = aside::none_left(bench, key, &rows, message);
-    // A parent whose own orphans go may leave some here that were not there to be counted.
-    let counted = want.orphans.filter(|n| *n > 0 || !bench.loses_rows(&key.parent, table));
-    if counted == Some(0) {
+    if want.orphans == Some(0) || bench.is_clean(table, key) {
         return Ok((Vec::new(), vec![guard]));
     }
-    let count = aside::counted_rows(counted);
-    let Some(policy) = bench.workshop.options.orphans else {
-        if counted.is_none() {
-            return Ok((Vec::new(), vec![guard]));
+    let count = aside::counted_rows(want.orphans);
+    let remedy = bench.remedy(want, table, key)?;
+    let policy = match (&remedy, want.orphans) {
+        (None, None) => return Ok((Vec::new(), vec![guard])),
+        (None, Some(_)) => {
+            return Err(format!(
+                "{child} has {count} that refer to no row of `{parent}`, and the foreign key would not hold for them: say what becomes of them \
+                 with --orphans delete, set-null or quarantine, or change them by hand"
+            ));
         }
-        return Err(format!(
-            "{child} has {count} without a parent in `{parent}`, and the key would not hold for them: say what becomes of them with \
-             --orphans delete, set-null or quarantine, or repair them by hand"
-        ));
+        (Some(Remedy::Leave | Remedy::Loosen(_)), None) => return Ok((Vec::new(), vec![guard])),
+        (Some(Remedy::Leave | Remedy::Loosen(_)), Some(_)) => {
+            return Err(format!(
+                "{child} has {count} that refer to no row of `{parent}`, and the foreign key would not hold for them"
+            ));
+        }
+        (Some(Remedy::SetNull(_)), _) => OrphanPolicy::SetNull,
+        (Some(Remedy::Remove(policy)), _) => *policy,
     };
     visible::rows_that_refer(bench, table, policy)?;
     let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
-    let work = Work { table, key, rows: &rows, count: &count, policy, place: bench.name(&aside.name), aside: &aside };
-    let draft = match policy {
-        OrphanPolicy::SetNull => work.set_null(bench)?,
-        OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
+    let general =
+        remedy::said(bench.workshop.options, table, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
+    let spared = if remedy::is_gentler(general, policy) { remedy::gentler(&child) } else { String::new() };
+    let work =
+        Work { table, key, rows: &rows, count: &count, policy, place: bench.name(&aside.name), aside: &aside, spared };
+    let mut draft = match &remedy {
+        Some(Remedy::SetNull(columns)) => work.set_null(bench, columns)?,
+        _ => work.take_away(bench)?,
     };
+    if policy != OrphanPolicy::SetNull {
+        draft.guards.extend(bench.no_sentinel(want, table, key)?);
+    }
     let mut step = bench.step(want, draft)?;
-    // In a tree those below go, too, and nobody has counted them.
-    let bounded = counted.filter(|_| key.parent != *table || policy == OrphanPolicy::SetNull);
-    step.bounds.extend(bounded.map(|shown| aside::bound(&rows, shown, &table.to_string(), policy)));
+    step.bounds.extend(want.orphans.map(|shown| aside::bound(&rows, shown, &table.to_string(), policy)));
     Ok((vec![step], vec![guard]))
 }
 
@@ -74,8 +86,10 @@ struct Work<'a> {
     count: &'a str,
     policy: OrphanPolicy,
     aside: &'a Aside,
-    /// The table that the rows are kept in, as it is written.
+    /// The table that the rows are backed up in, as it is written.
     place: String,
+    /// Why the rows stay although it was said to delete orphans.
+    spared: String,
 }
 
 impl Work<'_> {
@@ -105,8 +119,9 @@ impl Work<'_> {
             bench.name(self.table)
         );
         let mut why = format!(
-            "Rows whose parent is missing cannot satisfy the key to `{}`.{} {}",
+            "Rows whose parent is missing cannot satisfy the foreign key to `{}`.{}{} {}",
             self.key.parent,
+            self.spared,
             aside::triggers(table, self.policy),
             self.aside.told(self.policy)
         );
@@ -236,10 +251,10 @@ impl Work<'_> {
         }
         let title = match self.policy {
             OrphanPolicy::Delete => {
-                format!("Delete the rows of {} without a parent in {}", self.side(), self.key.parent)
+                format!("Delete the orphans of {} (no such row in {})", self.side(), self.key.parent)
             }
             _ => format!(
-                "Move the rows of {} without a parent in {} to {}",
+                "Move the orphans of {} (no such row in {}) to {}",
                 self.side(),
                 self.key.parent,
                 self.aside.name
@@ -249,29 +264,15 @@ impl Work<'_> {
             table.columns.iter().filter(|c| c.generated.is_none()).map(|c| bench.dialect.identifier(&c.name)).collect();
         let (child, own) = (bench.name(self.table), own.join(", "));
         let insert = format!("INSERT INTO {child} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place}");
-        let down = self.back(bench, table, aside::keeping_out(table, self.key), insert, Vec::new());
+        let down = self.back(bench, table, aside::keeping_out(bench, table, self.key), insert, Vec::new());
         let mut draft = self.draft(bench, table, title, &change, down);
         draft.guards.extend(aside::referrers(bench, self.table, self.rows));
         Ok(draft)
     }
 
-    fn set_null(&self, bench: &Bench<'_>) -> Result<Draft, String> {
+    fn set_null(&self, bench: &Bench<'_>, columns: &[String]) -> Result<Draft, String> {
         let table = bench.table(self.table)?;
-        let can = |c: &&String| {
-            table.is_nullable(c) && !table.in_primary_key(c) && table.column(c).is_some_and(|c| c.generated.is_none())
-        };
-        let full = self.key.matching == Match::Full;
-        // Under MATCH SIMPLE one NULL is enough; under MATCH FULL all columns have to be.
-        let columns: Vec<&String> =
-            if full { &self.key.columns } else { self.key.changed_columns() }.iter().filter(can).collect();
-        if columns.is_empty() || full && columns.len() < self.key.columns.len() {
-            return Err(format!(
-                "{} has {} without a parent in `{}`, and the reference cannot become NULL: choose --orphans delete or quarantine",
-                self.side(),
-                self.count,
-                self.key.parent
-            ));
-        }
+        let columns: Vec<&String> = columns.iter().collect();
         let each = |text: &dyn Fn(&str) -> String, between: &str| {
             let all: Vec<String> = columns.iter().map(|c| text(&bench.dialect.identifier(c))).collect();
             all.join(between)
@@ -292,30 +293,14 @@ impl Work<'_> {
         );
         let down = match aside::identity(table, &columns) {
             None => Down::Impossible(format!(
-                "`{}` has no primary key by which its rows could be found again; what they held is kept in `{}`",
+                "`{}` has no primary key by which its rows could be found again; what they held is backed up in `{}`",
                 self.table, self.aside.name
             )),
             Some(identity) => {
                 // An heir's row may have the same key, and is none of the rows that were changed.
-                let (child, place) = (&self.rows.source, &self.place);
-                let same = aside::same_row(bench, table, identity, ("child", "kept"));
-                let same = format!("{same} AND {}", each(&|c| format!("child.{c} IS NULL"), " AND "));
-                let names: Vec<String> =
-                    identity.iter().map(|c| format!("kept.{}", bench.dialect.identifier(c))).collect();
-                let set = each(&|c| format!("{c} = kept.{c}"), ", ");
-                let update = format!("UPDATE {child} AS child SET {set} FROM {place} AS kept WHERE {same}");
-                let changed = Guard {
-                    sql: format!(
-                        "SELECT {} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {child} AS child WHERE {same}) ORDER BY {} LIMIT {}",
-                        names.join(", "),
-                        names.join(", "),
-                        aside::NAMED
-                    ),
-                    message: format!(
-                        "rows of `{}` that were set to NULL are gone or hold something else by now: delete them from `{}`, and undo again",
-                        self.table, self.aside.name
-                    ),
-                };
+                let names = (self.table, &self.aside.name);
+                let (update, changed) =
+                    aside::references_back(bench, &self.rows.source, identity, &columns, &self.place, names);
                 self.back(bench, table, aside::forbidding(table, self.key), update, vec![changed])
             }
         };

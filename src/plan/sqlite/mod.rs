@@ -3,6 +3,8 @@
 //! The texts of the definitions are edited (`text`), the script that puts them in place is written (`rebuild`), and
 //! each step is run up and down on an empty copy in memory (`rehearsal`) before it becomes part of a plan.
 
+mod backup;
+mod closure;
 mod index;
 mod orphans;
 mod rebuild;
@@ -132,7 +134,8 @@ fn attempt(
             }
         }
     }
-    let mut steps = orphans::steps(workshop.schema, (definitions, &plan.names), &standing, workshop.options.orphans)?;
+    let site = closure::Site { workshop, definitions, names: &plan.names };
+    let mut steps = orphans::steps(&site, &standing)?;
     for (table, list) in by_table {
         let in_place = |c: &Change| is_check(c) || matches!(c, Change::AddIndex { .. } | Change::DropIndex { .. });
         let rebuilt = list.iter().any(|(_, c)| !in_place(c));

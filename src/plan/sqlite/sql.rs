@@ -54,12 +54,16 @@ pub(super) fn counted(of: &str, columns: &[String], rest: &str) -> String {
     format!("SELECT {listed}, count(*) AS rows {rest} GROUP BY {places} ORDER BY {places} LIMIT {NAMED}")
 }
 
-/// Writes statements that stop a transaction while rows are without parent: the check's name is in SQLite's message.
+/// Writes statements that stop a transaction while orphans are left: the check's name is in SQLite's message.
 pub(super) fn nothing_left(rows: &str) -> [String; 3] {
-    let name = "no_row_is_without_parent";
+    check("no_row_is_without_parent", &format!("SELECT NOT EXISTS (SELECT 1 {rows})"))
+}
+
+/// Writes statements that stop a transaction unless a query says true; the name is in SQLite's message.
+pub(super) fn check(name: &str, query: &str) -> [String; 3] {
     [
         format!("CREATE TEMP TABLE _referee_guard ({name} INTEGER CONSTRAINT {name} CHECK ({name}))"),
-        format!("INSERT INTO temp._referee_guard SELECT NOT EXISTS (SELECT 1 {rows})"),
+        format!("INSERT INTO temp._referee_guard {query}"),
         "DROP TABLE temp._referee_guard".to_string(),
     ]
 }

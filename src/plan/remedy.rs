@@ -1,0 +1,307 @@
+//! What becomes of the orphans of one relation: by what the user said, and by what the referring columns can hold.
+//!
+//! A word for all relations deletes no row whose reference may be NULL, and none whose value stands for "none". Both have to
+//! be asked for by the relation's name.
+
+use super::{Guard, Options, OrphanPolicy};
+use crate::change::Change;
+use crate::engine::Dialect;
+use crate::orphans::orphan_rows;
+use crate::relations::{Relation, side};
+use crate::schema::{Family, ForeignKey, Match, Schema, Table, TableName};
+
+/// What becomes of the orphans of a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// These columns become NULL; the row stays.
+    SetNull(Vec<String>),
+    /// The row is deleted or quarantined.
+    Remove(OrphanPolicy),
+    /// Nothing: the foreign key is not made.
+    Leave,
+    /// These columns are made nullable first; the next plan sets them to NULL.
+    Loosen(Vec<String>),
+}
+
+/// What the user said about a relation, and whether it was about this one alone.
+pub(super) fn said(options: &Options, table: &TableName, key: &ForeignKey) -> Option<(Option<OrphanPolicy>, bool)> {
+    let (columns, parent) = (&key.columns, side(&key.parent, &key.parent_columns));
+    let own = options.orphans_of.iter().rev().find(|(subject, _)| names(subject, &side(table, columns), &parent));
+    own.map(|(_, word)| (*word, true)).or_else(|| options.orphans.map(|word| (Some(word), false)))
+}
+
+/// Tells whether a text that a user typed names a relation: `child.column` or `child.column->parent.column`.
+pub fn names_relation(typed: &str, relation: &Relation) -> bool {
+    names(typed, &relation.child_side(), &side(&relation.parent, &relation.parent_columns))
+}
+
+fn names(typed: &str, child: &str, parent: &str) -> bool {
+    let bare = |text: &str| text.replace([' ', '(', ')'], "");
+    let typed = bare(typed);
+    typed == bare(child) || typed == bare(&format!("{child}->{parent}"))
+}
+
+/// Tells whether rows stay although a word for all relations removes orphans.
+pub(super) fn is_gentler(general: Option<OrphanPolicy>, policy: OrphanPolicy) -> bool {
+    policy == OrphanPolicy::SetNull && matches!(general, Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine))
+}
+
+/// Says why rows stay although orphans are removed elsewhere.
+pub(super) fn gentler(of: &str) -> String {
+    format!(" The reference may be NULL, so the rows stay; to delete them: `--orphans {of}=delete`.")
+}
+
+/// What a remedy is decided by.
+pub(super) struct Question<'a> {
+    pub schema: &'a Schema,
+    pub dialect: &'a dyn Dialect,
+    pub options: &'a Options,
+    /// The changes that are made together with the key.
+    pub changes: &'a [Change],
+    pub table: &'a Table,
+    pub key: &'a ForeignKey,
+    /// How many orphans there are, if they were counted.
+    pub count: Option<u64>,
+}
+
+impl Question<'_> {
+    /// Decides; `None` if nobody said what becomes of orphans.
+    ///
+    /// # Errors
+    /// What was asked for cannot be done, or would do harm; the text says what to do instead.
+    pub fn decide(&self) -> Result<Option<Remedy>, String> {
+        let Some((word, by_name)) = said(self.options, &self.table.name, self.key) else { return Ok(None) };
+        let Some(policy) = word else { return Ok(Some(Remedy::Leave)) };
+        if policy != OrphanPolicy::SetNull && by_name {
+            return Ok(Some(Remedy::Remove(policy)));
+        }
+        let columns = self.nulled()?;
+        if !columns.is_empty() {
+            return Ok(Some(Remedy::SetNull(columns)));
+        }
+        let of = side(&self.table.name, &self.key.columns);
+        if policy == OrphanPolicy::SetNull {
+            let columns = self.loosened();
+            if by_name && !columns.is_empty() {
+                return Ok(Some(Remedy::Loosen(columns)));
+            }
+            let first = if columns.is_empty() {
+                String::new()
+            } else {
+                format!(" Say `--orphans {of}=set-null` to make it nullable first, or")
+            };
+            let say = if first.is_empty() { "Say" } else { "" };
+            return Err(format!(
+                "{}, and a column of the reference cannot be NULL: `--orphans set-null` has nothing to set.{first} {say} \
+                 `--orphans {of}=delete` or `--orphans {of}=quarantine`.",
+                self.orphans()
+            )
+            .replace("  ", " "));
+        }
+        if self.count != Some(0) {
+            self.can_be_deleted(&of)?;
+        }
+        Ok(Some(Remedy::Remove(policy)))
+    }
+
+    fn can_be_deleted(&self, of: &str) -> Result<(), String> {
+        let loosened = |change: &Change| matches!(change, Change::SetNullable { column, nullable: true, .. } if self.key.columns.contains(column));
+        if self.changes.iter().any(loosened) {
+            return Err(format!(
+                "{}, and this plan would make `{of}` nullable only afterwards. Apply that first (`--orphans {of}=leave`), then plan again: \
+                 the orphans then become NULL instead of being deleted.",
+                self.orphans()
+            ));
+        }
+        match self.sentinel() {
+            None => Ok(()),
+            Some(sentinel) => Err(format!(
+                "{}, and {} {value}: {value} looks like a sentinel for \"none\": make the column nullable and the value NULL. Without its \
+                 name no relation loses such rows. `--orphans {of}=set-null` makes the column nullable, without a default; the same \
+                 command again sets these references to NULL. To delete the rows all the same: `--orphans {of}=delete`.",
+                self.orphans(),
+                match (sentinel.rows, self.count) {
+                    (1, Some(1)) => "it holds".to_string(),
+                    (1, _) => "1 of them holds".to_string(),
+                    (n, _) => format!("{n} of them hold"),
+                },
+                value = sentinel.value
+            )),
+        }
+    }
+
+    fn orphans(&self) -> String {
+        let rows = match self.count {
+            Some(1) => "1 row refers".to_string(),
+            Some(n) => format!("{n} rows refer"),
+            None => "Rows may refer".to_string(),
+        };
+        format!("{rows} to no row of `{}` ({})", self.key.parent, super::words::arrow(&self.table.name, self.key))
+    }
+
+    /// Returns the columns that become NULL, so that the reference is none; empty if it cannot be.
+    fn nulled(&self) -> Result<Vec<String>, String> {
+        let columns = nulled(self.table, self.key);
+        if let Some((child, other)) = columns.iter().find_map(|c| referring(self.schema, &self.table.name, c)) {
+            return Err(format!(
+                "{}, and the reference cannot become NULL: `{}` refers to the same column. Change these rows by hand.",
+                self.orphans(),
+                side(&child.name, &other.columns)
+            ));
+        }
+        Ok(columns)
+    }
+
+    /// Returns the value that stands for "none" among the orphans, if there is one.
+    fn sentinel(&self) -> Option<Sentinel> {
+        let [name] = self.key.columns.as_slice() else { return None };
+        let column = self.table.column(name)?;
+        let default = column.default.as_deref().map(bare_literal).filter(|d| is_literal(d));
+        let values: Vec<&str> = match (default, column.default.is_some()) {
+            (Some(default), _) => vec![default],
+            // A default that is computed is no sentinel.
+            (None, true) => return None,
+            (None, false) => match column.data_type.family {
+                Family::Integer | Family::Decimal => vec!["0"],
+                Family::Uuid => vec![NO_UUID],
+                Family::Text => vec!["''", "'0'", NO_UUID],
+                _ => return None,
+            },
+        };
+        for value in values {
+            let Some(rows) = self.options.counts.get(&self.holding(value, "count(*)")) else { continue };
+            // A default is a sentinel wherever it is; another value if most orphans hold it.
+            if rows > 0 && (default.is_some() || self.count.is_none_or(|n| rows * 2 > n)) {
+                return Some(Sentinel { value: value.to_string(), rows });
+            }
+        }
+        None
+    }
+
+    fn holding(&self, value: &str, what: &str) -> String {
+        let relation = Relation::declared(self.schema, &self.table.name, self.key);
+        let rows = orphan_rows(self.dialect, self.schema, &relation);
+        let column = self.key.columns.first().map(|c| self.dialect.identifier(c)).unwrap_or_default();
+        format!("SELECT {what} FROM {} AS child WHERE {} AND child.{column} = {value}", rows.source, rows.condition)
+    }
+
+    /// Makes the guard that no orphan holds the column's default, for a step whose rows were not counted.
+    pub fn no_sentinel(&self) -> Option<Guard> {
+        let [name] = self.key.columns.as_slice() else { return None };
+        if said(self.options, &self.table.name, self.key).is_some_and(|(_, by_name)| by_name) {
+            return None;
+        }
+        let default = self.table.column(name)?.default.as_deref().map(bare_literal).filter(|d| is_literal(d))?;
+        Some(Guard {
+            sql: format!("{} LIMIT 1", self.holding(default, &format!("child.{}", self.dialect.identifier(name)))),
+            message: format!(
+                "orphans of {of} hold {default}, the column's default, which looks like a sentinel for \"none\"; make the column nullable and \
+                 the value NULL, or plan again with --orphans {of}=delete",
+                of = side(&self.table.name, &self.key.columns)
+            ),
+        })
+    }
+
+    /// Returns the columns that can be made nullable, so that the reference can become NULL.
+    fn loosened(&self) -> Vec<String> {
+        let can = |c: &&String| {
+            let column = self.table.column(c);
+            column.is_some_and(|c| c.generated.is_none() && !c.auto_number && c.data_type.domain.is_none())
+                && !self.table.in_primary_key(c)
+                && !self.table.checks.iter().any(|check| forbids_null(&check.expression, c))
+        };
+        let all = self.key.columns.iter().filter(can).cloned();
+        match self.key.matching {
+            Match::Full if all.clone().count() < self.key.columns.len() => Vec::new(),
+            Match::Full => all.collect(),
+            Match::Simple | Match::Partial => all.take(1).collect(),
+        }
+    }
+}
+
+struct Sentinel {
+    value: String,
+    rows: u64,
+}
+
+const NO_UUID: &str = "'00000000-0000-0000-0000-000000000000'";
+
+/// Returns the columns by which a reference can become NULL: under MATCH SIMPLE one NULL is enough, under MATCH FULL all have to
+/// be. A column that no other foreign key needs goes before one that several share.
+pub(super) fn nulled(table: &Table, key: &ForeignKey) -> Vec<String> {
+    let can = |c: &&String| {
+        let plain = table.column(c).is_some_and(|c| c.nullable && c.generated.is_none());
+        plain && !table.in_primary_key(c) && !table.checks.iter().any(|check| forbids_null(&check.expression, c))
+    };
+    if key.matching == Match::Full {
+        let all: Vec<String> = key.columns.iter().filter(can).cloned().collect();
+        return if all.len() == key.columns.len() { all } else { Vec::new() };
+    }
+    let columns: Vec<String> = key.changed_columns().iter().filter(can).cloned().collect();
+    let shared = |c: &String| table.foreign_keys.iter().any(|k| k.columns != key.columns && k.columns.contains(c));
+    let own: Vec<String> = columns.iter().filter(|c| !shared(c)).cloned().collect();
+    if own.is_empty() { columns } else { own }
+}
+
+/// Returns a foreign key that refers to a column.
+fn referring<'s>(schema: &'s Schema, table: &TableName, column: &String) -> Option<(&'s Table, &'s ForeignKey)> {
+    schema.foreign_keys().find(|(_, k)| k.parent == *table && k.parent_columns.contains(column))
+}
+
+/// Tells whether a CHECK says outright that a column is not NULL: alone, or as one of several terms joined by AND.
+fn forbids_null(expression: &str, column: &str) -> bool {
+    let text = expression.to_lowercase().replace(['(', ')', '"', '`', '[', ']'], " ");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.contains(&"or") || words.contains(&"case") {
+        return false;
+    }
+    let column = column.to_lowercase();
+    words.split(|w| *w == "and").any(
+        |term| matches!(term, [c, rest @ ..] if *c == column && matches!(rest, ["is", "not", "null"] | ["notnull"])),
+    )
+}
+
+/// Takes parentheses and a cast off a default: `('0'::text)` is `'0'`.
+fn bare_literal(text: &str) -> &str {
+    let mut text = text.trim();
+    while let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) {
+        text = inner.trim();
+    }
+    match text.split_once("::") {
+        Some((literal, _)) if !literal.contains("'") || literal.ends_with('\'') => {
+            literal.trim().trim_matches(['(', ')'])
+        }
+        _ => text,
+    }
+}
+
+/// Tells whether a text is one plain literal: a number or a string.
+fn is_literal(text: &str) -> bool {
+    let number = !text.is_empty() && text.parse::<f64>().is_ok();
+    let string =
+        text.len() >= 2 && text.starts_with('\'') && text.ends_with('\'') && !text[1..text.len() - 1].contains('\'');
+    number || string
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_forbids_null_only_where_it_says_so_outright() {
+        assert!(forbids_null("(\"team_id\" IS NOT NULL)", "team_id"));
+        assert!(forbids_null("a > 0 AND (team_id is not null)", "team_id"));
+        assert!(!forbids_null("team_id IS NOT NULL OR user_id IS NOT NULL", "team_id"));
+        assert!(!forbids_null("team_id IS NOT NULL", "user_id"));
+        assert!(!forbids_null("team_id > 0", "team_id"));
+    }
+
+    #[test]
+    fn a_default_is_a_literal_without_its_cast() {
+        assert_eq!(bare_literal("('0'::text)"), "'0'");
+        assert_eq!(bare_literal("(0)"), "0");
+        assert_eq!(bare_literal("'a::b'"), "'a::b'");
+        assert!(is_literal("-1") && is_literal("''") && is_literal("0"));
+        assert!(!is_literal("gen_random_uuid()") && !is_literal("'a' || 'b'") && !is_literal(""));
+    }
+}

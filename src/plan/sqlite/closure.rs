@@ -1,0 +1,435 @@
+//! Orphans to which other rows refer: all rows that go or lose a reference are found before the first change, backed up, and
+//! changed in one transaction.
+//!
+//! Foreign keys are not enforced meanwhile: the rows that go are known, so no action has to find them, and tables that refer to
+//! one another in a circle need no order. Afterwards it is looked whether any row still refers to one that is gone.
+//!
+//! A recursive query looks at one row after the other (lang_with.html, 3), and would read the whole child for each. So all pairs of
+//! child and parent are joined once, into a table that SQLite then searches by an index.
+
+use super::super::Workshop;
+use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes};
+use super::super::definitions::Names;
+use super::super::remedy::Question;
+use super::super::{
+    Bound, Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, aside,
+};
+use super::{backup, lock, sql};
+use crate::change::Change;
+use crate::engine::{Dialect, sqlite::DIALECT};
+use crate::findings::Safety;
+use crate::orphans::{OrphanRows, ReferringRows, orphan_rows, referring_rows};
+use crate::relations::{Relation, side};
+use crate::schema::{ForeignKey, Schema, Table, TableName};
+
+/// The rows that go: the table's number and what tells the row apart.
+const GONE: &str = "_referee_gone";
+/// The rows that lose a reference: the mark's number and what tells the row apart.
+const NULLED: &str = "_referee_nulled";
+
+/// What a step is made of.
+pub(super) struct Site<'a> {
+    pub workshop: &'a Workshop<'a>,
+    pub definitions: &'a Definitions,
+    pub names: &'a Names,
+}
+
+/// Makes the step that cleans a closure up; `None` if no row follows another.
+///
+/// # Errors
+/// It cannot be done, or not be undone; nothing of it is planned then.
+pub(super) fn step(site: &Site<'_>, closure: &Closure, wanted: &[&Wanted]) -> Result<Option<Step>, String> {
+    let writing = Writing { site, schema: site.workshop.schema, closure };
+    let queries = writing.queries()?;
+    let sizes = match closure.size(&site.workshop.options.counts, &queries)? {
+        Size::NothingFollows => return Ok(None),
+        Size::Known(sizes) => Some(sizes),
+        Size::Unknown => None,
+    };
+    closure.can_be_undone()?;
+    writing.step(&queries, sizes.as_ref(), wanted).map(Some)
+}
+
+/// A table that rows are backed up in.
+struct Backup<'s> {
+    table: &'s Table,
+    name: String,
+    /// The mark whose rows it holds; `None` for rows that go.
+    mark: Option<usize>,
+    /// The statement that makes it.
+    statement: String,
+    made: Table,
+}
+
+struct Writing<'a> {
+    site: &'a Site<'a>,
+    schema: &'a Schema,
+    closure: &'a Closure,
+}
+
+impl<'a> Writing<'a> {
+    fn table(&self, name: &TableName) -> Result<&'a Table, String> {
+        self.schema.table(name).ok_or_else(|| format!("there is no table {name}"))
+    }
+
+    fn identity(&self, name: &TableName, alias: &str) -> Result<String, String> {
+        backup::identity(self.table(name)?, alias)
+    }
+
+    fn orphans(&self, child: &TableName, key: &ForeignKey) -> OrphanRows {
+        orphan_rows(&DIALECT, self.schema, &Relation::declared(self.schema, child, key))
+    }
+
+    fn referring(&self, child: &TableName, key: &ForeignKey) -> ReferringRows {
+        referring_rows(&DIALECT, self.schema, &Relation::declared(self.schema, child, key))
+    }
+
+    fn number(&self, table: &TableName) -> usize {
+        self.closure.number(table).map_or(0, |n| n + 1)
+    }
+
+    /// Writes the rows that go as a query, from WITH on; a SELECT follows.
+    fn gone(&self) -> Result<String, String> {
+        let mut seeds: Vec<String> = Vec::new();
+        for seed in &self.closure.seeds {
+            let OrphanRows { source, condition } = self.orphans(&seed.child, &seed.key);
+            let (number, row) = (self.number(&seed.child), self.identity(&seed.child, "child")?);
+            seeds.push(format!("SELECT {number}, {row} FROM {source} AS child WHERE {condition}"));
+        }
+        let mut pairs: Vec<String> = Vec::new();
+        for follow in &self.closure.follows {
+            let ReferringRows { child, parent, condition } = self.referring(&follow.child, &follow.key);
+            pairs.push(format!(
+                "SELECT {}, {}, {}, {} FROM {child} AS child JOIN {parent} AS parent ON {condition}",
+                self.number(&follow.key.parent),
+                self.identity(&follow.key.parent, "parent")?,
+                self.number(&follow.child),
+                self.identity(&follow.child, "child")?
+            ));
+        }
+        let seeds = seeds.join("\n    UNION ALL ");
+        if pairs.is_empty() {
+            return Ok(format!("WITH {GONE} (t, r) AS (SELECT DISTINCT * FROM (\n    {seeds}))"));
+        }
+        Ok(format!(
+            "WITH RECURSIVE _referee_pair (parent_table, parent_row, child_table, child_row) AS MATERIALIZED (\n    {}),\n  {GONE} (t, r) AS (\n    \
+             {seeds}\n    UNION SELECT pair.child_table, pair.child_row FROM {GONE} AS gone JOIN _referee_pair AS pair ON pair.parent_table = \
+             gone.t AND pair.parent_row = gone.r)",
+            pairs.join("\n    UNION ALL ")
+        ))
+    }
+
+    /// Writes which rows lose a reference; `gone` names the rows that go.
+    fn marked(&self, mark: &Mark, gone: &str) -> Result<String, String> {
+        let row = self.identity(&mark.table, "child")?;
+        let mut all: Vec<String> = Vec::new();
+        for key in &mark.orphans {
+            let OrphanRows { source, condition } = self.orphans(&mark.table, key);
+            all.push(format!("SELECT {row} AS r FROM {source} AS child WHERE {condition}"));
+        }
+        for key in &mark.follows {
+            let ReferringRows { child, parent, condition } = self.referring(&mark.table, key);
+            let is_gone = self.is_gone(&key.parent, "parent", gone)?;
+            all.push(format!(
+                "SELECT {row} AS r FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}"
+            ));
+        }
+        let all = all.join(" UNION ");
+        Ok(match self.closure.number(&mark.table) {
+            None => format!("(SELECT r FROM ({all}))"),
+            Some(at) => format!("(SELECT r FROM ({all}) WHERE r NOT IN (SELECT r FROM {gone} WHERE t = {}))", at + 1),
+        })
+    }
+
+    /// A condition: a row goes.
+    fn is_gone(&self, table: &TableName, alias: &str, gone: &str) -> Result<String, String> {
+        let row = self.identity(table, alias)?;
+        Ok(format!("{row} IN (SELECT r FROM {gone} WHERE t = {})", self.number(table)))
+    }
+
+    /// Writes the rows that may not refer to one that goes, from FROM on.
+    fn blocked(&self, block: &Reference, gone: &str) -> Result<String, String> {
+        let ReferringRows { child, parent, condition } = self.referring(&block.child, &block.key);
+        let is_gone = self.is_gone(&block.key.parent, "parent", gone)?;
+        let stays = match self.closure.number(&block.child) {
+            None => String::new(),
+            Some(_) => format!(" AND NOT ({})", self.is_gone(&block.child, "child", gone)?),
+        };
+        Ok(format!("FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}{stays}"))
+    }
+
+    fn queries(&self) -> Result<Queries, String> {
+        let (closure, gone) = (self.closure, self.gone()?);
+        let any = |rows: &[OrphanRows]| {
+            let all: Vec<String> = rows.iter().map(|r| format!("({})", r.condition)).collect();
+            rows.first().map(|first| (first.source.clone(), all.join(" OR ")))
+        };
+        let of_table = |table: &TableName| {
+            let seeds = closure.seeds.iter().filter(|s| s.child == *table);
+            let rows: Vec<OrphanRows> = seeds.map(|s| self.orphans(table, &s.key)).collect();
+            any(&rows).map(|(source, condition)| format!("SELECT count(*) FROM {source} AS child WHERE {condition}"))
+        };
+        let linked = |one: Reference| {
+            let ReferringRows { child, parent, condition } = self.referring(&one.child, &one.key);
+            let is_gone = self.is_gone(&one.key.parent, "parent", GONE)?;
+            Ok(format!(
+                "{gone}\nSELECT count(*) FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}"
+            ))
+        };
+        let marks = closure.marks.iter().map(|m| Ok(format!("{gone}\nSELECT count(*) FROM {}", self.marked(m, GONE)?)));
+        let blocks = closure.blocks.iter().map(|b| Ok(format!("{gone}\nSELECT count(*) {}", self.blocked(b, GONE)?)));
+        Ok(Queries {
+            gone: (1..=closure.tables.len())
+                .map(|n| format!("{gone}\nSELECT count(*) FROM {GONE} WHERE t = {n}"))
+                .collect(),
+            orphans: closure.tables.iter().map(of_table).collect(),
+            marks: marks.collect::<Result<_, String>>()?,
+            links: closure.links().into_iter().map(linked).collect::<Result<_, String>>()?,
+            blocks: blocks.collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// Returns the backups, without those that nothing is counted for.
+    fn backups(&self, sizes: Option<&Sizes>) -> Result<Vec<Backup<'a>>, String> {
+        let closure = self.closure;
+        let mut all: Vec<Backup<'_>> = Vec::new();
+        let mut add = |of: &TableName, name: String, mark: Option<usize>, rows: String| {
+            let table = self.table(of)?;
+            let from = format!("{} AS child", DIALECT.table(of));
+            let condition = format!("{} IN ({rows})", backup::identity(table, "child")?);
+            let empty = backup::keep(table, &name, &from, "0");
+            let made = backup::made(self.site.definitions, table, &name, &empty)?;
+            let statement = backup::keep(table, &name, &from, &condition);
+            all.push(Backup { table, name, mark, statement, made });
+            Ok::<(), String>(())
+        };
+        let start = if closure.policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
+        for (at, table) in closure.tables.iter().enumerate() {
+            if sizes.is_none_or(|s| s.gone[at] > 0) {
+                let name = self.site.names.free(&format!("_referee_{start}_{}", table.name));
+                add(table, name, None, format!("SELECT r FROM temp.{GONE} WHERE t = {}", at + 1))?;
+            }
+        }
+        for (at, mark) in closure.marks.iter().enumerate() {
+            if sizes.is_none_or(|s| s.marks[at] > 0) {
+                let name =
+                    self.site.names.free(&format!("_referee_kept_{}_{}", mark.table.name, mark.columns.join("_")));
+                add(&mark.table, name, Some(at), format!("SELECT r FROM temp.{NULLED} WHERE m = {}", at + 1))?;
+            }
+        }
+        Ok(all)
+    }
+
+    fn step(&self, queries: &Queries, sizes: Option<&Sizes>, wanted: &[&Wanted]) -> Result<Step, String> {
+        let closure = self.closure;
+        let backups = self.backups(sizes)?;
+        let changes: Vec<Change> =
+            backups.iter().map(|b| Change::CreateTable { definition: Box::new(b.made.clone()) }).collect();
+        let mut findings: Vec<Reason> = wanted.iter().flat_map(|w| w.findings.iter().cloned()).collect();
+        findings.sort();
+        findings.dedup();
+        let lines: Vec<String> = backups.iter().map(|b| format!("`{}` ({})", b.name, b.table.name)).collect();
+        let triggers = aside::triggers_of(closure, self.schema);
+        let why = format!(
+            "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
+             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{}`.",
+            closure.reasons(),
+            lines.join(", "),
+            drops(&backups).join("; ")
+        );
+        let mut ids = vec!["clean", "up"];
+        ids.extend(closure.tables.iter().map(|t| t.name.as_str()));
+        Ok(Step {
+            id: super::step_id(&ids, &changes),
+            phase: Phase::Orphans,
+            title: closure.title(sizes),
+            why,
+            findings,
+            safety: Safety::Unsafe,
+            changes,
+            touches_rows: true,
+            up: self.up(&backups, sizes)?,
+            down: self.down(&backups),
+            locks: closure.changed().into_iter().flat_map(|t| lock(t, Held::Scan)).collect(),
+            guards: self.guards(&backups),
+            bounds: sizes.map(|sizes| bounds(closure, queries, sizes)).unwrap_or_default(),
+            done: Some(self.done(&backups)),
+        })
+    }
+
+    fn up(&self, backups: &[Backup<'_>], sizes: Option<&Sizes>) -> Result<Script, String> {
+        let closure = self.closure;
+        let (gone, nulled) = (format!("temp.{GONE}"), format!("temp.{NULLED}"));
+        let mut statements: Vec<String> = Vec::new();
+        statements.extend(sql::check("foreign_keys_are_off", "SELECT foreign_keys = 0 FROM pragma_foreign_keys"));
+        statements.push(format!("CREATE TEMP TABLE {GONE} AS {}\n  SELECT t, r FROM {GONE}", self.gone()?));
+        let mut marked: Vec<String> = Vec::new();
+        for (at, mark) in closure.marks.iter().enumerate() {
+            marked.push(format!("SELECT {} AS m, r FROM {}", at + 1, self.marked(mark, &gone)?));
+        }
+        if marked.is_empty() {
+            marked.push(format!("SELECT 0 AS m, r FROM {gone} WHERE 0"));
+        }
+        statements.push(format!("CREATE TEMP TABLE {NULLED} AS {}", marked.join("\n  UNION ALL ")));
+        if let Some(sizes) = sizes {
+            let gone = sizes
+                .gone
+                .iter()
+                .enumerate()
+                .map(|(at, n)| format!("(SELECT count(*) FROM {gone} WHERE t = {}) <= {n}", at + 1));
+            let marks = sizes
+                .marks
+                .iter()
+                .enumerate()
+                .map(|(at, n)| format!("(SELECT count(*) FROM {nulled} WHERE m = {}) <= {n}", at + 1));
+            let all: Vec<String> = gone.chain(marks).collect();
+            statements
+                .extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT {}", all.join(" AND "))));
+        }
+        for block in &closure.blocks {
+            let rows = self.blocked(block, &gone)?;
+            statements
+                .extend(sql::check("no_row_refers_to_one_that_goes", &format!("SELECT NOT EXISTS (SELECT 1 {rows})")));
+        }
+        statements.extend(backups.iter().map(|b| b.statement.clone()));
+        for (at, mark) in closure.marks.iter().enumerate() {
+            let set: Vec<String> = mark.columns.iter().map(|c| format!("{} = NULL", DIALECT.identifier(c))).collect();
+            statements.push(format!(
+                "UPDATE {} AS child SET {} WHERE {} IN (SELECT r FROM {nulled} WHERE m = {})",
+                DIALECT.table(&mark.table),
+                set.join(", "),
+                self.identity(&mark.table, "child")?,
+                at + 1
+            ));
+        }
+        for table in closure.tables.iter().rev() {
+            statements.push(format!(
+                "DELETE FROM {} AS child WHERE {}",
+                DIALECT.table(table),
+                self.is_gone(table, "child", &gone)?
+            ));
+        }
+        for one in &closure.checked {
+            let OrphanRows { source, condition } = self.orphans(&one.child, &one.key);
+            statements.extend(sql::nothing_left(&format!("FROM {source} AS child WHERE {condition}")));
+        }
+        statements.extend(self.nothing_dangles(backups, &gone)?);
+        statements.extend([format!("DROP TABLE {nulled}"), format!("DROP TABLE {gone}")]);
+        Ok(without_keys(statements))
+    }
+
+    /// Stops the transaction when a row that should go is still there: a trigger may have kept it (RAISE(IGNORE)). Then no row
+    /// that stays refers to one that went, as all of those were found.
+    fn nothing_dangles(&self, backups: &[Backup<'_>], gone: &str) -> Result<Vec<String>, String> {
+        let mut statements: Vec<String> = Vec::new();
+        for backup in backups {
+            let (of, name) = (&backup.table.name, &backup.table.name);
+            let (condition, word) = match backup.mark.and_then(|m| self.closure.marks.get(m).map(|mark| (m, mark))) {
+                None => (self.is_gone(name, "child", gone)?, "every_row_is_deleted"),
+                Some((at, mark)) => {
+                    let row = self.identity(name, "child")?;
+                    let columns = mark.columns.iter().map(|c| format!("child.{} IS NOT NULL", DIALECT.identifier(c)));
+                    let columns: Vec<String> = columns.collect();
+                    (
+                        format!(
+                            "{row} IN (SELECT r FROM temp.{NULLED} WHERE m = {}) AND ({})",
+                            at + 1,
+                            columns.join(" OR ")
+                        ),
+                        "every_reference_is_null",
+                    )
+                }
+            };
+            let rows = format!("FROM {} AS child WHERE {condition}", DIALECT.table(of));
+            statements.extend(sql::check(word, &format!("SELECT NOT EXISTS (SELECT 1 {rows})")));
+        }
+        Ok(statements)
+    }
+
+    fn down(&self, backups: &[Backup<'_>]) -> Down {
+        let (mut statements, mut guards) = (Vec::new(), Vec::new());
+        for backup in backups.iter().filter(|b| b.mark.is_none()) {
+            statements.extend(backup::bring_back(backup.table, &backup.name));
+        }
+        for backup in backups {
+            let Some(mark) = backup.mark.and_then(|m| self.closure.marks.get(m)) else { continue };
+            let of_table = self.closure.marks.iter().filter(|m| m.table == mark.table);
+            let changed: Vec<String> = of_table.flat_map(|m| m.columns.iter().cloned()).collect();
+            let (back, guard) = backup::give_back(backup.table, &backup.name, &mark.columns, &changed);
+            statements.extend(back);
+            guards.extend(guard);
+        }
+        statements.extend(drops(backups));
+        Down::Script { script: without_keys(statements), guards }
+    }
+
+    fn guards(&self, backups: &[Backup<'_>]) -> Vec<Guard> {
+        let names: Vec<&str> = backups.iter().map(|b| b.name.as_str()).collect();
+        let mut guards = vec![Guard {
+            sql: format!(
+                "SELECT type, name FROM main.sqlite_schema WHERE name COLLATE NOCASE IN ({})",
+                sql::in_list(names.iter().copied())
+            ),
+            message: format!("one of {} already exists; rename or drop it, then plan again", names.join(", ")),
+        }];
+        let (schema, options) = (self.schema, self.site.workshop.options);
+        for seed in &self.closure.seeds {
+            let Some(table) = schema.table(&seed.child) else { continue };
+            let question =
+                Question { schema, dialect: &DIALECT, options, changes: &[], table, key: &seed.key, count: None };
+            guards.extend(question.no_sentinel());
+        }
+        let tables: Vec<&str> = self.closure.tables.iter().map(|t| t.name.as_str()).collect();
+        let known = schema.foreign_keys().filter(|(_, k)| self.closure.tables.contains(&k.parent));
+        let known: Vec<&str> = known.map(|(t, _)| t.name.name.as_str()).collect();
+        guards.push(Guard {
+            sql: format!(
+                "SELECT child.name, key.\"table\" FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name) AS key WHERE child.type = \
+                 'table' AND key.\"table\" COLLATE NOCASE IN ({}) AND child.name COLLATE NOCASE NOT IN ({})",
+                sql::in_list(tables.into_iter()),
+                sql::in_list(known.into_iter())
+            ),
+            message: "a foreign key was added since planning by which more rows would go: plan again".to_string(),
+        });
+        guards
+    }
+
+    fn done(&self, backups: &[Backup<'_>]) -> String {
+        let orphans = self.closure.checked.iter().map(|one| {
+            let OrphanRows { source, condition } = self.orphans(&one.child, &one.key);
+            format!("NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition})")
+        });
+        let there = backups.iter().map(|b| {
+            let name = sql::literal(&b.name);
+            format!("EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {name})")
+        });
+        format!("SELECT 1 WHERE {}", orphans.chain(there).collect::<Vec<_>>().join(" AND "))
+    }
+}
+
+fn drops(backups: &[Backup<'_>]) -> Vec<String> {
+    backups.iter().map(|b| format!("DROP TABLE main.{}", DIALECT.identifier(&b.name))).collect()
+}
+
+fn bounds(closure: &Closure, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
+    let bound = |count: &String, rows: &u64, what: String| Bound { count: count.clone(), rows: *rows, what };
+    let gone = closure
+        .tables
+        .iter()
+        .zip(queries.gone.iter().zip(&sizes.gone))
+        .map(|(table, (count, rows))| bound(count, rows, format!("rows of {table} to delete")));
+    let marks = closure.marks.iter().zip(queries.marks.iter().zip(&sizes.marks)).map(|(mark, (count, rows))| {
+        bound(count, rows, format!("rows of {} to set to NULL", side(&mark.table, &mark.columns)))
+    });
+    gone.chain(marks).collect()
+}
+
+/// A script that runs with foreign keys not enforced.
+pub(super) fn without_keys(statements: Vec<String>) -> Script {
+    Script {
+        before: vec!["PRAGMA foreign_keys = OFF".to_string()],
+        statements,
+        after: vec!["PRAGMA foreign_keys = ON".to_string()],
+        transaction: Transaction::Own,
+    }
+}

@@ -1,0 +1,357 @@
+//! Orphans to which other rows refer: what goes with them is counted before the first change, and all of it comes back.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use referee::change::Change;
+use referee::plan::{Down, Made, Options, OrphanPolicy, Step, Wanted};
+use referee::schema::{Action, ForeignKey};
+use rusqlite::Connection;
+
+use super::clean_up::{Case, cases};
+use super::harness::{Fixture, add, column, contents, is_done, key, run, wanted};
+
+fn number(connection: &Connection, sql: &str) -> u64 {
+    let rows: i64 = connection.query_row(sql, [], |r| r.get(0)).unwrap_or_else(|e| panic!("{e}\n{sql}"));
+    u64::try_from(rows).unwrap()
+}
+
+/// Plans as the command does: what the planner has to count is asked, until it has asked all.
+fn counted(fixture: &Fixture, wanted: &[Wanted], mut options: Options) -> Made {
+    let connection = fixture.connect();
+    loop {
+        let made = fixture.made_with(wanted, &options);
+        let missing = options.counts.missing();
+        if missing.is_empty() {
+            return made;
+        }
+        for query in missing {
+            let rows = number(&connection, &query);
+            options.counts.answer(query, rows);
+        }
+    }
+}
+
+fn up(connection: &Connection, steps: &[Step]) {
+    for step in steps {
+        for guard in &step.guards {
+            assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message);
+        }
+        run(connection, &step.up).unwrap_or_else(|e| panic!("{e}: {:#?}", step.up));
+        assert!(is_done(connection, step), "{}", step.title);
+    }
+}
+
+fn down(connection: &Connection, steps: &[Step]) {
+    for step in steps.iter().rev() {
+        let Down::Script { script, guards } = &step.down else { panic!("no way down: {step:#?}") };
+        for guard in guards {
+            assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message);
+        }
+        run(connection, script).unwrap_or_else(|e| panic!("{e}: {script:#?}"));
+    }
+}
+
+fn cleaning(made: &Made) -> Vec<Step> {
+    made.steps.iter().filter(|s| s.touches_rows).cloned().collect()
+}
+
+fn declared(fixture: &Fixture, table: &str, column: &str, orphans: u64) -> Wanted {
+    let foreign_key = fixture.table(table).foreign_keys.iter().find(|k| k.columns == [column]).unwrap().clone();
+    let change = Change::ValidateForeignKey { table: table.into(), foreign_key };
+    Wanted { orphans: Some(orphans), ..wanted(&[change]).remove(0) }
+}
+
+fn of_all(orphans: OrphanPolicy) -> Options {
+    Options { orphans: Some(orphans), ..Options::default() }
+}
+
+/// `projects` and `runs` refer to one another, and to the users one of whom is gone.
+const CIRCLE: &str = "
+    CREATE TABLE users (id INTEGER PRIMARY KEY, latest_run_id INTEGER REFERENCES runs);
+    CREATE TABLE projects (id INTEGER PRIMARY KEY, owner_id INTEGER NOT NULL REFERENCES users, latest_run_id INTEGER REFERENCES runs);
+    CREATE TABLE runs (id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL REFERENCES projects);
+    CREATE TABLE files (id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL REFERENCES projects ON DELETE RESTRICT);
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+        INSERT INTO projects SELECT i, (i - 1) % 10 + 1, i + 40 FROM n;
+    INSERT INTO runs SELECT id, id FROM projects; INSERT INTO runs SELECT id + 40, id FROM projects;
+    INSERT INTO files SELECT id, id FROM projects;
+    INSERT INTO users SELECT id, id + 1 FROM projects WHERE id <= 10 AND id <> 3;
+    UPDATE projects SET latest_run_id = 999 WHERE id = 5;";
+
+#[test]
+fn on_a_circle_only_what_belongs_to_the_missing_user_goes_at_once() {
+    for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+        let fixture = Fixture::new(CIRCLE);
+        let wants = [declared(&fixture, "projects", "owner_id", 4), declared(&fixture, "projects", "latest_run_id", 1)];
+        let made = counted(&fixture, &wants, of_all(policy));
+        assert!(made.refused.is_empty(), "{:?}", made.refused);
+        let [step] = cleaning(&made).try_into().unwrap_or_else(|s: Vec<Step>| panic!("{}", s.len()));
+        let word = if policy == OrphanPolicy::Delete { "elete" } else { "uarantine" };
+        let title = format!(
+            "{}{word} 4 rows of projects (orphans), {}{word} 4 rows of files (their projects row goes), {}{word} 8 rows of runs (their \
+             projects row goes), set 1 row of projects.latest_run_id to NULL, set 1 row of users.latest_run_id to NULL",
+            if policy == OrphanPolicy::Delete { "D" } else { "Q" },
+            if policy == OrphanPolicy::Delete { "d" } else { "q" },
+            if policy == OrphanPolicy::Delete { "d" } else { "q" },
+        );
+        assert_eq!(step.title, title);
+        let shown: Vec<(&str, u64)> = step.bounds.iter().map(|b| (b.what.as_str(), b.rows)).collect();
+        assert!(shown.contains(&("rows of runs to delete", 8)), "{shown:?}");
+        let connection = fixture.connect();
+        let before = contents(&connection);
+        for bound in &step.bounds {
+            assert_eq!(number(&connection, &bound.count), bound.rows, "{}", bound.what);
+        }
+        up(&connection, std::slice::from_ref(&step));
+        assert!(column(&connection, "SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
+        assert_eq!(number(&connection, "SELECT count(*) FROM projects JOIN users ON users.id = owner_id"), 36);
+        assert_eq!(number(&connection, "SELECT count(*) FROM runs"), 72);
+        assert_eq!(
+            number(&connection, "SELECT count(*) FROM files WHERE project_id = 5"),
+            1,
+            "its run is stale, no more"
+        );
+        down(&connection, &[step]);
+        assert_eq!(contents(&connection), before);
+    }
+}
+
+#[test]
+fn more_rows_than_were_shown_stop_the_step_and_nothing_is_done() {
+    let fixture = Fixture::new(CIRCLE);
+    let made = counted(&fixture, &[declared(&fixture, "projects", "owner_id", 4)], of_all(OrphanPolicy::Delete));
+    let steps = cleaning(&made);
+    let connection = fixture.connect();
+    connection.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO runs VALUES (500, 3)").unwrap();
+    let before = contents(&connection);
+    let error = run(&connection, &steps[0].up).unwrap_err();
+    assert!(error.contains("no_more_rows_than_the_plan_showed"), "{error}");
+    assert_eq!(contents(&connection), before);
+    // A table that has come since is looked for by a guard.
+    connection.execute_batch("DELETE FROM runs WHERE id = 500; CREATE TABLE late (p INT REFERENCES projects)").unwrap();
+    let stops = steps[0].guards.iter().filter(|g| !column(&connection, &g.sql).is_empty());
+    assert_eq!(stops.map(|g| g.message.contains("added since planning")).collect::<Vec<_>>(), [true]);
+}
+
+#[test]
+fn a_trigger_that_keeps_a_row_takes_everything_back() {
+    for (trigger, word) in [
+        ("BEFORE DELETE ON runs BEGIN SELECT RAISE(IGNORE); END", "every_row_is_deleted"),
+        ("BEFORE UPDATE ON users BEGIN SELECT RAISE(IGNORE); END", "every_reference_is_null"),
+    ] {
+        let fixture = Fixture::new(&format!("{CIRCLE} CREATE TRIGGER stays {trigger};"));
+        let made = counted(&fixture, &[declared(&fixture, "projects", "owner_id", 4)], of_all(OrphanPolicy::Delete));
+        let connection = fixture.connect();
+        let before = contents(&connection);
+        let steps = cleaning(&made);
+        assert!(steps[0].why.contains("The trigger stays fires"), "{}", steps[0].why);
+        let error = run(&connection, &steps[0].up).unwrap_err();
+        assert!(error.contains(word), "{error}");
+        assert_eq!(contents(&connection), before);
+    }
+}
+
+#[test]
+fn a_stale_pointer_becomes_null_whatever_the_word_for_all_says() {
+    for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull, OrphanPolicy::Quarantine] {
+        let fixture = Fixture::new(
+            "CREATE TABLE runs (id INTEGER PRIMARY KEY);
+             CREATE TABLE projects (id INTEGER PRIMARY KEY, latest_run_id INTEGER REFERENCES runs ON DELETE CASCADE);
+             CREATE TABLE files (id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE);
+             INSERT INTO projects VALUES (1, 9), (2, NULL); INSERT INTO files VALUES (1, 1), (2, 2);",
+        );
+        let made = counted(&fixture, &[declared(&fixture, "projects", "latest_run_id", 1)], of_all(policy));
+        let steps = cleaning(&made);
+        assert_eq!(steps.len(), 1);
+        assert_eq!(steps[0].bounds[0].what, "rows of projects.latest_run_id to set to NULL");
+        let says = steps[0].why.contains("--orphans projects.latest_run_id=delete");
+        assert_eq!(says, policy != OrphanPolicy::SetNull, "{}", steps[0].why);
+        let connection = fixture.connect();
+        let before = contents(&connection);
+        up(&connection, &steps);
+        assert_eq!(number(&connection, "SELECT count(*) FROM projects WHERE latest_run_id IS NULL"), 2);
+        assert_eq!(number(&connection, "SELECT count(*) FROM files"), 2);
+        down(&connection, &steps);
+        assert_eq!(contents(&connection), before);
+        // Asked for by its name, the row goes, and its files with it.
+        let options = Options {
+            orphans_of: vec![("projects.latest_run_id".into(), Some(OrphanPolicy::Delete))],
+            ..of_all(policy)
+        };
+        let steps = cleaning(&counted(&fixture, &[declared(&fixture, "projects", "latest_run_id", 1)], options));
+        assert_eq!(
+            steps[0].title,
+            "Delete 1 row of projects (orphans), delete 1 row of files (their projects row goes)"
+        );
+        up(&connection, &steps);
+        assert_eq!(column(&connection, "SELECT id FROM projects"), ["Integer(2)"]);
+        assert_eq!(column(&connection, "SELECT id FROM files"), ["Integer(2)"]);
+        down(&connection, &steps);
+        assert_eq!(contents(&connection), before);
+    }
+}
+
+#[test]
+fn what_is_left_is_left_and_a_default_that_cannot_be_judged_stops_everything() {
+    let sql =
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, a INT NOT NULL REFERENCES p);
+               CREATE TABLE c (id INTEGER PRIMARY KEY, t INT NOT NULL DEFAULT 1 REFERENCES t ON DELETE SET DEFAULT);
+               INSERT INTO t VALUES (1, 9); INSERT INTO c VALUES (1, 1);";
+    let fixture = Fixture::new(sql);
+    let made = counted(&fixture, &[declared(&fixture, "t", "a", 1)], of_all(OrphanPolicy::Delete));
+    assert!(made.steps.is_empty());
+    assert!(made.refused[0].why.contains("1 row of c.t refer to rows of `t`"), "{}", made.refused[0].why);
+    let by_name = |relation: &str, word| Options {
+        orphans_of: vec![(relation.to_string(), word)],
+        ..of_all(OrphanPolicy::Delete)
+    };
+    let made = counted(&fixture, &[declared(&fixture, "t", "a", 1)], by_name("c.t", Some(OrphanPolicy::Delete)));
+    assert_eq!(made.steps[0].title, "Delete 1 row of t (orphans), delete 1 row of c (their t row goes)");
+    let made = counted(&fixture, &[declared(&fixture, "t", "a", 1)], by_name("t.a->p.id", None));
+    assert!(made.steps.is_empty() && made.refused.len() == 1, "{:?}", made.refused);
+}
+
+#[test]
+fn tables_without_rowid_and_pairs_of_columns_follow_as_well() {
+    let fixture = Fixture::new(
+        "CREATE TABLE gone (id INTEGER PRIMARY KEY);
+         CREATE TABLE t (a TEXT, b REAL, p INT NOT NULL REFERENCES gone, PRIMARY KEY (a, b)) WITHOUT ROWID;
+         CREATE TABLE c (k TEXT PRIMARY KEY, a TEXT NOT NULL, b REAL, FOREIGN KEY (a, b) REFERENCES t (a, b)) WITHOUT ROWID;
+         CREATE TABLE d (a TEXT NOT NULL, b REAL NOT NULL, FOREIGN KEY (a, b) REFERENCES t (a, b));
+         INSERT INTO gone VALUES (1);
+         INSERT INTO t VALUES ('it''s, so', 0.1, 9), ('x', 1, 1), ('x', 2, 9);
+         INSERT INTO c VALUES ('one', 'it''s, so', 0.1), ('two', 'x', 1), ('three', 'x', NULL);
+         INSERT INTO d VALUES ('x', 2), ('x', 1), ('x', 2);",
+    );
+    let made = counted(&fixture, &[declared(&fixture, "t", "p", 2)], of_all(OrphanPolicy::Delete));
+    let steps = cleaning(&made);
+    assert_eq!(
+        steps[0].title,
+        "Delete 2 rows of t (orphans), delete 2 rows of d (their t row goes), set 1 row of c.b to NULL"
+    );
+    let connection = fixture.connect();
+    let before = contents(&connection);
+    for _ in 0..2 {
+        up(&connection, &steps);
+        assert!(column(&connection, "SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
+        assert_eq!(number(&connection, "SELECT count(*) FROM c"), 3);
+        down(&connection, &steps);
+        assert_eq!(contents(&connection), before);
+    }
+}
+
+#[test]
+fn a_sentinel_is_named_and_never_deleted_by_a_word_for_all() {
+    for (kind, value) in
+        [("INT NOT NULL DEFAULT 0", "0"), ("TEXT NOT NULL DEFAULT ''", "''"), ("INTEGER NOT NULL", "0")]
+    {
+        let fixture = Fixture::new(&format!(
+            "CREATE TABLE posts (id INTEGER PRIMARY KEY, parent_id {kind});
+             INSERT INTO posts VALUES (1, {value}), (2, {value}), (3, 1), (4, 99);"
+        ));
+        let mut wants = wanted(&[add("posts", key("parent_id", "posts", "id", Action::Cascade))]);
+        wants[0].orphans = Some(3);
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+            let made = counted(&fixture, &wants, of_all(policy));
+            assert!(made.steps.is_empty(), "{kind}");
+            let why = &made.refused[0].why;
+            assert!(why.contains(&format!("{value} looks like a sentinel for \"none\"")), "{why}");
+            assert!(why.contains("--orphans posts.parent_id=set-null"), "{why}");
+        }
+        let by_name = Options {
+            orphans_of: vec![("posts.parent_id".into(), Some(OrphanPolicy::Delete))],
+            ..of_all(OrphanPolicy::Delete)
+        };
+        let made = counted(&fixture, &wants, by_name);
+        assert!(made.steps[0].touches_rows, "{:?}", made.refused);
+    }
+    // A rare 0 without a default is an orphan like others.
+    let fixture = Fixture::new(
+        "CREATE TABLE posts (id INTEGER PRIMARY KEY, parent_id INT NOT NULL); INSERT INTO posts VALUES (1, 0), (2, 98), (3, 99);",
+    );
+    let mut wants = wanted(&[add("posts", key("parent_id", "posts", "id", Action::Cascade))]);
+    wants[0].orphans = Some(3);
+    assert!(counted(&fixture, &wants, of_all(OrphanPolicy::Delete)).steps[0].touches_rows);
+}
+
+fn rows(connection: &Connection, case: &Case) -> Vec<Vec<(usize, Vec<Option<usize>>)>> {
+    let size = |n: i64| usize::try_from(n).unwrap();
+    let table = |(t, table): (usize, &super::clean_up::Table)| {
+        let mut statement = connection.prepare(&format!("SELECT * FROM t{t} ORDER BY id")).unwrap();
+        let row = |r: &rusqlite::Row<'_>| {
+            let value = |k| Ok(r.get::<_, Option<i64>>(k + 1)?.map(size));
+            let values = (0..table.keys.len()).map(value).collect::<rusqlite::Result<_>>()?;
+            Ok((size(r.get(0)?), values))
+        };
+        statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+    };
+    case.tables.iter().enumerate().map(table).collect()
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let mut sql = String::new();
+    for (t, table) in case.tables.iter().enumerate() {
+        let mut parts = case.columns(t);
+        for (k, key) in table.keys.iter().enumerate() {
+            let Some(action) = key.declared else { continue };
+            parts.push(format!("FOREIGN KEY (c{k}) REFERENCES t{} (id) ON DELETE {action}", key.parent));
+        }
+        sql.push_str(&format!("CREATE TABLE t{t} ({});\n", parts.join(", ")));
+    }
+    sql.push_str(&case.inserts());
+    let fixture = Fixture::new(&sql);
+    let mut wants = Vec::new();
+    for (t, table) in case.tables.iter().enumerate() {
+        for (k, key) in table.keys.iter().enumerate() {
+            let (name, column, orphans) = (format!("t{t}"), format!("c{k}"), case.orphans(t, k));
+            if key.declared.is_none() {
+                let new = ForeignKey::new([column.as_str()], format!("t{}", key.parent).as_str().into(), ["id"]);
+                wants.push(Wanted { orphans: Some(orphans), ..wanted(&[add(&name, new)]).remove(0) });
+            } else if orphans > 0 {
+                wants.push(declared(&fixture, &name, &column, orphans));
+            }
+        }
+    }
+    let outcome = case.outcome();
+    let policy = if case.quarantine { OrphanPolicy::Quarantine } else { OrphanPolicy::Delete };
+    let made = counted(&fixture, &wants, of_all(policy));
+    if !made.refused.is_empty() {
+        return Err(format!("refused: {:?}", made.refused));
+    }
+    let steps = cleaning(&made);
+    let bounds: Vec<(String, u64)> = steps.iter().flat_map(|s| &s.bounds).map(|b| (b.what.clone(), b.rows)).collect();
+    case.same_counts(&outcome, &bounds)?;
+    let connection = fixture.connect();
+    let (text, all) = (
+        format!("{sql}\n{steps:#?}"),
+        std::panic::AssertUnwindSafe(|| {
+            up(&connection, &steps);
+            assert_eq!(rows(&connection, case), outcome.rows);
+            if outcome.follows {
+                assert!(steps.iter().any(|s| s.title.contains("row goes") || s.title.contains(" to NULL")));
+            }
+            down(&connection, &steps);
+            assert_eq!(rows(&connection, case), case.before());
+        }),
+    );
+    std::panic::catch_unwind(all).map_err(|cause| {
+        let told = cause.downcast_ref::<String>().cloned().unwrap_or_default();
+        format!("{told}\n{text}")
+    })
+}
+
+/// As many cases as take some seconds, or as `PLAN_CLEAN_UPS` says.
+#[test]
+fn random_clean_ups_do_what_was_shown_and_come_back() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    let cases_number = number("PLAN_CLEAN_UPS").unwrap_or(60) as u32;
+    let mut bytes = [0u8; 32];
+    bytes[..8].copy_from_slice(&number("PLAN_SEED").unwrap_or(1).to_le_bytes());
+    let config = Config { cases: cases_number, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    match runner.run(&cases().boxed(), |case| check(&case).map_err(TestCaseError::fail)) {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, case)) => panic!("{reason}\n{case:#?}"),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
+}
