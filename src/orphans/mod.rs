@@ -3,6 +3,6 @@
 mod scan;
 
 pub use scan::{
-    OrphanRows, Orphans, Outcome, ReferringRows, Scan, ScanOptions, obstacle, orphan_query, orphan_rows, referring_rows,
-    sample_query, scan,
+    OrphanRows, Orphans, Outcome, ReferringRows, Scan, ScanOptions, obstacle, orphan_query, orphan_rows,
+    referring_rows, sample_query, scan,
 };

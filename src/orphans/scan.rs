@@ -94,9 +94,7 @@ pub fn orphan_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) 
         return OrphanRows { source: child, condition: present };
     }
     let parent = source(dialect, schema, &relation.parent);
-    let pairs = 0..relation.columns.len().min(relation.parent_columns.len());
-    let equal: Vec<String> = pairs.map(|at| equality(dialect, schema, relation, at)).collect();
-    let equal = equal.join(" AND ");
+    let equal = pairs_equal(dialect, schema, relation);
     let condition = format!("{present} AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE {equal})");
     OrphanRows { source: child, condition }
 }
@@ -114,12 +112,10 @@ pub struct ReferringRows {
 
 /// Writes which rows of a relation's child refer to which of its parent.
 pub fn referring_rows(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> ReferringRows {
-    let pairs = relation.columns.iter().zip(&relation.parent_columns);
-    let equal: Vec<String> = pairs.map(|(c, p)| equality(dialect, schema, relation, c, p)).collect();
     ReferringRows {
         child: source(dialect, schema, &relation.child),
         parent: source(dialect, schema, &relation.parent),
-        condition: equal.join(" AND "),
+        condition: pairs_equal(dialect, schema, relation),
     }
 }
 
@@ -130,6 +126,13 @@ fn source(dialect: &dyn Dialect, schema: &Schema, name: &TableName) -> String {
     let plain = schema.table(name).is_some_and(|t| t.kind == TableKind::Plain);
     let inherited = schema.tables.iter().any(|t| t.inherits.contains(name));
     if plain && inherited { format!("ONLY {written}") } else { written }
+}
+
+/// Writes when a row `child` refers to a row `parent`.
+fn pairs_equal(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> String {
+    let pairs = 0..relation.columns.len().min(relation.parent_columns.len());
+    let equal: Vec<String> = pairs.map(|at| equality(dialect, schema, relation, at)).collect();
+    equal.join(" AND ")
 }
 
 fn equality(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, at: usize) -> String {

@@ -328,6 +328,14 @@ impl Closure {
         all.into_iter().collect()
     }
 
+    /// Returns every table that rows are looked at in, in order of name.
+    pub fn involved(&self) -> BTreeSet<&TableName> {
+        let relations = self.checked.iter().chain(&self.follows).chain(&self.blocks).chain(&self.seeds);
+        let mut all: BTreeSet<&TableName> = relations.flat_map(|r| [&r.child, &r.key.parent]).collect();
+        all.extend(self.changed());
+        all
+    }
+
     /// Returns every relation by which a row may refer to one that goes.
     pub fn links(&self) -> Vec<Reference> {
         let marked = self.marks.iter().flat_map(|m| m.follows.iter().map(|k| Reference::new(&m.table, k)));

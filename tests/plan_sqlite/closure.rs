@@ -163,7 +163,7 @@ fn a_stale_pointer_becomes_null_whatever_the_word_for_all_says() {
         let made = counted(&fixture, &[declared(&fixture, "projects", "latest_run_id", 1)], of_all(policy));
         let steps = cleaning(&made);
         assert_eq!(steps.len(), 1);
-        assert_eq!(steps[0].bounds[0].what, "rows of projects.latest_run_id to set to NULL");
+        assert_eq!(steps[0].bounds[0].what, "rows of projects to set to NULL");
         let says = steps[0].why.contains("--orphans projects.latest_run_id=delete");
         assert_eq!(says, policy != OrphanPolicy::SetNull, "{}", steps[0].why);
         let connection = fixture.connect();

@@ -134,8 +134,15 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
 
 /// Returns the exit code for orphans that something was to be done about and that no step changes.
 fn left_undone(args: &FixArgs, plan: &Plan) -> u8 {
-    let left = plan.refused.iter().any(|r| r.reason.rule == "orphan-rows");
-    if left && args.orphans.is_some() { FINDINGS } else { 0 }
+    let asked = args.orphans.iter().any(|o| o.policy.is_some());
+    // What was to be left is as it was asked for.
+    let as_asked = |subject: &str| {
+        let relations = args.orphans.iter().filter(|o| o.policy.is_none()).filter_map(|o| o.relation.as_deref());
+        let mut children = relations.map(|r| r.split("->").next().unwrap_or(r));
+        children.any(|child| child.trim() == subject)
+    };
+    let left = plan.refused.iter().any(|r| r.reason.rule == "orphan-rows" && !as_asked(&r.subject));
+    if left && asked { FINDINGS } else { 0 }
 }
 
 /// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the whole URL: the

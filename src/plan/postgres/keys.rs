@@ -103,6 +103,10 @@ pub(super) fn validate(
     visible::rows_of_key(bench, table, key)?;
     let name = sql::key_name(bench.table(table)?, key);
     let (mut steps, guards) = orphans::before_key(bench, want, table, key)?;
+    if key.validated && bench.is_clean(table, key) {
+        // The step that cleans several tables up has counted its orphans again.
+        return Ok(steps);
+    }
     if key.validated {
         return shared::cleaned_under_valid_key(table, key, steps);
     }
