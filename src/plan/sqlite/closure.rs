@@ -248,6 +248,7 @@ impl<'a> Writing<'a> {
             safety: Safety::Unsafe,
             changes,
             touches_rows: true,
+            newly_deletes: Vec::new(),
             up: self.up(&backups, sizes)?,
             down: self.down(&backups),
             locks: closure.changed().into_iter().flat_map(|t| lock(t, Held::Scan)).collect(),
