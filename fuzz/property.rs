@@ -129,7 +129,7 @@ pub fn replays(engine: Engine, text: &str) {
     let mut sorted = schema.clone();
     sorted.sort();
     assert!(schema == sorted, "{engine}: the schema is not sorted");
-    let input = Input { label: "m.sql".into(), schema, session: None, history };
+    let input = Input { label: "m.sql".into(), schema, session: None, history, hints: Vec::new() };
     let options = Options {
         relations: Vec::new(),
         threshold: 0.5,

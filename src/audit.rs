@@ -245,7 +245,8 @@ pub fn audit_and_go_on(
 
 /// Returns the relations that are judged, and what becomes of the others; how many rows were read for it.
 fn relations(input: &mut Input, options: &Options, progress: &mut dyn Progress) -> (Graph, Taken, Option<RowsRead>) {
-    let (schema, configured, threshold) = (&input.schema, &options.relations, options.threshold);
+    let (schema, hints) = (&input.schema, input.hints.as_slice());
+    let (configured, threshold) = (&options.relations, options.threshold);
     let read = ReadOptions { budget: Some(options.budget), ..ReadOptions::default() };
     let session = input.session.as_mut().filter(|_| options.data.is_some());
     if session.is_some() {
@@ -255,13 +256,13 @@ fn relations(input: &mut Input, options: &Options, progress: &mut dyn Progress) 
     match (options.guesses, session) {
         (Guesses::SetAside { accept }, session) => {
             let reading = session.map(|s| (s.as_mut() as &mut dyn engine::Session, &read));
-            Graph::settled(schema, configured, threshold, accept, reading)
+            Graph::settled(schema, configured, hints, threshold, accept, reading)
         }
         (Guesses::Judged, Some(session)) => {
-            let (graph, rows) = Graph::with_rows(schema, configured, threshold, session.as_mut(), &read);
+            let (graph, rows) = Graph::with_rows(schema, configured, hints, threshold, session.as_mut(), &read);
             (graph, Taken::default(), Some(rows))
         }
-        (Guesses::Judged, None) => (Graph::new(schema, configured, threshold), Taken::default(), None),
+        (Guesses::Judged, None) => (Graph::with_hints(schema, configured, hints, threshold), Taken::default(), None),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod fate;
 pub mod files;
 pub mod findings;
+pub mod hints;
 pub mod infer;
 pub mod migration;
 pub mod orphans;

@@ -134,7 +134,7 @@ impl Example {
             });
         }
         let (schema, history) = replay(self.engine, files.clone(), migrations, &mut ());
-        Input { label: self.page.clone(), schema, session: None, history }
+        Input { label: self.page.clone(), schema, session: None, history, hints: Vec::new() }
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use referee::engine::{SessionOptions, sqlite};
-use referee::infer::{Hint, ReadOptions, Subject, Survey};
+use referee::hints::Hint;
+use referee::infer::{ReadOptions, Subject, Survey};
 use referee::relations::Relation;
 use referee::schema::Schema;
 use serde::Deserialize;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Class, Model, Proposal, ReadOptions, RowsRead, Survey};
 use crate::engine::Session;
+use crate::hints::Hint;
 use crate::relations::{Basis, ConfiguredRelation, Graph, Relation, write};
 use crate::schema::{Engine, Schema, TableName};
 
@@ -162,12 +163,13 @@ impl Graph {
     pub fn settled(
         schema: &Schema,
         configured: &[ConfiguredRelation],
+        hints: &[Hint],
         threshold: f64,
         above: Option<f64>,
         reading: Option<(&mut dyn Session, &ReadOptions)>,
     ) -> (Self, Taken, Option<RowsRead>) {
         let mut known = Self::known(schema, configured);
-        let mut survey = Survey::of(schema, &known, &[]);
+        let mut survey = Survey::of(schema, &known, hints);
         let reads = reading.is_some();
         if let Some((session, options)) = reading {
             survey.read(session, options);
@@ -188,7 +190,7 @@ mod tests {
     use crate::testing::schema;
 
     fn taken(engine: Engine, lines: &[&str], above: f64) -> Vec<String> {
-        let (_, taken, _) = Graph::settled(&schema(engine, lines), &[], 0.5, Some(above), None);
+        let (_, taken, _) = Graph::settled(&schema(engine, lines), &[], &[], 0.5, Some(above), None);
         let write = |r: &ConfiguredRelation| write(&r.child, &r.columns, &r.parent, &r.parent_columns);
         taken.relations.iter().map(write).collect()
     }
@@ -196,17 +198,17 @@ mod tests {
     #[test]
     fn nothing_is_taken_unless_it_is_asked_for() {
         let s = schema(Engine::Postgres, &["users: id int8 pk", "posts: id int8 pk, user_id int8 not-null"]);
-        let (graph, taken, _) = Graph::settled(&s, &[], 0.5, None, None);
+        let (graph, taken, _) = Graph::settled(&s, &[], &[], 0.5, None, None);
         assert!(graph.relations().is_empty() && taken.relations.is_empty());
         assert_eq!(taken.guesses.len(), 1);
         let guess = &taken.guesses[0];
         assert_eq!((guess.relation.as_str(), guess.acted_on), ("posts.user_id->users.id", false));
 
-        let (graph, taken, _) = Graph::settled(&s, &[], 0.5, Some(0.5), None);
+        let (graph, taken, _) = Graph::settled(&s, &[], &[], 0.5, Some(0.5), None);
         assert!(taken.guesses.is_empty());
         assert_eq!(graph.relations()[0].accepted, taken.relations[0].accepted);
         assert!(!graph.relations()[0].is_evidence());
-        assert!(Graph::settled(&s, &[], 0.5, Some(1.0), None).1.relations.is_empty());
+        assert!(Graph::settled(&s, &[], &[], 0.5, Some(1.0), None).1.relations.is_empty());
     }
 
     fn proposal(child: &str, column: &str, parent: &str, key: &str, class: Class, counts: Option<Counts>) -> Proposal {
@@ -296,7 +298,7 @@ mod tests {
             accepted,
         };
         let guesses = |s: &Schema, configured: &[ConfiguredRelation]| {
-            let (_, taken, _) = Graph::settled(s, configured, 0.5, None, None);
+            let (_, taken, _) = Graph::settled(s, configured, &[], 0.5, None, None);
             taken.guesses.into_iter().map(|g| (g.relation, g.confidence)).collect::<Vec<_>>()
         };
         let before = guesses(&s, &[]);
@@ -319,7 +321,7 @@ mod tests {
             "notes: id int8 pk, user_id int8 not-null, post int8",
         ];
         let s = schema(Engine::Postgres, &lines);
-        let (_, all, _) = Graph::settled(&s, &[], 0.01, None, None);
+        let (_, all, _) = Graph::settled(&s, &[], &[], 0.01, None, None);
         let first = all.guesses.iter().find(|g| g.relation == "posts.user_id->users.id").unwrap();
         assert!(taken(Engine::Postgres, &lines, first.confidence).contains(&first.relation));
         let entry = ConfiguredRelation {
@@ -330,7 +332,7 @@ mod tests {
             on_delete: None,
             accepted: Some(first.confidence),
         };
-        let (_, rest, _) = Graph::settled(&s, &[entry], 0.01, None, None);
+        let (_, rest, _) = Graph::settled(&s, &[entry], &[], 0.01, None, None);
         let others: Vec<&Guess> = all.guesses.iter().filter(|g| g.relation != first.relation).collect();
         assert_eq!(rest.guesses.iter().collect::<Vec<_>>(), others);
         assert!(others.len() > 2, "{others:?}");

@@ -22,6 +22,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::hints::Hint;
 #[cfg(test)]
 use crate::relations::Basis;
 use crate::relations::Relation;
@@ -32,7 +33,7 @@ pub use accept::{Guess, Taken, ruled_out, take};
 pub use action::{Advice, HouseStyle, advise, advise_in_style};
 pub use candidates::Candidate;
 pub use decide::{Class, Counts, Proposal, RunnerUp};
-pub use hint::{Hint, HintSource};
+pub use hint::{UnusedHint, WhyUnused};
 pub use model::{Feature, Model};
 pub use polymorphic::{PolymorphicPair, Target, polymorphic_pairs};
 pub use report::{Advised, IndexNeed, Inference};
@@ -61,6 +62,8 @@ pub struct Survey<'s> {
     /// Relations that were guesses once and are accepted. They are surveyed as if they were not: what they are told by is
     /// what it was before, and they tell nothing of others.
     accepted: Vec<Relation>,
+    /// The hints that add nothing.
+    pub unused_hints: Vec<UnusedHint>,
     /// What was read of the rows.
     pub rows: RowsRead,
 }
@@ -77,7 +80,7 @@ pub struct Subject {
 }
 
 impl<'s> Survey<'s> {
-    /// Asks names, types and keys, and takes what other sources say.
+    /// Asks names, types and keys, and takes hints.
     pub fn of(schema: &'s Schema, known: &[Relation], hints: &[Hint]) -> Self {
         let (known, accepted): (Vec<Relation>, Vec<Relation>) = known.iter().cloned().partition(Relation::is_evidence);
         let known = known.as_slice();
@@ -99,6 +102,7 @@ impl<'s> Survey<'s> {
             unnamed: Vec::new(),
             known: known.to_vec(),
             accepted,
+            unused_hints: Vec::new(),
             rows: RowsRead::default(),
         };
         for child in schema.tables.iter().filter(|t| holds_rows_of_its_own(t) && !is_pattern(schema, t)) {

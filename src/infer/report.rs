@@ -5,7 +5,7 @@ use super::decide::Proposal;
 use super::model::Model;
 use super::polymorphic::PolymorphicPair;
 use super::rows::RowsRead;
-use super::{Survey, action};
+use super::{Survey, UnusedHint, action};
 use crate::relations::lookup::{Grade, grade};
 use crate::relations::{Graph, Objections, Relation};
 
@@ -22,6 +22,8 @@ pub struct Inference {
     pub rows: Option<RowsRead>,
     /// How many relations were known already: declared or configured.
     pub known: usize,
+    /// The hints that add nothing.
+    pub unused_hints: Vec<UnusedHint>,
 }
 
 /// A proposal, and what to do with it.
@@ -73,6 +75,7 @@ impl Survey<'_> {
             held_back,
             rows: rows_read.then(|| self.rows.clone()),
             known: self.known.len() + self.accepted.len(),
+            unused_hints: self.unused_hints.clone(),
         }
     }
 

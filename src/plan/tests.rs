@@ -76,7 +76,7 @@ fn simulator(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
 
 /// Accepts every guess, as `--accept-inferred=0.5` does.
 fn accepted(schema: &Schema, mut configured: Vec<ConfiguredRelation>) -> (Graph, Vec<ConfiguredRelation>) {
-    let (graph, taken, _) = Graph::settled(schema, &configured, 0.5, Some(0.5), None);
+    let (graph, taken, _) = Graph::settled(schema, &configured, &[], 0.5, Some(0.5), None);
     configured.extend(taken.relations);
     (graph, configured)
 }
@@ -559,7 +559,7 @@ fn keys_that_were_made_of_guesses_make_no_other_guess_likely() {
     let keys = |schema: &Schema| schema.foreign_keys().count();
     assert_eq!((keys(&plan.after), plan.refused.len()), (2, 0), "{:?}", plan.refused);
     let told = |schema: &Schema, configured| {
-        let (_, taken, _) = Graph::settled(schema, configured, 0.5, None, None);
+        let (_, taken, _) = Graph::settled(schema, configured, &[], 0.5, None, None);
         taken.guesses.into_iter().map(|g| (g.relation, g.confidence)).collect::<Vec<_>>()
     };
     let before = told(&case.schema, &[]);

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::json::pretty;
 use super::spans::{code, plain};
 use super::style::{Style, count, tame, thousands, width, wrap};
-use crate::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair, Proposal};
+use crate::hints::Hint;
+use crate::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair, Proposal, UnusedHint};
 use crate::relations::side;
 use crate::schema::TableName;
 
@@ -138,6 +139,13 @@ fn text(source: &str, inference: &Inference, style: &Style) -> String {
             line(&mut out, "  ", &pair_target(target));
         }
     }
+    if !inference.unused_hints.is_empty() {
+        out.push('\n');
+        line(&mut out, "", &format!("{} not used:", count(inference.unused_hints.len(), "hint")));
+        for unused in &inference.unused_hints {
+            line(&mut out, "  ", &unused_hint(unused));
+        }
+    }
     if let Some(read) = inference.rows.as_ref().filter(|r| r.out_of_time) {
         out.push('\n');
         let tables = count(read.tables, "table");
@@ -153,6 +161,11 @@ fn text(source: &str, inference: &Inference, style: &Style) -> String {
 fn held_title(p: &Proposal, arrow: &str) -> String {
     let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
     format!("{child} {arrow} {parent}: not proposed ({:.2})", p.confidence)
+}
+
+fn unused_hint(unused: &UnusedHint) -> String {
+    let UnusedHint { hint, why } = unused;
+    format!("{} ({}): {}", hint.relation(), hint.says(), why.says())
 }
 
 fn pair_title(pair: &PolymorphicPair) -> String {
@@ -223,6 +236,12 @@ fn markdown(source: &str, inference: &Inference) -> String {
             out.push_str(&format!("- {}\n", plain(&pair_target(target))));
         }
     }
+    if !inference.unused_hints.is_empty() {
+        out.push_str("\n## Hints that are not used\n\n");
+        for unused in &inference.unused_hints {
+            out.push_str(&format!("- {}\n", tame(&unused_hint(unused))));
+        }
+    }
     out
 }
 
@@ -235,6 +254,7 @@ struct Document<'a> {
     not_proposed: Vec<HeldOut<'a>>,
     polymorphic: Vec<PairOut<'a>>,
     rows: Option<RowsOut<'a>>,
+    unused_hints: Vec<UnusedHintOut<'a>>,
 }
 
 #[derive(Serialize)]
@@ -300,6 +320,12 @@ struct TargetOut<'a> {
     column: Option<&'a str>,
     rows: u64,
     orphans: u64,
+}
+
+#[derive(Serialize)]
+struct UnusedHintOut<'a> {
+    hint: &'a Hint,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -377,6 +403,7 @@ fn json(source: &str, inference: &Inference) -> String {
         out_of_time: r.out_of_time,
         failures: &r.failures,
     });
+    let unused = inference.unused_hints.iter().map(|u| UnusedHintOut { hint: &u.hint, why: u.why.says() });
     let document = Document {
         format: FORMAT,
         source,
@@ -384,6 +411,7 @@ fn json(source: &str, inference: &Inference) -> String {
         not_proposed: held.collect(),
         polymorphic: pairs.collect(),
         rows,
+            unused_hints: unused.collect(),
     };
     // Plain structs of texts and numbers cannot fail to be written.
     pretty(&document)

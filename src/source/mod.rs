@@ -17,6 +17,7 @@ pub use url::{SourceText, UrlError, redact};
 
 use crate::engine::{EngineError, Session, SessionOptions, Writer, postgres, sqlite};
 use crate::files;
+use crate::hints::Hint;
 use crate::schema::{self, Engine, JsonError, Schema};
 
 /// A source, not yet opened.
@@ -42,6 +43,8 @@ pub struct Input {
     pub session: Option<Box<dyn Session>>,
     /// How it came to be, for a source of files; empty for others.
     pub history: History,
+    /// What else says that tables belong together.
+    pub hints: Vec<Hint>,
 }
 
 /// A source that cannot be read.
@@ -151,13 +154,19 @@ impl Source {
                 let name = || path.display().to_string();
                 let text = files::read_text(path).map_err(|error| SourceError::Io { path: name(), error })?;
                 let schema = schema::from_json(&text).map_err(|error| SourceError::Document { path: name(), error })?;
-                return Ok(Input { label: self.label(), schema, session: None, history: History::default() });
+                return Ok(Input {
+                    label: self.label(),
+                    schema,
+                    session: None,
+                    history: History::default(),
+                    hints: Vec::new(),
+                });
             }
             Self::Sql(files) => {
                 let loaded = layouts::load(files)?;
                 let (schema, mut history) = replay::replay(loaded.engine, loaded.files, loaded.migrations, &mut ());
                 history.programs = loaded.programs;
-                return Ok(Input { label: self.label(), schema, session: None, history });
+                return Ok(Input { label: self.label(), schema, session: None, history, hints: Vec::new() });
             }
             Self::Sqlite(path) => sqlite::open(path, options)?,
             Self::Postgres(url) => {
@@ -166,7 +175,13 @@ impl Source {
             }
         };
         let schema = session.inspect()?;
-        Ok(Input { label: self.label(), schema, session: Some(session), history: History::default() })
+        Ok(Input {
+            label: self.label(),
+            schema,
+            session: Some(session),
+            history: History::default(),
+            hints: Vec::new(),
+        })
     }
 
     /// Connects to a server to look on, without reading the catalog; `None` for a source that is no server.

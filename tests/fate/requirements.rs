@@ -78,7 +78,7 @@ fn r1_undeclared_relations_leave_orphans() {
     let guessed = before.repair.unwrap();
     assert_eq!((guessed.verdict, guessed.changes.len()), (Verdict::LeavesOrphans, 0));
     assert!(guessed.guessed.iter().any(|g| g.relation == "analysis_runs.project_id->projects.id" && !g.planned));
-    let (graph, accepted, _) = Graph::settled(&schema, &[], 0.5, Some(0.5), None);
+    let (graph, accepted, _) = Graph::settled(&schema, &[], &[], 0.5, Some(0.5), None);
     let repair = Fates::new(&schema, &graph, Options::default()).of(&"projects".into()).unwrap().repair.unwrap();
     assert!(repair.guessed.is_empty() && !accepted.relations.is_empty());
     assert_eq!(repair.verdict, Verdict::LeavesRows);

@@ -28,6 +28,9 @@ pub(in crate::cli) struct InferArgs {
     /// From which confidence on a relation is proposed, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "X", value_parser = confidence)]
     pub min_confidence: Option<f64>,
+    /// Take hints from FILE, a JSON document: what else says that tables belong together
+    #[arg(long, value_name = "FILE")]
+    pub hints: Vec<PathBuf>,
     /// Accept this relation: add it to referee.toml, so that `referee fix` plans its foreign key;
     /// can be given several times
     #[arg(long, value_name = "RELATION", value_parser = relation, conflicts_with = "no_config")]

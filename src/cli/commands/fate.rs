@@ -21,7 +21,7 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let root = root.map(|table| table.name.clone());
     let declared = super::relations(&config, &input.schema, ui);
     let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);
-    let graph = Graph::new(&input.schema, &declared, threshold);
+    let graph = Graph::with_hints(&input.schema, &declared, &input.hints, threshold);
     let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
     ui.diagnostics(&config.name, &config.text, &config.unused_tables(&input.schema));
     let demands = super::settings(args.foreign_keys, &config).demands(&input.schema, &graph);

@@ -23,7 +23,8 @@ pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
         Some(session) => {
             let spinner = Spinner::start(ui, "Reading rows".to_string());
             let read = ReadOptions { budget: Some(args.budget), ..ReadOptions::default() };
-            let (graph, rows) = Graph::with_rows(&input.schema, &declared, threshold, session.as_mut(), &read);
+            let (graph, rows) =
+                Graph::with_rows(&input.schema, &declared, &input.hints, threshold, session.as_mut(), &read);
             drop(spinner);
             if rows.out_of_time {
                 let hint = "which guesses were held against rows may differ from run to run: give more with --budget";
@@ -35,7 +36,7 @@ pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
             return Err(CliError::new(format!("{} holds no rows, so --data has nothing to read", input.label))
                 .hint("name the database itself, or leave out --data"));
         }
-        None => Graph::new(&input.schema, &declared, threshold),
+        None => Graph::with_hints(&input.schema, &declared, &input.hints, threshold),
     };
     interrupt::check()?;
     let options = GraphOptions { root, depth: args.depth };

@@ -1,5 +1,7 @@
 //! `referee infer`: the relations that nothing declares, and which of them are accepted.
 
+use std::path::Path;
+
 use super::super::args::{Global, InferArgs};
 use super::super::error::CliError;
 use super::super::interrupt;
@@ -8,6 +10,8 @@ use super::super::progress::Spinner;
 use super::super::ui::Ui;
 use super::accept;
 use crate::fate;
+use crate::files;
+use crate::hints::{self, Hint};
 use crate::infer::{Class, Counts, Inference, Model, ReadOptions, Survey, ruled_out, take};
 use crate::relations::{ConfiguredRelation, Graph, Relation};
 use crate::render::{self, infer::InferFormat};
@@ -16,13 +20,18 @@ use crate::text::{argument, operand};
 
 pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = accept::configuration(global)?;
-    output::check(args.output.as_deref(), &Inputs::of(&args.source, global))?;
+    let inputs = args.hints.iter().fold(Inputs::of(&args.source, global), |all, f| all.with("the hints", Some(f)));
+    output::check(args.output.as_deref(), &inputs)?;
     let mut input = super::open(&args.source, global, ui)?;
     let configured = super::relations(&config, &input.schema, ui);
     let schema = &input.schema;
     let known = Graph::known(schema, &configured);
     let named = named(args, schema, &known, &input.label)?;
-    let mut survey = Survey::of(schema, &known, &[]);
+    let mut hints = input.hints.clone();
+    for file in &args.hints {
+        hints.extend(read_hints(file)?);
+    }
+    let mut survey = Survey::of(schema, &known, &hints);
     let mut read = false;
     if let Some(session) = input.session.as_mut().filter(|_| !args.no_data) {
         let _spinner = Spinner::start(ui, "Reading rows".to_string());
@@ -218,4 +227,11 @@ fn advertise(inference: &Inference, command: &str, ui: &Ui) {
         "`referee fix` changes nothing for a guess. Accept what is true: {command} --accept {} (or --accept-above=0.95)",
         argument(&relation)
     ));
+}
+
+fn read_hints(path: &Path) -> Result<Vec<Hint>, CliError> {
+    let text = files::read_text(path).map_err(|error| CliError::file("read", path, &error))?;
+    hints::from_json(&text).map_err(|error| {
+        CliError::new(format!("{}: {error}", path.display())).hint("the format is in docs/infer.md, under Hints")
+    })
 }

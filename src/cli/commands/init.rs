@@ -18,7 +18,7 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     }
     output::check(Some(&args.output), &Inputs::source(&args.source))?;
     let input = super::open(&args.source, global, ui)?;
-    let graph = Graph::new(&input.schema, &[], THRESHOLD);
+    let graph = Graph::with_hints(&input.schema, &[], &input.hints, THRESHOLD);
     let text = init::template(&input.label, &input.schema, &graph);
     if args.force {
         output::write_file(&args.output, &text)?

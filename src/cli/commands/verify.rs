@@ -65,7 +65,13 @@ pub(super) fn of(
     let quiet = ui.muted();
     let judge = |schema: &Schema| -> Result<Report, CliError> {
         // Without rows, on both sides alike.
-        let input = Input { label: String::new(), schema: schema.clone(), session: None, history: History::default() };
+        let input = Input {
+            label: String::new(),
+            schema: schema.clone(),
+            session: None,
+            history: History::default(),
+            hints: Vec::new(),
+        };
         let mut options = super::options(what, config, &input, &quiet)?;
         // No plan is made for a guess, and none is to blame for one.
         options.guesses = Guesses::SetAside { accept: None };
