@@ -411,7 +411,7 @@ fn json(source: &str, inference: &Inference) -> String {
         not_proposed: held.collect(),
         polymorphic: pairs.collect(),
         rows,
-            unused_hints: unused.collect(),
+        unused_hints: unused.collect(),
     };
     // Plain structs of texts and numbers cannot fail to be written.
     pretty(&document)

@@ -1,12 +1,11 @@
-//! Reads the CREATE statements that SQLite keeps, for what no pragma tells: names of constraints, whether a check can be
+//! What the CREATE statements that SQLite keeps say that no pragma tells: names of constraints, whether a check can be
 //! put off, collations, CHECKs, the expressions of indexes and generated columns.
 //!
-//! The pragmas are the authority for everything else. SQLite has parsed the text before, so it is valid SQL; what this
-//! reader does not understand it passes over.
+//! The pragmas are the authority for everything else. The text is read by `sql`, as that of files is.
 
 use crate::schema::{Check, Engine, Match, Timing};
-use crate::sql::COLUMN_WORDS;
-use crate::sql::lexer::{Token, significant};
+use crate::sql;
+use crate::sql::ast::{Command, Constraint, ConstraintKind, CreateTable, KeyClause};
 
 /// What the text of `CREATE TABLE` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,339 +52,89 @@ pub(super) struct KeyReference {
 /// What the text of `CREATE INDEX` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct IndexText {
-    /// The parts, each without COLLATE and direction.
+    /// The parts, each without COLLATE and direction; a column's name in double quotes.
     pub parts: Vec<String>,
     /// The text after `WHERE`.
     pub predicate: Option<String>,
 }
 
-struct Reader<'s> {
-    sql: &'s str,
-    tokens: Vec<Token>,
-    at: usize,
-}
-
-impl<'s> Reader<'s> {
-    fn new(sql: &'s str) -> Self {
-        Self { sql, tokens: significant(Engine::Sqlite, sql), at: 0 }
-    }
-
-    fn peek(&self) -> Option<Token> {
-        self.tokens.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<Token> {
-        let token = self.peek()?;
-        self.at += 1;
-        Some(token)
-    }
-
-    fn is(&self, word: &str) -> bool {
-        self.peek().is_some_and(|t| t.is_word(self.sql, word))
-    }
-
-    fn is_any(&self, words: &[&str]) -> bool {
-        words.iter().any(|w| self.is(w))
-    }
-
-    fn eat(&mut self, word: &str) -> bool {
-        let is = self.is(word);
-        self.at += usize::from(is);
-        is
-    }
-
-    fn at_punctuation(&self, character: char) -> bool {
-        self.peek().is_some_and(|t| t.is_punctuation(self.sql, character))
-    }
-
-    fn name(&mut self) -> Option<String> {
-        let name = self.peek()?.name(self.sql)?;
-        self.at += 1;
-        Some(name)
-    }
-
-    /// Passes over `name` or `schema.name`; returns the last part.
-    fn dotted_name(&mut self) -> Option<String> {
-        let mut name = self.name()?;
-        while self.at_punctuation('.') {
-            self.at += 1;
-            name = self.name()?;
-        }
-        Some(name)
-    }
-
-    fn if_not_exists(&mut self) {
-        if self.is("IF") && self.tokens.get(self.at + 1).is_some_and(|t| t.is_word(self.sql, "NOT")) {
-            self.at += 3;
-        }
-    }
-
-    /// Passes over `( … )` and returns the text inside; `None` if no parenthesis is here.
-    fn parenthesized(&mut self) -> Option<&'s str> {
-        if !self.at_punctuation('(') {
-            return None;
-        }
-        let start = self.next()?.end;
-        let mut depth = 1usize;
-        while let Some(token) = self.next() {
-            if token.is_punctuation(self.sql, '(') {
-                depth += 1;
-            } else if token.is_punctuation(self.sql, ')') {
-                depth -= 1;
-                if depth == 0 {
-                    return self.sql.get(start..token.start).map(str::trim);
-                }
-            }
-        }
-        self.sql.get(start..).map(str::trim)
-    }
-
-    /// Reads the names in `(a, b COLLATE x DESC)`.
-    fn column_list(&mut self) -> Vec<String> {
-        let Some(inside) = self.parenthesized() else { return Vec::new() };
-        list_items(inside).iter().filter_map(|item| Reader::new(item).name()).collect()
-    }
-
-    fn text_from(&self, start: usize) -> String {
-        let end = self.at.checked_sub(1).and_then(|i| self.tokens.get(i)).map_or(start, |t| t.end);
-        self.sql.get(start..end).unwrap_or_default().trim().to_string()
-    }
-
-    /// Reads what follows REFERENCES.
-    fn references(&mut self, name: Option<String>, columns: Vec<String>) -> KeyReference {
-        let mut key = KeyReference { name, columns, ..KeyReference::default() };
-        key.parent = self.name().unwrap_or_default();
-        let _ = self.parenthesized();
-        loop {
-            if self.eat("ON") {
-                key.on_delete_written |= self.is("DELETE");
-                self.at += 1;
-                // SET NULL, SET DEFAULT and NO ACTION are two words.
-                if self.is_any(&["SET", "NO"]) {
-                    self.at += 1;
-                }
-                self.at += 1;
-            } else if self.eat("MATCH") {
-                key.matching = if self.is("FULL") { Match::Full } else { Match::Simple };
-                self.at += 1;
-            } else {
-                return key;
-            }
-        }
-    }
-
-    /// Reads `[NOT] DEFERRABLE [INITIALLY …]`; `None` if none is here.
-    fn deferrable(&mut self) -> Option<Timing> {
-        let not = self.is("NOT") && self.tokens.get(self.at + 1).is_some_and(|t| t.is_word(self.sql, "DEFERRABLE"));
-        self.at += usize::from(not);
-        if !self.eat("DEFERRABLE") {
-            return None;
-        }
-        let deferred = self.eat("INITIALLY") && {
-            let deferred = self.is("DEFERRED");
-            self.at += 1;
-            deferred
-        };
-        Some(match (not, deferred) {
-            (true, _) => Timing::Immediate,
-            (false, true) => Timing::Deferred,
-            (false, false) => Timing::Deferrable,
-        })
-    }
-
-    fn conflict_clause(&mut self) {
-        if self.is("ON") && self.tokens.get(self.at + 1).is_some_and(|t| t.is_word(self.sql, "CONFLICT")) {
-            self.at += 3;
-        }
-    }
-}
-
-/// Splits text at the commas outside parentheses.
-fn list_items(text: &str) -> Vec<&str> {
-    let mut items = Vec::new();
-    let (mut depth, mut start) = (0usize, 0usize);
-    for token in significant(Engine::Sqlite, text) {
-        match token.text(text) {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            "," if depth == 0 => {
-                items.push(text[start..token.start].trim());
-                start = token.end;
-            }
-            _ => {}
-        }
-    }
-    items.push(text[start..].trim());
-    items
-}
-
 /// Reads the text of `CREATE TABLE`.
 pub(super) fn table(sql: &str) -> TableText {
-    let mut reader = Reader::new(sql);
+    let Some(Command::CreateTable(create)) = command(sql) else { return TableText::default() };
     let mut text = TableText::default();
-    while reader.peek().is_some() && !reader.eat("TABLE") {
-        reader.at += 1;
+    for definition in &create.columns {
+        text.columns.push(ColumnText { name: definition.name.text.clone(), ..ColumnText::default() });
     }
-    reader.if_not_exists();
-    if reader.dotted_name().is_none() || !reader.at_punctuation('(') {
-        return text;
-    }
-    reader.at += 1;
-    while reader.peek().is_some() && !reader.at_punctuation(')') {
-        // The comma between two table constraints may be left out: each is read by itself.
-        if reader.at_punctuation(',') {
-            reader.at += 1;
-        } else if reader.is_any(&["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"]) {
-            table_constraint(&mut reader, &mut text);
-        } else {
-            column(&mut reader, &mut text);
+    for (i, constraint) in in_order(&create) {
+        let column = i.and_then(|i| text.columns.get_mut(i));
+        let of = |columns: Vec<String>, column: &Option<&mut ColumnText>| match column {
+            Some(column) => vec![column.name.clone()],
+            None => columns,
+        };
+        let name = constraint.name.as_ref().map(|n| n.text.clone());
+        match &constraint.kind {
+            ConstraintKind::PrimaryKey(key) => {
+                text.autoincrement |= key.autoincrement;
+                text.keys.push(KeyText { name, columns: of(key_columns(key), &column), primary: true });
+            }
+            ConstraintKind::Unique(key) => {
+                text.keys.push(KeyText { name, columns: of(key_columns(key), &column), primary: false });
+            }
+            ConstraintKind::Check(condition) => {
+                text.checks.push(Check { name, expression: condition.text.clone(), validated: true });
+            }
+            ConstraintKind::ForeignKey(references) => text.foreign_keys.push(KeyReference {
+                name,
+                columns: of(references.columns.iter().map(|c| c.text.clone()).collect(), &column),
+                parent: references.parent.name.clone(),
+                on_delete_written: references.on_delete.is_some(),
+                matching: references.matching,
+                timing: constraint.timing.unwrap_or_default(),
+            }),
+            ConstraintKind::Collate(collation) => {
+                if let Some(column) = column {
+                    column.collation = Some(collation.clone());
+                }
+            }
+            ConstraintKind::Generated { expression, .. } => {
+                if let Some(column) = column {
+                    column.generated = Some(expression.text.clone());
+                }
+            }
+            _ => {}
         }
     }
     text
 }
 
-fn table_constraint(reader: &mut Reader<'_>, text: &mut TableText) {
-    let mut name = None;
-    while reader.eat("CONSTRAINT") {
-        name = reader.name();
-    }
-    if reader.eat("PRIMARY") {
-        reader.eat("KEY");
-        // `PRIMARY KEY (id AUTOINCREMENT)` is allowed, too.
-        let before = reader.at;
-        let columns = reader.column_list();
-        text.autoincrement |= reader.tokens[before..reader.at].iter().any(|t| t.is_word(reader.sql, "AUTOINCREMENT"));
-        text.keys.push(KeyText { name, columns, primary: true });
-        reader.conflict_clause();
-    } else if reader.eat("UNIQUE") {
-        let columns = reader.column_list();
-        text.keys.push(KeyText { name, columns, primary: false });
-        reader.conflict_clause();
-    } else if reader.eat("CHECK") {
-        check(reader, text, name);
-    } else if reader.eat("FOREIGN") {
-        reader.eat("KEY");
-        let columns = reader.column_list();
-        if reader.eat("REFERENCES") {
-            let key = reader.references(name, columns);
-            text.foreign_keys.push(key);
-            if let (Some(timing), Some(key)) = (reader.deferrable(), text.foreign_keys.last_mut()) {
-                key.timing = timing;
-            }
-        }
-    } else if !reader.at_punctuation(',') && !reader.at_punctuation(')') {
-        reader.at += 1;
-    }
+/// Returns what the text creates.
+fn command(sql: &str) -> Option<Command> {
+    let statement = sql::read(Engine::Sqlite, sql).into_iter().next()?;
+    statement.commands.into_iter().next().map(|c| c.command)
 }
 
-fn check(reader: &mut Reader<'_>, text: &mut TableText, name: Option<String>) {
-    if let Some(expression) = reader.parenthesized() {
-        text.checks.push(Check { name, expression: expression.to_string(), validated: true });
+/// Returns the constraints in the order of the text, each with the place of the column in whose definition it stands.
+fn in_order(create: &CreateTable) -> impl Iterator<Item = (Option<usize>, &Constraint)> {
+    let mut all: Vec<(Option<usize>, &Constraint)> = Vec::new();
+    for (i, definition) in create.columns.iter().enumerate() {
+        all.extend(definition.constraints.iter().map(|c| (Some(i), c)));
     }
-    reader.conflict_clause();
+    all.extend(create.constraints.iter().map(|c| (None, c)));
+    all.sort_by_key(|(_, c)| c.span.start);
+    all.into_iter()
 }
 
-fn column(reader: &mut Reader<'_>, text: &mut TableText) {
-    let Some(column_name) = reader.name() else {
-        reader.at += 1;
-        return;
-    };
-    let mut column = ColumnText { name: column_name.clone(), ..ColumnText::default() };
-    // The type: words and one pair of parentheses.
-    while reader.peek().is_some_and(|t| t.name(reader.sql).is_some()) && !reader.is_any(&COLUMN_WORDS) {
-        reader.at += 1;
-    }
-    let _ = reader.parenthesized();
-    let mut name = None;
-    while reader.peek().is_some() && !reader.at_punctuation(',') && !reader.at_punctuation(')') {
-        if let Some(timing) = reader.deferrable() {
-            // SQLite takes it for the last foreign key read so far, whichever column that belongs to.
-            if let Some(key) = text.foreign_keys.last_mut() {
-                key.timing = timing;
-            }
-        } else if reader.eat("CONSTRAINT") {
-            name = reader.name();
-            continue;
-        } else if reader.eat("PRIMARY") {
-            reader.eat("KEY");
-            let _ = reader.eat("ASC") || reader.eat("DESC");
-            reader.conflict_clause();
-            text.autoincrement |= reader.eat("AUTOINCREMENT");
-            text.keys.push(KeyText { name: name.take(), columns: vec![column_name.clone()], primary: true });
-        } else if reader.eat("UNIQUE") {
-            reader.conflict_clause();
-            text.keys.push(KeyText { name: name.take(), columns: vec![column_name.clone()], primary: false });
-        } else if reader.eat("CHECK") {
-            check(reader, text, name.take());
-        } else if reader.eat("COLLATE") {
-            column.collation = reader.name();
-        } else if reader.eat("REFERENCES") {
-            let key = reader.references(name.take(), vec![column_name.clone()]);
-            text.foreign_keys.push(key);
-        } else if reader.eat("GENERATED") {
-            reader.eat("ALWAYS");
-            continue;
-        } else if reader.eat("AS") {
-            column.generated = reader.parenthesized().map(str::to_string);
-        } else if reader.eat("DEFAULT") {
-            default_value(reader);
-        } else if reader.eat("NOT") || reader.eat("NULL") {
-            reader.eat("NULL");
-            reader.conflict_clause();
-        } else if reader.parenthesized().is_none() {
-            reader.at += 1;
-        }
-        name = None;
-    }
-    text.columns.push(column);
-}
-
-/// Passes over a default: a word such as REFERENCES may be one (`DEFAULT 'x'`, `DEFAULT -1`, `DEFAULT (expr)`).
-fn default_value(reader: &mut Reader<'_>) {
-    if reader.parenthesized().is_some() {
-        return;
-    }
-    while reader.at_punctuation('-') || reader.at_punctuation('+') {
-        reader.at += 1;
-    }
-    if !reader.at_punctuation(',') && !reader.at_punctuation(')') {
-        reader.at += 1;
-    }
+fn key_columns(key: &KeyClause) -> Vec<String> {
+    key.parts.iter().filter_map(|p| p.column.clone()).collect()
 }
 
 /// Reads the text of `CREATE INDEX`.
 pub(super) fn index(sql: &str) -> IndexText {
-    let mut reader = Reader::new(sql);
-    while reader.peek().is_some() && !reader.eat("INDEX") {
-        reader.at += 1;
-    }
-    reader.if_not_exists();
-    let _ = reader.dotted_name();
-    reader.eat("ON");
-    let _ = reader.dotted_name();
-    let inside = reader.parenthesized().unwrap_or_default();
-    let parts = list_items(inside).into_iter().map(index_part).collect();
-    let predicate = reader.eat("WHERE").then(|| {
-        let start = reader.peek().map_or(sql.len(), |t| t.start);
-        reader.at = reader.tokens.len();
-        reader.text_from(start)
-    });
-    IndexText { parts, predicate }
-}
-
-/// Cuts COLLATE and direction off an indexed expression.
-fn index_part(item: &str) -> String {
-    let mut reader = Reader::new(item);
-    let mut end = reader.tokens.len();
-    let word = |reader: &Reader<'_>, i: usize, word: &str| reader.tokens[i].is_word(reader.sql, word);
-    if end > 1 && (word(&reader, end - 1, "ASC") || word(&reader, end - 1, "DESC")) {
-        end -= 1;
-    }
-    if end > 2 && word(&reader, end - 2, "COLLATE") {
-        end -= 2;
-    }
-    reader.at = end;
-    reader.text_from(0)
+    let Some(Command::CreateIndex(create)) = command(sql) else { return IndexText::default() };
+    // The pragma tells plain columns. A name that is none is a string in double quotes ("Quirks", 8).
+    let quoted = |name: String| format!("\"{}\"", name.replace('"', "\"\""));
+    let parts = create.parts.into_iter().map(|p| p.expression.or(p.column.map(quoted)).unwrap_or_default()).collect();
+    IndexText { parts, predicate: create.predicate }
 }
 
 #[cfg(test)]
@@ -462,8 +211,102 @@ mod tests {
     fn index_texts() {
         let text =
             index("CREATE UNIQUE INDEX i ON t(a COLLATE NOCASE DESC, lower(b, 'x,y') , [c]) WHERE a IS NOT NULL -- z");
-        assert_eq!(text.parts, ["a", "lower(b, 'x,y')", "[c]"]);
+        assert_eq!(text.parts, ["\"a\"", "lower(b, 'x,y')", "\"c\""]);
         assert_eq!(text.predicate.as_deref(), Some("a IS NOT NULL"));
+    }
+
+    #[test]
+    fn what_an_index_is_on_is_what_sqlite_says() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t(a, [b c], key, \"on\")").unwrap();
+        let parts = [
+            "a",
+            "[b c]",
+            "\"on\"",
+            "'a'",
+            "('a')",
+            "((a))",
+            "(a) + (key)",
+            "(a + key)",
+            "a IS NULL",
+            "a NOT NULL",
+            "NOT a",
+            "CASE a WHEN 1 THEN 2 END",
+            "a COLLATE rtrim || key",
+            "(a) COLLATE nocase COLLATE binary",
+            "NULL",
+            "coalesce(a, 'z)')",
+            "a IN (1, 2)",
+            "-a",
+            "a -> '$.x'",
+            "cast(a AS text)",
+        ];
+        for part in parts {
+            for end in ["", " ASC", " DESC", " COLLATE NOCASE", " COLLATE \"rtrim\" DESC"] {
+                let sql = format!("CREATE INDEX i ON t({part}{end}, key) WHERE (a > 1)");
+                connection.execute_batch(&sql).unwrap();
+                let column = "SELECT name FROM pragma_index_xinfo('i') WHERE seqno = 0";
+                let column: Option<String> = connection.query_row(column, [], |r| r.get(0)).unwrap();
+                connection.execute_batch("DROP INDEX i").unwrap();
+                let text = index(&sql);
+                assert_eq!(text.parts.len(), 2, "{sql}");
+                match column {
+                    Some(column) => assert_eq!(text.parts[0], format!("\"{column}\""), "{sql}"),
+                    None => {
+                        // The expression alone makes the same index.
+                        let again = format!(
+                            "CREATE INDEX i ON t({}{end}, key) WHERE {}",
+                            text.parts[0],
+                            text.predicate.unwrap()
+                        );
+                        connection.execute_batch(&format!("{again}; DROP INDEX i")).unwrap();
+                        assert_eq!(index(&again).parts, text.parts, "{sql}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_deferrable_by_itself_is_about_the_key_before_it() {
+        let timings = |sql: &str| table(sql).foreign_keys.into_iter().map(|k| k.timing).collect::<Vec<_>>();
+        let deferred = "DEFERRABLE INITIALLY DEFERRED";
+        assert_eq!(
+            timings(&format!(
+                "CREATE TABLE t(a REFERENCES p, b {deferred}, c NOT NULL REFERENCES q UNIQUE DEFERRABLE)"
+            )),
+            [Timing::Deferred, Timing::Deferrable]
+        );
+        assert_eq!(
+            timings(&format!("CREATE TABLE t(a {deferred} REFERENCES p, b REFERENCES q)")),
+            [Timing::Immediate; 2]
+        );
+        assert_eq!(
+            timings(&format!("CREATE TABLE t(a REFERENCES p, b INT UNIQUE {deferred}, FOREIGN KEY (b) REFERENCES q)")),
+            [Timing::Deferred, Timing::Immediate]
+        );
+        // The last one counts, whole.
+        assert_eq!(timings(&format!("CREATE TABLE t(a REFERENCES p {deferred} DEFERRABLE)")), [Timing::Deferrable]);
+        assert_eq!(timings("CREATE TABLE t(a REFERENCES p NOT DEFERRABLE INITIALLY DEFERRED)"), [Timing::Immediate]);
+    }
+
+    #[test]
+    fn sqlite_defers_what_is_read_as_deferred() {
+        for definition in [
+            "a REFERENCES p, b DEFERRABLE INITIALLY DEFERRED",
+            "a REFERENCES p NOT NULL DEFERRABLE INITIALLY DEFERRED, b",
+            "a REFERENCES p DEFERRABLE INITIALLY DEFERRED DEFERRABLE, b",
+            "a REFERENCES p NOT DEFERRABLE INITIALLY DEFERRED, b",
+            "a DEFERRABLE INITIALLY DEFERRED REFERENCES p, b",
+            "a REFERENCES p, b CONSTRAINT lost DEFERRABLE INITIALLY DEFERRED",
+        ] {
+            let sql = format!("CREATE TABLE t({definition})");
+            let connection = rusqlite::Connection::open_in_memory().unwrap();
+            connection.execute_batch("PRAGMA foreign_keys = ON; CREATE TABLE p(id INTEGER PRIMARY KEY)").unwrap();
+            connection.execute_batch(&format!("{sql}; BEGIN")).unwrap();
+            let put_off = connection.execute_batch("INSERT INTO t(a) VALUES (1)").is_ok();
+            assert_eq!(table(&sql).foreign_keys[0].timing == Timing::Deferred, put_off, "{sql}");
+        }
     }
 
     const ODD: &str = "CREATE TABLE IF NOT EXISTS \"a\".t (id INTEGER CONSTRAINT k PRIMARY KEY DESC ON CONFLICT FAIL \
@@ -517,9 +360,23 @@ mod tests {
         }
     }
 
-    const COLUMNS: [&str; 6] =
-        ["", "INTEGER", "VARCHAR(10, 2)", "double precision", "\"REFERENCES\"", "[not null] (3)"];
-    const PIECES: [&str; 22] = [
+    const COLUMNS: [&str; 12] = [
+        "",
+        "INTEGER",
+        "VARCHAR(10, 2)",
+        "double precision",
+        "\"REFERENCES\"",
+        "[not null] (3)",
+        "storage",
+        "'a' comment key",
+        "timestamp with time zone",
+        "char set",
+        "options first after",
+        "initially match compression",
+    ];
+    const PIECES: [&str; 24] = [
+        "DEFERRABLE",
+        "REFERENCES p ON INSERT SET NULL ON DELETE CASCADE",
         "REFERENCES p",
         "REFERENCES \"p q\"(id)",
         "CONSTRAINT k REFERENCES [p](id) ON DELETE SET NULL ON UPDATE NO ACTION",
@@ -543,7 +400,8 @@ mod tests {
         "GENERATED ALWAYS AS (1 + length(')')) VIRTUAL",
         "AS (2) STORED",
     ];
-    const CONSTRAINTS: [&str; 7] = [
+    const CONSTRAINTS: [&str; 8] = [
+        "CONSTRAINT lost",
         "FOREIGN KEY (c0) REFERENCES p",
         "CONSTRAINT \"f k\" FOREIGN KEY (c0, \"c0\") REFERENCES 'p'(a, b) ON DELETE SET DEFAULT NOT DEFERRABLE INITIALLY IMMEDIATE",
         "FOREIGN KEY (c0) REFERENCES p ON INSERT CASCADE DEFERRABLE",

@@ -30,6 +30,10 @@ const MORE_COLUMN_WORDS: [&str; 18] = [
 
 /// Tells whether something about the column begins here that is no part of its type or default.
 pub(super) fn at_column_word(cursor: &Cursor<'_>) -> bool {
+    if cursor.sqlite() {
+        // Any other word may be one of a type's ("CREATE TABLE", 3.1).
+        return cursor.is_any(&COLUMN_WORDS);
+    }
     if cursor.is("CHARACTER") || cursor.is("CHAR") {
         return cursor.is_at(1, "SET");
     }
@@ -37,7 +41,7 @@ pub(super) fn at_column_word(cursor: &Cursor<'_>) -> bool {
         return cursor.engine == crate::schema::Engine::Cockroach;
     }
     if cursor.is_any(&["COMMENT", "KEY", "FIRST", "AFTER", "VISIBLE", "INVISIBLE", "CHARSET"]) {
-        return !cursor.postgres() && !cursor.sqlite() || cursor.is_all("VISIBLE");
+        return !cursor.postgres() || cursor.is_all("VISIBLE");
     }
     cursor.is_any(&COLUMN_WORDS) || cursor.is_any(&MORE_COLUMN_WORDS)
 }
@@ -195,7 +199,8 @@ fn attributes(cursor: &mut Cursor<'_>, constraint: &mut Constraint) {
 }
 
 fn attribute(cursor: &mut Cursor<'_>, constraint: &mut Constraint) -> bool {
-    if let Some(timing) = timing(cursor) {
+    let deferrable = !cursor.sqlite() || matches!(constraint.kind, ConstraintKind::ForeignKey(_));
+    if deferrable && let Some(timing) = timing(cursor) {
         constraint.timing = Some(timing);
     } else if cursor.eat_all("NOT VALID") {
         constraint.not_valid = true;
@@ -219,10 +224,13 @@ pub(super) fn timing(cursor: &mut Cursor<'_>) -> Option<Timing> {
     let mut found = None;
     let mut deferred = None;
     loop {
-        if cursor.eat_all("NOT DEFERRABLE") {
-            found = Some(false);
-        } else if cursor.eat("DEFERRABLE") {
-            found = Some(true);
+        if cursor.is_all("NOT DEFERRABLE") || cursor.is("DEFERRABLE") {
+            found = Some(!cursor.eat("NOT"));
+            cursor.eat("DEFERRABLE");
+            if cursor.sqlite() {
+                // Each begins a clause of its own, and the last one counts (parse.y, `defer_subclause`).
+                deferred = None;
+            }
         } else if cursor.eat_all("INITIALLY DEFERRED") {
             deferred = Some(true);
         } else if cursor.eat_all("INITIALLY IMMEDIATE") {
@@ -245,6 +253,9 @@ pub(super) fn timing(cursor: &mut Cursor<'_>) -> Option<Timing> {
 pub(super) fn at_table_constraint(cursor: &Cursor<'_>) -> bool {
     // A column may be called `check` or `key` on some engines: then a type follows, not what a constraint needs.
     let open = |n| cursor.is_punctuation_at(n, '(');
+    if cursor.sqlite() {
+        return cursor.is_any(&["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"]);
+    }
     if cursor.is("CONSTRAINT") || cursor.is_all("PRIMARY KEY") || cursor.is_all("FOREIGN KEY") {
         return true;
     }
@@ -417,6 +428,9 @@ fn references(cursor: &mut Cursor<'_>) -> References {
                     break;
                 }
             }
+        } else if cursor.sqlite() && cursor.eat_all("ON INSERT") {
+            // SQLite reads it and forgets it (parse.y, `refarg`).
+            let _ = action(cursor);
         } else if cursor.eat("MATCH") {
             made.matching = if cursor.is("FULL") {
                 Match::Full

@@ -2,8 +2,8 @@
 
 use super::constraint;
 use super::cursor::Cursor;
-use crate::schema::Engine;
-use crate::sql::ast::{ColumnDef, ColumnPlace, CreateTable, Like};
+use crate::schema::{Engine, Timing};
+use crate::sql::ast::{ColumnDef, ColumnPlace, Constraint, ConstraintKind, CreateTable, Like};
 
 /// Reads what follows `CREATE [TEMPORARY …] TABLE`.
 pub(super) fn read(cursor: &mut Cursor<'_>, mut made: CreateTable) -> Option<CreateTable> {
@@ -40,7 +40,8 @@ pub(super) fn read(cursor: &mut Cursor<'_>, mut made: CreateTable) -> Option<Cre
 }
 
 fn query_inside(cursor: &Cursor<'_>) -> bool {
-    cursor.is_at(1, "SELECT") || cursor.is_at(1, "WITH") && !cursor.is_punctuation_at(2, ',')
+    // SQLite has no query in parentheses here, but columns may be called `with`.
+    !cursor.sqlite() && (cursor.is_at(1, "SELECT") || cursor.is_at(1, "WITH") && !cursor.is_punctuation_at(2, ','))
 }
 
 fn body(cursor: &mut Cursor<'_>, made: &mut CreateTable) {
@@ -64,7 +65,8 @@ fn body(cursor: &mut Cursor<'_>, made: &mut CreateTable) {
             }
         } else if cursor.mysql() && cursor.is_all("PERIOD FOR") {
             cursor.pass_item();
-        } else if let Some(column) = column(cursor, made.partition_of.is_some()) {
+        } else if let Some((mut column, timings)) = definition(cursor, made.partition_of.is_some()) {
+            defer(timings, &mut made.columns, &mut column);
             made.columns.push(column);
         } else {
             cursor.skip("table definition");
@@ -104,6 +106,29 @@ fn like(cursor: &mut Cursor<'_>, made: &mut CreateTable) {
 
 /// Reads a column's definition. Where it may have no type (a partition's, SQLite's), none is needed.
 pub(super) fn column(cursor: &mut Cursor<'_>, untyped: bool) -> Option<ColumnDef> {
+    let (mut made, timings) = definition(cursor, untyped)?;
+    defer(timings, &mut [], &mut made);
+    Some(made)
+}
+
+/// A `DEFERRABLE` that stands by itself: how many constraints of the column stand before it.
+type Loose = Vec<(usize, Timing)>;
+
+/// Gives each loose `DEFERRABLE` to the foreign key before it: SQLite does not ask whose definition that stands in
+/// (build.c, `sqlite3DeferForeignKey`).
+fn defer(timings: Loose, before: &mut [ColumnDef], column: &mut ColumnDef) {
+    let is_key = |c: &&mut Constraint| matches!(c.kind, ConstraintKind::ForeignKey(_));
+    for (at, timing) in timings {
+        let own = column.constraints.iter_mut().take(at).rev();
+        let key = own.chain(before.iter_mut().rev().flat_map(|c| c.constraints.iter_mut().rev())).find(is_key);
+        if let Some(key) = key {
+            key.timing = Some(timing);
+        }
+    }
+}
+
+fn definition(cursor: &mut Cursor<'_>, untyped: bool) -> Option<(ColumnDef, Loose)> {
+    let mut timings = Loose::new();
     let start = cursor.start();
     let name = cursor.ident()?;
     let mut made = ColumnDef { name, ..ColumnDef::default() };
@@ -117,8 +142,9 @@ pub(super) fn column(cursor: &mut Cursor<'_>, untyped: bool) -> Option<ColumnDef
         } else if cursor.done() || cursor.at_punctuation(',') || cursor.at_punctuation(')') || at_place(cursor) {
             break;
         } else if let Some(timing) = constraint::timing(cursor) {
-            // SQLite takes a DEFERRABLE that stands anywhere for the foreign key before it.
-            if let Some(last) = made.constraints.iter_mut().rev().find(|c| c.timing.is_none()) {
+            if cursor.sqlite() {
+                timings.push((made.constraints.len(), timing));
+            } else if let Some(last) = made.constraints.iter_mut().rev().find(|c| c.timing.is_none()) {
                 last.timing = Some(timing);
             }
         } else if known(cursor) {
@@ -132,7 +158,7 @@ pub(super) fn column(cursor: &mut Cursor<'_>, untyped: bool) -> Option<ColumnDef
     }
     made.constraints.shrink_to_fit();
     made.span = cursor.since(start);
-    Some(made)
+    Some((made, timings))
 }
 
 /// Reads where MySQL shall put the column.
@@ -152,6 +178,9 @@ fn at_place(cursor: &Cursor<'_>) -> bool {
 
 /// Passes over what is known and of no account here.
 fn known(cursor: &mut Cursor<'_>) -> bool {
+    if cursor.sqlite() {
+        return false;
+    }
     if cursor.eat_any(&["STORAGE", "COMPRESSION", "CHARSET", "SRID", "COLUMN_FORMAT"])
         || cursor.eat_all("CHARACTER SET")
         || cursor.eat_all("CHAR SET")
@@ -194,7 +223,7 @@ pub(super) fn data_type(cursor: &mut Cursor<'_>) -> crate::sql::ast::Text {
     while !cursor.done() && !cursor.at_punctuation(',') && !cursor.at_punctuation(')') {
         if cursor.is_any(&["WITH", "WITHOUT"]) && cursor.is_at(1, "TIME") {
             cursor.next();
-        } else if constraint::at_column_word(cursor) || cursor.is("WITH") {
+        } else if constraint::at_column_word(cursor) || cursor.is("WITH") && !cursor.sqlite() {
             break;
         }
         let token = cursor.peek();

@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 use crate::schema::IndexPart;
 use crate::sql::ast::{Command, CreateIndex};
+use crate::sql::lexer::{Kind, Token};
 
 /// Reads what follows `CREATE [UNIQUE] INDEX`.
 pub(super) fn create(cursor: &mut Cursor<'_>, unique: bool, method: Option<&str>) -> Option<Command> {
@@ -42,7 +43,8 @@ pub(super) fn body(cursor: &mut Cursor<'_>, mut made: CreateIndex) -> CreateInde
             let start = cursor.start();
             if let Some(inside) = cursor.parenthesized() {
                 // An exclusion constraint's condition stands in parentheses; an index's may go on after them.
-                if cursor.done() || cursor.at_punctuation(',') || cursor.is_any(&["DEFERRABLE", "NOT", "INITIALLY"]) {
+                let deferrable = cursor.is_any(&["DEFERRABLE", "INITIALLY"]) || cursor.is_all("NOT DEFERRABLE");
+                if cursor.done() || cursor.at_punctuation(',') || deferrable {
                     made.predicate = Some(inside.text);
                     continue;
                 }
@@ -92,10 +94,11 @@ fn part(cursor: &mut Cursor<'_>, autoincrement: &mut bool) -> Option<IndexPart> 
     let start = cursor.start();
     let mut part = IndexPart::default();
     let plain = cursor.peek().and_then(|t| cursor.folded(t)).is_some()
+        && !cursor.sqlite()
         && (cursor.peek_at(1).is_none_or(|t| {
             t.is_punctuation(cursor.text, ',')
                 || t.is_punctuation(cursor.text, ')')
-                || matches!(t.kind, crate::sql::lexer::Kind::Word | crate::sql::lexer::Kind::QuotedName)
+                || matches!(t.kind, Kind::Word | Kind::QuotedName)
         }) || mysql_prefix(cursor));
     if plain {
         part.column = cursor.ident().map(|i| i.text);
@@ -104,6 +107,8 @@ fn part(cursor: &mut Cursor<'_>, autoincrement: &mut bool) -> Option<IndexPart> 
             let _ = cursor.parenthesized();
         }
         // PostgreSQL 18: `PERIOD x` never stands here, but a function without arguments may: `CURRENT_DATE`.
+    } else if cursor.sqlite() {
+        sqlite_part(cursor, &mut part);
     } else if let Some(inside) = cursor.parenthesized() {
         part.expression = Some(inside.text);
     } else {
@@ -137,10 +142,44 @@ fn part(cursor: &mut Cursor<'_>, autoincrement: &mut bool) -> Option<IndexPart> 
     Some(part)
 }
 
+/// Reads a column or an expression, which needs no parentheses on SQLite, up to COLLATE and direction. Parentheses around all
+/// of it do not count: `((a))` is the column.
+fn sqlite_part(cursor: &mut Cursor<'_>, part: &mut IndexPart) {
+    let is = |cursor: &Cursor<'_>, at: usize, words: &[&str]| {
+        cursor.at(at).is_some_and(|t| words.iter().any(|w| t.is_word(cursor.text, w)))
+    };
+    let (mut first, byte) = (cursor.position(), cursor.start());
+    cursor.pass_item();
+    let mut last = cursor.position();
+    for words in [&["AUTOINCREMENT"][..], &["ASC", "DESC"]] {
+        last -= usize::from(last > first + 1 && is(cursor, last - 1, words));
+    }
+    while last > first + 2 && is(cursor, last - 2, &["COLLATE"]) {
+        last -= 2;
+    }
+    cursor.seek(last);
+    let mut text = cursor.text_since(byte).text;
+    let end = last;
+    loop {
+        cursor.seek(first);
+        let Some(inside) = cursor.parenthesized().filter(|_| cursor.position() == last) else { break };
+        text = inside.text;
+        (first, last) = (first + 1, last - 1);
+    }
+    // A string where a column could stand is its name.
+    let is_name = |t: &Token| matches!(t.kind, Kind::Word | Kind::QuotedName | Kind::String);
+    let name = cursor.at(first).filter(|t| last == first + 1 && is_name(t) && !is(cursor, first, &["NULL"]));
+    match name.and_then(|t| cursor.folded(t)) {
+        Some(name) => part.column = Some(name),
+        None => part.expression = Some(text),
+    }
+    cursor.seek(end);
+}
+
 fn mysql_prefix(cursor: &Cursor<'_>) -> bool {
     cursor.mysql()
         && cursor.is_punctuation_at(1, '(')
-        && cursor.peek_at(2).is_some_and(|t| t.kind == crate::sql::lexer::Kind::Number)
+        && cursor.peek_at(2).is_some_and(|t| t.kind == Kind::Number)
         && cursor.is_punctuation_at(3, ')')
 }
 
