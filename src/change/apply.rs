@@ -171,6 +171,27 @@ impl Change {
                 let at = position.unwrap_or(table.columns.len()).min(table.columns.len());
                 table.columns.insert(at, column.clone());
             }
+            Self::MoveColumn { column, position, .. } => {
+                let missing = no_such(table, format!("column `{column}`"));
+                let at = table.columns.iter().position(|c| c.name == *column).ok_or(missing)?;
+                let moved = table.columns.remove(at);
+                table.columns.insert((*position).min(table.columns.len()), moved);
+            }
+            Self::DropKey { key, primary, index, .. } => {
+                let missing = no_such(table, format!("such key on ({})", key.columns.join(", ")));
+                if *primary {
+                    table.primary_key.take_if(|k| k == key).ok_or(missing)?;
+                } else {
+                    let at = table.unique_keys.iter().position(|k| k == key).ok_or(missing)?;
+                    table.unique_keys.remove(at);
+                }
+                table.indexes.retain(|i| Some(&i.name) != index.as_ref());
+            }
+            Self::DropCheck { check, .. } => {
+                let missing = no_such(table, format!("check ({})", check.expression));
+                let at = table.checks.iter().position(|c| c == check).ok_or(missing)?;
+                table.checks.remove(at);
+            }
             Self::AddKey { key, primary, index, using, .. } => {
                 if *primary && table.primary_key.is_some() {
                     return Err(exists(table, "a primary key".to_string()));
@@ -212,6 +233,15 @@ impl Change {
             }
             Self::SetInherits { inherits, .. } => table.inherits.clone_from(inherits),
             Self::SetUnlogged { unlogged, .. } => table.unlogged = *unlogged,
+            Self::SetPublications { publications, .. } => table.publications.clone_from(publications),
+            Self::SetReplicaIdentity { identity, .. } => table.replica_identity.clone_from(identity),
+            Self::SetOptions { options, .. } => {
+                let super::TableOptions { kind, without_rowid, strict, autoincrement } = options;
+                table.kind = kind.clone();
+                table.without_rowid = *without_rowid;
+                table.strict = *strict;
+                table.autoincrement = *autoincrement;
+            }
             Self::Comment { on, text, .. } => comment(table, on, text)?,
             Self::AddTrigger { trigger, .. } => {
                 if table.triggers.iter().any(|t| t.name == trigger.name) {

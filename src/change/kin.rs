@@ -21,6 +21,13 @@ impl Kin {
         Self { naming: Some(BTreeMap::new()) }
     }
 
+    /// Knows a schema as it is.
+    pub(super) fn of(schema: &Schema) -> Self {
+        let mut kin = Self::of_nobody();
+        schema.tables.iter().for_each(|t| kin.table(t));
+        kin
+    }
+
     /// Knows nothing: any table may name any other.
     pub(super) fn unknown() -> Self {
         Self { naming: None }

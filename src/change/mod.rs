@@ -6,6 +6,7 @@
 mod apply;
 mod bodies;
 mod consequences;
+mod diff;
 mod expressions;
 mod kin;
 pub mod names;
@@ -14,13 +15,15 @@ mod retype;
 pub use apply::rename_key;
 pub(crate) use consequences::descendants;
 pub use consequences::{copy_indexes, copy_triggers, part_names};
+pub use diff::diff;
 pub use kin::Kin;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{
-    Check, Collation, Column, DataType, ForeignKey, Generated, Index, Key, RewriteRule, Table, TableName, Trigger,
+    Check, Collation, Column, DataType, ForeignKey, Generated, Index, Key, Publication, ReplicaIdentity, RewriteRule,
+    Table, TableKind, TableName, Trigger,
 };
 
 /// One change to a schema.
@@ -135,6 +138,15 @@ pub enum Change {
         /// Its new name.
         to: String,
     },
+    /// Puts a column at another place among the columns.
+    MoveColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// Its place afterwards, from 0.
+        position: usize,
+    },
     /// Gives a column another type.
     SetType {
         /// The table.
@@ -185,6 +197,24 @@ pub enum Change {
         name: String,
         /// Whether foreign keys that need it go, too.
         cascade: bool,
+    },
+    /// Removes a primary key or a unique constraint that its name alone does not tell (SQLite's need none), with its index.
+    DropKey {
+        /// The table.
+        table: TableName,
+        /// The key, as it is.
+        key: Key,
+        /// Whether it is the primary key.
+        primary: bool,
+        /// The index that the engine made for it.
+        index: Option<String>,
+    },
+    /// Removes a `CHECK` that its name alone does not tell.
+    DropCheck {
+        /// The table.
+        table: TableName,
+        /// The check, as it is.
+        check: Check,
     },
     /// Declares a `CHECK`.
     AddCheck {
@@ -262,6 +292,27 @@ pub enum Change {
         /// Whether it is unlogged afterwards.
         unlogged: bool,
     },
+    /// Puts a table into other publications.
+    SetPublications {
+        /// The table.
+        table: TableName,
+        /// Those it is in afterwards.
+        publications: Vec<Publication>,
+    },
+    /// Changes what tells a table's rows apart for those who replicate them.
+    SetReplicaIdentity {
+        /// The table.
+        table: TableName,
+        /// What does so afterwards.
+        identity: ReplicaIdentity,
+    },
+    /// Makes a table one of another kind. Most engines do so only by building it again.
+    SetOptions {
+        /// The table.
+        table: TableName,
+        /// What it is afterwards.
+        options: TableOptions,
+    },
     /// Sets or removes the comment of a table, a column or a foreign key.
     Comment {
         /// The table.
@@ -315,6 +366,19 @@ pub enum Commented {
     ForeignKey(String),
 }
 
+/// What a table is, beside what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TableOptions {
+    /// What kind of table it is.
+    pub kind: TableKind,
+    /// SQLite: `WITHOUT ROWID`.
+    pub without_rowid: bool,
+    /// SQLite: `STRICT`.
+    pub strict: bool,
+    /// SQLite: `AUTOINCREMENT`.
+    pub autoincrement: bool,
+}
+
 /// A change that does not fit the schema it is applied to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
@@ -360,11 +424,14 @@ impl Change {
             | Self::AddColumn { table, .. }
             | Self::DropColumn { table, .. }
             | Self::RenameColumn { table, .. }
+            | Self::MoveColumn { table, .. }
             | Self::SetType { table, .. }
             | Self::SetAutoNumber { table, .. }
             | Self::SetGenerated { table, .. }
             | Self::AddKey { table, .. }
             | Self::DropConstraint { table, .. }
+            | Self::DropKey { table, .. }
+            | Self::DropCheck { table, .. }
             | Self::AddCheck { table, .. }
             | Self::ValidateCheck { table, .. }
             | Self::RenameConstraint { table, .. }
@@ -375,6 +442,9 @@ impl Change {
             | Self::DetachPartition { table }
             | Self::SetInherits { table, .. }
             | Self::SetUnlogged { table, .. }
+            | Self::SetPublications { table, .. }
+            | Self::SetReplicaIdentity { table, .. }
+            | Self::SetOptions { table, .. }
             | Self::Comment { table, .. }
             | Self::AddTrigger { table, .. }
             | Self::DropTrigger { table, .. }

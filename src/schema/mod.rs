@@ -217,12 +217,12 @@ impl Table {
 
     /// Puts what belongs to the table by name in order: see [`Schema::sort`].
     pub fn sort(&mut self) {
-        self.unique_keys.sort_by(|a, b| (&a.columns, &a.name).cmp(&(&b.columns, &b.name)));
+        self.unique_keys.sort_by(|a, b| (&a.columns, &a.name, a.deferrable).cmp(&(&b.columns, &b.name, b.deferrable)));
         self.indexes.sort_by(|a, b| a.name.cmp(&b.name));
         self.foreign_keys.sort_by(|a, b| {
             (&a.columns, &a.name, &a.parent, a.firing_order).cmp(&(&b.columns, &b.name, &b.parent, b.firing_order))
         });
-        self.checks.sort_by(|a, b| (&a.name, &a.expression).cmp(&(&b.name, &b.expression)));
+        self.checks.sort_by(|a, b| (&a.name, &a.expression, a.validated).cmp(&(&b.name, &b.expression, b.validated)));
         self.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         self.rewrite_rules.sort_by(|a, b| a.name.cmp(&b.name));
         self.publications.sort_by(|a, b| a.name.cmp(&b.name));
