@@ -28,7 +28,9 @@ fn replayed(engine: Engine, sql: &str) -> (Schema, History) {
 fn assert_same(engine: Engine, sql: &str, inspected: Schema) {
     let (schema, history) = replayed(engine, sql);
     let (left, right) = (comparable(schema), comparable(inspected));
-    assert!(left == right, "{sql}\n{}", difference(&left, &right));
+    let difference = difference(&left, &right);
+    assert!(left == right, "{sql}\n{difference}");
+    assert!(difference.is_empty(), "{sql}\nthe schemas are the same, yet there are changes between them\n{difference}");
     // What runs when a routine is called has not run.
     let skipped: Vec<_> = history.skipped.iter().filter(|s| s.within != Skipped::ROUTINE).collect();
     assert!(skipped.is_empty(), "{sql}\nskipped: {skipped:?}");

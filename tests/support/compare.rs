@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use referee::change::diff;
 use referee::schema::{Action, Column, Engine, Family, ForeignKey, IndexOrigin, Schema, Table};
 
 /// Writes an expression in one way: without casts, parentheses and white space, in lower case.
@@ -223,54 +224,13 @@ pub fn rank_common(left: &mut Schema, right: &mut Schema) {
     }
 }
 
-/// Tells where two schemas differ, table by table.
+/// Tells where two schemas differ: the changes that would make the files' schema the engine's, one a line.
 pub fn difference(left: &Schema, right: &Schema) -> String {
     let mut text = String::new();
-    for table in &left.tables {
-        match right.table(&table.name) {
-            None => writeln!(text, "{}: only in the files", table.name).unwrap(),
-            Some(other) if other != table => {
-                writeln!(text, "{}:", table.name).unwrap();
-                let (a, b) = (lines(table), lines(other));
-                let only = |these: &[String], those: &[String]| -> Vec<String> {
-                    these.iter().filter(|l| !those.contains(l)).cloned().collect()
-                };
-                let (files, engine) = (only(&a, &b), only(&b, &a));
-                for (side, lines) in [("files ", &files), ("engine", &engine)] {
-                    lines.iter().for_each(|l| writeln!(text, "  {side} {l}").unwrap());
-                }
-                if files.is_empty() && engine.is_empty() {
-                    writeln!(text, "  the order differs\n  files  {a:?}\n  engine {b:?}").unwrap();
-                }
-            }
-            Some(_) => {}
-        }
-    }
-    for table in right.tables.iter().filter(|t| left.table(&t.name).is_none()) {
-        writeln!(text, "{}: only in the engine", table.name).unwrap();
+    for change in diff(left, right) {
+        writeln!(text, "{}: {}", change.table(), serde_json::to_string(&change).unwrap()).unwrap();
     }
     text
-}
-
-/// One line for each thing that belongs to a table.
-fn lines(table: &Table) -> Vec<String> {
-    let json = |value: serde_json::Value| value.to_string();
-    let mut bare = Table::new(table.name.clone());
-    bare.clone_from(table);
-    bare.columns.clear();
-    bare.unique_keys.clear();
-    bare.indexes.clear();
-    bare.foreign_keys.clear();
-    bare.checks.clear();
-    bare.triggers.clear();
-    let mut lines = vec![json(serde_json::to_value(&bare).unwrap())];
-    lines.extend(table.columns.iter().map(|c| json(serde_json::to_value(c).unwrap())));
-    lines.extend(table.unique_keys.iter().map(|k| format!("unique {}", json(serde_json::to_value(k).unwrap()))));
-    lines.extend(table.indexes.iter().map(|i| format!("index {}", json(serde_json::to_value(i).unwrap()))));
-    lines.extend(table.foreign_keys.iter().map(|k| format!("key {}", json(serde_json::to_value(k).unwrap()))));
-    lines.extend(table.checks.iter().map(|c| format!("check {}", json(serde_json::to_value(c).unwrap()))));
-    lines.extend(table.triggers.iter().map(|t| format!("trigger {}", json(serde_json::to_value(t).unwrap()))));
-    lines
 }
 
 /// How much of two schemas is the same: (agree, all).
@@ -290,7 +250,8 @@ pub struct Agreement {
 /// Counts what two comparable schemas agree on.
 pub fn agreement(left: &Schema, right: &Schema) -> Agreement {
     let names = |schema: &Schema| -> Vec<String> { schema.tables.iter().map(|t| t.name.to_string()).collect() };
-    let whole = |schema: &Schema| -> Vec<String> { schema.tables.iter().map(|t| lines(t).join("\n")).collect() };
+    let whole =
+        |schema: &Schema| -> Vec<String> { schema.tables.iter().map(|t| serde_json::to_string(t).unwrap()).collect() };
     let columns = |schema: &Schema| -> Vec<String> {
         let all = schema.tables.iter().flat_map(|t| t.columns.iter().map(move |c| (t, c)));
         all.map(|(t, c)| format!("{} {}", t.name, serde_json::to_value(c).unwrap())).collect()
