@@ -82,8 +82,11 @@ fn prefer_what_an_orm_says(candidates: &mut [Candidate]) {
     }
 }
 
+/// The parent's columns, and what their types say.
+type Fitted = (Vec<String>, Vec<Feature>);
+
 /// Compares a hint with the schema: the parent's columns and what types say; `None` if the relation is known already.
-fn fitted(survey: &Survey<'_>, hint: &Hint) -> Result<Option<(Vec<String>, Vec<Feature>)>, WhyUnused> {
+fn fitted(survey: &Survey<'_>, hint: &Hint) -> Result<Option<Fitted>, WhyUnused> {
     let table = |name: &TableName| survey.schema.table(name).ok_or_else(|| WhyUnused::NoTable(name.clone()));
     let (child, parent) = (table(&hint.child)?, table(&hint.parent)?);
     let parent_columns = match (&hint.parent_columns, &parent.primary_key) {
