@@ -35,7 +35,7 @@ impl Trial {
             let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
             let by = match rules::relation_of(finding, input.relations) {
                 // Whose rows they are decides, and nothing that only lies near.
-                Some(relation) if input.options.orphans.is_some() => {
+                Some(relation) if input.options.orphans.is_some() || !input.options.orphans_of.is_empty() => {
                     self.wanted.iter_mut().find(|w| cleans(w, relation))
                 }
                 _ if gone => {
