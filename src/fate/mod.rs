@@ -7,6 +7,7 @@
 
 mod actors;
 mod advice;
+mod choices;
 mod conditions;
 mod conflicts;
 mod demands;
@@ -35,12 +36,13 @@ use crate::schema::{Action, Engine, Schema, TableName};
 
 pub use actors::{ActorKind, Assumption, May};
 pub use advice::{Advisor, heed};
+pub use choices::Choosable;
 pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Asked, Broken, Demand, Demands};
 pub use guessed::GuessedRelation;
 pub use impact::{Counted, Impact, Rows, TableImpact};
 pub use reach::{NewlyDeleted, Reach, is_cascading, sentences};
-pub use repair::{Choosable, Goal, Repair, Repaired};
+pub use repair::{Goal, Repair, Repaired};
 
 /// What a delete from a root comes to, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]

@@ -84,7 +84,7 @@ fn as_asked(net: &Net<'_>, link: usize, asked: &Asked) -> Proposal {
                 Some(Proposal { set_columns: set, ..Proposal::of(action, by.to_string()) })
             }
             Null::Unsure(_) if asked.by_choice => Some(Proposal::of(action, by.to_string())),
-            Null::NotNull(columns) if asked.drop_not_null => {
+            Null::Rigid(columns) if asked.drop_not_null => {
                 Some(Proposal { drop_not_null: columns, ..Proposal::of(action, by.to_string()) })
             }
             _ => None,
@@ -114,7 +114,7 @@ fn as_asked(net: &Net<'_>, link: usize, asked: &Asked) -> Proposal {
 fn by_shape(net: &Net<'_>, link: usize, goal: Goal) -> Proposal {
     let l = &net.links[link];
     let relation = &net.graph.relations()[l.relation];
-    let columns = relation.columns.join(", ");
+    let columns = relation.columns.join("`, `");
     let (child, parent) = (&relation.child, &relation.parent);
     let declared = relation.foreign_key().map(|k| k.on_delete);
     if goal == Goal::Complete {
@@ -157,7 +157,7 @@ fn contradiction(net: &Net<'_>, link: usize) -> Proposal {
     let (child, parent) = (&relation.child, &relation.parent);
     let says = format!("the key says SET NULL, so a row of `{child}` is meant to outlive its `{parent}`");
     match null(net, link) {
-        Null::NotNull(columns) => {
+        Null::Rigid(columns) => {
             let reason = format!(
                 "{says}, but `{}` is NOT NULL: either drop NOT NULL, or protect `{parent}` with NO ACTION",
                 columns.join("`, `")
@@ -180,16 +180,14 @@ fn survive(net: &Net<'_>, link: usize) -> Proposal {
     match null(net, link) {
         Null::Works => Proposal::of(Action::SetNull, stays),
         Null::InPart { why, set } => {
-            let names = set.join(", ");
+            let names = set.join("`, `");
             let reason =
-                format!("{why}; SET NULL ({names}), which PostgreSQL has since version 15, would leave it as it is");
+                format!("{why}; SET NULL (`{names}`), which PostgreSQL has since version 15, would leave it as it is");
             Proposal { set_columns: set, ..Proposal::of(Action::SetNull, reason) }.decide()
         }
         Null::Unsure(why) => Proposal::of(Action::SetNull, format!("{stays}, but {why}")).decide(),
         Null::Never(why) => Proposal::leave(format!("SET NULL would fail: {why}")),
-        Null::NotNull(columns) => {
-            Proposal::leave(format!("SET NULL would fail: `{}` is NOT NULL", columns.join("`, `")))
-        }
+        Null::Rigid(columns) => Proposal::leave(format!("SET NULL would fail: `{}` is NOT NULL", columns.join("`, `"))),
     }
 }
 
@@ -205,7 +203,7 @@ pub(super) enum Null {
         set: Vec<String>,
     },
     /// These columns are NOT NULL, and nothing else is against it.
-    NotNull(Vec<String>),
+    Rigid(Vec<String>),
     Never(String),
 }
 
@@ -247,7 +245,7 @@ pub(super) fn null(net: &Net<'_>, link: usize) -> Null {
         lenient.columns.iter_mut().filter(|c| columns.contains(&c.name)).for_each(|c| c.nullable = true);
         return match doubt(&lenient, &relation.columns) {
             Some(why) => Null::Never(why),
-            None => Null::NotNull(columns),
+            None => Null::Rigid(columns),
         };
     }
     match net.act(table, &key, Action::SetNull, &relation.columns) {

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::choices::{Choosable, changes, choices};
 use super::guessed::{self, GuessedRelation};
 use super::judge::{Judgement, Ruling, Shape, judge};
 use super::net::{Act, Net};
@@ -20,7 +21,7 @@ use super::{Demands, Effect, NewlyDeleted, Options, Verdict, report};
 use crate::change::Change;
 use crate::engine;
 use crate::relations::{Graph, Relation};
-use crate::schema::{Action, Engine, ForeignKey, Schema, TableName};
+use crate::schema::{Action, Engine, Schema, TableName};
 
 /// What a fix is to reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -101,21 +102,6 @@ pub struct Repaired {
     pub changes: Vec<Change>,
 }
 
-/// Something that can be done about a relation.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Choosable {
-    /// The word that chooses it: `--choose child.column=WORD`.
-    pub word: String,
-    /// What it does and comes to.
-    pub does: String,
-    /// What deletes newly delete by it.
-    pub newly_deletes: Vec<NewlyDeleted>,
-    /// The changes to the schema.
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub changes: Vec<Change>,
-}
-
 pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) -> Repair {
     let (whole, known) = (net, net.without_guesses());
     let net = &known;
@@ -153,7 +139,7 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let mut reach = Reach::of_net(&trial);
     let mut changes = Vec::new();
     for (at, want) in first.into_iter().enumerate() {
-        apply(&mut trial, &want);
+        apply(&mut trial, want.link, &want.proposal);
         let further = Reach::of_net(&trial);
         let mut repaired = describe(net, &all.trial, want, at < count);
         repaired.newly_deletes = reach.to(&further);
@@ -245,7 +231,7 @@ impl<'n, 's> Search<'n, 's> {
                 if want.proposal.to.is_none() || (automatic && want.proposal.decide) {
                     continue;
                 }
-                apply(&mut self.trial, &want);
+                apply(&mut self.trial, want.link, &want.proposal);
                 self.changed.push(want);
                 progress = true;
             }
@@ -361,18 +347,18 @@ fn sides(net: &Net<'_>, links: &[usize]) -> Vec<String> {
 }
 
 /// Has a link do what is proposed.
-fn apply(net: &mut Net<'_>, want: &Wanted) {
-    let act = match want.proposal.to {
+pub(super) fn apply(net: &mut Net<'_>, number: usize, proposal: &Proposal) {
+    let act = match proposal.to {
         Some(Action::Cascade) => Act::Delete,
         Some(Action::SetNull) => Act::Null,
         Some(Action::SetDefault) => Act::Default,
         Some(Action::NoAction | Action::Restrict) | None => return,
     };
-    let numbers: Vec<u16> = net.table(net.links[want.link].child).map_or(Vec::new(), |table| {
-        let number = |c: &String| table.columns.iter().position(|o| o.name == *c).and_then(|i| u16::try_from(i).ok());
-        want.proposal.set_columns.iter().filter_map(number).collect()
+    let numbers: Vec<u16> = net.table(net.links[number].child).map_or(Vec::new(), |table| {
+        let place = |c: &String| table.columns.iter().position(|o| o.name == *c).and_then(|i| u16::try_from(i).ok());
+        proposal.set_columns.iter().filter_map(place).collect()
     });
-    let link = &mut net.links[want.link];
+    let link = &mut net.links[number];
     link.act = act;
     link.contradiction = None;
     link.left = Vec::new();
@@ -455,109 +441,4 @@ fn describe(net: &Net<'_>, after: &Net<'_>, want: Wanted, automatic: bool) -> Re
         changes,
         reason: proposal.reason,
     }
-}
-
-/// Returns what can be done about a relation, what destroys least first.
-fn choices(net: &Net<'_>, after: &Net<'_>, link: usize, proposal: &Proposal) -> Vec<Choosable> {
-    use super::propose::{Null, null};
-    let relation = &net.graph.relations()[net.links[link].relation];
-    let (child, parent) = (&relation.child, &relation.parent);
-    let mut all = Vec::new();
-    let mut add = |word: &str, does: String, newly_deletes, how: &Proposal| {
-        let Some(to) = how.to else { return };
-        let changes = changes(relation, to, how);
-        all.push(Choosable { word: word.to_string(), does, newly_deletes, changes });
-    };
-    let null_with = |set_columns: Vec<String>, drop_not_null: Vec<String>| Proposal {
-        to: Some(Action::SetNull),
-        set_columns,
-        drop_not_null,
-        ..Proposal::default()
-    };
-    let stay = format!("rows of `{child}` stay without their `{parent}`");
-    let declared = relation.foreign_key().map(|k| k.on_delete);
-    match null(net, link) {
-        _ if declared == Some(Action::SetNull) && !matches!(net.links[link].act, Act::Fail(_) | Act::Orphan) => {}
-        Null::Works | Null::Unsure(_) => {
-            add(
-                "set-null",
-                format!("Make it ON DELETE SET NULL: {stay}"),
-                Vec::new(),
-                &null_with(Vec::new(), Vec::new()),
-            );
-        }
-        Null::InPart { set, .. } => {
-            let does = format!("Make it ON DELETE SET NULL ({}): {stay}", set.join(", "));
-            add("set-null", does, Vec::new(), &null_with(set, Vec::new()));
-        }
-        Null::NotNull(columns) => {
-            let does = format!("Drop NOT NULL from {}, with ON DELETE SET NULL: {stay}", columns.join(", "));
-            add("drop-not-null", does, Vec::new(), &null_with(Vec::new(), columns));
-        }
-        Null::Never(_) => {}
-    }
-    if declared == Some(Action::SetNull) && matches!(net.links[link].act, Act::Fail(_)) {
-        let keep = Proposal { to: Some(Action::NoAction), ..Proposal::default() };
-        let does =
-            format!("Protect `{parent}` with ON DELETE NO ACTION: it cannot be deleted while `{child}` refers to it");
-        add("protect", does, Vec::new(), &keep);
-    }
-    let cascade = Proposal { to: Some(Action::Cascade), ..Proposal::default() };
-    let mut before = after.clone();
-    before.links[link] = net.links[link].clone();
-    let mut then = before.clone();
-    let wants = Wanted { link, round: 0, blocks: true, path: Vec::new(), proposal: cascade.clone() };
-    apply(&mut then, &wants);
-    let newly = Reach::of_net(&before).to(&Reach::of_net(&then));
-    let mut does = format!("Make it ON DELETE CASCADE: rows of `{child}` are deleted with their `{parent}`");
-    for sentence in super::reach::sentences(&newly) {
-        does.push_str(&format!("; {sentence}"));
-    }
-    add("cascade", does, newly, &cascade);
-    all.sort_by_key(|c| c.word == "cascade");
-    // What is proposed without a decision comes first: it is what is done.
-    if !proposal.decide
-        && let Some(to) = proposal.to
-        && let Some(at) = all.iter().position(|c| c.changes == changes(relation, to, proposal))
-    {
-        let first = all.remove(at);
-        all.insert(0, first);
-    }
-    all
-}
-
-fn changes(relation: &Relation, to: Action, proposal: &Proposal) -> Vec<Change> {
-    let table = relation.child.clone();
-    let nullable = proposal.drop_not_null.iter().map(|column| Change::SetNullable {
-        table: table.clone(),
-        column: column.clone(),
-        nullable: true,
-    });
-    let mut all: Vec<Change> = nullable.collect();
-    match relation.foreign_key() {
-        Some(old) => {
-            let new = ForeignKey {
-                on_delete: to,
-                set_columns: if to == old.on_delete && proposal.set_columns.is_empty() {
-                    old.set_columns.clone()
-                } else {
-                    proposal.set_columns.clone()
-                },
-                enforced: true,
-                disabled: None,
-                ..old.clone()
-            };
-            if new != *old {
-                all.push(Change::ReplaceForeignKey { table, old: old.clone(), new });
-            }
-        }
-        None => {
-            let mut foreign_key =
-                ForeignKey::new(relation.columns.clone(), relation.parent.clone(), relation.parent_columns.clone());
-            foreign_key.on_delete = to;
-            foreign_key.set_columns.clone_from(&proposal.set_columns);
-            all.push(Change::AddForeignKey { table, foreign_key });
-        }
-    }
-    all
 }

@@ -112,14 +112,14 @@ fn nothing_is_changed_for_a_guess_and_the_command_that_accepts_it_is_named() {
 fn a_repair_of_a_delete_leaves_out_what_is_guessed_and_its_verdict_does_not_assume_it() {
     let sandbox = sandbox(TABLES);
     connect(&sandbox)
-        .execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY, buyer INTEGER NOT NULL REFERENCES users (id))")
+        .execute_batch("CREATE TABLE badges (id INTEGER PRIMARY KEY, holder INTEGER NOT NULL REFERENCES users (id))")
         .unwrap();
     let run = sandbox.run(&["fate", "app.db", "users", "--format", "json"]);
     let document: Value = serde_json::from_str(&run.out).unwrap();
     let repair = &document["repair"];
     let changes = repair["changes"].as_array().unwrap();
     assert_eq!(changes.len(), 1, "{repair}");
-    assert_eq!(changes[0]["child"], "orders");
+    assert_eq!(changes[0]["child"], "badges");
     assert_eq!((&repair["verdict"], &repair["known_verdict"]), (&"leaves-orphans".into(), &"complete".into()));
     let guessed = repair["guessed"].as_array().unwrap();
     assert!(guessed.len() == 3 && guessed.iter().all(|g| g["planned"] == false), "{guessed:?}");
@@ -130,7 +130,7 @@ fn a_repair_of_a_delete_leaves_out_what_is_guessed_and_its_verdict_does_not_assu
     let plan = sandbox.run(&["fix", "app.db", "--root", "users", "--format", "json"]).out;
     let document: Value = serde_json::from_str(&plan).unwrap();
     let steps = document["steps"].as_array().unwrap();
-    assert!(!steps.is_empty() && steps.iter().all(|s| s["title"].as_str().unwrap().contains("orders")), "{steps:?}");
+    assert!(!steps.is_empty() && steps.iter().all(|s| s["title"].as_str().unwrap().contains("badges")), "{steps:?}");
     let mut named: Vec<&str> =
         document["guessed"].as_array().unwrap().iter().map(|g| g["relation"].as_str().unwrap()).collect();
     named.sort_unstable();

@@ -248,6 +248,23 @@ fn blanket_decisions_delete_nothing_more() {
     });
 }
 
+/// A second owner that only its name tells is no reason to change anything, but one to ask first.
+#[test]
+fn what_may_belong_to_somebody_else_is_asked_first() {
+    let sql = "
+        CREATE TABLE users (id INTEGER PRIMARY KEY);
+        CREATE TABLE posts (id INTEGER PRIMARY KEY);
+        CREATE TABLE comments (id INTEGER PRIMARY KEY, post_id INTEGER NOT NULL,
+          user_id INTEGER NOT NULL REFERENCES users (id));
+        INSERT INTO users VALUES (1); INSERT INTO posts VALUES (1); INSERT INTO comments VALUES (1, 1, 1);";
+    on_both(sql, "", "", |database| {
+        let (code, text) = database.fix(&["--root", "users"]);
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(code == 0 && words.contains("may belong to its `posts` as well"), "{text}");
+        assert!(database.try_run("DELETE FROM users").is_err(), "{text}");
+    });
+}
+
 /// A cascade that only opens a way to the next blocker helps nobody, and is not made by itself.
 #[test]
 fn change_that_does_not_help_by_itself_is_not_made() {

@@ -61,7 +61,7 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
             out.push_str(&format!("\nYour choices for {}:\n\n", code(&place)));
             for choice in &c.choices {
                 let option = code(&format!("--choose '{place}={}'", choice.word));
-                out.push_str(&format!("- {option}: {}\n", choice.does));
+                out.push_str(&format!("- {option}: {}\n", plain(&choice.does)));
             }
         }
         let automatic = repair.changes.iter().filter(|c| c.automatic);
