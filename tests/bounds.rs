@@ -100,7 +100,11 @@ impl Place {
             findings: &findings,
             scan: report.scan.as_ref(),
             definitions: definitions.as_ref(),
-            options: &plan::Options { orphans: Some(orphans), ..plan::Options::default() },
+            // The reference may be NULL, so that what becomes of its orphans is said of it alone.
+            options: &plan::Options {
+                orphans_of: vec![("posts.user_id".to_string(), Some(orphans))],
+                ..plan::Options::default()
+            },
         });
         assert_eq!(made.steps.iter().filter(|s| s.touches_rows).count(), 1, "{:?}", made.refused);
         made
