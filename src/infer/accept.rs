@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Class, Model, Proposal, ReadOptions, RowsRead, Survey};
 use crate::engine::Session;
 use crate::hints::Hint;
-use crate::relations::{Basis, ConfiguredRelation, Graph, Relation, write};
+use crate::relations::{Basis, ConfiguredRelation, Graph, Objections, Relation, write};
 use crate::schema::{Engine, Schema, TableName};
 
 /// A relation that is only guessed, and that nothing is done for.
@@ -93,9 +93,10 @@ pub fn take(
 ) -> Taken {
     let mut surest: Vec<&Proposal> = proposals.iter().collect();
     surest.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let objections = Objections::new(schema);
     let (mut known, mut taken) = (known.to_vec(), Taken::default());
     for proposal in surest {
-        let why = ruled_out(schema, &known, proposal, read);
+        let why = ruled_out_by(&objections, schema, &known, proposal, read);
         if why.is_none() && above.is_some_and(|least| proposal.confidence >= least) {
             let accepted = ConfiguredRelation {
                 child: proposal.child.clone(),
@@ -117,6 +118,20 @@ pub fn take(
 
 /// Says why a guess is not accepted by its confidence alone.
 pub fn ruled_out(schema: &Schema, known: &[Relation], proposal: &Proposal, read: Option<&RowsRead>) -> Option<String> {
+    ruled_out_by(&Objections::new(schema), schema, known, proposal, read)
+}
+
+fn ruled_out_by(
+    objections: &Objections<'_>,
+    schema: &Schema,
+    known: &[Relation],
+    proposal: &Proposal,
+    read: Option<&RowsRead>,
+) -> Option<String> {
+    let relation = proposal.relation(schema);
+    if let Some(objection) = objections.to(&relation, known) {
+        return Some(objection.text);
+    }
     if let (Class::Contradicted, Some(counts)) = (proposal.class, proposal.counts) {
         return Some(counts.contradiction());
     }
@@ -129,7 +144,7 @@ pub fn ruled_out(schema: &Schema, known: &[Relation], proposal: &Proposal, read:
     if proposal.columns.iter().any(numbers) && (schema.engine != Engine::Sqlite || child.autoincrement) {
         return Some(format!("the engine numbers the rows of `{}` by this column", proposal.child));
     }
-    closes_a_circle(schema, known, &proposal.relation(schema))
+    closes_a_circle(schema, known, &relation)
         .then(|| "with the foreign keys there are it closes a circle, and no first row could be inserted".to_string())
 }
 

@@ -41,6 +41,11 @@ fn a_history_gets_no_foreign_key() {
         let run = sandbox.run(&[&["fix", "a.db", "--no-config"], options].concat());
         assert!(!run.out.contains("REFERENCES"), "{options:?}: {}", run.out);
     }
+    // No command offers to accept it, and no confidence takes it.
+    let shown = sandbox.run(&["fix", "a.db"]);
+    assert!(words(&shown.out).contains(why) && !shown.out.contains("--accept 'docs_history"), "{}", shown.out);
+    let taken = sandbox.run(&["fix", "a.db", "--accept-inferred=0.1"]);
+    assert!(taken.out.contains("0 steps"), "{}", taken.out);
     // Nor if the guess was accepted.
     let relation = "[[relation]]\nchild = \"docs_history.doc_id\"\nparent = \"docs.id\"\naccepted = 0.9\n";
     sandbox.write("referee.toml", relation);

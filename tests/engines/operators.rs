@@ -87,6 +87,12 @@ fn each(test: impl Fn(&server::Server, &str, &str)) {
             if sql.contains("digits") {
                 server::execute(&url, LAST_DIGIT);
             }
+            // PostgreSQL 18 lets a foreign key compare by such a collation only if both columns have it (42P21).
+            let sql = &if server.major >= 18 && sql.contains("COLLATE app") {
+                sql.replace("parent_id text NOT", "parent_id text COLLATE app NOT")
+            } else {
+                (*sql).to_string()
+            };
             server::execute(&url, sql);
             test(server, what, &url);
         }
