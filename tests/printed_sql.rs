@@ -160,14 +160,18 @@ fn heirs_of_a_table_and_half_keys_and_collations_are_changed_as_they_were_counte
         );
         assert_eq!(changed(&url, "c"), (Some(2), 2));
 
+        // PostgreSQL 18 lets a foreign key compare by such a collation only if both columns have it (42P21).
+        let collation = if server.major >= 18 { "COLLATE nocase" } else { "" };
         let url = server.fresh_database();
         server::execute(
             &url,
-            "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+            &format!(
+                "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
              CREATE TABLE p (code text COLLATE nocase PRIMARY KEY); INSERT INTO p VALUES ('Ann');
-             CREATE TABLE c (id int PRIMARY KEY, code text);
+             CREATE TABLE c (id int PRIMARY KEY, code text {collation});
              INSERT INTO c VALUES (1, 'ann'), (2, 'ANN'), (3, 'bob');
-             ALTER TABLE c ADD FOREIGN KEY (code) REFERENCES p NOT VALID;",
+             ALTER TABLE c ADD FOREIGN KEY (code) REFERENCES p NOT VALID;"
+            ),
         );
         assert_eq!(changed(&url, "c"), (Some(1), 1));
     }

@@ -1,7 +1,8 @@
 //! Passwords in URLs and in libpq's `keyword=value` texts: what is shown instead of them.
 
 /// What stands in the place of a password.
-const MASK: &str = "***";
+/// What stands in the place of a password.
+pub(super) const MASK: &str = "***";
 
 /// Returns a URL with its passwords replaced by `***`, for messages. Also of a text that is no URL, or a malformed one: what
 /// may be a password is not shown.

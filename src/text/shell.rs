@@ -3,8 +3,14 @@
 //! Quotes are those of POSIX.1-2017 (Shell Command Language, 2.2). What a terminal would act on is written by `$'…'`, which
 //! bash, ksh, zsh and POSIX.1-2024 read.
 
-/// Quotes a word where a shell would read it as anything but itself.
+use std::borrow::Cow;
+
+use super::secret::MASK;
+
+/// Quotes a word where a shell would read it as anything but itself. Of a URL whose password is masked the mask is left out: what
+/// the command starts then takes the password from `PGPASSWORD` or `~/.pgpass`.
 pub fn argument(word: &str) -> String {
+    let word = &*without_mask(word);
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-+=,/:@%^".contains(c);
     if !word.is_empty() && word.chars().all(plain) && !word.starts_with(['=', '^']) {
         word.to_string()
@@ -39,6 +45,21 @@ pub fn operand(path: &str) -> String {
     if path.starts_with('-') { argument(&format!("./{path}")) } else { argument(path) }
 }
 
+fn without_mask(word: &str) -> Cow<'_, str> {
+    if !word.contains("://") || !word.contains(MASK) {
+        return Cow::Borrowed(word);
+    }
+    let (before, query) = word.split_once('?').map_or((word, None), |(before, query)| (before, Some(query)));
+    let mut text = before.replace(&format!(":{MASK}@"), "@");
+    let masked = format!("={MASK}");
+    let kept: Vec<&str> = query.into_iter().flat_map(|q| q.split('&')).filter(|p| !p.ends_with(&masked)).collect();
+    if !kept.is_empty() {
+        text.push('?');
+        text.push_str(&kept.join("&"));
+    }
+    Cow::Owned(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +92,14 @@ mod tests {
         assert_eq!(read_by_shell(&quoted), words);
         assert!(!quoted.concat().contains(|c: char| c.is_control()), "{quoted:?}");
         assert_eq!((quoted[0].as_str(), quoted[1].as_str()), ("shop.db", "'my s.db'"));
+    }
+
+    #[test]
+    fn a_masked_password_is_left_out() {
+        assert_eq!(argument("postgres://u:***@h/d"), "postgres://u@h/d");
+        assert_eq!(argument("postgres://u@h/d?password=***&x=1"), "'postgres://u@h/d?x=1'");
+        assert_eq!(argument("postgres://u@/d?sslpassword=***"), "postgres://u@/d");
+        assert_eq!(argument("my ***.db"), "'my ***.db'");
     }
 
     #[test]
