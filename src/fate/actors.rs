@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::Effect;
 use super::judge::{Judgement, Ruling};
 use super::net::{Act, Net};
+use super::nulls::doubts;
 use super::publications::refused;
 use crate::relations::{side, written};
 use crate::schema::{
@@ -40,8 +41,10 @@ pub struct Assumption {
 impl Assumption {
     /// Names it: `trigger `x` on `c` (BEFORE DELETE)`.
     pub fn named(&self) -> String {
-        if self.kind == ActorKind::Setting {
-            return format!("{} of {}", self.name, self.when);
+        match self.kind {
+            ActorKind::Setting => return format!("{} of {}", self.name, self.when),
+            ActorKind::Constraint => return self.name.clone(),
+            ActorKind::Trigger | ActorKind::Rule | ActorKind::Publication => {}
         }
         format!("{} `{}` on `{}` ({})", self.kind.word(), self.name, self.table, self.when)
     }
@@ -69,6 +72,8 @@ pub enum ActorKind {
     Publication,
     /// PostgreSQL: a setting of a database or a role.
     Setting,
+    /// A CHECK or the like that is not evaluated.
+    Constraint,
 }
 
 impl ActorKind {
@@ -78,6 +83,7 @@ impl ActorKind {
             Self::Rule => "rule",
             Self::Publication => "publication",
             Self::Setting => "setting",
+            Self::Constraint => "constraint",
         }
     }
 }
@@ -127,6 +133,9 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> 
                 }
             }
             found.extend(scene.publication(of));
+            if reached.event == "UPDATE" {
+                found.extend(constraints(of, &reached));
+            }
         }
         for rule in table.rewrite_rules.iter().filter(|r| r.enabled && r.event == reached.event) {
             found.push(scene.rule(rule));
@@ -146,6 +155,21 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> 
     }));
     found.dedup();
     found
+}
+
+/// Returns what may not accept the NULL that a key writes.
+fn constraints(table: &Table, reached: &Reached<'_>) -> Vec<Assumption> {
+    let of = |doubt: super::nulls::Doubt| Assumption {
+        table: table.name.clone(),
+        kind: ActorKind::Constraint,
+        text: doubt.text(),
+        name: doubt.what,
+        when: format!("SET NULL of `{}`", doubt.column),
+        may: vec![May::Block],
+        certain: false,
+        always_reached: reached.always,
+    };
+    doubts(table, &reached.changed).into_iter().map(of).collect()
 }
 
 /// InnoDB: says which triggers do not fire, because a cascade changes the rows.

@@ -17,6 +17,7 @@ mod impact;
 mod judge;
 mod levels;
 mod net;
+mod nulls;
 mod paths;
 mod propose;
 mod publications;

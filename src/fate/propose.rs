@@ -5,6 +5,7 @@
 
 use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
+use super::nulls::{Doubt, doubts};
 use super::{Asked, Demands, Goal};
 use crate::infer::{is_record, is_reference_data, names_actor};
 use crate::schema::{Action, Engine, ForeignKey, Match, Table};
@@ -195,7 +196,7 @@ fn survive(net: &Net<'_>, link: usize) -> Proposal {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Null {
     Works,
-    /// A CHECK mentions NULL in a way that is not read.
+    /// Something may not accept NULL that is not evaluated.
     Unsure(String),
     /// Only some of its columns, which PostgreSQL 15 can say.
     InPart {
@@ -254,21 +255,10 @@ pub(super) fn null(net: &Net<'_>, link: usize) -> Null {
     }
 }
 
-/// Returns a CHECK that may be false once these columns are NULL. A plain comparison with NULL is not false.
+/// Says what may not accept NULL in these columns.
 fn doubt(table: &Table, columns: &[String]) -> Option<String> {
-    let words = |text: &str| -> Vec<String> {
-        let word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-        text.split(|c| !word(c)).map(str::to_lowercase).collect()
-    };
-    let about_null = |w: &String| {
-        ["null", "isnull", "notnull", "coalesce", "ifnull", "case", "distinct"].contains(&w.as_str())
-            || w.starts_with("num_n")
-    };
-    table.checks.iter().find_map(|check| {
-        let said = words(&check.expression);
-        let column = columns.iter().find(|c| said.contains(&c.to_lowercase()))?;
-        said.iter().any(about_null).then(|| format!("a CHECK of `{}` may not allow NULL in `{column}`", table.name))
-    })
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    doubts(table, &columns).first().map(Doubt::text)
 }
 
 /// Says why a NOT NULL row plainly belongs to its parent, or else why a person should decide.

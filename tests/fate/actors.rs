@@ -509,3 +509,21 @@ fn triggers_of_mariadb() {
     judged(&root, &fate(&schema, "p"), &stops("trigger `own` on `p` (BEFORE DELETE) raises an error", &[May::Block]));
     assert!(connection.query_drop("DELETE FROM p WHERE id = 2").is_err());
 }
+
+#[test]
+fn what_may_not_accept_null_is_named() {
+    let check = format!("{NULLED} ALTER TABLE c ADD CONSTRAINT k CHECK (num_nonnulls(a) = 1);");
+    let said = may("CHECK `k` of `c` may not accept NULL in `a`", &[May::Block]);
+    postgres(&check, 1, Error("23514"), &said);
+    postgres(&check, 3, Left("1 2 | 1-1 2-2"), &said);
+    let domain = "CREATE DOMAIN nn int CHECK (value IS NOT NULL); ALTER TABLE c DROP CONSTRAINT c_a_fkey, ALTER a TYPE nn;
+                  ALTER TABLE c ADD FOREIGN KEY (a) REFERENCES p ON DELETE SET NULL;";
+    postgres(domain, 1, Error("23514"), &may("domain `nn` may not accept NULL in `a`", &[May::Block]));
+    let generated = format!("{NULLED} ALTER TABLE c ADD g int GENERATED ALWAYS AS (10 / coalesce(a, 0)) STORED;");
+    let said = may("generated column `g` of `c` may not accept NULL in `a`", &[May::Block]);
+    postgres(&generated, 1, Error("22012"), &said);
+    let index = format!("{NULLED} CREATE UNIQUE INDEX u ON c (coalesce(a, 2));");
+    postgres(&index, 1, Error("23505"), &may("index `u` of `c` may not accept NULL in `a`", &[May::Block]));
+    // A comparison with NULL is not false.
+    postgres(&format!("{NULLED} ALTER TABLE c ADD CHECK (a > 0);"), 1, Left("2 3 | 1- 2-2"), &NOTHING);
+}
