@@ -81,7 +81,7 @@ pub enum ApplyError {
         rows: String,
     },
     /// There are more rows to change than were shown when the plan was agreed to.
-    #[error("{title}: {found} {what}, and at most {shown} were shown")]
+    #[error("{title}: {found} {what} now, {shown} were approved")]
     MoreRows {
         /// The step.
         title: String,
@@ -109,6 +109,8 @@ pub enum ApplyError {
         error: Box<EngineError>,
         /// Statements that may not run in a transaction were done before the one that failed.
         partly: bool,
+        /// The triggers one of which raised the error, as the catalog names them; empty if none did.
+        triggers: Vec<String>,
     },
     /// The statements succeeded, and the database does not show it.
     #[error("{title}: its statements ran, but the database does not show what they should have made")]

@@ -8,7 +8,7 @@ use super::{ApplyError, LONGEST_PAUSE, Options, Outcome, Watch};
 use crate::engine::postgres::{CHANGED, MORE_ROWS};
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
 use crate::plan::{Bound, Down, Guard, Plan, Script, Step, Transaction};
-use crate::schema::Trigger;
+use crate::schema::{TableName, Trigger};
 
 /// How many rows of a guard's answer an error shows.
 const SHOWN: usize = 5;
@@ -51,7 +51,7 @@ pub fn apply(
         let rows = match attempt(writer, step, &step.up, options, watch) {
             Ok(rows) => rows,
             Err(error) => {
-                let error = with_triggers(error, plan, step);
+                let error = raised_by(with_triggers(error, plan, step), writer, plan, step);
                 journal.failed(&step.id, &error.to_string())?;
                 return Err(error);
             }
@@ -153,6 +153,49 @@ fn with_triggers(error: ApplyError, plan: &Plan, step: &Step) -> ApplyError {
         }
         other => other,
     }
+}
+
+/// Adds to an error that a trigger raised which one it was.
+fn raised_by(error: ApplyError, writer: &mut dyn Writer, plan: &Plan, step: &Step) -> ApplyError {
+    match error {
+        ApplyError::Step { title, error, partly, .. } if is_raised(&error) => {
+            let mut triggers = raisers(writer, &error);
+            if triggers.is_empty() {
+                triggers = firing(plan, step);
+            }
+            ApplyError::Step { title, error, partly, triggers }
+        }
+        other => other,
+    }
+}
+
+/// Tells whether a trigger raised an error: SQLITE_CONSTRAINT_TRIGGER, or RAISE EXCEPTION without a code of its own. What the
+/// statements of a plan raise themselves has another one.
+fn is_raised(error: &EngineError) -> bool {
+    matches!(error.code.as_deref(), Some("1811" | "P0001"))
+}
+
+/// Returns SQLite's triggers whose text has the message in it; none on another engine.
+fn raisers(writer: &mut dyn Writer, error: &EngineError) -> Vec<String> {
+    if error.code.as_deref() != Some("1811") {
+        return Vec::new();
+    }
+    let message = writer.dialect().literal(&error.message.replace('\'', "''"));
+    let sql = format!(
+        "SELECT name || ' on ' || tbl_name FROM sqlite_schema WHERE type = 'trigger' AND instr(sql, {message}) > 0 ORDER BY name"
+    );
+    let answer = writer.query(&sql).unwrap_or_default();
+    answer.rows.iter().filter_map(|row| row.first().and_then(Value::text)).map(|t| t.to_string()).collect()
+}
+
+/// Returns the triggers that fire when a step changes rows of its tables.
+fn firing(plan: &Plan, step: &Step) -> Vec<String> {
+    let mut tables: Vec<&TableName> = step.locks.iter().map(|l| &l.table).collect();
+    tables.sort();
+    tables.dedup();
+    let tables = tables.into_iter().filter_map(|t| plan.before.table(t));
+    let changes = |t: &&Trigger| t.enabled && t.events.iter().any(|e| e == "DELETE" || e == "UPDATE");
+    tables.flat_map(|t| t.triggers.iter().filter(changes).map(|r| format!("{} on {}", r.name, t.name))).collect()
 }
 
 /// Names the triggers that may keep a row as it is: one that fires before, for each row (PostgreSQL manual, 39.1: it returns NULL;
@@ -281,7 +324,9 @@ impl Stop {
     fn told(self, step: &Step) -> ApplyError {
         let title = step.title.clone();
         match self {
-            Self::Failed { error, partly } => ApplyError::Step { title, error: Box::new(error), partly },
+            Self::Failed { error, partly } => {
+                ApplyError::Step { title, error: Box::new(error), partly, triggers: Vec::new() }
+            }
             Self::MoreRows { what, shown, found, changed } => {
                 ApplyError::MoreRows { title, what, shown, found, changed }
             }
@@ -338,8 +383,8 @@ fn whole(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Re
                 rows.changed += changed;
             }
             Ok(_) => {}
-            // A statement after the change looks whether it was made.
-            Err(error) if ran && error.kind == EngineErrorKind::Statement => {
+            // A statement after the change looks whether it was made; a change that fails says itself why.
+            Err(error) if ran && !changes_rows(sql) && error.kind == EngineErrorKind::Statement => {
                 let stay = rows.stay(bounds).map(|stop| match stop {
                     Stop::RowsStay { counted, sql, .. } => Stop::RowsStay { counted, changed: 0, sql },
                     other => other,

@@ -15,14 +15,15 @@ use super::super::progress::Steps;
 use super::super::ui::Ui;
 use super::super::{environment, interrupt};
 use super::audit::code;
-use super::{Echo, verify};
-use crate::apply::{self, ApplyError, Journal, JournalError, Options, Unfinished, Watch};
+use super::stopped::{Place, fill};
+use super::{Echo, question, verify};
+use crate::apply::{self, Journal, JournalError, Options, Unfinished, Watch};
 use crate::config::{Config, FailOn};
-use crate::engine::{EngineErrorKind, Observer, SessionOptions};
+use crate::engine::{Observer, SessionOptions};
 use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
 use crate::source::Source;
-use crate::text::{argument, one_line, operand};
+use crate::text::{argument, operand};
 
 pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let source = Source::parse(args.source.secret())?;
@@ -73,7 +74,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         return Ok(incomplete.max(left_undone(args, &plan)));
     }
     if !args.apply.yes {
-        ask(&plan, &source)?;
+        ask(&plan, &source, ui.style.width)?;
     }
     let mut journal = match journal {
         Some(journal) => journal,
@@ -105,10 +106,11 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let beside = SessionOptions { environment: environment::postgres(), ..SessionOptions::default() };
     let server = source.clone();
     steps.look_on(move || server.open_beside(&beside).ok().flatten());
-    let mut watch = Shown { steps, ui };
+    let mut watch = Shown { steps, ui, at: 0 };
     let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &mut watch);
+    let at = watch.at;
     drop(watch);
-    let outcome = outcome.map_err(|error| explain(error, &path, ui.style.width))?;
+    let outcome = outcome.map_err(|error| Place { journal: &path, at, width: ui.style.width }.explain(error))?;
     drop(writer);
     let before =
         if outcome.skipped > 0 { format!(", {} had been done before", outcome.skipped) } else { String::new() };
@@ -230,19 +232,16 @@ fn same_options(run: &Unfinished, args: &FixArgs, path: &Path) -> Result<(), Cli
     .hint("to give it up for a new plan by what is said now, add --anew; what is done stays done"))
 }
 
-fn ask(plan: &Plan, source: &Source) -> Result<(), CliError> {
+fn ask(plan: &Plan, source: &Source, width: usize) -> Result<(), CliError> {
+    let question = question::of(plan, &source.label());
     if !io::stdin().is_terminal() {
         return Err(CliError::new("standard input is no terminal: nobody can be asked; nothing was changed")
-            .hint("look at the plan, then say --yes"));
+            .hint("look at the plan, then answer with --yes:")
+            .hint(fill(&question, "      ", width)));
     }
-    let bounds: Vec<String> = plan.steps.iter().flat_map(|s| &s.bounds).map(ToString::to_string).collect();
-    let rows = if bounds.is_empty() { String::new() } else { format!(" They change {}.", bounds.join("; ")) };
-    let steps = match plan.steps.len() {
-        1 => "this step".to_string(),
-        count => format!("these {count} steps"),
-    };
+    let question = fill(&question, "", width);
     let mut err = io::stderr().lock();
-    let asked = write!(err, "Apply {steps} to {}?{rows} [y/N] ", one_line(&source.label())).and_then(|()| err.flush());
+    let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
     asked.map_err(|e| CliError::output(&e))?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| CliError::output(&e))?;
@@ -253,7 +252,7 @@ fn ask(plan: &Plan, source: &Source) -> Result<(), CliError> {
     Err(CliError::new("not applied; nothing was changed").hint("write the plan as files to look at it: --out DIR"))
 }
 
-fn journal_error(error: JournalError) -> CliError {
+pub(super) fn journal_error(error: JournalError) -> CliError {
     let failed = CliError::new(error.to_string());
     match error {
         JournalError::Io { .. } => failed.hint("name another place: --journal FILE"),
@@ -262,96 +261,6 @@ fn journal_error(error: JournalError) -> CliError {
         JournalError::Syntax { .. } => {
             failed.hint("it is no journal of referee's, or damaged; name another: --journal FILE")
         }
-    }
-}
-
-fn explain(error: ApplyError, journal: &Path, width: usize) -> CliError {
-    let again = format!("run the same command to go on; {} tells what is done", journal.display());
-    match error {
-        ApplyError::Guard { title, message, sql, rows } => {
-            let mut text =
-                format!("stopped before a step, and nothing of it is done\n  {}\n", fill(&title, "  ", width));
-            text.push_str(&format!("why:\n  {}\n", fill(&message, "  ", width)));
-            if !rows.is_empty() {
-                text.push_str("what is in the way:\n");
-                rows.lines().for_each(|row| text.push_str(&format!("  {row}\n")));
-            }
-            text.push_str(&format!("found by:\n  {}", fill(&sql, "  ", width)));
-            CliError::new(text)
-                .hint("put that right, then run the same command: it goes on with this step")
-                .hint("or make a new plan, with what else you want to say: --apply --anew")
-        }
-        ApplyError::Step { title, error, partly } => {
-            let state = match error.kind {
-                EngineErrorKind::Connect => "whether this step was done is seen when the run goes on",
-                _ if partly => "a part of this step may be done; going on finishes it",
-                _ => "this step was taken back as a whole",
-            };
-            let mut text = format!("a step failed\n  {}\n", fill(&title, "  ", width));
-            text.push_str(&format!("what the database says:\n  {}", fill(&error.message, "  ", width)));
-            let failed = CliError::new(text).hint(state);
-            let failed = match error.hint {
-                Some(hint) => failed.hint(fill(&hint, "      ", width)),
-                None => failed,
-            };
-            let failed = failed.hint(fill(&again, "      ", width));
-            match error.kind {
-                EngineErrorKind::Statement => {
-                    failed.hint("or make a new plan, with what else you want to say: --apply --anew")
-                }
-                _ => failed,
-            }
-        }
-        ApplyError::MoreRows { title, what, shown, found, changed } => {
-            let mut text = format!("stopped: more rows than were shown\n  {}\n", fill(&title, "  ", width));
-            let told = match changed {
-                0 => format!("{found} {what}, and at most {shown} were shown; none was changed"),
-                some => format!(
-                    "{found} {what}, and at most {shown} were shown; {some} of them were changed before it stopped"
-                ),
-            };
-            text.push_str(&format!("why:\n  {}", fill(&told, "  ", width)));
-            CliError::new(text)
-                .hint("look at the rows that were added since, and run the same command again once they are gone")
-                .hint("or plan again, which counts and shows them: --apply --anew")
-        }
-        ApplyError::NotCounted { title } => {
-            let mut text =
-                format!("nothing was changed: the rows of a step were not counted\n  {}\n", fill(&title, "  ", width));
-            text.push_str(&format!(
-                "why:\n  {}",
-                fill("what is approved is a number of rows, and the plan has none", "  ", width)
-            ));
-            CliError::new(text).hint("plan again with rows counted: --apply --anew, without --no-data")
-        }
-        ApplyError::RowsStay { title, counted, changed, sql, triggers } => {
-            let mut text = format!("a step ran, and rows stayed as they were\n  {}\n", fill(&title, "  ", width));
-            let told = format!("{changed} of {counted} rows were changed");
-            let why = if triggers.is_empty() {
-                format!("{told}; something else changed or refers to the others")
-            } else {
-                format!(
-                    "{told}; these triggers fire before a row is changed and can keep it as it is (RETURN NULL, RAISE(IGNORE)): {}",
-                    triggers.join(", ")
-                )
-            };
-            text.push_str(&format!("why:\n  {}\ncounted by:\n  {}", fill(&why, "  ", width), fill(&sql, "  ", width)));
-            CliError::new(text)
-                .hint("decide with whoever wrote them what becomes of these rows; then run the same command again")
-                .hint("or make a new plan, with what else you want to say: --apply --anew")
-        }
-        ApplyError::NotDone { title, sql } => {
-            let mut text = format!("a step ran, but the database does not show it\n  {}\n", fill(&title, "  ", width));
-            text.push_str(&format!("asked by:\n  {}", fill(&sql, "  ", width)));
-            CliError::new(text)
-                .hint("something else may have changed the same objects meanwhile")
-                .hint("make a new plan from what is there now: --apply --anew")
-        }
-        ApplyError::Stopped => CliError::Interrupted,
-        ApplyError::Busy => CliError::new(error.to_string()).hint("wait for it to end, then run the same command"),
-        ApplyError::Engine(error) => CliError::from(*error).hint(fill(&again, "      ", width)),
-        ApplyError::Journal(error) => journal_error(error),
-        other => CliError::new(other.to_string()).hint(again),
     }
 }
 
@@ -366,19 +275,17 @@ fn told(step: &Step, rows: u64) -> String {
     }
 }
 
-/// Breaks a text into lines that fit, each with the lead before it but the first.
-fn fill(text: &str, lead: &str, width: usize) -> String {
-    render::wrap(text, width.saturating_sub(lead.len()).max(20)).join(&format!("\n{lead}"))
-}
-
 /// Shows what a run does.
 struct Shown<'u> {
     steps: Steps,
     ui: &'u Ui,
+    /// The step it is at, from 0.
+    at: usize,
 }
 
 impl Watch for Shown<'_> {
     fn starts(&mut self, number: usize, step: &Step) {
+        self.at = number;
         self.steps.at(number, &step.title);
     }
 

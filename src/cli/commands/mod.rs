@@ -16,8 +16,10 @@ mod json_schema;
 mod lint;
 mod lint_fix;
 mod migration;
+mod question;
 mod rules;
 mod schema;
+mod stopped;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -179,7 +181,8 @@ fn options(what: &WhatArgs, config: &Config, input: &Input, ui: &Ui) -> Result<O
     for glob in &what.tables {
         let matcher = glob.compile_matcher();
         if !input.schema.tables.iter().any(|t| matcher.is_match(t.name.to_string())) {
-            ui.note(&format!("--table {}: no table is called so; `referee schema SOURCE` lists them", glob.glob()));
+            return Err(CliError::new(format!("no table matches {}", glob.glob()))
+                .hint(format!("`referee schema {}` lists the tables", operand(&input.label))));
         }
     }
     let tables = if what.tables.is_empty() { config.audit.tables.clone() } else { what.tables.clone() };

@@ -1,0 +1,163 @@
+//! Why a run of a plan stopped, what is applied by then, and how to go on.
+
+use std::path::Path;
+
+use super::super::error::CliError;
+use super::apply::journal_error;
+use crate::apply::ApplyError;
+use crate::engine::EngineErrorKind;
+use crate::render;
+
+/// Where a run stopped.
+pub(super) struct Place<'a> {
+    pub journal: &'a Path,
+    /// The step it was at, from 0; the ones before it are done.
+    pub at: usize,
+    pub width: usize,
+}
+
+impl Place<'_> {
+    /// Says which steps stay applied.
+    fn before(&self) -> String {
+        match self.at {
+            0 => "nothing was changed before it".to_string(),
+            1 => "step 1 stays applied".to_string(),
+            several => format!("steps 1-{several} stay applied"),
+        }
+    }
+
+    fn rolled_back(&self) -> String {
+        match self.at {
+            0 => "nothing changed: step 1 rolled back".to_string(),
+            at => format!("step {} rolled back; {}", at + 1, self.before()),
+        }
+    }
+
+    /// Says why a run stopped, what is applied by now, and what to do.
+    pub fn explain(&self, error: ApplyError) -> CliError {
+        let width = self.width;
+        let again = format!("run the same command to go on; {} tells what is done", self.journal.display());
+        match error {
+            ApplyError::Guard { title, message, sql, rows } => {
+                let mut text = format!(
+                    "stopped before step {}; {}\n  {}\n",
+                    self.at + 1,
+                    self.before(),
+                    fill(&title, "  ", width)
+                );
+                text.push_str(&format!("why:\n  {}\n", fill(&message, "  ", width)));
+                if !rows.is_empty() {
+                    text.push_str("what is in the way:\n");
+                    rows.lines().for_each(|row| text.push_str(&format!("  {row}\n")));
+                }
+                text.push_str(&format!("found by:\n  {}", fill(&sql, "  ", width)));
+                CliError::new(text)
+                    .hint("put that right, then run the same command: it goes on with this step")
+                    .hint("or make a new plan, with what else you want to say: --apply --anew")
+            }
+            ApplyError::Step { title, error, partly, triggers } => {
+                let state = match error.kind {
+                    EngineErrorKind::Connect => {
+                        format!("whether step {} was done is seen when the run goes on; {}", self.at + 1, self.before())
+                    }
+                    _ if partly => {
+                        format!("part of step {} may be done, and going on finishes it; {}", self.at + 1, self.before())
+                    }
+                    _ => self.rolled_back(),
+                };
+                let mut text = match partly {
+                    true => format!("step {} stopped\n  {}\n", self.at + 1, fill(&title, "  ", width)),
+                    false => format!("{state}\n  {}\n", fill(&title, "  ", width)),
+                };
+                let said = match triggers.as_slice() {
+                    [] => error.message.clone(),
+                    [one] => format!("trigger {one} blocked it: \"{}\"", error.message),
+                    several => format!("one of the triggers {} blocked it: \"{}\"", several.join(", "), error.message),
+                };
+                text.push_str(&format!("what the database says:\n  {}", fill(&said, "  ", width)));
+                let failed = CliError::new(text);
+                let failed = if partly { failed.hint(fill(&state, "      ", width)) } else { failed };
+                let failed = match error.hint {
+                    Some(hint) => failed.hint(fill(&hint, "      ", width)),
+                    None => failed,
+                };
+                if !triggers.is_empty() {
+                    return failed
+                        .hint("decide what becomes of these rows, or change the trigger: it blocks the next try, too")
+                        .hint(fill(&again, "      ", width))
+                        .hint("or make a new plan, with what else you want to say: --apply --anew");
+                }
+                let failed = failed.hint(fill(&again, "      ", width));
+                match error.kind {
+                    EngineErrorKind::Statement => {
+                        failed.hint("or make a new plan, with what else you want to say: --apply --anew")
+                    }
+                    _ => failed,
+                }
+            }
+            ApplyError::MoreRows { title, what, shown, found, changed } => {
+                let state = match changed {
+                    0 => self.rolled_back(),
+                    some => format!("step {} stopped after {some} rows; {}", self.at + 1, self.before()),
+                };
+                let mut text = format!("{state}\n  {}\n", fill(&title, "  ", width));
+                let told = format!("{found} {what} now, you approved {shown}");
+                text.push_str(&format!("why:\n  {}", fill(&told, "  ", width)));
+                CliError::new(text).hint("to see and approve the new count: --apply --anew")
+            }
+            ApplyError::NotCounted { title } => {
+                let mut text = format!(
+                    "nothing was changed: the rows of a step were not counted\n  {}\n",
+                    fill(&title, "  ", width)
+                );
+                text.push_str(&format!(
+                    "why:\n  {}",
+                    fill("what is approved is a number of rows, and the plan has none", "  ", width)
+                ));
+                CliError::new(text).hint("plan again with rows counted: --apply --anew, without --no-data")
+            }
+            ApplyError::RowsStay { title, counted, changed, sql, triggers } => {
+                let state = match changed {
+                    0 => self.rolled_back(),
+                    _ => format!("step {} ran, and rows stayed as they were; {}", self.at + 1, self.before()),
+                };
+                let mut text = format!("{state}\n  {}\n", fill(&title, "  ", width));
+                let told = format!("{changed} of {counted} rows were changed");
+                let why = if triggers.is_empty() {
+                    format!("{told}; something else changed or refers to the others")
+                } else {
+                    format!(
+                        "{told}; these triggers fire before a row is changed and can keep it as it is (RETURN NULL, RAISE(IGNORE)): {}",
+                        triggers.join(", ")
+                    )
+                };
+                text.push_str(&format!(
+                    "why:\n  {}\ncounted by:\n  {}",
+                    fill(&why, "  ", width),
+                    fill(&sql, "  ", width)
+                ));
+                CliError::new(text)
+                    .hint("decide with whoever wrote them what becomes of these rows; then run the same command again")
+                    .hint("or make a new plan, with what else you want to say: --apply --anew")
+            }
+            ApplyError::NotDone { title, sql } => {
+                let mut text =
+                    format!("a step ran, but the database does not show it\n  {}\n", fill(&title, "  ", width));
+                text.push_str(&format!("asked by:\n  {}", fill(&sql, "  ", width)));
+                CliError::new(text)
+                    .hint("something else may have changed the same objects meanwhile")
+                    .hint("make a new plan from what is there now: --apply --anew")
+            }
+            ApplyError::Stopped => CliError::Interrupted,
+            ApplyError::Busy => CliError::new(error.to_string()).hint("wait for it to end, then run the same command"),
+            ApplyError::Engine(error) => CliError::from(*error).hint(fill(&again, "      ", width)),
+            ApplyError::Journal(error) => journal_error(error),
+            other => CliError::new(other.to_string()).hint(again),
+        }
+    }
+}
+
+/// Breaks a text into lines that fit, each with the lead before it but the first.
+pub(super) fn fill(text: &str, lead: &str, width: usize) -> String {
+    render::wrap(text, width.saturating_sub(lead.len()).max(20)).join(&format!("\n{lead}"))
+}
