@@ -158,7 +158,7 @@ fn with_triggers(error: ApplyError, plan: &Plan, step: &Step) -> ApplyError {
 /// Adds to an error that a trigger raised which one it was.
 fn raised_by(error: ApplyError, writer: &mut dyn Writer, plan: &Plan, step: &Step) -> ApplyError {
     match error {
-        ApplyError::Step { title, error, partly, .. } if is_raised(&error) => {
+        ApplyError::Step { title, error, partly, .. } if is_raised(&error, step) => {
             let mut triggers = raisers(writer, &error);
             if triggers.is_empty() {
                 triggers = firing(plan, step);
@@ -169,10 +169,17 @@ fn raised_by(error: ApplyError, writer: &mut dyn Writer, plan: &Plan, step: &Ste
     }
 }
 
-/// Tells whether a trigger raised an error: SQLITE_CONSTRAINT_TRIGGER, or RAISE EXCEPTION without a code of its own. What the
-/// statements of a plan raise themselves has another one.
-fn is_raised(error: &EngineError) -> bool {
-    matches!(error.code.as_deref(), Some("1811" | "P0001"))
+/// Tells whether a trigger raised an error: SQLITE_CONSTRAINT_TRIGGER, or RAISE EXCEPTION without a code of its own. Blocks of a
+/// plan raise errors, too; those say what the block has written in it, behind a number.
+fn is_raised(error: &EngineError, step: &Step) -> bool {
+    match error.code.as_deref() {
+        Some("1811") => true,
+        Some("P0001") => {
+            let text = error.message.trim_start_matches(|c: char| c.is_ascii_digit()).replace('\'', "''");
+            !step.up.statements.iter().any(|sql| sql.contains(&text))
+        }
+        _ => false,
+    }
 }
 
 /// Returns SQLite's triggers whose text has the message in it; none on another engine.

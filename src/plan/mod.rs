@@ -22,6 +22,7 @@ mod select;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod trial;
 mod ways;
 mod words;
@@ -46,6 +47,8 @@ use crate::text;
 pub use counts::Counts;
 pub use remedy::names_relation;
 pub use root::{asked, repairs};
+pub use totals::{RowChange, RowTotal};
+pub use words::chooses;
 
 /// What a plan is made from.
 #[derive(Clone, Copy, Debug)]

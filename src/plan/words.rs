@@ -54,6 +54,11 @@ pub(super) fn means(typed: &str, word: &str) -> bool {
     typed.eq_ignore_ascii_case(word) || Action::parse(typed).is_some_and(|a| action(a) == word)
 }
 
+/// Tells whether a typed word chooses an action: `cascade`, `set null`.
+pub fn chooses(typed: &str, wanted: Action) -> bool {
+    means(typed, action(wanted))
+}
+
 /// Writes what changes do, in the imperative.
 pub(super) fn title(changes: &[Change]) -> String {
     let all: Vec<String> = changes.iter().map(one).collect();

@@ -4,7 +4,7 @@ use super::json::pretty;
 use super::spans::{block, cell, code};
 use super::style::{Style, count, tame, wrap, wrap_sql};
 use crate::relations::side;
-use crate::verify::{Answered, Left, Verification};
+use crate::verify::{Answered, Checked, Left, Look, Verification};
 
 /// The format's name and version, in the document's first field.
 pub const FORMAT: &str = "referee-verification/1";
@@ -34,9 +34,19 @@ fn verdict(v: &Verification) -> String {
     if !v.differences.is_empty() {
         parts.push(count(v.differences.len(), "difference"));
     }
-    for look in v.rows.iter().filter(|l| l.promised) {
+    let since: u64 = v.steps.iter().map(|s| s.rows_since).sum();
+    if since > 0 {
+        parts.push(format!("{since} new {} since the steps were done", of_number("rows", since)));
+    }
+    for look in v.rows.iter().filter(|l| l.promised || !l.is_right()) {
         match look.rows {
             Some(0) => {}
+            // The steps say so.
+            Some(_) if since > 0 && look.promised => {}
+            Some(rows) if !look.promised => {
+                let before = look.before.unwrap_or_default();
+                parts.push(format!("{rows} {} (before: {before})", of_number(&look.what, rows)));
+            }
             Some(rows) => parts.push(format!("{rows} {}", of_number(&look.what, rows))),
             None => parts.push(format!("{} not looked at", look.what)),
         }
@@ -85,7 +95,12 @@ fn looked_at(v: &Verification) -> Vec<String> {
         );
     }
     for look in &v.rows {
-        let apart = if look.promised { "" } else { " (the plan does not promise that there are none)" };
+        let apart = match (look.promised, look.before) {
+            (true, _) => String::new(),
+            (false, Some(before)) if look.rows.is_some_and(|rows| rows > before) => format!(" (before: {before})"),
+            (false, Some(_)) => " (not part of this plan; there before)".to_string(),
+            (false, None) => " (not part of this plan)".to_string(),
+        };
         match look.rows {
             Some(0) => lines.push(format!("{}: 0", look.what)),
             Some(rows) => lines.push(format!("{}: {rows}{apart}", look.what)),
@@ -93,6 +108,21 @@ fn looked_at(v: &Verification) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Says how many rows have come since a step was done.
+fn since(step: &Checked) -> String {
+    match step.rows_since {
+        0 => String::new(),
+        rows => format!(": done, but {rows} new {} since then", of_number("rows", rows)),
+    }
+}
+
+/// Says which rows there are that no step is about.
+fn apart(look: &Look) -> Option<String> {
+    let rows = look.rows?;
+    let there = if look.before.is_some() { " (there before)" } else { "" };
+    Some(format!("{rows} {}{there}", of_number(&look.what, rows)))
 }
 
 /// Says what was not looked at, and why.
@@ -113,7 +143,12 @@ pub fn text(v: &Verification, style: &Style) -> String {
             Some(false) => "NOT DONE ",
             None => "unknown  ",
         };
-        hang(&mut out, &format!("  {mark}"), &tame(&step.title), style);
+        hang(&mut out, &format!("  {mark}"), &tame(&format!("{}{}", step.title, since(step))), style);
+    }
+    let apart: Vec<String> = v.rows.iter().filter(|l| l.is_apart() && l.is_right()).filter_map(apart).collect();
+    if !apart.is_empty() {
+        out.push_str("\nNot part of this plan\n");
+        apart.iter().for_each(|line| hang(&mut out, "  ", &tame(line), style));
     }
     if !v.differences.is_empty() {
         out.push_str("\nNot as the plan promised\n");
@@ -150,13 +185,8 @@ pub fn text(v: &Verification, style: &Style) -> String {
         hang(&mut out, "  ", &tame(&d.summary), style);
     }
     out.push_str(&format!(
-        "\n{} before, {} now, by the schema alone{}\n",
-        count(v.findings_before, "finding"),
-        v.findings_after,
-        match v.not_fixed.len() {
-            0 => String::new(),
-            some => format!("; the plan leaves {some} unfixed"),
-        }
+        "\nSchema findings: {} before, {} now (rows not counted)\n",
+        v.findings_before, v.findings_after
     ));
     out
 }
@@ -241,7 +271,7 @@ pub fn markdown(source: &str, v: &Verification) -> String {
         ));
     }
     out.push_str(&format!(
-        "\n## Findings\n\n{} before, {} now, by the schema alone.\n",
+        "\n## Schema findings\n\n{} before, {} now (rows not counted).\n",
         v.findings_before, v.findings_after
     ));
     for (title, list) in
@@ -274,7 +304,7 @@ pub fn markdown(source: &str, v: &Verification) -> String {
             Some(false) => "not done",
             None => "no query can tell",
         };
-        out.push_str(&format!("\n{}: **{state}**.\n", cell(&step.title)));
+        out.push_str(&format!("\n{}: **{state}**.\n", cell(&format!("{}{}", step.title, since(step)))));
         if let Some(sql) = &step.sql {
             out.push_str(&format!("\n{}", block("sql", &format!("{sql};"))));
         }

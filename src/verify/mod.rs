@@ -14,9 +14,10 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::change::Change;
 use crate::engine::{EngineError, Rows, Value};
 use crate::findings::Finding;
-use crate::plan::{Plan, Refused, Step};
+use crate::plan::{Plan, Refused, Step, Transaction};
 use crate::schema::{Schema, TableName};
 
 pub use compare::{Difference, compare};
@@ -71,6 +72,14 @@ pub struct Checked {
     pub sql: Option<String>,
     /// What it tells; `None` if nothing does.
     pub done: Option<bool>,
+    /// How many rows it would change that have come since it was done; 0 if there are none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub rows_since: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over.
+fn is_none(rows: &u64) -> bool {
+    *rows == 0
 }
 
 /// A foreign key before and after.
@@ -189,7 +198,15 @@ pub fn verify(
     let mut steps = Vec::new();
     for step in &plan.steps {
         let done = step.done.as_deref().map(|sql| ask(sql).map(|rows| Step::is_shown_by(&rows))).transpose()?;
-        steps.push(Checked { id: step.id.clone(), title: step.title.clone(), sql: step.done.clone(), done });
+        let rows_since = if done == Some(false) { since(step, now, ask)? } else { 0 };
+        let done = if rows_since > 0 { Some(true) } else { done };
+        steps.push(Checked {
+            id: step.id.clone(),
+            title: step.title.clone(),
+            sql: step.done.clone(),
+            done,
+            rows_since,
+        });
     }
     let mut policies = Vec::new();
     for question in questions {
@@ -222,6 +239,7 @@ pub fn verify(
     let verified = differences.is_empty()
         && rows.iter().all(Look::is_right)
         && plan.steps.iter().zip(&steps).all(is_seen)
+        && steps.iter().all(|s| s.rows_since == 0)
         && remaining.is_empty()
         && introduced.is_empty()
         && policies.iter().all(|p| p.rows == 0);
@@ -241,4 +259,46 @@ pub fn verify(
         findings_before: judged.before.len(),
         findings_after: judged.after.len(),
     })
+}
+
+/// Counts the rows that have come since a step was done that changes rows: its backups, made in the same transaction, show that
+/// it was.
+fn since(
+    step: &Step,
+    now: &Schema,
+    ask: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
+) -> Result<u64, EngineError> {
+    let backup = |change: &Change| match change {
+        Change::CreateTable { definition } => now.table(&definition.name).is_some(),
+        _ => false,
+    };
+    let whole = step.up.transaction == Transaction::Own && step.touches_rows;
+    if !whole || step.changes.is_empty() || !step.changes.iter().all(backup) {
+        return Ok(0);
+    }
+    let mut all = 0;
+    for bound in &step.bounds {
+        let answer = ask(&bound.count)?;
+        let number = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+        all += number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+    }
+    Ok(all)
+}
+
+/// Says how many rows of everything that a plan is about there are before it is carried out; `ask` runs a query that only reads.
+///
+/// # Errors
+/// What the engine says to a query.
+pub fn before(plan: &Plan, ask: &mut dyn FnMut(&str) -> Result<Rows, EngineError>) -> Result<Vec<Look>, EngineError> {
+    rows::look(plan, &plan.before, ask)
+}
+
+impl Verification {
+    /// Holds the rows that the plan is not about against those that there were before it was carried out.
+    pub fn compare_rows(&mut self, before: &[Look]) {
+        for look in self.rows.iter_mut().filter(|l| !l.promised) {
+            look.before = before.iter().find(|b| b.what == look.what).and_then(|b| b.rows);
+        }
+        self.verified = self.verified && self.rows.iter().all(Look::is_right);
+    }
 }

@@ -25,14 +25,27 @@ pub struct Look {
     /// Why they were not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Whether the plan promises that there are none. What it is not about decides nothing.
+    /// Whether the plan promises that there are none.
     pub promised: bool,
+    /// How many there were before the plan was carried out, where that was counted. What the plan is not about may stay, but
+    /// must not grow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
 }
 
 impl Look {
     /// Tells whether this is as the plan promised.
     pub fn is_right(&self) -> bool {
-        !self.promised || self.rows == Some(0)
+        match (self.promised, self.rows, self.before) {
+            (true, rows, _) => rows == Some(0),
+            (false, Some(rows), Some(before)) => rows <= before,
+            (false, ..) => true,
+        }
+    }
+
+    /// Tells whether there are rows that the plan is not about.
+    pub fn is_apart(&self) -> bool {
+        !self.promised && self.rows.is_some_and(|rows| rows > 0)
     }
 }
 
@@ -43,10 +56,10 @@ pub(super) fn look(plan: &Plan, now: &Schema, ask: &mut Ask<'_>) -> Result<Vec<L
     let mut looks: Vec<Look> = Vec::new();
     let Some(dialect) = engine::dialect(now.engine) else { return Ok(looks) };
     for (relation, promised) in relations(plan, now) {
-        let what = format!("orphan rows of {}->{}", relation.child_side(), relation.parent_side());
+        let what = what(&relation);
         let sql = orphans::orphan_query(dialect, now, &relation);
         let look = match orphans::obstacle(dialect, now, &relation) {
-            Some(why) => Look { what, sql: String::new(), rows: None, why: Some(why), promised },
+            Some(why) => Look { what, sql: String::new(), rows: None, why: Some(why), promised, before: None },
             None => counted(what, sql, promised, ask)?,
         };
         looks.push(look);
@@ -64,6 +77,10 @@ pub(super) fn look(plan: &Plan, now: &Schema, ask: &mut Ask<'_>) -> Result<Vec<L
     Ok(looks)
 }
 
+fn what(relation: &Relation) -> String {
+    format!("orphan rows of {}->{}", relation.child_side(), relation.parent_side())
+}
+
 /// Runs a query of one number. What the engine refuses is no reason to look at nothing else.
 fn counted(what: String, sql: String, promised: bool, ask: &mut Ask<'_>) -> Result<Look, EngineError> {
     let (rows, why) = match ask(&sql) {
@@ -74,7 +91,7 @@ fn counted(what: String, sql: String, promised: bool, ask: &mut Ask<'_>) -> Resu
         Err(e) if matches!(e.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect) => return Err(e),
         Err(error) => (None, Some(error.message)),
     };
-    Ok(Look { what, sql, rows, why, promised })
+    Ok(Look { what, sql, rows, why, promised, before: None })
 }
 
 /// Returns the tables that a plan changes, or whose rows it does.
@@ -118,10 +135,8 @@ fn relations(plan: &Plan, now: &Schema) -> Vec<(Relation, bool)> {
         if !planned && !touched.contains(&table.name) && !touched.contains(&key.parent) {
             continue;
         }
-        // SQLite's keys are never called unchecked, and a table that is rebuilt brings all of its own.
-        let meant = planned || now.engine == Engine::Sqlite && touched.contains(&table.name);
         let holds = key.enforced && key.validated && key.disabled.is_none();
-        let promised = meant && holds && !stay(plan, &table.name, &key.columns);
+        let promised = planned && holds && !stay(plan, &table.name, &key.columns);
         let same = |(r, _): &&mut (Relation, bool)| {
             r.child == table.name
                 && (&r.columns, &r.parent, &r.parent_columns) == (&key.columns, &key.parent, &key.parent_columns)
@@ -146,7 +161,10 @@ fn own_check(
     let touched = touched(plan);
     let (near, far): (Vec<_>, Vec<_>) = with_keys.partition(|t| touched.contains(&t.name));
     for table in near {
-        let promised = !table.foreign_keys.iter().any(|k| stay(plan, &table.name, &k.columns));
+        let promised = table.foreign_keys.iter().all(|k| {
+            let look = |l: &&Look| l.what == what(&Relation::declared(now, &table.name, k));
+            looks.iter().find(look).is_some_and(|l| l.promised)
+        });
         let sql = format!("SELECT count(*) FROM pragma_foreign_key_check({})", dialect.literal(&table.name.name));
         looks.push(counted(format!("rows of {} in PRAGMA foreign_key_check", table.name), sql, promised, ask)?);
     }
@@ -177,6 +195,7 @@ fn own_check(
             rows,
             why,
             promised: false,
+            before: None,
         });
     }
     Ok(())

@@ -107,22 +107,28 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let server = source.clone();
     steps.look_on(move || server.open_beside(&beside).ok().flatten());
     let mut watch = Shown { steps, ui, at: 0 };
+    // What the plan is not about must not be taken for its work. What a run that is taken up has found is not known any more.
+    let before = match &taken_up {
+        None => crate::verify::before(&plan, &mut |sql| writer.query(sql))?,
+        Some(_) => Vec::new(),
+    };
     let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &mut watch);
     let at = watch.at;
     drop(watch);
     let outcome = outcome.map_err(|error| Place { journal: &path, at, width: ui.style.width }.explain(error))?;
     drop(writer);
-    let before =
+    let skipped =
         if outcome.skipped > 0 { format!(", {} had been done before", outcome.skipped) } else { String::new() };
-    ui.note(&format!("{} of {} steps done{before}; recorded in {}", outcome.done, plan.steps.len(), path.display()));
+    ui.note(&format!("{} of {} steps done{skipped}; recorded in {}", outcome.done, plan.steps.len(), path.display()));
 
     let what = super::fix::what(args);
     // What was accepted by this run stands there now.
     let config = if args.accept_inferred.is_some() { super::configuration(global)? } else { config.clone() };
-    let verification =
+    let mut verification =
         verify::of(&plan, &args.source, &what, args.root.as_deref(), &config, global, ui).map_err(|error| {
             error.hint("all steps are done, but not verified: run the same command to see what is left")
         })?;
+    verification.compare_rows(&before);
     let style = ui.style_of(args.output.as_deref());
     let text = match args.format {
         PlanFormat::Text | PlanFormat::Sql => format!("\n{}", render::verify::text(&verification, &style)),

@@ -15,15 +15,15 @@ use crate::config::{Config, FailOn};
 use crate::engine::{Session, Value};
 use crate::fate::{Fates, Options as FateOptions};
 use crate::infer::Guess;
-use crate::orphans::ScanOptions;
+use crate::orphans::{Outcome, ScanOptions};
 use crate::plan::{self, Counts, Definitions, Options, Plan};
-use crate::relations::Graph;
+use crate::relations::{Graph, Relation};
 use crate::render::{self, Commands, PlanFormat};
 use crate::rules::{Rule, Settings};
-use crate::schema::{Engine, TableName};
+use crate::schema::{Action, Engine, TableName};
 use crate::source::history::Migration;
 use crate::source::{History, Input, Source};
-use crate::text::{argument, operand};
+use crate::text::{argument, operand, quoted};
 
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -155,7 +155,14 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         }
     };
     made.guessed = about(args, root.as_ref(), &report);
-    every_choice_is_used(&made, &options)?;
+    let unused: Vec<_> = made.unused_choices(&options).into_iter().cloned().collect();
+    for (subject, word) in &unused {
+        if is_already(subject, word, &report) {
+            ui.note(&format!("{subject} is already {}; nothing to do", as_declared(word)));
+        } else {
+            return Err(barred(subject, word, &made, &options, &report));
+        }
+    }
     Ok((made, report))
 }
 
@@ -191,13 +198,58 @@ fn every_relation_is_there(options: &Options, report: &Report) -> Result<(), Cli
         .hint("a relation is written child.column, or child.column->parent.column; `referee graph SOURCE` lists them"))
 }
 
+/// Tells whether a foreign key is already what a choice would make of it.
+fn is_already(subject: &str, word: &str, report: &Report) -> bool {
+    let relations = report.relations.relations().iter().filter(|r| plan::names_relation(subject, r));
+    let is = |r: &Relation| {
+        let key = r.foreign_key()?;
+        let nulls = key.on_delete == Action::SetNull && r.nullable && word.eq_ignore_ascii_case("drop-not-null");
+        Some(key.enforced && (nulls || plan::chooses(word, key.on_delete)))
+    };
+    let mut all = relations.map(is).peekable();
+    all.peek().is_some() && all.all(|already| already == Some(true))
+}
+
+/// Writes what a word stands for as SQL does.
+fn as_declared(word: &str) -> String {
+    let actions = [Action::NoAction, Action::Restrict, Action::Cascade, Action::SetNull, Action::SetDefault];
+    let action = actions.into_iter().find(|a| plan::chooses(word, *a)).unwrap_or(Action::SetNull);
+    format!("ON DELETE {action}")
+}
+
+/// Says why a choice is not planned, and what to do.
+fn barred(subject: &str, word: &str, made: &Plan, options: &Options, report: &Report) -> CliError {
+    let outcomes = report.scan.iter().flat_map(|s| &s.outcomes);
+    let of = report.relations.relations().iter().zip(outcomes).filter(|(r, _)| plan::names_relation(subject, r));
+    let mut orphans = of.filter_map(|(relation, outcome)| match outcome {
+        Outcome::Counted(found) if found.count > 0 => Some((relation, found.count)),
+        _ => None,
+    });
+    let said = options.orphans.is_some() || options.orphans_of.iter().any(|(s, _)| s == subject);
+    if let Some((relation, count)) = orphans.next().filter(|_| !said) {
+        let rows = if count == 1 { "1 orphan row".to_string() } else { format!("{count} orphan rows") };
+        let (child, source) = (relation.child_side(), operand(&report.source));
+        return CliError::new(format!("cannot plan {subject}={word}: {rows} of {}", relation.child))
+            .hint(format!("say what becomes of them: --orphans {}, or =quarantine", quoted(&format!("{child}=delete"))))
+            .hint(format!("or fix them first; `referee audit {source} --data` shows them"));
+    }
+    let why = made.refused.iter().find(|r| r.subject == subject).map(|r| r.why.as_str());
+    match why {
+        Some(why) => CliError::new(format!("cannot plan {subject}={word}: {why}")),
+        None => no_place(subject, word),
+    }
+}
+
+fn no_place(subject: &str, word: &str) -> CliError {
+    CliError::new(format!("--choose {subject}={word} is about nothing in the plan")).hint(
+        "`referee fix SOURCE` lists the choices under \"Choices\", and what it does not fix with the words for it",
+    )
+}
+
 /// Complains of a choice that the plan has no place for.
 pub(super) fn every_choice_is_used(made: &Plan, options: &Options) -> Result<(), CliError> {
     let unused = made.unused_choices(options);
-    let Some((subject, word)) = unused.first() else { return Ok(()) };
-    Err(CliError::new(format!("--choose {subject}={word} is about nothing in the plan")).hint(
-        "`referee fix SOURCE` lists the choices under \"Choices\", and what it does not mend with the words for it",
-    ))
+    unused.first().map_or(Ok(()), |(subject, word)| Err(no_place(subject, word)))
 }
 
 /// Reads the texts of a SQLite database's objects, which a rebuilt table keeps: from the database, or from what SQLite makes

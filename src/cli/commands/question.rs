@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::Change;
-use crate::plan::{Plan, Step};
+use crate::plan::Plan;
 use crate::schema::TableName;
 use crate::text::one_line;
 
@@ -22,53 +21,22 @@ pub(super) fn of(plan: &Plan, label: &str) -> String {
     sentences.join(" ")
 }
 
-/// Names the tables that the steps back rows up in.
-pub(super) fn backups(plan: &Plan) -> Vec<String> {
-    let rows = plan.steps.iter().filter(|s| s.touches_rows);
-    let made = rows.flat_map(|s| &s.changes).filter_map(|c| match c {
-        Change::CreateTable { definition } => Some(definition.name.to_string()),
-        _ => None,
-    });
-    made.collect()
-}
-
 /// Says what becomes of rows now.
 fn now(plan: &Plan) -> String {
-    let ways = [("to delete", "Deletes", ""), ("to move", "moves", ""), ("to set to NULL", "sets", " to NULL")];
-    let mut parts = Vec::new();
-    let mut others = 0;
-    let bounds: Vec<_> = plan.steps.iter().flat_map(|s| &s.bounds).filter(|b| b.rows > 0).collect();
-    for (way, verb, rest) in ways {
-        let of: Vec<(u64, &str)> = bounds
-            .iter()
-            .filter_map(|b| {
-                let (noun, _) = b.what.split_once(&format!(" {way}"))?;
-                Some((b.rows, noun.strip_prefix("rows of ").unwrap_or(noun)))
-            })
-            .collect();
-        let Some(all) = of.iter().map(|(rows, _)| *rows).reduce(u64::saturating_add) else { continue };
-        let each: Vec<String> = of.iter().map(|(rows, table)| format!("{rows} {table}")).collect();
-        parts.push(format!("{verb} up to {all} {}{rest} now ({})", noun(all), list(&each, ",")));
-        others += of.len();
-    }
-    let rest = bounds.len().saturating_sub(others);
-    if rest > 0 {
-        parts.push(format!("changes rows in {rest} other ways"));
-    }
-    if plan.steps.iter().any(|s: &Step| s.touches_rows && s.bounds.is_empty()) {
+    let mut parts: Vec<String> = plan.row_totals().iter().map(|t| t.told("up to ")).collect();
+    if plan.changes_uncounted_rows() {
         parts.push("changes rows that were not counted".to_string());
     }
     if parts.is_empty() {
         return "Deletes no rows now.".to_string();
     }
-    let backups = backups(plan);
+    let backups = plan.backups();
     let backed_up = match backups.as_slice() {
         [] => String::new(),
         some => format!(", backed up in {}", list(some, "and")),
     };
-    let text = format!("{}{backed_up}.", parts.join("; "));
-    let mut chars = text.chars();
-    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    let text = format!("Now {}{backed_up}.", parts.join("; "));
+    text.replacen("Now deletes", "Deletes now", 1)
 }
 
 /// Says what deletes newly delete once all steps are done.
@@ -101,21 +69,29 @@ fn later(plan: &Plan) -> Vec<String> {
     vec![format!("From then on, {}.", all.join("; "))]
 }
 
-fn noun(rows: u64) -> &'static str {
-    if rows == 1 { "row" } else { "rows" }
-}
-
 /// Writes `a, b and c`; the first names only, of many.
 fn list(names: &[String], word: &str) -> String {
-    let word = if word == "," { ", ".to_string() } else { format!(" {word} ") };
     let more = names.len().saturating_sub(NAMED);
     if more > 0 {
         let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        return format!("{first}{word}{more} more");
+        return format!("{first} {word} {more} more");
     }
     match names {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{}{word}{last}", first.join(", ")),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_joined_and_many_are_cut_short() {
+        let names = |count: usize| (1..=count).map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(list(&names(1), "and"), "1");
+        assert_eq!(list(&names(3), "and"), "1, 2 and 3");
+        assert_eq!(list(&names(9), "and"), "1, 2, 3, 4, 5, 6 and 3 more");
     }
 }

@@ -133,7 +133,9 @@ fn validate_step(
     let draft = Draft {
         phase: Phase::Validate,
         title: format!("Check the rows of the foreign key {}", arrow(table, key)),
-        why: Some("Readers and writers go on while the rows are read; afterwards the engine knows that every row has its parent.".into()),
+        why: Some(
+            "Readers and writers go on while the rows are read; PostgreSQL then marks the constraint valid.".into(),
+        ),
         changes: vec![Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() }],
         touches_rows: false,
         up: whole(vec![format!("{} VALIDATE CONSTRAINT {}", sql::alter(bench, table), bench.dialect.identifier(name))]),

@@ -88,6 +88,12 @@ fn lock(first: &Lock, others: &[&Lock]) -> String {
     format!("{} {}: {blocks}, {held}", tables.join(", "), first.mode)
 }
 
+/// Returns what stops a step from the message of its guard; what to do then is said when it does.
+fn stops_if(message: &str) -> &str {
+    let ends = [";", ": "].iter().filter_map(|end| message.find(end));
+    ends.min().map_or(message, |at| &message[..at])
+}
+
 /// Says which rows a step changes, and how many at most; `None` if it changes none.
 fn rows(step: &Step) -> Option<String> {
     let bounds: Vec<String> = step.bounds.iter().map(ToString::to_string).collect();
@@ -130,14 +136,15 @@ fn rules<'r>(findings: impl IntoIterator<Item = &'r Reason>) -> String {
     names.join(", ")
 }
 
-/// Writes `16 steps, 3 choices, 2 findings refused`.
+/// Writes `16 steps, deletes up to 60 rows (12 orders, 48 order_items), 3 choices, 2 findings not fixed`.
 fn summary(plan: &Plan) -> String {
     let mut parts = vec![count(plan.steps.len(), "step")];
+    parts.extend(plan.row_totals().iter().map(|total| total.told("up to ")));
     if !plan.choices.is_empty() {
         parts.push(count(plan.choices.len(), "choice"));
     }
     if !plan.refused.is_empty() {
-        parts.push(format!("{} not mended", count(plan.refused.len(), "finding")));
+        parts.push(format!("{} not fixed", count(plan.refused.len(), "finding")));
     }
     if !plan.guessed.is_empty() {
         parts.push(format!("{} not planned", count(plan.guessed.len(), "guessed relation")));
