@@ -138,6 +138,28 @@ impl Journal {
         Ok((Self { file, path: path.to_path_buf() }, unfinished))
     }
 
+    /// Returns the plan of the last run in a journal, whether it came to its end or not; `None` if no run is in it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no journal.
+    pub fn last_plan(path: &Path) -> Result<Option<Plan>, JournalError> {
+        let shown = || path.display().to_string();
+        let io = |error| JournalError::Io { path: shown(), error };
+        files::regular(path).map_err(io)?;
+        let text = files::read_text(path).map_err(io)?;
+        if !text.is_empty() && !text.starts_with(HEAD) {
+            return Err(JournalError::Foreign { path: shown() });
+        }
+        let Some((number, line)) = text.lines().enumerate().filter(|(_, l)| l.starts_with(HEAD)).last() else {
+            return Ok(None);
+        };
+        match serde_json::from_str(line) {
+            Ok(Record::Run { plan, .. }) => Ok(Some(*plan)),
+            Ok(_) => Ok(None),
+            Err(error) => Err(JournalError::Syntax { path: shown(), line: number + 1, error }),
+        }
+    }
+
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path

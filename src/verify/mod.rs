@@ -232,7 +232,7 @@ pub fn verify(
         }
     }
     let differences = compare(plan, now);
-    let rows = rows::look(plan, now, ask)?;
+    let rows = rows::look(plan, now, false, ask)?;
     let is_seen = |(step, checked): (&Step, &Checked)| {
         checked.done == Some(true) || checked.done.is_none() && !step.changes.is_empty()
     };
@@ -285,12 +285,12 @@ fn since(
     Ok(all)
 }
 
-/// Says how many rows of everything that a plan is about there are before it is carried out; `ask` runs a query that only reads.
+/// Counts the orphans that a plan is not about, in the tables that it changes, before it is carried out; `ask` runs a query that only reads.
 ///
 /// # Errors
 /// What the engine says to a query.
 pub fn before(plan: &Plan, ask: &mut dyn FnMut(&str) -> Result<Rows, EngineError>) -> Result<Vec<Look>, EngineError> {
-    rows::look(plan, &plan.before, ask)
+    rows::look(plan, &plan.before, true, ask)
 }
 
 impl Verification {

@@ -51,11 +51,11 @@ impl Look {
 
 type Ask<'a> = dyn FnMut(&str) -> Result<Rows, EngineError> + 'a;
 
-/// Looks at the rows of everything that a plan was about.
-pub(super) fn look(plan: &Plan, now: &Schema, ask: &mut Ask<'_>) -> Result<Vec<Look>, EngineError> {
+/// Looks at the rows of everything that a plan was about; with `apart` only at those that it promises nothing of.
+pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) -> Result<Vec<Look>, EngineError> {
     let mut looks: Vec<Look> = Vec::new();
     let Some(dialect) = engine::dialect(now.engine) else { return Ok(looks) };
-    for (relation, promised) in relations(plan, now) {
+    for (relation, promised) in relations(plan, now).into_iter().filter(|(_, promised)| !apart || !promised) {
         let what = what(&relation);
         let sql = orphans::orphan_query(dialect, now, &relation);
         let look = match orphans::obstacle(dialect, now, &relation) {
@@ -65,7 +65,7 @@ pub(super) fn look(plan: &Plan, now: &Schema, ask: &mut Ask<'_>) -> Result<Vec<L
         looks.push(look);
     }
     // What a step counted before it ran may be another query than that of a foreign key.
-    for bound in plan.steps.iter().flat_map(|s| &s.bounds) {
+    for bound in plan.steps.iter().filter(|_| !apart).flat_map(|s| &s.bounds) {
         match looks.iter_mut().find(|l| l.sql == bound.count) {
             Some(look) => look.promised = true,
             None => looks.push(counted(format!("{} that are left", bound.what), bound.count.clone(), true, ask)?),

@@ -152,4 +152,7 @@ pub(in crate::cli) struct ApplyArgs {
     /// Do not take up the run that was killed: make a new plan
     #[arg(long, requires = "apply")]
     pub anew: bool,
+    /// Show how the last recorded run is undone, its last step first; with --apply, do it
+    #[arg(long, conflicts_with_all = ["anew", "only", "skip", "tables", "root", "choose", "orphans", "manual", "accept_inferred", "out", "format", "output"])]
+    pub undo: bool,
 }

@@ -27,15 +27,8 @@ use crate::text::{argument, operand};
 
 pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let source = Source::parse(args.source.secret())?;
-    if matches!(source, Source::Document(_) | Source::Sql(_)) {
-        return Err(CliError::new(format!("{} is no database, so nothing can be applied to it", source.label()))
-            .hint("name the database, or write the plan as files: --out DIR"));
-    }
-    let path = args.apply.journal.clone().unwrap_or_else(|| default_journal(&source));
-    if args.apply.journal.is_some() {
-        let inputs = Inputs::of(&args.source, global).replacing(Some(Kind::Journal));
-        output::allowed(&path, &inputs)?;
-    }
+    is_database(&source)?;
+    let path = journal_path(args, &source, global)?;
     // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
     let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };
     let (mut journal, unfinished) = recorded.map_or((None, None), |(journal, run)| (Some(journal), run));
@@ -74,7 +67,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         return Ok(incomplete.max(left_undone(args, &plan)));
     }
     if !args.apply.yes {
-        ask(&plan, &source, ui.style.width)?;
+        ask(&question::of(&plan, &source.label()), ui.style.width)?;
     }
     let mut journal = match journal {
         Some(journal) => journal,
@@ -115,11 +108,19 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &mut watch);
     let at = watch.at;
     drop(watch);
-    let outcome = outcome.map_err(|error| Place { journal: &path, at, width: ui.style.width }.explain(error))?;
+    let outcome =
+        outcome.map_err(|error| Place { journal: &path, at, undoing: false, width: ui.style.width }.explain(error))?;
     drop(writer);
     let skipped =
         if outcome.skipped > 0 { format!(", {} had been done before", outcome.skipped) } else { String::new() };
     ui.note(&format!("{} of {} steps done{skipped}; recorded in {}", outcome.done, plan.steps.len(), path.display()));
+
+    let backups = plan.backups();
+    if !backups.is_empty() {
+        let (tables, they) = if backups.len() == 1 { ("table", "it") } else { ("tables", "them") };
+        ui.note(&format!("backup {tables}: {}; drop {they} when nobody needs them", backups.join(", ")));
+    }
+    ui.note(&format!("to undo: {}", super::undo::command(args, global)));
 
     let what = super::fix::what(args);
     // What was accepted by this run stands there now.
@@ -138,6 +139,25 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     output::write(ui, args.output.as_deref(), &text)?;
     let verified = if verification.verified { 0 } else { FINDINGS };
     Ok(incomplete.max(verified).max(left_undone(args, &plan)))
+}
+
+/// Complains of a source that is no database.
+pub(super) fn is_database(source: &Source) -> Result<(), CliError> {
+    if matches!(source, Source::Document(_) | Source::Sql(_)) {
+        return Err(CliError::new(format!("{} is no database, so nothing can be applied to it", source.label()))
+            .hint("name the database, or write the plan as files: --out DIR"));
+    }
+    Ok(())
+}
+
+/// Returns where the run is recorded.
+pub(super) fn journal_path(args: &FixArgs, source: &Source, global: &Global) -> Result<PathBuf, CliError> {
+    let path = args.apply.journal.clone().unwrap_or_else(|| default_journal(source));
+    if args.apply.journal.is_some() {
+        let inputs = Inputs::of(&args.source, global).replacing(Some(Kind::Journal));
+        output::allowed(&path, &inputs)?;
+    }
+    Ok(path)
 }
 
 /// Returns the exit code for orphans that something was to be done about and that no step changes.
@@ -238,14 +258,14 @@ fn same_options(run: &Unfinished, args: &FixArgs, path: &Path) -> Result<(), Cli
     .hint("to give it up for a new plan by what is said now, add --anew; what is done stays done"))
 }
 
-fn ask(plan: &Plan, source: &Source, width: usize) -> Result<(), CliError> {
-    let question = question::of(plan, &source.label());
+/// Asks, and fails if the answer is no.
+pub(super) fn ask(question: &str, width: usize) -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
         return Err(CliError::new("standard input is no terminal: nobody can be asked; nothing was changed")
             .hint("look at the plan, then answer with --yes:")
-            .hint(fill(&question, "      ", width)));
+            .hint(fill(question, "      ", width)));
     }
-    let question = fill(&question, "", width);
+    let question = fill(question, "", width);
     let mut err = io::stderr().lock();
     let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
     asked.map_err(|e| CliError::output(&e))?;
@@ -282,11 +302,11 @@ fn told(step: &Step, rows: u64) -> String {
 }
 
 /// Shows what a run does.
-struct Shown<'u> {
-    steps: Steps,
-    ui: &'u Ui,
+pub(super) struct Shown<'u> {
+    pub steps: Steps,
+    pub ui: &'u Ui,
     /// The step it is at, from 0.
-    at: usize,
+    pub at: usize,
 }
 
 impl Watch for Shown<'_> {

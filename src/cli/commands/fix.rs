@@ -31,6 +31,9 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let journal = args.apply.journal.as_deref();
     let inputs = Inputs::of(&args.source, global).with("the journal", journal).replacing(replaces);
     output::check(args.output.as_deref(), &inputs)?;
+    if args.apply.undo {
+        return super::undo::run(args, global, ui);
+    }
     accept::check(args.accept_inferred, args.apply.apply || args.files.out.is_some(), global)?;
     if args.apply.apply {
         return super::apply::run(args, &config, global, ui);

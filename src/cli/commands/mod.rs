@@ -20,6 +20,7 @@ mod question;
 mod rules;
 mod schema;
 mod stopped;
+mod undo;
 mod verify;
 
 use std::collections::BTreeMap;

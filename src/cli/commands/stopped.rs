@@ -13,6 +13,8 @@ pub(super) struct Place<'a> {
     pub journal: &'a Path,
     /// The step it was at, from 0; the ones before it are done.
     pub at: usize,
+    /// Whether the steps are undone, the last one first.
+    pub undoing: bool,
     pub width: usize,
 }
 
@@ -20,6 +22,7 @@ impl Place<'_> {
     /// Says which steps stay applied.
     fn before(&self) -> String {
         match self.at {
+            _ if self.undoing => "later steps stay undone, earlier ones applied".to_string(),
             0 => "nothing was changed before it".to_string(),
             1 => "step 1 stays applied".to_string(),
             several => format!("steps 1-{several} stay applied"),
@@ -28,6 +31,7 @@ impl Place<'_> {
 
     fn rolled_back(&self) -> String {
         match self.at {
+            at if self.undoing => format!("undoing step {} rolled back; {}", at + 1, self.before()),
             0 => "nothing changed: step 1 rolled back".to_string(),
             at => format!("step {} rolled back; {}", at + 1, self.before()),
         }

@@ -1,17 +1,21 @@
 //! `referee verify`: a database, held against a plan that was carried out.
 
+use std::io;
+
 use super::super::args::{Global, OnOff, VerifyArgs, VerifyFormat, WhatArgs};
 use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
 use crate::audit::{Guesses, Report, audit};
 use crate::config::Config;
+use crate::engine::EngineErrorKind;
 use crate::fate::{Fate, Fates, Options as FateOptions};
 use crate::files;
 use crate::plan::Plan;
 use crate::render;
 use crate::schema::{Schema, TableName};
 use crate::source::{History, Input, SourceText};
+use crate::text::operand;
 use crate::verify::{self, Deleting, Judged, Verification};
 
 pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
@@ -19,7 +23,14 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
     let inputs = Inputs::of(&args.source, global).with("the plan", Some(&args.plan));
     output::check(args.output.as_deref(), &inputs)?;
     let path = &args.plan;
-    let text = files::read_text(path).map_err(|e| CliError::file("read", path, &e))?;
+    let text = files::read_text(path).map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData => CliError::new(format!(
+            "{} is not a plan (expected JSON from `referee fix {} --format json`)",
+            path.display(),
+            operand(&args.source.to_string())
+        )),
+        _ => CliError::file("read", path, &e),
+    })?;
     let plan = render::plan::json::parse(&text).map_err(|error| {
         CliError::new(format!("{}: {error}", path.display()))
             .hint("`referee fix SOURCE --format json -o plan.json` writes one, before it is carried out")
@@ -84,7 +95,14 @@ pub(super) fn of(
     };
     let questions = verify::questions(session.dialect(), &input.schema, &config.policies());
     let judged = Judged { before: &before.findings, after: &after.findings };
-    let mut verification = verify::verify(plan, &after.schema, judged, &questions, &mut |sql| session.query(sql))?;
+    let mut verification = verify::verify(plan, &after.schema, judged, &questions, &mut |sql| session.query(sql))
+        .map_err(|error| match missing(plan, &after.schema) {
+            Some(table) if error.kind == EngineErrorKind::Gone => {
+                CliError::new(format!("{} is not the planned database: no table {table}", input.label))
+                    .hint("name the database that the plan was made for")
+            }
+            _ => error.into(),
+        })?;
     if let Some(typed) = root {
         let root = super::table(&after.schema, typed)?.name.clone();
         let on = what.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
@@ -94,6 +112,12 @@ pub(super) fn of(
         }
     }
     Ok(verification)
+}
+
+/// Returns a table that the plan changes and that is not there.
+fn missing<'p>(plan: &'p Plan, now: &Schema) -> Option<&'p TableName> {
+    let all = plan.steps.iter().flat_map(|s| &s.locks).map(|l| &l.table);
+    all.into_iter().find(|t| plan.before.table(t).is_some() && now.table(t).is_none())
 }
 
 fn delete(report: &Report, root: &TableName, config: &Config, on: bool) -> Option<Fate> {

@@ -19,7 +19,23 @@ pub(super) fn of_statement(error: &Error, sql: &str) -> EngineError {
     let mut made = EngineError::new(kind, db.message()).sql(sql);
     made.hint = hint.map(str::to_string).or_else(|| db.hint().map(str::to_string));
     made.code = Some(db.code().code().to_string());
+    // The server says of the owner alone how he is let see all rows.
+    if is_filtered(db) {
+        let (_, table) = db.message().split_once(" for table ").unwrap_or(("", "a table"));
+        made.message = format!("cannot see all rows: row-level security applies to this role on {table}");
+        if db.hint().is_some_and(|hint| hint.contains("NO FORCE")) {
+            made.hint = Some(
+                "connect as a superuser or a role with BYPASSRLS; FORCE ROW LEVEL SECURITY filters the owner, too"
+                    .into(),
+            );
+        }
+    }
     made
+}
+
+/// Tells whether a policy would have hidden rows from a query that has to see all of them.
+fn is_filtered(db: &DbError) -> bool {
+    db.code().code() == "42501" && db.message().starts_with("query would be affected by row-level security")
 }
 
 /// Decides by SQLSTATE (manual, "PostgreSQL Error Codes"); where one code stands for two things, by the words.
