@@ -266,7 +266,7 @@ fn by_content(path: &Path) -> Result<Source, SourceError> {
             "a server is named by a URL: postgres://user@host/database",
         ),
         std::io::ErrorKind::NotFound => unknown(
-            format!("there is no file {shown}"),
+            format!("no such file or folder: {shown}"),
             "check the path; a server is named by a URL: postgres://user@host/database",
         ),
         _ => SourceError::Io { path: shown.to_string(), error },

@@ -34,7 +34,7 @@ fn files_are_told_by_content_not_by_name() {
 
 #[test]
 fn what_cannot_be_a_source_says_what_to_do() {
-    assert!(message("no-such.db").0.contains("there is no file no-such.db"));
+    assert!(message("no-such.db").0.contains("no such file or folder: no-such.db"));
     assert!(matches!(Source::parse("/").unwrap(), Source::Sql(_)));
     let (said, hint) = message("mysql://root@localhost/shop");
     assert!(said.contains("does not connect to MySQL") && hint.contains("--engine mysql"), "{said} {hint}");

@@ -330,7 +330,7 @@ fn what_has_no_next_migration_is_an_error_that_says_what_to_do() {
     said(&[&at("dump.sql")], "there is no next migration of it", "--format sql");
     said(&[&at("migrations"), &at("dump.sql")], "several PATHs are named", "once for each folder");
     said(&[&at("migrations"), "--format", "json"], "--format is about the report", "add --write");
-    said(&["-"], "there is no file -", "check the path");
+    said(&["-"], "no such file or folder: -", "check the path");
     fs::write(at("migrations/seed.sql"), "SELECT 1;").unwrap();
     said(&[&at("migrations")], "seed.sql has no number", "number the files");
     fs::remove_file(at("migrations/seed.sql")).unwrap();

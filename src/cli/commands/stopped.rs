@@ -87,7 +87,7 @@ impl Place<'_> {
                 };
                 if !triggers.is_empty() {
                     return failed
-                        .hint("decide what becomes of these rows, or change the trigger: it blocks the next try, too")
+                        .hint("the trigger blocks the next try, too, unless it or the plan is changed")
                         .hint(fill(&again, "      ", width))
                         .hint("or make a new plan, with what else you want to say: --apply --anew");
                 }

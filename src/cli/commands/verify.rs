@@ -1,5 +1,6 @@
 //! `referee verify`: a database, held against a plan that was carried out.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::super::args::{Global, OnOff, VerifyArgs, VerifyFormat, WhatArgs};
@@ -73,6 +74,12 @@ pub(super) fn of(
         return Err(CliError::new(format!("the plan is for {}, the source is {}", plan.engine, input.schema.engine))
             .hint("name the database that the plan was made for"));
     }
+    if let Some(table) = missing(plan, &input.schema).first().filter(|_| {
+        // Of one table it may be true that somebody dropped it.
+        missing(plan, &input.schema).len() == changed(plan).len()
+    }) {
+        return Err(another(&input.label, table));
+    }
     let quiet = ui.muted();
     let judge = |schema: &Schema| -> Result<Report, CliError> {
         // Without rows, on both sides alike.
@@ -96,11 +103,8 @@ pub(super) fn of(
     let questions = verify::questions(session.dialect(), &input.schema, &config.policies());
     let judged = Judged { before: &before.findings, after: &after.findings };
     let mut verification = verify::verify(plan, &after.schema, judged, &questions, &mut |sql| session.query(sql))
-        .map_err(|error| match missing(plan, &after.schema) {
-            Some(table) if error.kind == EngineErrorKind::Gone => {
-                CliError::new(format!("{} is not the planned database: no table {table}", input.label))
-                    .hint("name the database that the plan was made for")
-            }
+        .map_err(|error| match missing(plan, &after.schema).first() {
+            Some(table) if error.kind == EngineErrorKind::Gone => another(&input.label, table),
             _ => error.into(),
         })?;
     if let Some(typed) = root {
@@ -114,10 +118,20 @@ pub(super) fn of(
     Ok(verification)
 }
 
-/// Returns a table that the plan changes and that is not there.
-fn missing<'p>(plan: &'p Plan, now: &Schema) -> Option<&'p TableName> {
+fn another(label: &str, table: &TableName) -> CliError {
+    CliError::new(format!("{label} is not the planned database: no table {table}"))
+        .hint("name the database that the plan was made for")
+}
+
+/// Returns the tables that the plan changes.
+fn changed(plan: &Plan) -> BTreeSet<&TableName> {
     let all = plan.steps.iter().flat_map(|s| &s.locks).map(|l| &l.table);
-    all.into_iter().find(|t| plan.before.table(t).is_some() && now.table(t).is_none())
+    all.filter(|t| plan.before.table(t).is_some()).collect()
+}
+
+/// Returns those of them that are not there.
+fn missing<'p>(plan: &'p Plan, now: &Schema) -> Vec<&'p TableName> {
+    changed(plan).into_iter().filter(|t| now.table(t).is_none()).collect()
 }
 
 fn delete(report: &Report, root: &TableName, config: &Config, on: bool) -> Option<Fate> {
