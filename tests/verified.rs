@@ -219,7 +219,7 @@ fn sqlites_own_check_of_the_tables_decides_and_that_of_the_others_is_told_apart(
     let apart = verify();
     assert_eq!(apart.code, 0, "{}", apart.out);
     assert!(
-        apart.out.contains("rows of the other table of the file in PRAGMA foreign_key_check: 1 (the plan does not"),
+        apart.out.contains("rows of the other table of the file in PRAGMA foreign_key_check: 1 (not part of this"),
         "{}",
         apart.out
     );

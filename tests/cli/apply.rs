@@ -214,7 +214,7 @@ fn orphans_that_come_between_plan_and_run_stop_the_run_and_it_goes_on_without_th
         "error: stopped before step 2; step 1 stays applied\n",
         "Rebuild logs",
         "logs.user_id",
-        "what is in the way:\n  user_id = 1001, rows = 1\n",
+        "rows that block it:\n  user_id = 1001, rows = 1\n",
         "FROM logs AS child",
         "run the same command",
         "--anew",

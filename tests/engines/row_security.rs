@@ -115,6 +115,8 @@ fn a_query_about_rows_that_are_hidden_is_refused_and_others_are_not() {
         let error = session.query("SELECT count(*) FROM users").unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::Permission, "{error}");
         assert!(error.hint.as_ref().unwrap().contains("BYPASSRLS"), "{error:?}");
+        assert!(error.hint.as_ref().unwrap().contains("FORCE"), "the owner is told why he is filtered: {error:?}");
+        assert!(error.message.starts_with("this role does not see all rows: "), "{error}");
         assert_eq!(error.sql.as_deref(), Some("SELECT count(*) FROM users"), "as it was asked");
         assert_eq!(session.query("SELECT count(*) FROM posts").unwrap().rows[0][0].integer(), Some(3));
         // The setting is each request's own: behind a pooler the next one may meet another session.

@@ -24,13 +24,13 @@ pub(in crate::cli) struct FixArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Mend what these rules find only, by name or code
+    /// Fix only what these rules find, by name or code
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     pub only: Vec<&'static Rule>,
-    /// Do not mend what these rules find
+    /// Do not fix what these rules find
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     pub skip: Vec<&'static Rule>,
-    /// Mend tables that match GLOB only; can be given several times
+    /// Fix tables that match GLOB only; can be given several times
     #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
     pub tables: Vec<Glob>,
     /// Make the smallest set of changes by which every delete from TABLE succeeds (see
@@ -55,7 +55,7 @@ pub(in crate::cli) struct FixArgs {
     /// How long a statement may wait for a lock: 2s, 500ms
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub lock_timeout: Duration,
-    /// Do not count rows without a parent first
+    /// Do not count orphan rows first
     #[arg(long)]
     pub no_data: bool,
     /// SQLite: whether the application runs PRAGMA foreign_keys = ON

@@ -51,12 +51,12 @@ impl Place<'_> {
                 );
                 text.push_str(&format!("why:\n  {}\n", fill(&message, "  ", width)));
                 if !rows.is_empty() {
-                    text.push_str("what is in the way:\n");
+                    text.push_str("rows that block it:\n");
                     rows.lines().for_each(|row| text.push_str(&format!("  {row}\n")));
                 }
                 text.push_str(&format!("found by:\n  {}", fill(&sql, "  ", width)));
                 CliError::new(text)
-                    .hint("put that right, then run the same command: it goes on with this step")
+                    .hint("fix that, then run the same command: it goes on with this step")
                     .hint("or make a new plan, with what else you want to say: --apply --anew")
             }
             ApplyError::Step { title, error, partly, triggers } => {

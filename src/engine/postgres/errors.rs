@@ -22,7 +22,7 @@ pub(super) fn of_statement(error: &Error, sql: &str) -> EngineError {
     // The server says of the owner alone how he is let see all rows.
     if is_filtered(db) {
         let (_, table) = db.message().split_once(" for table ").unwrap_or(("", "a table"));
-        made.message = format!("cannot see all rows: row-level security applies to this role on {table}");
+        made.message = format!("this role does not see all rows: row-level security policy for table {table}");
         if db.hint().is_some_and(|hint| hint.contains("NO FORCE")) {
             made.hint = Some(
                 "connect as a superuser or a role with BYPASSRLS; FORCE ROW LEVEL SECURITY filters the owner, too"
