@@ -347,7 +347,7 @@ mod tests {
         let found = crate::testing::findings(&schema, "undeclared-foreign-key");
         assert_eq!(
             rationale(&found[0], Some(Action::Cascade)),
-            "a row of `drivers` means nothing without its row of `users`"
+            "`drivers.user_id` is NOT NULL and `users` is its only required parent"
         );
         assert_eq!(rationale(&found[0], None), found[0].help);
     }

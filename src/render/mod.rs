@@ -29,6 +29,7 @@ use crate::fate::{Counted, Fate};
 use crate::plan::Plan;
 use crate::relations::Graph;
 use crate::schema::Schema;
+use crate::text::with_source;
 
 pub use graph::GraphOptions;
 pub use plan::Commands;
@@ -185,20 +186,31 @@ impl PlanFormat {
 /// Writes a plan. `backup` is the command that copies the database before, where there is one. `style` matters to
 /// [`PlanFormat::Text`], and to SQL that is no file's.
 pub fn plan(format: PlanFormat, source: &str, commands: &Commands, plan: &Plan, style: &Style) -> String {
+    let shown = || {
+        let mut shown = plan.clone();
+        shown.refused.iter_mut().for_each(|r| r.why = with_source(&r.why, source));
+        shown
+    };
     match format {
-        PlanFormat::Text => self::plan::text::render(source, commands, plan, style),
+        PlanFormat::Text => self::plan::text::render(source, commands, &shown(), style),
         PlanFormat::Json => self::plan::json::render(source, plan),
-        PlanFormat::Markdown => self::plan::markdown::render(source, commands, plan),
+        PlanFormat::Markdown => self::plan::markdown::render(source, commands, &shown()),
         PlanFormat::Sql => self::plan::sql::render(source, commands, plan, style.file),
     }
 }
 
 /// Writes what becomes of every table. `style` matters to [`FateFormat::Text`] only.
-pub fn fate(format: FateFormat, fate: &Fate, counted: Option<&[Counted]>, style: &Style) -> String {
+pub fn fate(
+    format: FateFormat,
+    fate: &Fate,
+    counted: Option<&[Counted]>,
+    commands: &fate::Commands,
+    style: &Style,
+) -> String {
     match format {
-        FateFormat::Text => self::fate::text::render(fate, counted, style),
+        FateFormat::Text => self::fate::text::render(fate, counted, commands, style),
         FateFormat::Json => self::fate::json::render(fate, counted),
-        FateFormat::Markdown => self::fate::markdown::render(fate, counted),
+        FateFormat::Markdown => self::fate::markdown::render(fate, counted, commands),
         FateFormat::Mermaid => self::fate::mermaid::render(fate),
         FateFormat::Svg => self::fate::svg::render(fate),
     }

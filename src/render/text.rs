@@ -15,7 +15,7 @@ use super::summary::{Summary, by_table, engine, out_of_time, rule_rows};
 use crate::audit::Report;
 use crate::findings::{Finding, Fix, Label, Safety, Severity};
 use crate::schema::{Engine, TableName};
-use crate::text::one_line;
+use crate::text::{one_line, with_source};
 
 /// Writes the whole report.
 pub fn render(report: &Report, style: &Style) -> String {
@@ -143,7 +143,7 @@ impl Page<'_> {
         for (word, text) in [("Why", &finding.why), ("Do", &finding.help)].into_iter().filter(|(_, t)| !t.is_empty()) {
             match first.entry((finding.rule, word, shape(text))) {
                 Entry::Vacant(entry) => {
-                    self.beside(word, text, false);
+                    self.beside(word, &with_source(text, &report.source), false);
                     entry.insert(finding.subject.place());
                 }
                 // A repair says what to do in SQL; and one pointer to a place is enough.
@@ -159,7 +159,7 @@ impl Page<'_> {
             self.sql("Asked", std::slice::from_ref(&evidence.query));
             self.beside("Answer", &evidence.returned, false);
         }
-        self.fixes(report.schema.engine, finding.rule, &finding.fixes);
+        self.fixes(report, finding.rule, &finding.fixes);
         self.blank();
     }
 
@@ -219,7 +219,8 @@ impl Page<'_> {
         }
     }
 
-    fn fixes(&mut self, engine: Engine, rule: &str, fixes: &[Fix]) {
+    fn fixes(&mut self, report: &Report, rule: &str, fixes: &[Fix]) {
+        let engine = report.schema.engine;
         let Some((fix, others)) = fixes.split_first() else { return };
         let caveat = match fix.safety {
             Safety::Safe => "",
@@ -231,7 +232,7 @@ impl Page<'_> {
             let manual = if fix.safety == Safety::Manual { " --manual" } else { "" };
             let command =
                 format!("{} statements: `referee fix SOURCE --only {rule}{manual}` plans them", fix.sql.len());
-            self.beside("", &command, true);
+            self.beside("", &with_source(&command, &report.source), true);
         } else if !fix.sql.is_empty() {
             self.sql("", &fix.sql);
         } else if !fix.changes.is_empty() {

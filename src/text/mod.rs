@@ -3,11 +3,13 @@
 //! Names, values and paths come from databases and users. One function for each place, used by everything that writes there.
 //! Markdown and XML have theirs in `render`, the only room that writes them.
 
+mod commands;
 mod secret;
 mod shell;
 mod sql;
 mod visible;
 
+pub use commands::with_source;
 pub use secret::{masked, redact};
 pub use shell::{argument, operand, quoted};
 pub use sql::{closed, comment, do_block};
