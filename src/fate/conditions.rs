@@ -15,7 +15,7 @@ pub(crate) fn condition(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Option<C
     Some(Condition {
         relation: relation.child_side(),
         rows: words(net, ruling),
-        sql: count(net, walk, ruling).ok(),
+        sql: count(net, walk, ruling, None).ok(),
         exact: ruling.exact,
     })
 }
@@ -50,9 +50,10 @@ fn words(net: &Net<'_>, ruling: &Ruling) -> String {
     }
 }
 
-fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Result<String, NoKey> {
+/// Counts the rows that stop a delete of the root's `rows`; without a condition, of the one row whose key is asked for.
+pub(super) fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling, rows: Option<&str>) -> Result<String, NoKey> {
     let link = &net.links[ruling.link];
-    let mut sql = Sql::new(net, walk, None);
+    let mut sql = Sql::new(net, walk, rows);
     if let Shape::TooDeep(limit) = ruling.shape {
         return sql.too_deep(limit);
     }

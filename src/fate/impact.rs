@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Effect;
+use super::conditions;
 use super::judge::{Judgement, Shape, judge};
 use super::net::Net;
 use super::sql::{NoKey, Sql, any};
@@ -15,8 +16,36 @@ pub struct Impact {
     pub root: TableName,
     /// Every table that the delete touches, the root first, nearest first.
     pub tables: Vec<TableImpact>,
+    /// The relations whose rows can block the delete, sorted by child.
+    pub blocking: Vec<Blocking>,
     /// Whether the queries tell exactly which rows. False where the rows' own order decides: then it is the most there
     /// can be.
+    pub exact: bool,
+}
+
+/// The rows of a relation that can block a delete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocking {
+    /// The table that they are in.
+    pub table: TableName,
+    /// The relation by which they block: `orders.user_id`.
+    pub relation: String,
+    /// Counts them; `None` where no query can tell which they are.
+    pub sql: Option<String>,
+    /// Whether each of them blocks. Otherwise one of them may be gone when its turn comes.
+    pub exact: bool,
+    /// The engine's estimate of how many rows the table has.
+    pub estimate: Option<u64>,
+}
+
+/// How many rows of a table block a delete by one relation, once somebody has counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocked {
+    /// The relation by which they block: `orders.user_id`.
+    pub relation: String,
+    /// How many; `None` if they were not counted.
+    pub rows: Option<u64>,
+    /// Whether each of them blocks. Otherwise it is the most there can be.
     pub exact: bool,
 }
 
@@ -52,6 +81,9 @@ pub struct Counted {
     pub orphaned: Option<u64>,
     /// The engine's estimate of how many rows the table has.
     pub estimate: Option<u64>,
+    /// The rows that block the delete, relation by relation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocking: Vec<Blocked>,
     /// Why the rows could not be counted, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uncounted: Option<String>,
@@ -74,6 +106,7 @@ impl TableImpact {
             updated: of(&self.updated)?,
             orphaned: of(&self.orphaned)?,
             estimate: self.estimate,
+            blocking: Vec::new(),
             uncounted: None,
             newly_deleted: None,
         })
@@ -124,6 +157,21 @@ fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Im
             touched.push(child);
         }
     }
+    let stops = judged.rulings.iter().filter(|r| r.effect.can_stop() && r.shape != Shape::Nothing);
+    let mut blocking: Vec<Blocking> = stops
+        .map(|ruling| {
+            let link = &net.links[ruling.link];
+            Blocking {
+                table: net.tables[link.child].clone(),
+                relation: net.graph.relations()[link.relation].child_side(),
+                sql: conditions::count(net, walk, ruling, rows).ok(),
+                exact: ruling.exact,
+                estimate: net.table(link.child).and_then(|t| t.row_estimate),
+            }
+        })
+        .collect();
+    blocking.sort_by(|a, b| (&a.table, &a.relation).cmp(&(&b.table, &b.relation)));
+    blocking.dedup();
     let mut tables = Vec::new();
     for table in touched {
         let rows_of = |links: Vec<usize>, less: Vec<usize>| -> Result<Option<Rows>, NoKey> {
@@ -162,7 +210,7 @@ fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Im
             estimate: net.table(table).and_then(|t| t.row_estimate),
         });
     }
-    Ok(Impact { root: net.tables[walk.root].clone(), tables, exact: judged.rulings.iter().all(|r| r.exact) })
+    Ok(Impact { root: net.tables[walk.root].clone(), tables, blocking, exact: judged.rulings.iter().all(|r| r.exact) })
 }
 
 /// "The row is one that this link changes or leaves behind."

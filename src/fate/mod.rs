@@ -41,7 +41,7 @@ pub use choices::Choosable;
 pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Asked, Broken, Demand, Demands};
 pub use guessed::GuessedRelation;
-pub use impact::{Counted, Impact, Rows, TableImpact};
+pub use impact::{Blocked, Blocking, Counted, Impact, Rows, TableImpact};
 pub use reach::{NewlyDeleted, Reach, is_cascading, sentences};
 pub use repair::{Goal, Repair, Repaired};
 

@@ -270,7 +270,7 @@ fn ownership(net: &Net<'_>, link: usize) -> Result<String, String> {
         return Err(format!("ON DELETE RESTRICT protects `{parent}` from going while rows of `{child}` refer to it"));
     }
     if is_record(child) {
-        return Err(format!("`{child}` looks like a record that outlives what it tells of"));
+        return Err(format!("`{child}` looks like business records you would keep"));
     }
     if l.child == l.parent {
         return Err(format!("a delete in `{child}` would take a whole tree of its rows with it"));

@@ -171,8 +171,9 @@ fn owned(schema: &Schema, graph: &Graph, relation: &Relation, column: &str) -> R
         ));
     }
     let people = PEOPLE_RANKS.iter().any(|rank| rank.contains(&noun(&split(&parent.name)).as_str()));
-    if people {
-        return Ok(format!("a row of `{child}` means nothing without its row of `{parent}`"));
+    let required = |r: &Relation| r.columns != relation.columns && !is_nullable(schema, r) && !r.is_self_reference();
+    if people && !graph.parents_of(child).any(|(_, r)| required(r)) {
+        return Ok(format!("`{child}.{column}` is NOT NULL and `{parent}` is its only required parent"));
     }
     Ok(format!("`{column}` is NOT NULL and nothing else owns a row of `{child}`"))
 }

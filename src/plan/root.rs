@@ -4,7 +4,7 @@ use super::words;
 use crate::change::Change;
 use crate::fate::{Asked, Fate, Repaired};
 use crate::findings::{Finding, Fix, Meta, Safety, Severity, Subject, SubjectKind};
-use crate::relations::Graph;
+use crate::relations::{Graph, side};
 use crate::rules::EVERY_ENGINE;
 use crate::schema::Action;
 
@@ -76,9 +76,19 @@ fn help(fate: &Fate, repaired: &Repaired) -> String {
     let follows = if repaired.decide {
         String::new()
     } else {
-        " It comes within reach only by another change that needs a decision, and follows that one.".to_string()
+        format!(" It matters only if you choose {}.", decision_before(fate, repaired))
     };
     format!("{reason}{follows} {until}").trim_end().to_string()
+}
+
+/// Names the choice by which a relation comes within reach: `projects.owner_id=cascade`.
+fn decision_before(fate: &Fate, repaired: &Repaired) -> String {
+    let above = repaired.path.split_last().map_or(&[][..], |(_, above)| above);
+    let changes = fate.repair.iter().flat_map(|r| &r.changes);
+    // The nearest one: it is the last that opens the way.
+    let open = changes.filter(|c| !c.automatic && c.decide && c.path.last().is_some_and(|p| above.contains(p)));
+    let nearest = open.max_by_key(|c| c.path.len()).map(|c| side(&c.child, &c.columns));
+    nearest.or_else(|| above.last().cloned()).map_or("another cascade".to_string(), |place| format!("{place}=cascade"))
 }
 
 /// Reads which choices of the user are about single relations: by the relation's place or its constraint's name.

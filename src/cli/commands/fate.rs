@@ -7,7 +7,7 @@ use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
 use crate::config::THRESHOLD;
 use crate::engine::{EngineError, EngineErrorKind, Session, Value};
-use crate::fate::{Counted, Fates, Impact, Options, TableImpact};
+use crate::fate::{Blocked, Counted, Fates, Impact, Options, TableImpact};
 use crate::relations::Graph;
 use crate::render::{self, FateFormat};
 use crate::schema::{RowFilter, Schema, Table};
@@ -27,17 +27,22 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let demands = super::settings(args.foreign_keys, &config).demands(&input.schema, &graph);
     let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, demands, goal: args.goal.into() });
     let style = ui.style_of(args.output.as_deref());
+    let commands = render::fate::Commands {
+        fate: super::command("fate", &input.label, global),
+        fix: super::command("fix", &input.label, global),
+        infer: super::command("infer", &input.label, global),
+    };
     let mut incomplete = false;
     let text = match &root {
         None => {
             let ranks = fates.rank();
             match args.format {
-                FateFormat::Text => render::fate::text::ranking(&ranks, &style),
+                FateFormat::Text => render::fate::text::ranking(&ranks, &commands, &style),
                 FateFormat::Json => render::fate::json::ranking(input.schema.engine, &ranks),
                 FateFormat::Markdown => render::fate::markdown::ranking(input.schema.engine, &ranks),
                 FateFormat::Mermaid | FateFormat::Svg => {
                     return Err(CliError::new(format!("{} draws the fate of one table", args.format.name()))
-                        .hint("name the table: referee fate SOURCE TABLE"));
+                        .hint(format!("name the table: {} TABLE", commands.fate)));
                 }
             }
         }
@@ -69,7 +74,7 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
                 let failed = CliError::new(format!("could not count rows of {}: {why}", table.table));
                 ui.fail(&failed.hint(hidden.map_or(PERMISSION, RowFilter::remedy)));
             }
-            render::fate(args.format, &fate, counted.as_deref(), &style)
+            render::fate(args.format, &fate, counted.as_deref(), &commands, &style)
         }
     };
     output::write(ui, args.output.as_deref(), &text)?;
@@ -86,6 +91,7 @@ fn add_newly_deleted(counted: &mut Vec<Counted>, then: Vec<Counted>) {
                 deleted: None,
                 updated: None,
                 orphaned: None,
+                blocking: Vec::new(),
                 newly_deleted: Some(deleted),
                 ..after
             }),
@@ -138,23 +144,27 @@ fn count(impact: &Impact, exact: bool, input: &mut Input) -> Result<Vec<Counted>
         orphaned: None,
         estimate: t.estimate,
         uncounted,
+        blocking: Vec::new(),
         newly_deleted: None,
     };
     if !exact {
-        return Ok(impact.tables.iter().map(|t| plain(t, None)).collect());
+        let mut counted = impact.tables.iter().map(|t| plain(t, None)).collect();
+        add_blocking(&mut counted, impact, &mut |_| Ok(None))?;
+        return Ok(counted);
     }
     let Some(session) = input.session.as_deref_mut() else {
         return Err(CliError::new(format!("{} holds no rows, so --count has nothing to count", input.label))
             .hint("name the database itself, or leave out --count"));
     };
+    let number = |session: &mut dyn Session, sql: &str| {
+        let rows = session.query(sql)?;
+        let first = rows.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+        Ok::<u64, EngineError>(first.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+    };
     let mut counted = Vec::new();
     for table in &impact.tables {
         interrupt::check()?;
-        let result = table.counted(|sql| {
-            let rows = session.query(sql)?;
-            let first = rows.rows.first().and_then(|r| r.first()).and_then(Value::integer);
-            Ok::<u64, EngineError>(first.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
-        });
+        let result = table.counted(|sql| number(session, sql));
         counted.push(match result {
             Ok(counted) => counted,
             Err(error) if error.kind == EngineErrorKind::Permission => {
@@ -163,7 +173,45 @@ fn count(impact: &Impact, exact: bool, input: &mut Input) -> Result<Vec<Counted>
             Err(error) => return Err(error.into()),
         });
     }
+    add_blocking(&mut counted, impact, &mut |sql| {
+        interrupt::check()?;
+        match number(session, sql) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(error) if error.kind == EngineErrorKind::Permission => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })?;
     Ok(counted)
+}
+
+/// Adds the rows that block the delete; `count` runs a query, or tells that it may not.
+fn add_blocking(
+    counted: &mut Vec<Counted>,
+    impact: &Impact,
+    count: &mut dyn FnMut(&str) -> Result<Option<u64>, CliError>,
+) -> Result<(), CliError> {
+    for blocking in &impact.blocking {
+        let rows = match &blocking.sql {
+            Some(sql) => count(sql)?,
+            None => None,
+        };
+        let blocked = Blocked { relation: blocking.relation.clone(), rows, exact: blocking.exact };
+        match counted.iter_mut().find(|c| c.table == blocking.table) {
+            Some(known) => known.blocking.push(blocked),
+            None => counted.push(Counted {
+                table: blocking.table.clone(),
+                depth: None,
+                deleted: None,
+                updated: None,
+                orphaned: None,
+                estimate: blocking.estimate,
+                blocking: vec![blocked],
+                uncounted: None,
+                newly_deleted: None,
+            }),
+        }
+    }
+    Ok(())
 }
 
 /// Says which table's rows are hidden, and by what: the server names the table without its schema.

@@ -2,13 +2,13 @@
 
 use super::super::spans::{block, cell, code, plain};
 use super::text::{mark, word};
-use super::{action, touched, tree};
+use super::{Commands, action, blocked, touched, tree};
 use crate::fate::{Counted, Fate, Rank, sentences};
 use crate::relations::side;
 use crate::schema::Engine;
 
 /// Writes the document.
-pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
+pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands) -> String {
     let mut out = format!(
         "# Deleting from {}: {}\n\n{}: {}.\n",
         code(&fate.root.to_string()),
@@ -50,17 +50,19 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
         for c in &repair.changes {
             let relation = c.path.last().map(String::as_str).unwrap_or_default();
             let from = c.from.map_or("no key", |a| a.sql());
-            let to = c.to.map_or("?", |a| a.sql());
+            let decide = c.decide && !c.automatic;
+            let to = if decide { "you decide" } else { c.to.map_or("?", |a| a.sql()) };
             let mark = mark(c);
             let mark = if mark.is_empty() { String::new() } else { format!(" ({mark})") };
-            let newly = cell(&sentences(&c.newly_deletes).join("; "));
+            // Where a person decides, each choice says what it newly deletes.
+            let newly = if decide { String::new() } else { cell(&sentences(&c.newly_deletes).join("; ")) };
             out.push_str(&format!("| {} | {from} | {to}{mark} | {} | {newly} |\n", code(relation), cell(&c.reason)));
         }
         for c in repair.changes.iter().filter(|c| !c.automatic && !c.choices.is_empty()) {
             let place = side(&c.child, &c.columns);
             out.push_str(&format!("\nYour choices for {}:\n\n", code(&place)));
             for choice in &c.choices {
-                let option = code(&format!("--choose '{place}={}'", choice.word));
+                let option = code(&commands.choose(&fate.root, &place, &choice.word));
                 out.push_str(&format!("- {option}: {}\n", plain(&choice.does)));
             }
         }
@@ -90,17 +92,30 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>) -> String {
         out.push_str(&format!("{}- {} ({}): {}\n", "  ".repeat(depth), code(side), action(r), r.effect.name()));
     }
     if let Some(counted) = counted {
-        out.push_str("\n## Rows\n\n| Table | Deleted | Updated | Orphaned | Newly deleted by the changes | Estimate |\n|---|--:|--:|--:|--:|--:|\n");
-        let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+        out.push_str("\n## Rows\n\n");
+        let asked = counted.iter().any(|c| c.deleted.is_some());
+        if let Some(by) = blocked(counted).filter(|_| asked) {
+            out.push_str(&format!("Blocked by: {}.\n\n", plain(&by)));
+        }
+        out.push_str("| Table | Deleted | Updated | Orphaned | Blocking | Newly deleted by the changes | Estimate |\n|---|--:|--:|--:|--:|--:|--:|\n");
         for c in counted {
             let name = code(&c.table.to_string());
+            // What cannot happen to the table has a dash; what was not looked at says so.
+            let number = |n: Option<u64>| match n {
+                Some(n) => n.to_string(),
+                None if !asked || c.uncounted.is_some() => "not counted".to_string(),
+                None => "–".to_string(),
+            };
+            let blocking: Vec<String> =
+                c.blocking.iter().map(|b| b.rows.map_or("not counted".to_string(), |rows| rows.to_string())).collect();
+            let blocking = if blocking.is_empty() { "–".to_string() } else { blocking.join(" + ") };
             out.push_str(&format!(
-                "| {name} | {} | {} | {} | {} | {} |\n",
+                "| {name} | {} | {} | {} | {blocking} | {} | {} |\n",
                 number(c.deleted),
                 number(c.updated),
                 number(c.orphaned),
-                number(c.newly_deleted),
-                number(c.estimate)
+                c.newly_deleted.map_or("–".to_string(), |n| n.to_string()),
+                c.estimate.map_or("unknown".to_string(), |n| n.to_string())
             ));
         }
     }

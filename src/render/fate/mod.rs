@@ -8,8 +8,62 @@ pub mod text;
 
 use std::collections::BTreeSet;
 
-use crate::fate::{Fate, RelationOutcome, TableFate, TableOutcome};
+use super::style::thousands;
+use crate::fate::{Blocked, Counted, Fate, RelationOutcome, TableFate, TableOutcome};
 use crate::schema::TableName;
+use crate::text::argument;
+
+/// The commands that are printed, with the source they are about: `referee fix shop.db`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commands {
+    /// Says what a delete comes to.
+    pub fate: String,
+    /// Plans the fix.
+    pub fix: String,
+    /// Accepts guesses.
+    pub infer: String,
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        let of = |verb: &str| format!("referee {verb} SOURCE");
+        Self { fate: of("fate"), fix: of("fix"), infer: of("infer") }
+    }
+}
+
+impl Commands {
+    /// Writes the command that plans the fix of a delete with one choice.
+    fn choose(&self, root: &TableName, place: &str, word: &str) -> String {
+        format!("{} --choose {}", self.root(root), argument(&format!("{place}={word}")))
+    }
+
+    /// Writes the command that plans the fix of a delete.
+    fn root(&self, root: &TableName) -> String {
+        format!("{} --root={}", self.fix, argument(&root.to_string()))
+    }
+}
+
+/// Says what relation by relation blocks a delete: `4 orders, 1 addresses`; `None` if nothing can.
+fn blocked(counted: &[Counted]) -> Option<String> {
+    let all: Vec<(&TableName, &Blocked)> =
+        counted.iter().flat_map(|c| c.blocking.iter().map(move |b| (&c.table, b))).collect();
+    let one = |(table, blocked): &(&TableName, &Blocked)| {
+        let twice = all.iter().filter(|(t, _)| t == table).count() > 1;
+        let by = if twice { format!(" (by {})", blocked.relation) } else { String::new() };
+        match blocked.rows {
+            Some(rows) if rows > 0 && !blocked.exact => format!("up to {} {table}{by}", thousands(rows)),
+            Some(rows) => format!("{} {table}{by}", thousands(rows)),
+            None => format!("{table}{by} not counted"),
+        }
+    };
+    let listed: Vec<String> = all.iter().map(one).collect();
+    let none = all.iter().all(|(_, b)| b.rows == Some(0));
+    match (all.is_empty(), none) {
+        (true, _) => None,
+        (_, true) => Some(format!("no row ({})", listed.join(", "))),
+        (_, false) => Some(listed.join(", ")),
+    }
+}
 
 /// Returns the tables that the delete touches, the root first, nearest first, then by name.
 fn touched(fate: &Fate) -> Vec<&TableOutcome> {
@@ -74,10 +128,16 @@ fn action(relation: &RelationOutcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FateFormat, Style, fate as render};
+    use super::super::{FateFormat, Style, fate as render_with};
+    use super::{Commands, blocked};
+    use crate::fate::{Blocked, Counted};
     use crate::fate::{Options, Rank, fate};
     use crate::schema::Engine;
     use crate::testing::{graph, schema};
+
+    fn render(format: FateFormat, fate: &crate::fate::Fate, counted: Option<&[Counted]>, style: &Style) -> String {
+        render_with(format, fate, counted, &Commands::default(), style)
+    }
 
     fn sample() -> crate::fate::Fate {
         let s = schema(
@@ -115,6 +175,61 @@ mod tests {
         let s = schema(Engine::Postgres, &["a: id int8 pk", "b: id int8 pk, a_id int8 not-null >a.id"]);
         let g = graph(&s);
         let ranks: Vec<Rank> = crate::fate::Fates::new(&s, &g, Options::default()).rank();
-        insta::assert_snapshot!(super::text::ranking(&ranks, &Style::default()));
+        insta::assert_snapshot!(super::text::ranking(&ranks, &Commands::default(), &Style::default()));
+    }
+
+    fn counted(table: &str, blocking: &[(&str, Option<u64>, bool)]) -> Counted {
+        let blocked = |(relation, rows, exact): &(&str, Option<u64>, bool)| Blocked {
+            relation: (*relation).to_string(),
+            rows: *rows,
+            exact: *exact,
+        };
+        Counted {
+            table: table.into(),
+            depth: None,
+            deleted: (table == "users").then_some(0),
+            updated: None,
+            orphaned: None,
+            estimate: None,
+            blocking: blocking.iter().map(blocked).collect(),
+            uncounted: None,
+            newly_deleted: None,
+        }
+    }
+
+    #[test]
+    fn rows_that_block_are_named_zero_is_a_number_and_unknown_is_said() {
+        let all = [
+            counted("users", &[]),
+            counted("orders", &[("orders.user_id", Some(4), true)]),
+            counted("addresses", &[("addresses.user_id", Some(0), true)]),
+            counted("notes", &[("notes.user_id", None, true)]),
+            counted("links", &[("links.a", Some(3), true), ("links.b", Some(2), false)]),
+        ];
+        let said = "4 orders, 0 addresses, notes not counted, 3 links (by links.a), up to 2 links (by links.b)";
+        assert_eq!(blocked(&all).as_deref(), Some(said));
+        assert_eq!(blocked(&all[2..3]).as_deref(), Some("no row (0 addresses)"));
+        assert_eq!(blocked(&all[..1]), None);
+        let text = render(FateFormat::Text, &sample(), Some(&all[..4]), &Style::default());
+        for line in [
+            "  Blocked by: 4 orders, 0 addresses, notes not counted\n",
+            "  users      0 deleted\n",
+            "  notes      blocking by notes.user_id: not counted\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        let text = render(FateFormat::Text, &sample(), Some(&[counted("orders", &[])]), &Style::default());
+        assert!(text.contains("  orders  not counted\n"), "{text}");
+    }
+
+    #[test]
+    fn printed_commands_name_the_source_and_a_choice_is_one_of_fix() {
+        let commands = Commands { fix: "referee fix shop.db".to_string(), ..Commands::default() };
+        let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int8 not-null >users.id"];
+        let s = schema(Engine::Postgres, &lines);
+        let fate = fate(&s, &graph(&s), &Options::default(), &"users".into()).unwrap();
+        let said = render_with(FateFormat::Text, &fate, None, &commands, &Style::default());
+        assert!(said.contains("    referee fix shop.db --root=users --choose orders.user_id=cascade\n"), "{said}");
+        assert!(!said.contains("SOURCE"), "{said}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
-use super::{action, fate_word, touched, tree};
+use super::{Commands, action, blocked, fate_word, touched, tree};
 use crate::change::Change;
 use crate::fate::{
     Counted, Effect, Fate, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict, sentences,
@@ -33,7 +33,7 @@ fn pad(text: &str, to: usize) -> String {
 }
 
 /// Writes the fate of one table's rows.
-pub fn render(fate: &Fate, counted: Option<&[Counted]>, style: &Style) -> String {
+pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands, style: &Style) -> String {
     let mut lines = Vec::new();
     let sure = fate.promised || !fate.verdict.always_succeeds();
     let (colour, only) =
@@ -46,7 +46,7 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, style: &Style) -> String
     broken(fate, style, &mut lines);
     assumptions(fate, style, &mut lines);
     blockers(fate, style, &mut lines);
-    repair(fate, style, &mut lines);
+    repair(fate, commands, style, &mut lines);
     what_happens(fate, style, &mut lines);
     impact(counted, style, &mut lines);
     conditions(fate, style, &mut lines);
@@ -148,7 +148,7 @@ fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, style: &Style, line
     }
 }
 
-fn repair(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
+fn repair(fate: &Fate, commands: &Commands, style: &Style, lines: &mut Vec<String>) {
     let Some(repair) = &fate.repair else { return };
     if repair.changes.is_empty() {
         if fate.foreign_keys == Some(false) {
@@ -159,33 +159,51 @@ fn repair(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
             heading("What to do", style, lines);
             hanging("No change of actions makes it better: see the conditions below.", "  ", style, lines);
         }
-        return guessed(repair, style, lines);
+        return guessed(repair, commands, style, lines);
     }
     let (automatic, rest): (Vec<_>, Vec<_>) = repair.changes.iter().partition(|c| c.automatic);
     if !automatic.is_empty() {
-        let then = format!("{}, then the verdict is {}", count(automatic.len(), "change"), repair.automatic);
-        heading(&format!("What to do: {then}"), style, lines);
-        changes(fate, &automatic, style, lines);
+        let then = after_changes(repair, automatic.len());
+        heading(&format!("What to do: {}", tame(&then)), style, lines);
+        changes(fate, &automatic, commands, style, lines);
     }
     if !rest.is_empty() {
         let (block, leave): (Vec<_>, Vec<_>) = rest.into_iter().partition(|c| c.blocks);
         for (some, what) in [(block, "You decide"), (leave, "If nothing may stay behind, you decide")] {
             if !some.is_empty() {
                 heading(&format!("{what}: {}", count(some.len(), "relation")), style, lines);
-                changes(fate, &some, style, lines);
+                changes(fate, &some, commands, style, lines);
             }
         }
         let text = format!(
-            "With all changes the verdict is {}; without your decisions it is {}.",
+            "With all changes, those that you decide among them, the verdict is {}; without your decisions it is {}.",
             repair.known_verdict, repair.automatic
         );
         hanging(&text, "  ", style, lines);
     }
-    guessed(repair, style, lines);
+    guessed(repair, commands, style, lines);
+}
+
+/// Says what the changes that need no decision lead to: `2 proposed changes; deletes stay blocked by orders until you decide`.
+fn after_changes(repair: &Repair, automatic: usize) -> String {
+    let proposed = count(automatic, "proposed change");
+    let open = repair.changes.iter().filter(|c| !c.automatic && c.blocks);
+    let mut blockers: Vec<String> = open.map(|c| c.child.to_string()).collect();
+    blockers.sort();
+    blockers.dedup();
+    let more = blockers.len().saturating_sub(QUERIES);
+    blockers.truncate(QUERIES);
+    blockers.extend((more > 0).then(|| format!("{more} more")));
+    match repair.automatic {
+        Verdict::Refused | Verdict::Fails if !blockers.is_empty() => {
+            format!("{proposed}; deletes stay blocked by {} until you decide", blockers.join(", "))
+        }
+        verdict => format!("{proposed}, then the verdict is {verdict}"),
+    }
 }
 
 /// Names the guesses by which rows would be left behind.
-fn guessed(repair: &Repair, style: &Style, lines: &mut Vec<String>) {
+fn guessed(repair: &Repair, commands: &Commands, style: &Style, lines: &mut Vec<String>) {
     if repair.guessed.is_empty() {
         return;
     }
@@ -206,12 +224,12 @@ fn guessed(repair: &Repair, style: &Style, lines: &mut Vec<String>) {
         "If they are true, rows are left behind as orphans.{without} Accept what is true, and it is planned as well:"
     );
     hanging(&text, "  ", style, lines);
-    lines.push(format!("    referee infer SOURCE --accept {}", crate::text::argument(first)));
+    lines.push(format!("    {} --accept {}", commands.infer, argument(first)));
 }
 
-fn changes(fate: &Fate, changes: &[&Repaired], style: &Style, lines: &mut Vec<String>) {
+fn changes(fate: &Fate, changes: &[&Repaired], commands: &Commands, style: &Style, lines: &mut Vec<String>) {
     if changes.len() <= MANY {
-        return changes.iter().for_each(|c| change(fate, c, style, lines));
+        return changes.iter().for_each(|c| change(fate, c, commands, style, lines));
     }
     let side = |c: &Repaired| width(&tame(c.path.last().map(String::as_str).unwrap_or_default()));
     let widest = changes.iter().map(|c| side(c)).max().unwrap_or(0).min(40);
@@ -225,7 +243,7 @@ fn changes(fate: &Fate, changes: &[&Repaired], style: &Style, lines: &mut Vec<St
         let text = format!("A delete from {} newly deletes rows of {}.", fate.root, tables.join(", "));
         hanging(&tame(&text), "  ", style, lines);
     }
-    let command = format!("referee fix SOURCE --root {}", argument(&fate.root.to_string()));
+    let command = commands.root(&fate.root);
     hanging(&format!("Reasons, choices and SQL: `{command}`, or --format markdown here."), "  ", style, lines);
 }
 
@@ -235,6 +253,8 @@ fn what_changes(change: &Repaired, widest: usize, style: &Style) -> String {
     let from = change.from.map_or("no key", |a| a.sql());
     let drops = change.changes.iter().any(|c| matches!(c, Change::SetNullable { .. }));
     let to = match change.to {
+        // An arrow to an action reads like advice.
+        _ if change.decide && !change.automatic => format!(" {arrow} you decide"),
         Some(_) if drops => ", drop NOT NULL".to_string(),
         Some(to) => format!(" {arrow} {to}"),
         None => String::new(),
@@ -248,22 +268,24 @@ fn what_changes(change: &Repaired, widest: usize, style: &Style) -> String {
 pub(super) fn mark(change: &Repaired) -> &'static str {
     match (change.automatic, change.decide) {
         (true, _) => "",
-        (false, true) => "decide",
+        (false, true) => "",
         (false, false) => "follows from a decision",
     }
 }
 
-fn change(fate: &Fate, change: &Repaired, style: &Style, lines: &mut Vec<String>) {
+fn change(fate: &Fate, change: &Repaired, commands: &Commands, style: &Style, lines: &mut Vec<String>) {
     lines.push(what_changes(change, 0, style));
     hanging(&tame(&sentence(&change.reason)), "    ", style, lines);
-    for newly in sentences(&change.newly_deletes) {
+    // Where a person decides, each choice says what it newly deletes.
+    let open = change.decide && !change.automatic;
+    for newly in sentences(&change.newly_deletes).into_iter().filter(|_| !open) {
         let marked = style.colour(AnsiColor::Red, "Newly deleted:");
         hanging(&format!("{marked} {}.", tame(&newly)), "    ", style, lines);
     }
     if !change.automatic {
         let place = side(&change.child, &change.columns);
         for choice in &change.choices {
-            hanging(&format!("--choose {}", argument(&format!("{place}={}", choice.word))), "    ", style, lines);
+            lines.push(format!("    {}", tame(&commands.choose(&fate.root, &place, &choice.word))));
             hanging(&tame(&format!("{}.", choice.does)), "      ", style, lines);
         }
         return;
@@ -313,6 +335,18 @@ fn what_happens(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
 fn impact(counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
     let Some(counted) = counted else { return };
     heading("Rows", style, lines);
+    let asked = counted.iter().any(|c| c.deleted.is_some());
+    match blocked(counted) {
+        Some(by) if asked => hanging(&tame(&format!("Blocked by: {by}")), "  ", style, lines),
+        Some(_) => {
+            let mut tables: Vec<String> =
+                counted.iter().filter(|c| !c.blocking.is_empty()).map(|c| c.table.to_string()).collect();
+            tables.sort();
+            let text = format!("Rows that block: not counted ({}); --count counts them", tables.join(", "));
+            hanging(&tame(&text), "  ", style, lines);
+        }
+        None => {}
+    }
     let widest = counted.iter().map(|c| width(&c.table.to_string())).max().unwrap_or(0);
     for table in counted {
         let mut parts = Vec::new();
@@ -320,17 +354,25 @@ fn impact(counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
             (table.deleted, "deleted"),
             (table.updated, "updated"),
             (table.orphaned, "orphaned"),
-            (table.newly_deleted.filter(|n| *n > 0), "newly deleted by the changes"),
+            // Nothing more than before is worth a word only where there is no other.
+            (table.newly_deleted.filter(|n| *n > 0 || table.deleted.is_none()), "newly deleted by the changes"),
         ] {
             parts.extend(number.map(|n| format!("{} {word}", thousands(n))));
+        }
+        for blocking in &table.blocking {
+            parts.push(match blocking.rows {
+                Some(rows) => format!("{} blocking by {}", thousands(rows), tame(&blocking.relation)),
+                None => format!("blocking by {}: not counted", tame(&blocking.relation)),
+            });
         }
         if let Some(why) = &table.uncounted {
             lines.push(format!("  {}", pad(&tame(&table.table.to_string()), widest)));
             hanging(&format!("not counted: {}", tame(why)), "    ", style, lines);
             continue;
         }
-        if let (true, Some(estimate)) = (parts.is_empty(), table.estimate) {
-            parts.push(format!("of about {}", thousands(estimate)));
+        if !asked || parts.is_empty() {
+            let of = table.estimate.map(|n| format!(", of about {}", thousands(n))).unwrap_or_default();
+            parts = vec![format!("not counted{of}")];
         }
         lines.push(format!("  {}  {}", pad(&tame(&table.table.to_string()), widest), parts.join(", ")));
     }
@@ -358,7 +400,7 @@ fn conditions(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
 }
 
 /// Writes the ranking of all tables.
-pub fn ranking(ranks: &[Rank], style: &Style) -> String {
+pub fn ranking(ranks: &[Rank], commands: &Commands, style: &Style) -> String {
     let mut lines = Vec::new();
     let widest = ranks.iter().map(|r| width(&r.table.to_string())).max().unwrap_or(0);
     for rank in ranks {
@@ -391,9 +433,10 @@ pub fn ranking(ranks: &[Rank], style: &Style) -> String {
         let each: Vec<String> = counts.iter().rev().map(|(verdict, n)| format!("{n} {}", verdict.name())).collect();
         lines.push(String::new());
         let text = format!(
-            "{}: {}. `referee fate SOURCE TABLE` says why, and what to do.",
+            "{}: {}. `{} TABLE` says why, and what to do.",
             count(ranks.len(), "table"),
-            each.join(", ")
+            each.join(", "),
+            commands.fate
         );
         hanging(&text, "", style, &mut lines);
     }
