@@ -38,8 +38,11 @@ pub(super) fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
         };
         for action in actions(input, table, foreign_key) {
             let key = ForeignKey { on_delete: action, ..foreign_key.clone() };
-            let title = format!("Declare the foreign key with ON DELETE {action}");
-            add(vec![Change::AddForeignKey { table: table.clone(), foreign_key: key }], fix.safety, title);
+            let changes = vec![Change::AddForeignKey { table: table.clone(), foreign_key: key }];
+            // A fate's own choice says what its action newly deletes.
+            let own = finding.fixes.iter().find(|f| finding.code == super::root::META.code && f.changes == changes);
+            let title = own.map_or(format!("Declare the foreign key with ON DELETE {action}"), |f| f.title.clone());
+            add(changes, fix.safety, title);
         }
     }
     // Of two keys that disagree one is kept: it is chosen by what it does.
