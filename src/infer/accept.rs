@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Model, Proposal, ReadOptions, RowsRead, Survey};
+use super::{Class, Counts, Model, Proposal, ReadOptions, RowsRead, Survey};
 use crate::engine::Session;
 use crate::hints::Hint;
 use crate::relations::{Basis, ConfiguredRelation, Graph, Objections, Relation, write};
@@ -56,6 +56,15 @@ impl Guess {
             orphans: proposal.counts.map(|c| c.orphans),
             acted_on: false,
             ruled_out,
+        }
+    }
+
+    /// Says what stands behind it, with the numbers.
+    pub fn standing(&self) -> String {
+        match (self.rows, self.orphans) {
+            // Whether all rows were read was not written down with it.
+            (Some(rows), Some(orphans)) if rows > 0 => Counts { rows, orphans, exact: true }.standing(self.class),
+            _ => self.class.as_str().to_string(),
         }
     }
 
@@ -134,6 +143,9 @@ fn ruled_out_by(
     }
     if let (Class::Contradicted, Some(counts)) = (proposal.class, proposal.counts) {
         return Some(counts.contradiction());
+    }
+    if let Some(objection) = proposal.counts.filter(|c| c.rows > 0).and_then(|c| c.objection()) {
+        return Some(objection);
     }
     if read.is_some_and(|r| r.out_of_time) && !proposal.counts.is_some_and(|c| c.exact) {
         return Some("there was not enough time to read its rows; accept it by name if it is true".to_string());
@@ -288,6 +300,36 @@ mod tests {
         assert!(take(Class::NamesOnly, None, true).relations.is_empty());
         assert!(take(Class::Verified, counts(0, false), true).relations.is_empty());
         assert_eq!(take(Class::Verified, counts(0, true), true).relations.len(), 1);
+    }
+
+    #[test]
+    fn what_more_than_one_in_twenty_rows_speak_against_is_not_taken_by_confidence() {
+        let s = schema(Engine::Postgres, &["users: id int8 pk", "audit_log: id int8 pk, user_id int8 not-null"]);
+        let read = RowsRead::default();
+        let take = |class, rows, orphans| {
+            let counts = Some(Counts { rows, orphans, exact: true });
+            take(&s, &[], &[proposal("audit_log", "user_id", "users", "id", class, counts)], Some(&read), Some(0.1))
+        };
+        assert_eq!(take(Class::Verified, 500, 25).relations.len(), 1, "five in a hundred are tolerated");
+        let weak = take(Class::Weak, 500, 122);
+        assert!(weak.relations.is_empty());
+        assert_eq!(
+            weak.guesses[0].ruled_out.as_deref(),
+            Some("24% of its rows do not match, which is weak evidence: 122 of 500 are orphan rows")
+        );
+        assert_eq!(weak.guesses[0].standing(), "24% do not match: weak evidence");
+        assert_eq!(take(Class::Verified, 500, 26).relations.len(), 0, "whatever class it was given");
+    }
+
+    #[test]
+    fn only_what_many_rows_bear_out_is_called_verified() {
+        let of = |class, rows, orphans, exact| Counts { rows, orphans, exact }.standing(class);
+        assert_eq!(of(Class::Verified, 100, 0, true), "verified by data");
+        assert_eq!(of(Class::Verified, 20, 0, true), "no counter-example in 20 rows (few)");
+        assert_eq!(of(Class::Verified, 1, 0, false), "no counter-example in 1 value (few)");
+        assert_eq!(of(Class::Verified, 1_000, 2, true), "under 1% do not match");
+        assert_eq!(of(Class::Weak, 500, 122, true), "24% do not match: weak evidence");
+        assert_eq!(of(Class::Contradicted, 5, 4, true), "contradicted by data");
     }
 
     #[test]

@@ -18,10 +18,12 @@ type Wide = (TableName, Vec<String>, TableName, Vec<String>, f64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Rows were read, and bear it out.
+    /// Rows were read, and bear it out: no more than one in twenty is an orphan row.
     Verified,
     /// No row speaks for it or against it.
     NamesOnly,
+    /// Rows were read, and more than one in twenty refers to nothing.
+    Weak,
     /// Most rows refer to nothing.
     Contradicted,
 }
@@ -32,6 +34,7 @@ impl Class {
         match self {
             Self::Verified => "verified by data",
             Self::NamesOnly => "names only",
+            Self::Weak => "weak evidence",
             Self::Contradicted => "contradicted by data",
         }
     }
@@ -49,6 +52,46 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Tells whether so many rows are orphans that the relation is not accepted by its confidence.
+    #[allow(clippy::cast_precision_loss)] // a share needs no more digits than a float has
+    pub fn is_weak(&self) -> bool {
+        self.orphans as f64 > WEAK * self.rows as f64
+    }
+
+    /// Says what speaks against accepting a relation by its confidence: most rows contradict it, or too many do not match.
+    pub fn objection(&self) -> Option<String> {
+        if self.orphans.saturating_mul(2) > self.rows {
+            return Some(self.contradiction());
+        }
+        let Self { rows, orphans, .. } = self;
+        let what = if self.exact { "are orphan rows" } else { "values that were looked at have no parent row" };
+        self.is_weak().then(|| {
+            format!("{} of its rows do not match, which is weak evidence: {orphans} of {rows} {what}", self.share())
+        })
+    }
+
+    /// Writes which share does not match: `24%`.
+    fn share(&self) -> String {
+        match (self.orphans.saturating_mul(100) + self.rows / 2).checked_div(self.rows) {
+            None | Some(0) => "under 1%".to_string(),
+            Some(share) => format!("{share}%"),
+        }
+    }
+
+    /// Says how far the rows bear out a relation of a class: `verified by data`, `no counter-example in 20 rows (few)`.
+    pub fn standing(&self, class: Class) -> String {
+        let unit = if self.exact { "row" } else { "value" };
+        let s = if self.rows == 1 { "" } else { "s" };
+        match class {
+            Class::Verified if self.rows >= FEW && self.orphans == 0 => class.as_str().to_string(),
+            Class::Verified if self.orphans == 0 => {
+                format!("no counter-example in {} {unit}{s} (few)", self.rows)
+            }
+            Class::Verified => format!("{} do not match", self.share()),
+            Class::Weak => format!("{} do not match: {}", self.share(), class.as_str()),
+            Class::NamesOnly | Class::Contradicted => class.as_str().to_string(),
+        }
+    }
     /// Says that the rows contradict a relation, with the numbers.
     pub fn contradiction(&self) -> String {
         let Self { rows, orphans, exact } = self;
@@ -95,6 +138,14 @@ pub struct RunnerUp {
 }
 
 impl Proposal {
+    /// Says what stands behind it, with the numbers.
+    pub fn standing(&self) -> String {
+        match self.counts.filter(|c| c.rows > 0) {
+            Some(counts) => counts.standing(self.class),
+            None => self.class.as_str().to_string(),
+        }
+    }
+
     /// Makes the relation, as the graph holds it.
     pub fn relation(&self, schema: &Schema) -> Relation {
         let nullable = schema.table(&self.child).is_none_or(|t| self.columns.iter().any(|c| t.is_nullable(c)));
@@ -118,6 +169,10 @@ const CLOSE: f64 = 0.25;
 const RUNNERS_UP: usize = 3;
 /// From which share of orphans on a relation that a name tells is contradicted.
 const CONTRADICTED: f64 = 0.5;
+/// From which share of orphans on the rows are weak evidence: it is not accepted by its confidence.
+const WEAK: f64 = 0.05;
+/// Fewer rows than so many are few: that none contradicts says little.
+const FEW: u64 = 100;
 
 /// One subject's best candidate.
 struct Choice<'a> {
@@ -278,8 +333,13 @@ fn proposal(choice: Choice<'_>, model: &Model) -> Proposal {
 fn class(candidate: &Candidate) -> Class {
     match candidate.counts {
         Some(Counts { rows, orphans, .. }) if rows > 0 => {
-            let tolerated = if candidate.is_nameless() { 0.05 } else { CONTRADICTED };
-            if orphans as f64 > tolerated * rows as f64 { Class::Contradicted } else { Class::Verified }
+            let tolerated = if candidate.is_nameless() { WEAK } else { CONTRADICTED };
+            let share = orphans as f64 / rows as f64;
+            match () {
+                () if share > tolerated => Class::Contradicted,
+                () if share > WEAK => Class::Weak,
+                () => Class::Verified,
+            }
         }
         _ => Class::NamesOnly,
     }

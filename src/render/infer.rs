@@ -50,11 +50,19 @@ pub fn render(format: InferFormat, source: &str, inference: &Inference, style: &
 
 /// Says in a line what was found.
 fn headline(inference: &Inference) -> String {
-    let of = |class: Class| inference.proposals.iter().filter(|a| a.proposal.class == class).count();
+    // What few rows bear out, or not all of them, is not called verified.
+    let is_short = |p: &Proposal| p.class == Class::Verified && p.standing() != Class::Verified.as_str();
+    let of = |class: Class| {
+        inference.proposals.iter().filter(|a| a.proposal.class == class && !is_short(&a.proposal)).count()
+    };
+    let short = inference.proposals.iter().filter(|a| is_short(&a.proposal)).count();
     let mut parts = vec![format!("{} that nothing declares", count(inference.proposals.len(), "relation"))];
-    for class in [Class::Verified, Class::NamesOnly, Class::Contradicted] {
+    for class in [Class::Verified, Class::NamesOnly, Class::Weak, Class::Contradicted] {
         if of(class) > 0 {
             parts.push(format!("{} {}", of(class), class.as_str()));
+        }
+        if class == Class::Verified && short > 0 {
+            parts.push(format!("{short} with few rows or some orphans"));
         }
     }
     if !inference.held_back.is_empty() {
@@ -105,7 +113,7 @@ fn text(source: &str, inference: &Inference, style: &Style) -> String {
         let p = &advised.proposal;
         let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
         let title = format!("{} {arrow} {}", tame(&child), tame(&parent));
-        let verdict = format!("{:.2}  {}", p.confidence, p.class.as_str());
+        let verdict = format!("{:.2}  {}", p.confidence, p.standing());
         let room = style.width.saturating_sub(width(&title) + width(&verdict));
         out.push('\n');
         if room >= 2 {
@@ -199,7 +207,7 @@ fn markdown(source: &str, inference: &Inference) -> String {
                 code(&target(&p.child, &p.columns)),
                 code(&target(&p.parent, &p.parent_columns)),
                 p.confidence,
-                p.class.as_str(),
+                p.standing(),
                 action.action
             ));
         }

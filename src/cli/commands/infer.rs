@@ -12,7 +12,7 @@ use super::accept;
 use crate::fate;
 use crate::files;
 use crate::hints::{self, Hint};
-use crate::infer::{Class, Counts, Inference, Model, ReadOptions, Survey, ruled_out, take};
+use crate::infer::{Class, Inference, Model, ReadOptions, Survey, ruled_out, take};
 use crate::relations::{ConfiguredRelation, Graph, Relation};
 use crate::render::{self, infer::InferFormat};
 use crate::schema::{Schema, TableName};
@@ -139,6 +139,9 @@ impl Asked {
         for guess in &ruled {
             let why = guess.ruled_out.as_deref().unwrap_or_default();
             ui.note(&format!("not accepted: {} ({:.2}): {why}", guess.relation, guess.confidence));
+            if guess.class == Class::Weak {
+                ui.note(&format!("if it is true, accept it by name: --accept {}", argument(&guess.relation)));
+            }
         }
         let count = accept::add(&accepted, schema, global)?;
         let place = accept::place(global).display();
@@ -199,7 +202,7 @@ fn settle(
     let written = accept::written(&relation);
     let why = match &guess {
         Some(guess) => ruled_out(schema, known, guess, read.then_some(&survey.rows)),
-        None => candidate.and_then(|c| c.counts).filter(mostly_orphans).map(|c| c.contradiction()),
+        None => candidate.and_then(|c| c.counts).filter(|c| c.rows > 0).and_then(|c| c.objection()),
     };
     if let Some(why) = why {
         ui.warn(
@@ -214,13 +217,13 @@ fn settle(
     Ok(relation)
 }
 
-fn mostly_orphans(counts: &Counts) -> bool {
-    counts.rows > 0 && counts.orphans * 2 > counts.rows
-}
-
 /// Says how what is true is accepted.
 fn advertise(inference: &Inference, command: &str, ui: &Ui) {
-    let open = inference.proposals.iter().map(|a| &a.proposal).filter(|p| p.class != Class::Contradicted);
+    let open = inference
+        .proposals
+        .iter()
+        .map(|a| &a.proposal)
+        .filter(|p| !matches!(p.class, Class::Contradicted | Class::Weak));
     let Some(first) = open.max_by(|a, b| a.confidence.total_cmp(&b.confidence)) else { return };
     let relation = crate::relations::write(&first.child, &first.columns, &first.parent, &first.parent_columns);
     ui.note(&format!(

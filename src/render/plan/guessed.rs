@@ -62,7 +62,7 @@ fn behind(guess: &Guess) -> String {
         }
         _ => String::new(),
     };
-    format!("{:.2}, {}{rows}", guess.confidence, guess.class.as_str())
+    format!("{:.2}, {}{rows}", guess.confidence, guess.standing())
 }
 
 /// Names how many they are, for a line: `3 guessed relations`.
