@@ -6,7 +6,11 @@ use crate::engine::Dialect;
 use crate::findings::{Finding, Fix, Safety, Severity, Subject};
 use crate::orphans::{self, OrphanRows, Orphans, Outcome};
 use crate::relations::{Basis, Graph, Relation};
-use crate::schema::{DisabledSide, Engine, ForeignKey, Match, Table};
+use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Table};
+use crate::text::argument;
+
+/// So many relations are named; the rest are counted.
+const NAMED: usize = 5;
 
 pub(super) static META: Meta = Meta {
     code: "REF304",
@@ -83,6 +87,8 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
     };
     let mut returned = count;
     if !orphans.samples.is_empty() {
+        // Bare numbers would read like keys of the child.
+        returned = format!("{returned} of {}; missing {} values", relation.child, relation.parent_side());
         let samples: Vec<String> = orphans.samples.iter().map(|s| sample(s)).collect();
         let more = if (samples.len() as u64) < orphans.count { ", …" } else { "" };
         returned = format!("{returned}: {}{more}", samples.join(", "));
@@ -93,6 +99,13 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
         .label(relation.child_side(), format!("refers to {}", relation.parent_side()))
         .evidence(&orphans.query, returned);
 
+    if relation.is_guess() {
+        return finding.help(format!(
+            "It is a guess, so no statement is printed that would change rows. If the relation is true, accept it, and `referee fix` \
+             plans what becomes of them: `referee infer SOURCE --accept {}`. If it is not, these rows are as they should be.",
+            argument(&relation.written())
+        ));
+    }
     let child = context.schema.table(&relation.child);
     let fixes: Vec<Fix> = context.dialect.zip(child).map(|(d, child)| repairs(context, d, child, relation)).unwrap_or_default();
     let ways = if fixes.len() > 1 {
@@ -106,10 +119,43 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
         "Only then add the foreign key: the engine refuses it before, or does not check the rows that are there."
     };
     finding = finding.help(format!(
-        "Look at the rows and keep a copy; then decide: {ways}. A delete can take children of these rows along, or be refused \
-         by them. {then}"
+        "Look at the rows; then decide: {ways}. The statements make no backup. {} Safer, with a backup: `referee fix SOURCE \
+         --orphans delete` (or quarantine). {then}",
+        along(context, relation)
     ));
     fixes.into_iter().fold(finding, Finding::fix)
+}
+
+/// Says what becomes of the rows that refer to the orphans when these are deleted.
+fn along(context: &Context<'_>, relation: &Relation) -> String {
+    let child = &relation.child;
+    let below: Vec<&Relation> = context.relations.relations().iter().filter(|r| r.parent == *child).collect();
+    if below.is_empty() {
+        return format!("Nothing that referee knows of refers to rows of `{child}`.");
+    }
+    let acting = |r: &Relation| r.foreign_key().filter(|k| k.is_active()).map(|k| k.on_delete);
+    let mut said = Vec::new();
+    let mut say = |what: &str, of: &dyn Fn(&Relation) -> bool| {
+        let mut sides: Vec<String> = below.iter().filter(|r| of(r)).map(|r| r.child_side()).collect();
+        sides.sort();
+        sides.dedup();
+        let more = sides.len().saturating_sub(NAMED);
+        sides.truncate(NAMED);
+        sides.extend((more > 0).then(|| format!("{more} more")));
+        if !sides.is_empty() {
+            said.push(format!("those by {} {what}", sides.join(", ")));
+        }
+    };
+    say("go along", &|r| acting(r) == Some(Action::Cascade));
+    say("get another value", &|r| matches!(acting(r), Some(Action::SetNull | Action::SetDefault)));
+    say("block the DELETE", &|r| acting(r).is_some_and(Action::refuses));
+    say("become orphans", &|r| acting(r).is_none());
+    let off = if context.schema.engine == Engine::Sqlite && below.iter().any(|r| acting(r).is_some()) {
+        " With PRAGMA foreign_keys off, SQLite's default, they all become orphans."
+    } else {
+        ""
+    };
+    format!("Rows that refer to a deleted row of `{child}`: {}.{off}", said.join("; "))
 }
 
 fn sample(values: &[String]) -> String {
@@ -170,7 +216,7 @@ fn repairs(context: &Context<'_>, dialect: &dyn Dialect, child: &Table, relation
             format!("UPDATE {source} AS child SET {} WHERE {condition}", set.join(", ")),
         ));
     }
-    fixes.push(manual("Delete the rows", format!("DELETE FROM {source} AS child WHERE {condition}")));
+    fixes.push(manual("Delete the rows (no backup; what refers to them goes along, blocks it or is left as orphans)", format!("DELETE FROM {source} AS child WHERE {condition}")));
     fixes
 }
 
@@ -188,8 +234,9 @@ mod tests {
 
     fn run(schema: &Schema, count: u64) -> Vec<Finding> {
         let orphans = Orphans { count, samples: vec![vec!["17".into()], vec!["29".into()]], query: "SELECT 1".into() };
-        let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
         let (relations, settings) = (graph(schema), Settings::default());
+        let counted = relations.relations().iter().map(|_| Outcome::Counted(orphans.clone()));
+        let scan = Scan { outcomes: counted.collect() };
         let dialect = crate::engine::dialect(schema.engine);
         let context = Context {
             schema,
@@ -211,7 +258,7 @@ mod tests {
     fn count_samples_and_query_are_told() {
         let found = run(&keyed(Engine::Sqlite, ""), 3);
         assert_eq!(found[0].message, "3 rows of `c` refer by `p_id` to rows of `p` that do not exist");
-        assert_eq!(found[0].evidence[0].returned, "3 rows: 17, 29, …");
+        assert_eq!(found[0].evidence[0].returned, "3 rows of c; missing p.id values: 17, 29, …");
         assert_eq!(found[0].severity, Severity::Error);
         assert!(found[0].why.contains("PRAGMA foreign_keys"));
         assert_eq!(run(&keyed(Engine::Sqlite, ""), 0), []);
@@ -245,6 +292,46 @@ mod tests {
 
     #[test]
     fn relations_that_only_the_user_knows_are_warnings() {
+        let found = of_undeclared(Basis::Configured);
+        assert_eq!(found[0].severity, Severity::Warning);
+        assert_eq!(found[0].fixes.len(), 2);
+        assert!(found[0].help.contains("Only then add the foreign key"));
+    }
+
+    #[test]
+    fn no_statement_stands_under_a_guess_but_the_command_that_accepts_it() {
+        let found = of_undeclared(Basis::Inferred { confidence: 0.9, evidence: Vec::new() });
+        assert_eq!(found[0].fixes, []);
+        assert!(found[0].help.contains("`referee infer SOURCE --accept 'c.x->p.id'`"), "{}", found[0].help);
+    }
+
+    #[test]
+    fn what_a_delete_of_the_orphans_takes_along_is_said() {
+        let mut schema = schema(
+            Engine::Sqlite,
+            &[
+                "p: id integer pk",
+                "c: id integer pk, p_id integer >p.id",
+                "items: id integer pk, c_id integer >c.id cascade",
+                "logs: id integer pk, c_id integer >c.id set-null",
+                "bills: id integer pk, c_id integer >c.id",
+            ],
+        );
+        let help = |schema: &Schema| run(schema, 1).into_iter().find(|f| f.message.contains("rows of `p`")).unwrap().help;
+        let said = help(&schema);
+        for part in [
+            "make no backup",
+            "those by items.c_id go along; those by logs.c_id get another value; those by bills.c_id block the DELETE",
+            "PRAGMA foreign_keys off",
+            "`referee fix SOURCE --orphans delete`",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        schema.tables.retain(|t| ["p", "c"].contains(&t.name.name.as_str()));
+        assert!(help(&schema).contains("Nothing that referee knows of refers to rows of `c`."));
+    }
+
+    fn of_undeclared(basis: Basis) -> Vec<Finding> {
         let schema = schema(Engine::Sqlite, &["p: id integer pk", "c: id integer pk, x integer"]);
         let relation = Relation {
             child: "c".into(),
@@ -254,7 +341,7 @@ mod tests {
             on_delete: None,
             nullable: true,
             accepted: None,
-            basis: Basis::Configured,
+            basis,
         };
         let relations = crate::relations::Graph::from_relations(&schema, vec![relation]);
         let orphans = Orphans { count: 1, samples: Vec::new(), query: "SELECT 1".into() };
@@ -263,14 +350,12 @@ mod tests {
         let context = Context {
             schema: &schema,
             relations: &relations,
-            dialect: None,
+            dialect: crate::engine::dialect(schema.engine),
             settings: &settings,
             scan: Some(&scan),
             timeline: None,
             plans: None, deletes: rules::Deletes::default(),
         };
-        let found = rules::check([rules::find("orphan-rows").unwrap()], &context);
-        assert_eq!(found[0].severity, Severity::Warning);
-        assert!(found[0].help.contains("Only then add the foreign key"));
+        rules::check([rules::find("orphan-rows").unwrap()], &context)
     }
 }
