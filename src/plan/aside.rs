@@ -214,7 +214,9 @@ pub(super) fn nulls(bench: &Bench<'_>, table: &Table, column: &str) -> String {
 /// A key by which rows refer to those of a table: the referring rows in FROM, and when one of them refers to a row `child`.
 struct Referring<'s> {
     child: &'s Table,
-    key: &'s ForeignKey,
+    key: ForeignKey,
+    /// Whether a key declares it.
+    declared: bool,
     source: String,
     condition: String,
 }
@@ -222,19 +224,22 @@ struct Referring<'s> {
 fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
     // Keys of this plan come later.
     let schema = bench.workshop.schema;
-    let keys = schema.foreign_keys().filter(|(_, k)| k.parent == *table && k.is_active() && !k.temporal);
-    keys.map(|(child, key)| {
+    let keys = schema.foreign_keys().filter(|(_, k)| k.is_active() && !k.temporal);
+    let keys = keys.map(|(child, key)| (child, key.clone(), true));
+    let others = bench.workshop.undeclared().into_iter().map(|(child, key)| (child, key, false));
+    let keys = keys.chain(others).filter(|(_, k, _)| k.parent == *table);
+    keys.map(|(child, key, declared)| {
         let pairs = key.columns.iter().zip(&key.parent_columns).enumerate();
         let equal: Vec<String> = pairs
             .map(|(at, (a, b))| {
                 let (a, b) = (bench.dialect.identifier(a), bench.dialect.identifier(b));
-                let how = of_key(bench.dialect, schema, &child.name, key, at);
+                let how = of_key(bench.dialect, schema, &child.name, &key, at);
                 how.sql(&format!("child.{b}"), &format!("referrer.{a}"))
             })
             .collect();
         let itself = if child.name == *table { not_itself(bench, child) } else { String::new() };
         let source = format!("{} AS referrer", bench.name(&child.name));
-        Referring { child, key, source, condition: format!("{}{itself}", equal.join(" AND ")) }
+        Referring { child, key, declared, source, condition: format!("{}{itself}", equal.join(" AND ")) }
     })
     .collect()
 }
@@ -243,15 +248,15 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
 /// it, and nothing would bring them back.
 pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows) -> Vec<Guard> {
     let guard = |referring: Referring<'_>| {
-        let Referring { child, key, source, condition } = referring;
+        let Referring { child, key, declared, source, condition } = referring;
+        let action = if declared { format!(" (ON DELETE {})", key.on_delete) } else { String::new() };
         let join = format!(" JOIN {source} ON {condition}");
         Guard {
             sql: counted(bench, "referrer", &key.columns, &rows.source, &join, &rows.condition),
             message: format!(
-                "{} refers to rows of `{table}` that have no parent themselves and are about to go (ON DELETE {}): repair or delete those \
+                "{} refers to rows of `{table}` that are orphans themselves and are about to go{action}: fix or delete those \
                  that refer first, or choose --orphans set-null",
-                side(&child.name, &key.columns),
-                key.on_delete
+                side(&child.name, &key.columns)
             ),
         }
     };

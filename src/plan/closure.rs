@@ -2,8 +2,10 @@
 //! fixed point. It says between which tables this happens; the engines write the queries.
 //!
 //! A row that refers to one that goes follows it if its reference must not be NULL or cascades by declaration; else the
-//! reference becomes NULL. Declared foreign keys count, enforced or not, and those that the plan is to add. Rows are only ever
-//! added to those that go, so the fixed point is the same in whatever order it is found, through circles as well.
+//! reference becomes NULL. Declared foreign keys count, enforced or not, those that the plan is to add, and the relations that
+//! the user has configured or accepted. Nothing follows by a guess: the rows that it says would be left behind are counted and
+//! named. Rows are only ever added to those that go, so the fixed point is the same in whatever order it is found, through
+//! circles as well.
 
 use std::collections::BTreeSet;
 
@@ -27,6 +29,8 @@ pub(super) struct Closure {
     pub marks: Vec<Mark>,
     /// The relations by which no row may refer to one that goes.
     pub blocks: Vec<Reference>,
+    /// The relations, only guessed, by which rows that stay may refer to one that goes.
+    pub guesses: Vec<Reference>,
     /// The relations that have no orphan afterwards.
     pub checked: Vec<Reference>,
     /// What becomes of the rows.
@@ -77,6 +81,10 @@ pub(super) struct Queries {
     pub links: Vec<String>,
     /// For each block, the rows that must not be.
     pub blocks: Vec<String>,
+    /// For each mark, those of its rows that are orphans; `None` where all are, or none.
+    pub stale: Vec<Option<String>>,
+    /// For each guess, the rows that would be left behind.
+    pub guesses: Vec<String>,
 }
 
 /// How large a closure is.
@@ -84,11 +92,16 @@ pub(super) struct Sizes {
     pub gone: Vec<u64>,
     pub orphans: Vec<u64>,
     pub marks: Vec<u64>,
+    /// For each mark, how many of its rows are orphans.
+    pub stale: Vec<u64>,
+    /// For each relation of [`Closure::links`], the rows that refer to one that goes.
+    pub links: Vec<u64>,
+    pub guesses: Vec<u64>,
 }
 
 /// What is known of the size of a closure.
 pub(super) enum Size {
-    /// No row refers to an orphan: each relation can be cleaned up by itself.
+    /// No row refers to an orphan, not even by a guess: each relation can be cleaned up by itself.
     NothingFollows,
     /// So many rows.
     Known(Sizes),
@@ -126,14 +139,14 @@ pub(super) fn checked(want: &Wanted) -> Option<(&TableName, &ForeignKey)> {
 /// Returns the closures of what is wanted. Tables that have nothing to do with one another are in different ones; orphans to
 /// which no relation leads are in none.
 pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &[(usize, &Wanted)]) -> Vec<Closure> {
-    let schema = workshop.schema;
     let planned = planned(workshop, dialect, wanted);
-    let relations = relations(schema, wanted);
+    let relations = relations(workshop, wanted);
+    let guesses = guesses(workshop, &relations);
     let mut losing: BTreeSet<&TableName> = BTreeSet::new();
     let removes = |p: &&Planned<'_>| matches!(p.remedy, Remedy::Remove(_)) && p.count != Some(0);
     losing.extend(planned.iter().filter(removes).map(|p| &p.table.name));
     let effects: Vec<(&(Reference, Option<Action>), Effect)> =
-        relations.iter().map(|r| (r, effect(workshop, &r.0, r.1))).collect();
+        relations.iter().map(|r| (r, effect(workshop, &relations, &r.0, r.1))).collect();
     loop {
         let before = losing.len();
         for ((relation, _), effect) in &effects {
@@ -151,6 +164,9 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
             join(&mut groups, [&relation.child, &relation.key.parent]);
         }
     }
+    for guess in guesses.iter().filter(|g| losing.contains(&g.key.parent)) {
+        join(&mut groups, [&guess.key.parent, &guess.key.parent]);
+    }
     groups.sort();
     let of_group = |group: BTreeSet<&TableName>| {
         let tables: Vec<TableName> = group.iter().filter(|t| losing.contains(**t)).map(|t| (*t).clone()).collect();
@@ -160,6 +176,7 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
             follows: Vec::new(),
             marks: Vec::new(),
             blocks: Vec::new(),
+            guesses: Vec::new(),
             checked: Vec::new(),
             policy: OrphanPolicy::Delete,
             wants: Vec::new(),
@@ -176,6 +193,7 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
                 }
             }
         }
+        closure.guesses = guesses.iter().filter(|g| closure.tables.contains(&g.key.parent)).cloned().collect();
         for one in planned.iter().filter(|p| group.contains(&p.table.name)) {
             closure.wants.push(one.at);
             closure.checked.push(Reference::new(&one.table.name, one.key));
@@ -222,8 +240,10 @@ fn planned<'w>(workshop: &Workshop<'w>, dialect: &dyn Dialect, wanted: &[(usize,
     planned
 }
 
-/// Returns every relation that a row may follow by, with the action that acts or will act: declared ones, and keys to be added.
-fn relations(schema: &Schema, wanted: &[(usize, &Wanted)]) -> Vec<(Reference, Option<Action>)> {
+/// Returns every relation that a row may follow by, with the action that acts or will act: declared ones, keys to be added, and
+/// those that the user has configured or accepted, whether this plan is about them or not.
+fn relations(workshop: &Workshop<'_>, wanted: &[(usize, &Wanted)]) -> Vec<(Reference, Option<Action>)> {
+    let schema = workshop.schema;
     let mut all: Vec<(Reference, Option<Action>)> = Vec::new();
     for (child, key) in schema.foreign_keys() {
         // A partition's key is its table's.
@@ -254,6 +274,25 @@ fn relations(schema: &Schema, wanted: &[(usize, &Wanted)]) -> Vec<(Reference, Op
             all.push((Reference::new(table, key), None));
         }
     }
+    for (child, key) in workshop.undeclared() {
+        if !all.iter().any(|(r, _)| r.is_alike(&child.name, &key)) {
+            let action = Some(key.on_delete);
+            all.push((Reference { child: child.name.clone(), key }, action));
+        }
+    }
+    all
+}
+
+/// Returns the relations that are only guessed, and that no other one says.
+fn guesses(workshop: &Workshop<'_>, known: &[(Reference, Option<Action>)]) -> Vec<Reference> {
+    let mut all: Vec<Reference> = Vec::new();
+    for (child, key) in workshop.guessed() {
+        let is_known = known.iter().map(|(r, _)| r).chain(&all).any(|r| r.is_alike(&child.name, &key));
+        let plain = |t: &Table| matches!(t.kind, TableKind::Plain | TableKind::Partitioned);
+        if !is_known && plain(child) && workshop.schema.table(&key.parent).is_some_and(plain) {
+            all.push(Reference { child: child.name.clone(), key });
+        }
+    }
     all
 }
 
@@ -262,7 +301,12 @@ fn is_there(schema: &Schema, key: &ForeignKey) -> bool {
 }
 
 /// Tells what becomes of a row of a relation when its parent goes. `declared` is the action that the user has chosen for that.
-fn effect(workshop: &Workshop<'_>, relation: &Reference, declared: Option<Action>) -> Effect {
+fn effect(
+    workshop: &Workshop<'_>,
+    relations: &[(Reference, Option<Action>)],
+    relation: &Reference,
+    declared: Option<Action>,
+) -> Effect {
     let Some(table) = workshop.schema.table(&relation.child) else { return Effect::Blocks };
     let parent = workshop.schema.table(&relation.key.parent);
     let plain = |t: &Table| matches!(t.kind, TableKind::Plain | TableKind::Partitioned);
@@ -270,9 +314,8 @@ fn effect(workshop: &Workshop<'_>, relation: &Reference, declared: Option<Action
         return Effect::Blocks;
     }
     let columns = remedy::nulled(table, &relation.key);
-    let shared = |c: &String| {
-        workshop.schema.foreign_keys().any(|(_, k)| k.parent == table.name && k.parent_columns.contains(c))
-    };
+    let shared =
+        |c: &String| relations.iter().any(|(r, _)| r.key.parent == table.name && r.key.parent_columns.contains(c));
     let loses = |columns: Vec<String>| {
         if columns.iter().any(shared) { Effect::Blocks } else { Effect::Loses(columns) }
     };
@@ -304,6 +347,14 @@ fn join<'t>(groups: &mut Vec<BTreeSet<&'t TableName>>, tables: [&'t TableName; 2
     groups.push(joined);
 }
 
+impl Mark {
+    /// Returns the same mark of the orphans alone; `None` if it has none, or nothing else.
+    pub fn only_orphans(&self) -> Option<Self> {
+        let both = !self.orphans.is_empty() && !self.follows.is_empty();
+        both.then(|| Self { follows: Vec::new(), ..self.clone() })
+    }
+}
+
 impl Closure {
     fn mark(&mut self, table: &TableName, columns: &[String]) -> &mut Mark {
         let mut columns = columns.to_vec();
@@ -330,7 +381,8 @@ impl Closure {
 
     /// Returns every table that rows are looked at in, in order of name.
     pub fn involved(&self) -> BTreeSet<&TableName> {
-        let relations = self.checked.iter().chain(&self.follows).chain(&self.blocks).chain(&self.seeds);
+        let relations =
+            self.checked.iter().chain(&self.follows).chain(&self.blocks).chain(&self.seeds).chain(&self.guesses);
         let mut all: BTreeSet<&TableName> = relations.flat_map(|r| [&r.child, &r.key.parent]).collect();
         all.extend(self.changed());
         all
@@ -377,25 +429,33 @@ impl Closure {
     /// Rows would go that a foreign key protects.
     pub fn size(&self, counts: &Counts, queries: &Queries) -> Result<Size, String> {
         let optional = |q: &Option<String>| q.as_ref().map_or(Some(0), |q| counts.get(q));
+        let guesses: Vec<Option<u64>> = queries.guesses.iter().map(|q| counts.get(q)).collect();
         let gone: Vec<Option<u64>> = queries.gone.iter().map(|q| counts.get(q)).collect();
         let orphans: Vec<Option<u64>> = queries.orphans.iter().map(optional).collect();
         let marks: Vec<Option<u64>> = queries.marks.iter().map(|q| counts.get(q)).collect();
+        let stale = queries
+            .stale
+            .iter()
+            .zip(&self.marks)
+            .zip(&marks)
+            .map(|((query, mark), rows)| if mark.follows.is_empty() { *rows } else { optional(query) });
+        let stale: Vec<Option<u64>> = stale.collect();
         let links: Vec<Option<u64>> = queries.links.iter().map(|q| counts.get(q)).collect();
         let blocks: Vec<Option<u64>> = queries.blocks.iter().map(|q| counts.get(q)).collect();
         if let Some((block, rows)) = self.blocks.iter().zip(&blocks).find(|(_, n)| n.is_some_and(|n| n > 0)) {
             return Err(format!("{}; nothing is deleted", self.blocked(block, *rows)));
         }
         let all = |list: Vec<Option<u64>>| list.into_iter().collect::<Option<Vec<u64>>>();
-        let (Some(gone), Some(orphans), Some(marks), Some(links), Some(_)) =
-            (all(gone), all(orphans), all(marks), all(links), all(blocks))
+        let (Some(gone), Some(orphans), Some(marks), Some(stale), Some(links), Some(guesses), Some(_)) =
+            (all(gone), all(orphans), all(marks), all(stale), all(links), all(guesses), all(blocks))
         else {
             return Ok(Size::Unknown);
         };
         // One orphan may refer to another: then both have to go at once, too.
-        Ok(if links.iter().all(|n| *n == 0) {
+        Ok(if links.iter().chain(&guesses).all(|n| *n == 0) {
             Size::NothingFollows
         } else {
-            Size::Known(Sizes { gone, orphans, marks })
+            Size::Known(Sizes { gone, orphans, marks, stale, links, guesses })
         })
     }
 
@@ -448,13 +508,36 @@ impl Closure {
             let of = side(&mark.table, &mark.columns);
             match sizes.map(|s| s.marks[at]) {
                 Some(0) => {}
-                Some(n) => parts.push(format!("set {} of {of} to NULL", rows(n))),
+                Some(n) => {
+                    let stale = sizes.map_or(0, |s| s.stale[at]).min(n);
+                    let mut parents: Vec<String> = mark.follows.iter().map(|k| k.parent.to_string()).collect();
+                    parents.sort();
+                    parents.dedup();
+                    let why = match (stale, n - stale, parents.join(" or ")) {
+                        (_, 0, _) => "orphans".to_string(),
+                        (0, _, parents) => format!("their {parents} row goes"),
+                        (1, rest, parents) => format!("1 orphan, {rest} whose {parents} row goes"),
+                        (stale, rest, parents) => format!("{stale} orphans, {rest} whose {parents} row goes"),
+                    };
+                    parts.push(format!("set {} of {of} to NULL ({why})", rows(n)));
+                }
                 None => parts.push(format!("set {of} to NULL where its row is missing or goes")),
             }
         }
         let mut text = parts.join(", ");
         if sizes.is_none() {
             text.push_str(" (rows that were not counted)");
+        }
+        if let Some(sizes) = sizes {
+            let left = self.guesses.iter().zip(&sizes.guesses).filter(|(_, n)| **n > 0);
+            let left: Vec<String> = left
+                .map(|(guess, n)| {
+                    format!("{} of {} (guessed {})", rows(*n), guess.child, side(&guess.child, &guess.key.columns))
+                })
+                .collect();
+            if !left.is_empty() {
+                text.push_str(&format!("; leaves new orphans: {}", left.join(", ")));
+            }
         }
         let quarantined = text.replace("delete ", "quarantine ");
         let text = if self.policy == OrphanPolicy::Quarantine { quarantined } else { text };
@@ -472,22 +555,56 @@ impl Closure {
     }
 
     /// Says for each relation what becomes of its rows, and why.
-    pub fn reasons(&self) -> String {
+    pub fn reasons(&self, sizes: Option<&Sizes>) -> String {
         let mut reasons: Vec<String> = Vec::new();
         let word = if self.policy == OrphanPolicy::Quarantine { "quarantined" } else { "deleted" };
         for seed in &self.seeds {
             reasons.push(format!("orphans of {} are {word}", side(&seed.child, &seed.key.columns)));
         }
-        for follow in &self.follows {
+        for (at, follow) in self.follows.iter().enumerate() {
+            // The links begin with what follows.
+            if sizes.is_some_and(|s| s.links[at] == 0) {
+                continue;
+            }
             let cascades = follow.key.on_delete == Action::Cascade;
             let why = if cascades { "ON DELETE CASCADE" } else { "it must not be NULL" };
             reasons.push(format!("rows follow by {} ({why})", side(&follow.child, &follow.key.columns)));
         }
-        for mark in &self.marks {
+        for (at, mark) in self.marks.iter().enumerate() {
+            if sizes.is_some_and(|s| s.marks[at] == 0) {
+                continue;
+            }
             reasons
                 .push(format!("{} becomes NULL and the row stays (it may be NULL)", side(&mark.table, &mark.columns)));
         }
         reasons.join("; ")
+    }
+
+    /// Says which rows would refer to nothing afterwards by relations that are only guessed; empty if none would.
+    pub fn left_behind(&self, sizes: Option<&Sizes>) -> String {
+        let arrow = |guess: &Reference| super::bench::arrow(&guess.child, &guess.key);
+        let Some(sizes) = sizes else {
+            let all: Vec<String> = self.guesses.iter().map(arrow).collect();
+            return if all.is_empty() {
+                String::new()
+            } else {
+                format!(" May leave new orphans, which were not counted, in guessed relations: {}.", all.join(", "))
+            };
+        };
+        let left = self.guesses.iter().zip(&sizes.guesses).filter(|(_, n)| **n > 0);
+        let left: Vec<String> =
+            left.map(|(guess, n)| format!("{} of {} (guessed {})", rows(*n), guess.child, arrow(guess))).collect();
+        match left.len() {
+            0 => String::new(),
+            1 => format!(
+                " Leaves new orphans: {}. Accept that relation first, so that its rows are cleaned up, too.",
+                left.concat()
+            ),
+            _ => format!(
+                " Leaves new orphans: {}. Accept those relations first, so that their rows are cleaned up, too.",
+                left.join(", ")
+            ),
+        }
     }
 }
 

@@ -39,9 +39,9 @@ use crate::fate::{NewlyDeleted, Reach};
 use crate::findings::{Finding, Safety};
 use crate::infer::Guess;
 use crate::orphans::Scan;
-use crate::relations::Graph;
+use crate::relations::{Graph, Relation};
 use crate::rules::{self, Settings};
-use crate::schema::{Engine, Schema, TableName};
+use crate::schema::{Engine, ForeignKey, Schema, Table, TableName};
 use crate::text;
 
 pub use counts::Counts;
@@ -76,7 +76,12 @@ pub fn plan(input: &Input<'_>) -> Plan {
 
 /// Makes the plan with recipes that are given.
 fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made) -> Plan {
-    let workshop = Workshop { schema: input.schema, definitions: input.definitions, options: input.options };
+    let workshop = Workshop {
+        schema: input.schema,
+        relations: input.relations,
+        definitions: input.definitions,
+        options: input.options,
+    };
     let mut selection = select::Selection::new(input);
     let place =
         |reason: &Reason| input.findings.iter().find(|f| select::reason(f) == *reason).map(|f| f.subject.place());
@@ -500,6 +505,9 @@ pub struct Options {
     /// What becomes of the orphans of one relation, named `child.column` or `child.column->parent.column`; `None` leaves them,
     /// and their key is not made. It goes before `orphans`, the last one before the others.
     pub orphans_of: Vec<(String, Option<OrphanPolicy>)>,
+    /// Relations that are only guessed, and not among those that the plan is made from. No step rests on one; the rows that a
+    /// clean-up would leave behind by them are counted and named.
+    pub guessed: Vec<Relation>,
     /// Counts of rows that the caller has asked the database for.
     pub counts: Counts,
     /// Whether fixes that need a decision are planned, too, where their changes are known and newly delete nothing.
@@ -557,10 +565,39 @@ pub struct Wanted {
 pub struct Workshop<'a> {
     /// The schema as it is.
     pub schema: &'a Schema,
+    /// Its relations: rows follow one another by those that no key declares as well.
+    pub relations: &'a Graph,
     /// The texts of SQLite's objects, which a rebuild keeps; `None` on other engines.
     pub definitions: Option<&'a Definitions>,
     /// What the planner was told.
     pub options: &'a Options,
+}
+
+impl<'a> Workshop<'a> {
+    /// Returns the relations that the user has configured or accepted and no key declares, as keys, each with its child.
+    pub(crate) fn undeclared(&self) -> Vec<(&'a Table, ForeignKey)> {
+        let relations = self.relations.relations().iter().filter(|r| !r.is_declared() && !r.is_guess());
+        relations.filter_map(|r| self.as_key(r)).collect()
+    }
+
+    /// Returns the relations that are only guessed, as keys, each with its child.
+    fn guessed(&self) -> Vec<(&'a Table, ForeignKey)> {
+        let relations = self.relations.relations().iter().filter(|r| r.is_guess());
+        relations.chain(&self.options.guessed).filter_map(|r| self.as_key(r)).collect()
+    }
+
+    /// Makes the key that would declare a relation; `None` if its tables or columns are not there.
+    fn as_key(&self, relation: &Relation) -> Option<(&'a Table, ForeignKey)> {
+        let (child, parent) = (self.schema.table(&relation.child)?, self.schema.table(&relation.parent)?);
+        let there = |table: &Table, columns: &[String]| columns.iter().all(|c| table.column(c).is_some());
+        let whole = !relation.columns.is_empty()
+            && relation.columns.len() == relation.parent_columns.len()
+            && there(child, &relation.columns)
+            && there(parent, &relation.parent_columns);
+        let mut key = ForeignKey::new(&relation.columns, relation.parent.clone(), &relation.parent_columns);
+        key.on_delete = relation.on_delete.unwrap_or(key.on_delete);
+        whole.then_some((child, key))
+    }
 }
 
 /// The texts of a SQLite database's objects, as `sqlite_schema` holds them.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use referee::change::Change;
 use referee::plan::{Down, Made, Options, OrphanPolicy, Step, Wanted};
+use referee::relations::{Basis, ConfiguredRelation, Relation};
 use referee::schema::{Action, ForeignKey};
 use rusqlite::Connection;
 
@@ -16,10 +17,15 @@ fn number(connection: &Connection, sql: &str) -> u64 {
 }
 
 /// Plans as the command does: what the planner has to count is asked, until it has asked all.
-fn counted(fixture: &Fixture, wanted: &[Wanted], mut options: Options) -> Made {
+fn counted(fixture: &Fixture, wanted: &[Wanted], options: Options) -> Made {
+    counted_knowing(fixture, wanted, options, &[])
+}
+
+/// The same where there are relations that no key declares.
+fn counted_knowing(fixture: &Fixture, wanted: &[Wanted], mut options: Options, relations: &[Relation]) -> Made {
     let connection = fixture.connect();
     loop {
-        let made = fixture.made_with(wanted, &options);
+        let made = fixture.made_knowing(wanted, &options, relations.to_vec());
         let missing = options.counts.missing();
         if missing.is_empty() {
             return made;
@@ -89,7 +95,7 @@ fn on_a_circle_only_what_belongs_to_the_missing_user_goes_at_once() {
         let word = if policy == OrphanPolicy::Delete { "elete" } else { "uarantine" };
         let title = format!(
             "{}{word} 4 rows of projects (orphans), {}{word} 4 rows of files (their projects row goes), {}{word} 8 rows of runs (their \
-             projects row goes), set 1 row of projects.latest_run_id to NULL, set 1 row of users.latest_run_id to NULL",
+             projects row goes), set 1 row of projects.latest_run_id to NULL (orphans), set 1 row of users.latest_run_id to NULL (their runs row goes)",
             if policy == OrphanPolicy::Delete { "D" } else { "Q" },
             if policy == OrphanPolicy::Delete { "d" } else { "q" },
             if policy == OrphanPolicy::Delete { "d" } else { "q" },
@@ -114,6 +120,146 @@ fn on_a_circle_only_what_belongs_to_the_missing_user_goes_at_once() {
         down(&connection, &[step]);
         assert_eq!(contents(&connection), before);
     }
+}
+
+/// Orders of a user who is gone; nothing but `orders.user_id` is declared.
+const SHOP: &str = "
+    CREATE TABLE users (id INTEGER PRIMARY KEY);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INT NOT NULL REFERENCES users);
+    CREATE TABLE items (id INTEGER PRIMARY KEY, order_id INT NOT NULL);
+    CREATE TABLE notes (id INTEGER PRIMARY KEY, order_id INT);
+    CREATE TABLE payments (id INTEGER PRIMARY KEY, order_id INT NOT NULL);
+    CREATE TABLE refunds (id INTEGER PRIMARY KEY, payment_id INT NOT NULL);
+    INSERT INTO users VALUES (1); INSERT INTO orders VALUES (1, 1), (2, 9), (3, 9);
+    INSERT INTO items VALUES (1, 1), (2, 2), (3, 3), (4, 3), (5, 77);
+    INSERT INTO notes VALUES (1, 1), (2, 2), (3, 77), (4, NULL);
+    INSERT INTO payments VALUES (1, 1), (2, 2), (3, 3), (4, 3), (5, 88); INSERT INTO refunds VALUES (1, 2), (2, 1);";
+
+fn configured(fixture: &Fixture, child: &str, column: &str, parent: &str) -> Relation {
+    let relation = ConfiguredRelation {
+        child: child.into(),
+        columns: vec![column.into()],
+        parent: parent.into(),
+        parent_columns: vec!["id".into()],
+        on_delete: None,
+        accepted: Some(0.9),
+    };
+    relation.relation(&fixture.schema)
+}
+
+fn guess(fixture: &Fixture, child: &str, column: &str, parent: &str) -> Relation {
+    let basis = Basis::Inferred { confidence: 0.96, evidence: Vec::new() };
+    Relation { accepted: None, basis, ..configured(fixture, child, column, parent) }
+}
+
+fn orphans_of(connection: &Connection, child: &str, column: &str, parent: &str) -> u64 {
+    number(
+        connection,
+        &format!(
+            "SELECT count(*) FROM {child} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {parent})"
+        ),
+    )
+}
+
+#[test]
+fn relations_that_no_key_declares_and_no_step_is_about_take_part() {
+    let fixture = Fixture::new(SHOP);
+    let relations = [
+        configured(&fixture, "items", "order_id", "orders"),
+        configured(&fixture, "notes", "order_id", "orders"),
+        configured(&fixture, "payments", "order_id", "orders"),
+        configured(&fixture, "refunds", "payment_id", "payments"),
+    ];
+    let wants = [declared(&fixture, "orders", "user_id", 2)];
+    let made = counted_knowing(&fixture, &wants, of_all(OrphanPolicy::Delete), &relations);
+    let steps = cleaning(&made);
+    assert_eq!(steps.len(), 1);
+    assert_eq!(
+        steps[0].title,
+        "Delete 2 rows of orders (orphans), delete 3 rows of items (their orders row goes), delete 3 rows of payments (their orders row \
+         goes), delete 1 row of refunds (their payments row goes), set 1 row of notes.order_id to NULL (their orders row goes)"
+    );
+    let connection = fixture.connect();
+    let before = contents(&connection);
+    let orphans = |connection: &Connection| {
+        ["items", "notes", "payments"].map(|t| orphans_of(connection, t, "order_id", "orders"))
+    };
+    let there_before = orphans(&connection);
+    up(&connection, &steps);
+    assert_eq!(orphans(&connection), there_before, "no new ones");
+    assert_eq!(orphans_of(&connection, "refunds", "payment_id", "payments"), 0);
+    down(&connection, &steps);
+    assert_eq!(contents(&connection), before);
+    // Whoever leaves one of them has its rows protected.
+    let options = Options { orphans_of: vec![("items.order_id".into(), None)], ..of_all(OrphanPolicy::Delete) };
+    let made = counted_knowing(&fixture, &wants, options, &relations);
+    assert!(made.steps.is_empty());
+    assert!(made.refused[0].why.contains("3 rows of items.order_id refer to rows of `orders`"), "{:?}", made.refused);
+}
+
+#[test]
+fn what_a_guess_says_would_be_left_behind_is_counted_and_named() {
+    for counts in [true, false] {
+        let fixture = Fixture::new(SHOP);
+        let wants = [declared(&fixture, "orders", "user_id", 2)];
+        let known = [configured(&fixture, "items", "order_id", "orders")];
+        let options = Options {
+            guessed: vec![guess(&fixture, "payments", "order_id", "orders"), guess(&fixture, "notes", "id", "users")],
+            ..of_all(OrphanPolicy::Delete)
+        };
+        // By itself, and together with rows that follow.
+        let known = if counts { &known[..] } else { &[] };
+        let steps = cleaning(&counted_knowing(&fixture, &wants, options, known));
+        assert_eq!(steps.len(), 1);
+        let (title, why) = (&steps[0].title, &steps[0].why);
+        assert!(title.ends_with("; leaves new orphans: 3 rows of payments (guessed payments.order_id)"), "{title}");
+        let text = "Leaves new orphans: 3 rows of payments (guessed payments.order_id -> orders.id). Accept that relation first";
+        assert!(why.contains(text), "{why}");
+        let connection = fixture.connect();
+        let (before, orphans) = (contents(&connection), orphans_of(&connection, "payments", "order_id", "orders"));
+        up(&connection, &steps);
+        assert_eq!(orphans_of(&connection, "payments", "order_id", "orders"), orphans + 3);
+        down(&connection, &steps);
+        assert_eq!(contents(&connection), before);
+        // One more than was shown stops it.
+        connection.execute_batch("INSERT INTO payments VALUES (6, 2)").unwrap();
+        let error = run(&connection, &steps[0].up).unwrap_err();
+        assert!(error.contains("no_more_rows_than_the_plan_showed"), "{error}");
+    }
+}
+
+#[test]
+fn a_guess_that_no_row_bears_out_changes_nothing() {
+    let fixture = Fixture::new(&format!("{SHOP} DELETE FROM payments WHERE order_id IN (2, 3);"));
+    let wants = [declared(&fixture, "orders", "user_id", 2)];
+    let options =
+        Options { guessed: vec![guess(&fixture, "payments", "order_id", "orders")], ..of_all(OrphanPolicy::Delete) };
+    let steps = cleaning(&counted_knowing(&fixture, &wants, options, &[]));
+    let plain = cleaning(&counted(&fixture, &wants, of_all(OrphanPolicy::Delete)));
+    assert_eq!(steps, plain);
+}
+
+#[test]
+fn orphans_and_live_pointers_are_told_apart_and_nothing_is_said_of_none() {
+    let fixture = Fixture::new(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, p INT NOT NULL REFERENCES p);
+         CREATE TABLE c (id INTEGER PRIMARY KEY, t INT REFERENCES t, other INT REFERENCES t);
+         INSERT INTO t VALUES (1, 9); INSERT INTO c VALUES (1, 1, NULL), (2, 1, NULL), (3, 7, NULL);",
+    );
+    let wants = [declared(&fixture, "t", "p", 1), declared(&fixture, "c", "t", 1)];
+    let steps = cleaning(&counted(&fixture, &wants, of_all(OrphanPolicy::Delete)));
+    assert_eq!(steps[0].title, "Delete 1 row of t (orphans), set 3 rows of c.t to NULL (1 orphan, 2 whose t row goes)");
+    assert!(steps[0].why.contains("c.t becomes NULL") && !steps[0].why.contains("c.other"), "{}", steps[0].why);
+    assert!(steps[0].bounds.iter().all(|b| b.rows > 0), "{:?}", steps[0].bounds);
+    let connection = fixture.connect();
+    let before = contents(&connection);
+    up(&connection, &steps);
+    down(&connection, &steps);
+    assert_eq!(contents(&connection), before);
+    // What was none when it was counted must be none still.
+    connection.execute_batch("UPDATE c SET other = 1 WHERE id = 2").unwrap();
+    let error = run(&connection, &steps[0].up).unwrap_err();
+    assert!(error.contains("no_more_rows_than_the_plan_showed"), "{error}");
 }
 
 #[test]
@@ -227,7 +373,7 @@ fn tables_without_rowid_and_pairs_of_columns_follow_as_well() {
     let steps = cleaning(&made);
     assert_eq!(
         steps[0].title,
-        "Delete 2 rows of t (orphans), delete 2 rows of d (their t row goes), set 1 row of c.b to NULL"
+        "Delete 2 rows of t (orphans), delete 2 rows of d (their t row goes), set 1 row of c.b to NULL (their t row goes)"
     );
     let connection = fixture.connect();
     let before = contents(&connection);

@@ -7,6 +7,7 @@ use referee::change::Change;
 use referee::engine::{SessionOptions, sqlite};
 use referee::findings::Safety;
 use referee::plan::{Definitions, Down, Made, Options, Reason, Script, Step, Transaction, Wanted, Workshop};
+use referee::relations::{Graph, Relation};
 use referee::schema::{Action, ForeignKey, Schema, Table, TableName, Timing};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -222,7 +223,14 @@ impl Fixture {
     }
 
     pub fn made_with(&self, wanted: &[Wanted], options: &Options) -> Made {
-        let workshop = Workshop { schema: &self.schema, definitions: Some(&self.definitions), options };
+        self.made_knowing(wanted, options, Vec::new())
+    }
+
+    /// Makes steps where there are relations that no key declares.
+    pub fn made_knowing(&self, wanted: &[Wanted], options: &Options, relations: Vec<Relation>) -> Made {
+        let (schema, definitions) = (&self.schema, Some(&self.definitions));
+        let relations = Graph::from_relations(schema, relations);
+        let workshop = Workshop { schema, relations: &relations, definitions, options };
         referee::plan::sqlite::steps(&workshop, wanted)
     }
 

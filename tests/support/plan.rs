@@ -8,6 +8,7 @@ use postgres::{Client, SimpleQueryMessage};
 use referee::engine::{SessionOptions, postgres as engine};
 use referee::findings::Safety;
 use referee::plan::{Down, Guard, Made, Options, Reason, Script, Step, Transaction, Wanted, Workshop, recipes};
+use referee::relations::{Graph, Relation};
 use referee::schema::Schema;
 
 use super::postgres as server;
@@ -77,7 +78,13 @@ pub fn wanted(changes: Vec<referee::change::Change>) -> Wanted {
 
 /// Makes steps of what is wanted, in the planner's order.
 pub fn plan(schema: &Schema, wanted: &[Wanted], options: &Options) -> Made {
-    let mut made = recipes(&Workshop { schema, definitions: None, options }, wanted);
+    plan_knowing(schema, wanted, options, Vec::new())
+}
+
+/// Makes steps where there are relations that no key declares.
+pub fn plan_knowing(schema: &Schema, wanted: &[Wanted], options: &Options, relations: Vec<Relation>) -> Made {
+    let relations = Graph::from_relations(schema, relations);
+    let mut made = recipes(&Workshop { schema, relations: &relations, definitions: None, options }, wanted);
     made.steps.sort_by_key(|s| s.phase);
     made
 }

@@ -134,6 +134,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         choose: args.choose.clone(),
         orphans: args.orphans_of_all(),
         orphans_of: args.orphans_of_one(),
+        guessed: report.guesses.guesses.iter().map(|g| g.as_relation(&report.schema)).collect(),
         counts: Counts::default(),
         manual: args.manual,
         lock_timeout: u64::try_from(args.lock_timeout.as_millis()).unwrap_or(u64::MAX),

@@ -3,6 +3,7 @@
 use super::super::{Down, Made, Options, OrphanPolicy, Phase, Reason, Step, Transaction, Wanted, Workshop, recipes};
 use crate::change::Change;
 use crate::findings::Safety;
+use crate::relations::Graph;
 use crate::schema::{Action, Engine, ForeignKey, Index, Schema, TableName, Timing, Version};
 use crate::testing::schema;
 
@@ -26,7 +27,15 @@ fn made(schema: &Schema, changes: Vec<Change>, orphans: Option<u64>, policy: Opt
         orphans,
     };
     let options = Options { orphans: policy, ..Options::default() };
-    let mut made = recipes(&Workshop { schema, definitions: None, options: &options }, &[want]);
+    let mut made = recipes(
+        &Workshop {
+            schema,
+            relations: &Graph::from_relations(schema, Vec::new()),
+            definitions: None,
+            options: &options,
+        },
+        &[want],
+    );
     made.steps.sort_by_key(|s| s.phase);
     made
 }

@@ -27,6 +27,7 @@ const NULLED: &str = "pg_temp._referee_nulled";
 /// # Errors
 /// It cannot be done, or not be undone; nothing of it is planned then.
 pub(super) fn step(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String> {
+    visible::all_rows(bench, closure.involved())?;
     let queries = Writing { bench, closure }.queries();
     let sizes = match closure.size(&bench.workshop.options.counts, &queries)? {
         Size::NothingFollows => return Ok(None),
@@ -34,7 +35,6 @@ pub(super) fn step(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(D
         Size::Unknown => None,
     };
     closure.can_be_undone()?;
-    visible::all_rows(bench, closure.involved())?;
     let writing = Writing { bench, closure };
     let bounds = sizes.as_ref().map(|sizes| writing.bounds(&queries, sizes)).unwrap_or_default();
     Ok(Some((writing.draft(sizes.as_ref())?, bounds)))
@@ -177,6 +177,10 @@ impl Writing<'_, '_> {
             let parents = self.parents(&one.key.parent, &parent, "gone");
             format!("{gone}\nSELECT count(*) FROM {parents} JOIN {child} AS child ON {condition}")
         };
+        let stale = |mark: &Mark| {
+            let only = mark.only_orphans()?;
+            Some(format!("{gone}\nSELECT count(*) FROM {} AS marked", self.marked(&only, "gone")))
+        };
         Queries {
             gone: (1..=closure.tables.len())
                 .map(|n| format!("{gone}\nSELECT count(*) FROM gone WHERE t = {n}"))
@@ -192,6 +196,12 @@ impl Writing<'_, '_> {
                 .blocks
                 .iter()
                 .map(|b| format!("{gone}\nSELECT count(*) {}", self.blocked(b, "gone")))
+                .collect(),
+            stale: closure.marks.iter().map(stale).collect(),
+            guesses: closure
+                .guesses
+                .iter()
+                .map(|g| format!("{gone}\nSELECT count(*) {}", self.blocked(g, "gone")))
                 .collect(),
         }
     }
@@ -288,9 +298,10 @@ impl Writing<'_, '_> {
         let triggers = aside::triggers_of(closure, &bench.now);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
-             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.",
-            closure.reasons(),
-            lines.join(", ")
+             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}",
+            closure.reasons(sizes),
+            lines.join(", "),
+            closure.left_behind(sizes)
         );
         let mut held = Vec::new();
         for table in self.lock_tables() {
@@ -334,7 +345,7 @@ impl Writing<'_, '_> {
             let of = side(&mark.table, &mark.columns);
             Bound { count: count.clone(), rows: *rows, what: format!("rows of {of} to set to NULL") }
         });
-        gone.chain(marks).collect()
+        gone.chain(marks).filter(|b| b.rows > 0).collect()
     }
 
     /// Stops the transaction when more rows are concerned than the plan showed, or one that is protected.
@@ -349,7 +360,12 @@ impl Writing<'_, '_> {
                 let of = side(&mark.table, &mark.columns);
                 (format!("{NULLED} WHERE m = {}", at + 1), *shown, format!("of {of} would be set to NULL"))
             });
-            for (from, shown, what) in gone.chain(marks) {
+            let guesses = self.closure.guesses.iter().zip(&sizes.guesses).map(|(guess, shown)| {
+                let rows = self.blocked(guess, GONE);
+                let from = rows.strip_prefix("FROM ").unwrap_or(&rows).to_string();
+                (from, *shown, format!("of {} would become orphans", guess.child))
+            });
+            for (from, shown, what) in gone.chain(marks).chain(guesses) {
                 let text = format!(" rows {what}, and the plan showed {}: plan again", rows(shown));
                 lines.push(format!(
                     "  SELECT pg_catalog.count(*) INTO _referee_count FROM {from};\n  IF _referee_count > {shown} THEN RAISE EXCEPTION USING MESSAGE \

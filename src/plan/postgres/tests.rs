@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::{Blocks, Down, Made, Options, Phase, Reason, Step, Transaction, Wanted, Workshop, recipes};
 use crate::change::Change;
 use crate::findings::Safety;
+use crate::relations::Graph;
 use crate::schema::{
     Action, DisabledSide, Engine, ForeignKey, Index, IndexOrigin, Schema, TableKind, TableName, Version,
 };
@@ -32,7 +33,15 @@ fn wanted(changes: Vec<Change>) -> Wanted {
 }
 
 fn made(schema: &Schema, wanted: &[Wanted]) -> Made {
-    let mut made = recipes(&Workshop { schema, definitions: None, options: &Options::default() }, wanted);
+    let mut made = recipes(
+        &Workshop {
+            schema,
+            relations: &Graph::from_relations(schema, Vec::new()),
+            definitions: None,
+            options: &Options::default(),
+        },
+        wanted,
+    );
     made.steps.sort_by_key(|s| s.phase);
     made
 }

@@ -29,5 +29,7 @@ pub(super) fn rows_that_refer(bench: &Bench<'_>, table: &TableName, policy: Orph
         return Ok(());
     }
     let keys = bench.workshop.schema.foreign_keys().filter(|(_, k)| k.parent == *table);
-    all_rows(bench, keys.map(|(child, _)| &child.name))
+    all_rows(bench, keys.map(|(child, _)| &child.name))?;
+    let others = bench.workshop.undeclared().into_iter().filter(|(_, k)| k.parent == *table);
+    all_rows(bench, others.map(|(child, _)| &child.name))
 }

@@ -178,6 +178,11 @@ impl<'a> Writing<'a> {
         };
         let marks = closure.marks.iter().map(|m| Ok(format!("{gone}\nSELECT count(*) FROM {}", self.marked(m, GONE)?)));
         let blocks = closure.blocks.iter().map(|b| Ok(format!("{gone}\nSELECT count(*) {}", self.blocked(b, GONE)?)));
+        let stale = |mark: &Mark| {
+            let only = mark.only_orphans().map(|only| self.marked(&only, GONE));
+            only.map(|rows| Ok(format!("{gone}\nSELECT count(*) FROM {}", rows?))).transpose()
+        };
+        let guesses = closure.guesses.iter().map(|g| Ok(format!("{gone}\nSELECT count(*) {}", self.blocked(g, GONE)?)));
         Ok(Queries {
             gone: (1..=closure.tables.len())
                 .map(|n| format!("{gone}\nSELECT count(*) FROM {GONE} WHERE t = {n}"))
@@ -186,6 +191,8 @@ impl<'a> Writing<'a> {
             marks: marks.collect::<Result<_, String>>()?,
             links: closure.links().into_iter().map(linked).collect::<Result<_, String>>()?,
             blocks: blocks.collect::<Result<_, String>>()?,
+            stale: closure.marks.iter().map(stale).collect::<Result<_, String>>()?,
+            guesses: guesses.collect::<Result<_, String>>()?,
         })
     }
 
@@ -232,10 +239,11 @@ impl<'a> Writing<'a> {
         let triggers = aside::triggers_of(closure, self.schema);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
-             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{}`.",
-            closure.reasons(),
+             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{}`.{}",
+            closure.reasons(sizes),
             lines.join(", "),
-            drops(&backups).join("; ")
+            drops(&backups).join("; "),
+            closure.left_behind(sizes)
         );
         let mut ids = vec!["clean", "up"];
         ids.extend(closure.tables.iter().map(|t| t.name.as_str()));
@@ -283,7 +291,10 @@ impl<'a> Writing<'a> {
                 .iter()
                 .enumerate()
                 .map(|(at, n)| format!("(SELECT count(*) FROM {nulled} WHERE m = {}) <= {n}", at + 1));
-            let all: Vec<String> = gone.chain(marks).collect();
+            let mut all: Vec<String> = gone.chain(marks).collect();
+            for (guess, shown) in closure.guesses.iter().zip(&sizes.guesses) {
+                all.push(format!("(SELECT count(*) {}) <= {shown}", self.blocked(guess, &format!("temp.{GONE}"))?));
+            }
             statements
                 .extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT {}", all.join(" AND "))));
         }
@@ -422,7 +433,7 @@ fn bounds(closure: &Closure, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
     let marks = closure.marks.iter().zip(queries.marks.iter().zip(&sizes.marks)).map(|(mark, (count, rows))| {
         bound(count, rows, format!("rows of {} to set to NULL", side(&mark.table, &mark.columns)))
     });
-    gone.chain(marks).collect()
+    gone.chain(marks).filter(|b| b.rows > 0).collect()
 }
 
 /// A script that runs with foreign keys not enforced.

@@ -151,6 +151,14 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
             for other in table.foreign_keys.iter().filter(|k| k.parent == table.name && k.columns != key.columns) {
                 guards.extend(still_referred_to(table, other, table, &condition));
             }
+            let undeclared = site.workshop.undeclared();
+            for (child, other) in undeclared.iter().filter(|(_, k)| k.parent == table.name && !aside::is_alike(k, key))
+            {
+                guards.extend(still_referred_to(child, other, table, &condition));
+                let refers = refers(child, other, table);
+                let child = DIALECT.table(&child.name);
+                condition.push_str(&format!(" AND NOT EXISTS (SELECT 1 FROM {child} AS other WHERE {refers})"));
+            }
             // Who began to refer to such a row after the guards were asked would go along: that row stays.
             for (child, other) in schema.foreign_keys().filter(|(_, k)| k.parent == table.name && is_whole(k)) {
                 let refers = refers(child, other, table);
