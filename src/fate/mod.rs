@@ -42,6 +42,7 @@ pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Asked, Broken, Demand, Demands};
 pub use guessed::GuessedRelation;
 pub use impact::{Blocked, Blocking, Counted, Impact, Rows, TableImpact};
+pub(crate) use publications::refused as unpublishable;
 pub use reach::{NewlyDeleted, Reach, is_cascading, sentences};
 pub use repair::{Goal, Repair, Repaired};
 

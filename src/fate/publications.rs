@@ -15,7 +15,7 @@ fn identity(table: &Table) -> Option<Vec<&str>> {
 }
 
 /// Says why a publication cannot send changes of a table's rows: what the error says (55000, 42P10).
-pub(super) fn refused(publication: &Publication, table: &Table) -> Option<String> {
+pub(crate) fn refused(publication: &Publication, table: &Table) -> Option<String> {
     let identity = identity(table);
     let known = identity.as_deref().unwrap_or_default();
     if let Some(column) = publication.filter_columns.iter().find(|c| !known.contains(&c.as_str())) {

@@ -186,6 +186,10 @@ pub struct Publication {
     pub update: bool,
     /// Whether it publishes deletes.
     pub delete: bool,
+    /// Whether it publishes the rows of tables that are made later in the same schema, too (`FOR ALL TABLES`, `FOR TABLES IN
+    /// SCHEMA`).
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub new_tables: bool,
     /// The columns that it publishes; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use referee::change::Change;
 use referee::plan::{Made, Options, OrphanPolicy, Step, Wanted};
+use referee::relations::{Basis, ConfiguredRelation, Relation};
 use referee::schema::{ForeignKey, Schema};
 
 use crate::clean_up::{Case, cases};
@@ -17,9 +18,20 @@ fn number(client: &mut Client, sql: &str) -> u64 {
 }
 
 /// Plans as the command does: what the planner has to count is asked, until it has asked all.
-fn counted(client: &mut Client, schema: &Schema, wanted: &[Wanted], mut options: Options) -> Made {
+fn counted(client: &mut Client, schema: &Schema, wanted: &[Wanted], options: Options) -> Made {
+    counted_knowing(client, schema, wanted, options, &[])
+}
+
+/// The same where there are relations that no key declares.
+fn counted_knowing(
+    client: &mut Client,
+    schema: &Schema,
+    wanted: &[Wanted],
+    mut options: Options,
+    relations: &[Relation],
+) -> Made {
     loop {
-        let made = plan::plan(schema, wanted, &options);
+        let made = plan::plan_knowing(schema, wanted, &options, relations.to_vec());
         let missing = options.counts.missing();
         if missing.is_empty() {
             return made;
@@ -133,7 +145,7 @@ fn a_living_users_projects_stay_where_the_pointer_may_be_null() {
         assert_eq!(
             steps[0].title,
             "Delete 4 rows of projects (orphans), delete 4 rows of files (their projects row goes), delete 8 rows of runs (their projects row \
-             goes), set 1 row of projects.latest_run_id to NULL"
+             goes), set 1 row of projects.latest_run_id to NULL (orphans)"
         );
         let rows = plan::rows(&mut client, &before);
         up(&mut client, &steps);
@@ -155,6 +167,127 @@ fn a_living_users_projects_stay_where_the_pointer_may_be_null() {
         client.batch_execute("CREATE TABLE late (p int REFERENCES projects)").unwrap();
         let stopped = stopped_by(&mut client, &steps[0].guards);
         assert!(stopped.len() == 1 && stopped[0].contains("added since planning"), "{stopped:?}");
+    }
+}
+
+/// Orders of a user who is gone; nothing but `orders.user_id` is declared.
+const SHOP: &str = "
+    CREATE TABLE users (id int PRIMARY KEY);
+    CREATE TABLE orders (id int PRIMARY KEY, user_id int NOT NULL);
+    CREATE TABLE items (id int PRIMARY KEY, order_id int NOT NULL); CREATE TABLE notes (id int PRIMARY KEY, order_id int);
+    CREATE TABLE payments (id int PRIMARY KEY, order_id int NOT NULL);
+    INSERT INTO users VALUES (1); INSERT INTO orders VALUES (1, 1), (2, 9), (3, 9);
+    ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users NOT VALID;
+    INSERT INTO items VALUES (1, 1), (2, 2), (3, 3), (4, 77); INSERT INTO notes VALUES (1, 1), (2, 2), (3, 77);
+    INSERT INTO payments VALUES (1, 1), (2, 2), (3, 3), (4, 3), (5, 88);";
+
+fn of_orders(schema: &Schema, child: &str) -> Relation {
+    let relation = ConfiguredRelation {
+        child: child.into(),
+        columns: vec!["order_id".into()],
+        parent: "orders".into(),
+        parent_columns: vec!["id".into()],
+        on_delete: None,
+        accepted: Some(0.9),
+    };
+    relation.relation(schema)
+}
+
+#[test]
+fn no_relation_that_is_known_gets_new_orphans_and_what_a_guess_leaves_is_named() {
+    for server in server::servers() {
+        let (_, before, mut client) = prepared(server, SHOP);
+        let known = [of_orders(&before, "items"), of_orders(&before, "notes")];
+        let basis = Basis::Inferred { confidence: 0.96, evidence: Vec::new() };
+        let guessed = vec![Relation { accepted: None, basis, ..of_orders(&before, "payments") }];
+        let wants = [declared(&before, "orders", "user_id", 2)];
+        let options = Options { guessed, ..of_all(OrphanPolicy::Delete) };
+        let made = counted_knowing(&mut client, &before, &wants, options.clone(), &known);
+        let steps = cleaning(&made);
+        assert_eq!(
+            steps[0].title,
+            "Delete 2 rows of orders (orphans), delete 2 rows of items (their orders row goes), set 1 row of notes.order_id to NULL \
+             (their orders row goes); leaves new orphans: 3 rows of payments (guessed payments.order_id)"
+        );
+        let rows = plan::rows(&mut client, &before);
+        up(&mut client, &steps);
+        let orphans = |client: &mut Client, table: &str| {
+            number(client, &format!("SELECT count(*) FROM {table} WHERE order_id NOT IN (SELECT id FROM orders)"))
+        };
+        assert_eq!(["items", "notes", "payments"].map(|t| orphans(&mut client, t)), [1, 1, 4]);
+        undo(&mut client, &steps);
+        assert_eq!(plan::rows(&mut client, &before), rows);
+        // The guess alone.
+        let steps = cleaning(&counted(&mut client, &before, &wants, options.clone()));
+        assert!(
+            steps[0].why.contains("Leaves new orphans: 3 rows of payments (guessed payments.order_id -> orders.id)")
+        );
+        client.batch_execute("INSERT INTO payments VALUES (6, 2)").unwrap();
+        let error = plan::run(&mut client, &steps[0].up, None).unwrap_err();
+        let said = server::explain(&error);
+        assert!(said.contains("4 rows of payments would become orphans, and the plan showed 3 rows"), "{said}");
+        let left = Options { orphans_of: vec![("items.order_id".into(), None)], ..options };
+        let made = counted_knowing(&mut client, &before, &wants, left, &known);
+        assert!(made.steps.is_empty() && made.refused[0].why.contains("2 rows of items.order_id refer"), "{made:?}");
+    }
+}
+
+#[test]
+fn a_publication_that_cannot_send_the_change_blocks_the_step_and_one_that_takes_the_backup_is_named() {
+    for server in server::servers() {
+        for (column, orphans) in [("user_id", 2), ("note_id", 1)] {
+            let sql = format!(
+                "{SHOP} ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD note_id int;
+                 UPDATE orders SET note_id = 7 WHERE id = 1;
+                 ALTER TABLE orders ADD FOREIGN KEY (note_id) REFERENCES notes NOT VALID;
+                 UPDATE orders SET note_id = note_id; DELETE FROM notes;
+                 CREATE PUBLICATION cdc FOR ALL TABLES;"
+            );
+            let sql = sql.replace("UPDATE orders SET note_id = note_id; ", "");
+            let (url, before, mut client) = prepared(server, &sql);
+            let wants = [declared(&before, "orders", column, orphans)];
+            let made = counted(&mut client, &before, &wants, of_all(OrphanPolicy::Delete));
+            assert!(made.steps.is_empty(), "{made:?}");
+            let why = &made.refused[0].why;
+            assert!(why.contains("blocked: publication cdc publishes") && why.contains("55000"), "{why}");
+            client.batch_execute("ALTER TABLE orders REPLICA IDENTITY FULL").unwrap();
+            let before = inspect(&url);
+            let steps = cleaning(&counted(&mut client, &before, &wants, of_all(OrphanPolicy::Delete)));
+            let warns = "Publication cdc (FOR ALL TABLES or TABLES IN SCHEMA) will publish the backup table.";
+            assert!(steps[0].why.contains(warns), "{}", steps[0].why);
+            up(&mut client, &steps);
+        }
+    }
+}
+
+#[test]
+fn backups_are_their_owners_alone_whatever_default_privileges_say() {
+    for server in server::servers() {
+        for known in [false, true] {
+            let sql = format!(
+                "DO $$ BEGIN CREATE ROLE \"Reader of all\"; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+                 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO \"Reader of all\";
+                 ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT ON TABLES TO PUBLIC; {SHOP}"
+            );
+            let (_, before, mut client) = prepared(server, &sql);
+            let known = if known { vec![of_orders(&before, "items"), of_orders(&before, "notes")] } else { Vec::new() };
+            let wants = [declared(&before, "orders", "user_id", 2)];
+            let steps = cleaning(&counted_knowing(&mut client, &before, &wants, of_all(OrphanPolicy::Delete), &known));
+            assert!(steps[0].why.contains("Only the owner may read the backup"), "{}", steps[0].why);
+            up(&mut client, &steps);
+            let backups = "FROM pg_class WHERE relname LIKE '\\_referee\\_kept%' AND relkind = 'r'";
+            assert!(number(&mut client, &format!("SELECT count(*) {backups}")) > 0);
+            let open = "has_table_privilege('Reader of all', oid, 'SELECT, INSERT') OR NOT relrowsecurity";
+            assert_eq!(number(&mut client, &format!("SELECT count(*) {backups} AND ({open})")), 0);
+            assert_eq!(
+                number(
+                    &mut client,
+                    "SELECT count(*) FROM pg_class WHERE oid = 'orders'::regclass AND has_table_privilege('Reader of all', oid, 'SELECT')"
+                ),
+                1
+            );
+            undo(&mut client, &steps);
+        }
     }
 }
 
@@ -201,7 +334,7 @@ fn partitions_follow_and_are_followed() {
         let steps = cleaning(&made);
         assert_eq!(
             steps[0].title,
-            "Delete 9 rows of t (orphans), set 9 rows of c.t to NULL, set 9 rows of c.t2 to NULL"
+            "Delete 9 rows of t (orphans), set 9 rows of c.t to NULL (their t row goes), set 9 rows of c.t2 to NULL (their t row goes)"
         );
         let rows = plan::rows(&mut client, &before);
         up(&mut client, &steps);

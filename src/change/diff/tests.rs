@@ -179,7 +179,7 @@ prop_compose! {
         }
         if let Some(delete) = replication.1.filter(|_| engine == Engine::Postgres) {
             let (columns, filter_columns) = (Vec::new(), Vec::new());
-            made.publications.push(Publication { name: "all".into(), update: true, delete, columns, filter_columns });
+            made.publications.push(Publication { name: "all".into(), update: true, delete, new_tables: false, columns, filter_columns });
         }
         made.replica_identity = match replication.2 {
             1 => ReplicaIdentity::Full,

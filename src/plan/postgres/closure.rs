@@ -10,7 +10,7 @@ use super::super::bench::{Bench, Draft};
 use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes, rows};
 use super::super::remedy::Question;
 use super::super::{Blocks, Bound, Down, Guard, Held, OrphanPolicy, Phase};
-use super::{catalog, locks, partitions, sql, visible, whole};
+use super::{backup as place, catalog, locks, partitions, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::CHANGED;
 use crate::orphans::{OrphanRows, ReferringRows, orphan_rows, referring_rows};
@@ -234,6 +234,7 @@ impl Writing<'_, '_> {
         }
         for backup in &all {
             aside::is_free(self.bench, &backup.name)?;
+            place::can_be_sent(self.bench, &backup.of, backup.mark.is_none())?;
         }
         Ok(all)
     }
@@ -261,15 +262,8 @@ impl Writing<'_, '_> {
         ];
         for backup in &backups {
             let table = bench.table(&backup.of)?;
-            // Run again, it finds nothing to do; the comment tells whose table it is, so it comes with it.
-            statements.push(format!(
-                "DO $referee$ BEGIN\n  IF {there} IS NULL THEN\n    CREATE TABLE {place} (LIKE {of});\n    COMMENT ON TABLE {place} IS \
-                 {comment};\n  END IF;\nEND $referee$",
-                there = catalog::relation(bench, &backup.place),
-                place = backup.place,
-                of = bench.name(&backup.of),
-                comment = bench.dialect.literal(&backup.comment)
-            ));
+            // Run again, it finds nothing to do.
+            statements.push(place::make(bench, &backup.place, &backup.of, &backup.comment));
             let definition = aside::copy(table, backup.name.clone(), Some(backup.comment.clone()));
             changes.push(Change::CreateTable { definition: Box::new(definition) });
         }
@@ -298,9 +292,10 @@ impl Writing<'_, '_> {
         let triggers = aside::triggers_of(closure, &bench.now);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
-             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}",
+             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{}",
             closure.reasons(sizes),
             lines.join(", "),
+            place::told(bench, &backups.iter().map(|b| &b.name).collect::<Vec<_>>()),
             closure.left_behind(sizes)
         );
         let mut held = Vec::new();

@@ -6,6 +6,7 @@
 //!
 //! A script without transaction can be run again from its first statement, wherever it stopped.
 
+mod backup;
 mod catalog;
 mod closure;
 mod columns;

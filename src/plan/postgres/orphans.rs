@@ -10,7 +10,7 @@ use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
 use super::super::remedy::{self, Remedy};
 use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
-use super::{catalog, each, locks, partitions, sql, visible, whole};
+use super::{backup, catalog, each, locks, partitions, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::orphans::{OrphanRows, orphan_rows};
@@ -61,6 +61,7 @@ pub(super) fn before_key(
         (Some(Remedy::Remove(policy)), _) => *policy,
     };
     visible::rows_that_refer(bench, table, policy)?;
+    backup::can_be_sent(bench, table, policy != OrphanPolicy::SetNull)?;
     let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
     let general =
         remedy::said(bench.workshop.options, table, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
@@ -110,20 +111,16 @@ impl Work<'_> {
 
     /// The step; `change` keeps one batch and changes it.
     fn draft(&self, bench: &Bench<'_>, table: &Table, title: String, change: &str, down: Down) -> Draft {
-        let (place, comment) = (&self.place, bench.dialect.literal(&self.aside.comment));
+        let place = &self.place;
         let there = catalog::relation(bench, place);
-        // The comment tells whose table it is, so it comes with it.
-        let make = format!(
-            "DO $referee$ BEGIN\n  IF {there} IS NULL THEN\n    CREATE TABLE {place} (LIKE {});\n    COMMENT ON TABLE {place} IS {comment};\n  \
-             END IF;\nEND $referee$",
-            bench.name(self.table)
-        );
+        let make = backup::make(bench, place, self.table, &self.aside.comment);
         let mut why = format!(
-            "Rows whose parent is missing cannot satisfy the foreign key to `{}`.{}{} {}",
+            "Rows whose parent is missing cannot satisfy the foreign key to `{}`.{}{} {}{}",
             self.key.parent,
             self.spared,
             aside::triggers(table, self.policy),
-            self.aside.told(self.policy)
+            self.aside.told(self.policy),
+            backup::told(bench, &[&self.aside.name])
         );
         let claims = aside::forbidding(table, self.key).iter().any(|k| k.validated);
         if claims && matches!(down, Down::Script { .. }) {

@@ -35,6 +35,7 @@ pub(super) fn read(builder: &mut Builder, catalog: &Catalog) -> Result<(), Engin
             name,
             update: record.flag("update"),
             delete: record.flag("delete"),
+            new_tables: record.flag("new_tables"),
             columns: named(builder, oid, record.text("columns").unwrap_or_default()),
             filter_columns: words(record.text("filter").unwrap_or_default()),
         });

@@ -1,0 +1,78 @@
+//! The tables that rows are backed up in: who may read them, and what publications make of them and of the change.
+
+use super::super::bench::Bench;
+use super::catalog;
+use crate::fate;
+use crate::schema::{Publication, TableKind, TableName};
+
+/// Writes the block that makes a backup table unless it is there. The comment tells whose table it is, so it comes with it.
+///
+/// Default privileges would let others read it (manual, ALTER DEFAULT PRIVILEGES), and no policy of the table that the rows
+/// come from holds for it: it is its owner's alone.
+pub(super) fn make(bench: &Bench<'_>, place: &str, of: &TableName, comment: &str) -> String {
+    let there = catalog::relation(bench, place);
+    let revoke = bench.dialect.literal(&format!("REVOKE ALL ON TABLE {place} FROM "));
+    format!(
+        "DO $referee$\nDECLARE\n  _referee_role record;\nBEGIN\n  IF {there} IS NULL THEN\n    CREATE TABLE {place} (LIKE {});\n    \
+         COMMENT ON TABLE {place} IS {};\n    FOR _referee_role IN\n      SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE \
+         pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS name\n      FROM pg_catalog.pg_class c, \
+         pg_catalog.aclexplode(c.relacl) a WHERE c.oid = {there} AND a.grantee <> c.relowner\n    LOOP\n      EXECUTE \
+         pg_catalog.concat({revoke}, _referee_role.name);\n    END LOOP;\n    ALTER TABLE {place} ENABLE ROW LEVEL SECURITY;\n  END \
+         IF;\nEND $referee$",
+        bench.name(of),
+        bench.dialect.literal(comment)
+    )
+}
+
+/// Says who may read backups, and which publications send them.
+pub(super) fn told(bench: &Bench<'_>, tables: &[&TableName]) -> String {
+    let many = tables.len() > 1;
+    let mut text = format!(
+        " Only the owner may read {}: all privileges are revoked and row-level security is on.",
+        if many { "the backups" } else { "the backup" }
+    );
+    let mut names: Vec<&str> = Vec::new();
+    for table in bench.workshop.schema.tables.iter().filter(|t| tables.iter().any(|b| b.schema == t.name.schema)) {
+        names.extend(table.publications.iter().filter(|p| p.new_tables).map(|p| p.name.as_str()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        text.push_str(&format!(
+            " Publication {name} (FOR ALL TABLES or TABLES IN SCHEMA) will publish {}. Subscribers stop unless they have {}.",
+            if many { "the backup tables" } else { "the backup table" },
+            if many { "tables of these names" } else { "a table of that name" }
+        ));
+    }
+    text
+}
+
+/// Sees that publications can send what becomes of a table's rows: else PostgreSQL refuses the statement (`execReplication.c`,
+/// `CheckCmdReplicaIdentity`), after the steps before it are committed.
+///
+/// # Errors
+/// One cannot.
+pub(super) fn can_be_sent(bench: &Bench<'_>, table: &TableName, deletes: bool) -> Result<(), String> {
+    let schema = bench.workshop.schema;
+    for name in bench.family(table) {
+        // A partitioned table holds no rows; its partitions do.
+        let Some(of) = schema.table(&name).filter(|t| t.kind != TableKind::Partitioned && !t.unlogged) else {
+            continue;
+        };
+        let mut above = Some(of);
+        while let Some(table) = above {
+            let publishes = |p: &&Publication| if deletes { p.delete } else { p.update };
+            for publication in table.publications.iter().filter(publishes) {
+                if let Some(why) = fate::unpublishable(publication, of) {
+                    let what = if deletes { "deletes" } else { "updates" };
+                    return Err(format!(
+                        "blocked: publication {} publishes {what} of `{name}`, and {why}. Set its REPLICA IDENTITY first",
+                        publication.name
+                    ));
+                }
+            }
+            above = table.partition_of.as_ref().and_then(|p| schema.table(p));
+        }
+    }
+    Ok(())
+}
