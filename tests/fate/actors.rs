@@ -516,7 +516,8 @@ fn what_may_not_accept_null_is_named() {
     let said = may("CHECK `k` of `c` may not accept NULL in `a`", &[May::Block]);
     postgres(&check, 1, Error("23514"), &said);
     postgres(&check, 3, Left("1 2 | 1-1 2-2"), &said);
-    let domain = "CREATE DOMAIN nn int CHECK (value IS NOT NULL); ALTER TABLE c DROP CONSTRAINT c_a_fkey, ALTER a TYPE nn;
+    let domain =
+        "CREATE DOMAIN nn int CHECK (value IS NOT NULL); ALTER TABLE c DROP CONSTRAINT c_a_fkey, ALTER a TYPE nn;
                   ALTER TABLE c ADD FOREIGN KEY (a) REFERENCES p ON DELETE SET NULL;";
     postgres(domain, 1, Error("23514"), &may("domain `nn` may not accept NULL in `a`", &[May::Block]));
     let generated = format!("{NULLED} ALTER TABLE c ADD g int GENERATED ALWAYS AS (10 / coalesce(a, 0)) STORED;");
