@@ -13,6 +13,9 @@ use crate::schema::{Table, TableName};
 /// What the rowid is called in a table that is made of a query, which has one of its own.
 const ROWID: &str = "_referee_rowid";
 
+/// How many rows a table has before some statements.
+const ROWS: &str = "_referee_rows";
+
 /// Returns the columns of a table that are kept, each with the name that it is kept under.
 pub(super) fn kept_columns(table: &Table) -> Vec<(String, String)> {
     let is_own = |name: &String| table.columns.iter().any(|c| DIALECT.identifier(&c.name) == *name);
@@ -30,11 +33,30 @@ pub(super) fn keep(table: &Table, aside: &str, from: &str, condition: &str) -> S
     format!("CREATE TABLE main.{aside} AS SELECT {} FROM {from} WHERE {condition}", listed.join(", "))
 }
 
-/// Writes what puts rows back that are gone.
+/// Writes what restores rows that are gone, and stops the transaction unless each of them is there as it was. A table may say that
+/// a row in conflict is passed over or replaced (`ON CONFLICT`), and a trigger that no row comes.
 pub(super) fn bring_back(table: &Table, aside: &str) -> Vec<String> {
     let (own, kept): (Vec<String>, Vec<String>) = kept_columns(table).into_iter().unzip();
     let (name, aside) = (DIALECT.identifier(&table.name.name), DIALECT.identifier(aside));
-    vec![format!("INSERT INTO main.{name} ({}) SELECT {} FROM main.{aside}", own.join(", "), kept.join(", "))]
+    let (own, kept) = (own.join(", "), kept.join(", "));
+    let insert = format!("INSERT OR ABORT INTO main.{name} ({own}) SELECT {kept} FROM main.{aside}");
+    let mut statements = counting(&table.name, vec![insert], &format!(" + (SELECT count(*) FROM main.{aside})"));
+    statements.extend(sql::check(
+        "every_row_is_back",
+        &format!("SELECT NOT EXISTS (SELECT {kept} FROM main.{aside} EXCEPT SELECT {own} FROM main.{name})"),
+    ));
+    statements
+}
+
+/// Has statements run between two counts of a table, and stops the transaction unless the second is the first and `more`.
+pub(super) fn counting(table: &TableName, statements: Vec<String>, more: &str) -> Vec<String> {
+    let name = DIALECT.table(table);
+    let mut all = vec![format!("CREATE TEMP TABLE {ROWS} AS SELECT count(*) AS n FROM {name}")];
+    all.extend(statements);
+    let query = format!("SELECT (SELECT count(*) FROM {name}) = n{more} FROM temp.{ROWS}");
+    all.extend(sql::check("no_other_row_comes_or_goes", &query));
+    all.push(format!("DROP TABLE temp.{ROWS}"));
+    all
 }
 
 /// Writes what gives rows back the references that were set to NULL, and the guard that each of them is there and still holds NULL.
@@ -67,7 +89,7 @@ pub(super) fn give_back(
     let list = columns.join(", ");
     let (left, right) = if columns.len() == 1 { (list.clone(), list) } else { (format!("({list})"), list) };
     let update = format!(
-        "UPDATE main.{name} SET {left} = (SELECT {right} FROM main.{place} AS kept WHERE {same}) WHERE {null} AND EXISTS (SELECT 1 FROM \
+        "UPDATE OR ABORT main.{name} SET {left} = (SELECT {right} FROM main.{place} AS kept WHERE {same}) WHERE {null} AND EXISTS (SELECT 1 FROM \
          main.{place} AS kept WHERE {same})"
     );
     let first = kept.first().map(|(_, k)| format!("kept.{k}")).unwrap_or_default();
@@ -81,7 +103,16 @@ pub(super) fn give_back(
             table.name
         ),
     };
-    (vec![update], vec![guard])
+    let held: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS kept.{c}")).collect();
+    let mut statements = counting(&table.name, vec![update], "");
+    statements.extend(sql::check(
+        "every_reference_is_back",
+        &format!(
+            "SELECT NOT EXISTS (SELECT 1 FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {}))",
+            held.join(" AND ")
+        ),
+    ));
+    (statements, vec![guard])
 }
 
 /// Asks SQLite what the table is like that rows are kept in. No row is moved, so no parent is needed.

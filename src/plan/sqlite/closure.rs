@@ -304,10 +304,12 @@ impl<'a> Writing<'a> {
                 .extend(sql::check("no_row_refers_to_one_that_goes", &format!("SELECT NOT EXISTS (SELECT 1 {rows})")));
         }
         statements.extend(backups.iter().map(|b| b.statement.clone()));
+        let mut counts = self.counts();
+        statements.extend(counts.next());
         for (at, mark) in closure.marks.iter().enumerate() {
             let set: Vec<String> = mark.columns.iter().map(|c| format!("{} = NULL", DIALECT.identifier(c))).collect();
             statements.push(format!(
-                "UPDATE {} AS child SET {} WHERE {} IN (SELECT r FROM {nulled} WHERE m = {})",
+                "UPDATE OR ABORT {} AS child SET {} WHERE {} IN (SELECT r FROM {nulled} WHERE m = {})",
                 DIALECT.table(&mark.table),
                 set.join(", "),
                 self.identity(&mark.table, "child")?,
@@ -326,8 +328,27 @@ impl<'a> Writing<'a> {
             statements.extend(sql::nothing_left(&format!("FROM {source} AS child WHERE {condition}")));
         }
         statements.extend(self.nothing_dangles(backups, &gone)?);
+        statements.extend(counts);
         statements.extend([format!("DROP TABLE {nulled}"), format!("DROP TABLE {gone}")]);
         Ok(without_keys(statements))
+    }
+
+    /// Writes what counts the tables before the first change, and what stops the transaction when a table then has other than as many
+    /// rows as it should: a conflict clause or a trigger may have taken others.
+    fn counts(&self) -> impl Iterator<Item = String> {
+        const ROWS: &str = "_referee_rows";
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (at, table) in self.closure.changed().into_iter().enumerate() {
+            let rows = format!("(SELECT count(*) FROM {})", DIALECT.table(table));
+            before.push(format!("SELECT {at} AS t, {rows} AS n"));
+            after.push(format!(
+                "{rows} = (SELECT n FROM temp.{ROWS} WHERE t = {at}) - (SELECT count(*) FROM temp.{GONE} WHERE t = {})",
+                self.number(table)
+            ));
+        }
+        let before = format!("CREATE TEMP TABLE {ROWS} AS {}", before.join(" UNION ALL "));
+        let after = sql::check("no_other_row_comes_or_goes", &format!("SELECT {}", after.join(" AND ")));
+        std::iter::once(before).chain(after).chain([format!("DROP TABLE temp.{ROWS}")])
     }
 
     /// Stops the transaction when a row that should go is still there: a trigger may have kept it (RAISE(IGNORE)). Then no row

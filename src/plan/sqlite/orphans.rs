@@ -10,7 +10,7 @@ use super::super::aside::{self, counted_rows, triggers};
 use super::super::closure::{checked, closures};
 use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
-use super::backup::{bring_back, give_back, keep, made};
+use super::backup::{bring_back, counting, give_back, keep, made};
 use super::closure::{self, Site};
 use super::{lock, sql};
 use crate::change::Change;
@@ -134,7 +134,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let (word, title, change, down) = match policy {
         OrphanPolicy::SetNull => {
             let null: Vec<String> = nulled.iter().map(|c| format!("{} = NULL", DIALECT.identifier(c))).collect();
-            let update = format!("UPDATE {from} SET {} WHERE {condition}", null.join(", "));
+            let update = format!("UPDATE OR ABORT {from} SET {} WHERE {condition}", null.join(", "));
             (
                 "set-null",
                 format!("Set {of} to NULL where it refers to nothing"),
@@ -177,7 +177,9 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
             (word, title, format!("DELETE FROM {from} WHERE {condition}"), (bring_back(table, &aside), Vec::new()))
         }
     };
-    let mut statements = vec![keep(table, &aside, &from, &condition), change];
+    let mut statements = vec![keep(table, &aside, &from, &condition)];
+    let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
+    statements.extend(counting(&table.name, vec![change], if policy == OrphanPolicy::SetNull { "" } else { &less }));
     // A trigger that fires before can have a row stay (RAISE(IGNORE)), and so does who refers to it by now: then none is kept
     // and none goes.
     let referred = policy != OrphanPolicy::SetNull && schema.foreign_keys().any(|(_, k)| k.parent == table.name);

@@ -80,7 +80,7 @@ impl Rebuild<'_> {
             check("table_is_as_planned", &format!("SELECT {}", self.as_planned())),
             format!("ALTER TABLE main.{table} RENAME TO {aside}"),
             self.text.to_string(),
-            format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM main.{aside}"),
+            format!("INSERT OR ABORT INTO main.{table} ({columns}) SELECT {columns} FROM main.{aside}"),
             check(
                 "all_rows_are_copied",
                 &format!("SELECT (SELECT count(*) FROM main.{table}) = (SELECT count(*) FROM main.{aside})"),
