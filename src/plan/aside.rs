@@ -3,11 +3,11 @@
 
 use super::bench::{Bench, arrow, short_hash};
 use super::closure::Closure;
-use super::{Bound, Guard, OrphanPolicy};
+use super::{Bound, Guard, OrphanPolicy, remedy};
 use crate::orphans::OrphanRows;
 use crate::relations::comparison::{of_key, within};
 use crate::relations::side;
-use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName};
+use crate::schema::{Column, Does, Engine, ForeignKey, Schema, Table, TableName, Write, WriteKind};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
 pub(super) const NAMED: u32 = 6;
@@ -295,6 +295,60 @@ pub(super) fn triggers(table: &Table, policy: OrphanPolicy) -> String {
         [one] => format!(" The trigger {one} fires for each of them."),
         several => format!(" The triggers {} fire for each of them.", several.join(", ")),
     }
+}
+
+/// Says why the rows of a table are not cleaned up: a trigger or a rule acts on them, so that other rows would change than those
+/// that are counted. What only writes new rows to other tables does no harm; who names the relation has looked.
+///
+/// # Errors
+/// There is such a trigger or rule.
+pub(super) fn acted_on(
+    options: &super::Options,
+    table: &Table,
+    keys: &[&ForeignKey],
+    nulled: Option<&[String]>,
+) -> Result<(), String> {
+    if keys.iter().any(|key| remedy::said(options, &table.name, key).is_some_and(|(_, by_name)| by_name)) {
+        return Ok(());
+    }
+    let event = if nulled.is_some() { "UPDATE" } else { "DELETE" };
+    let columns: Vec<&str> = nulled.unwrap_or_default().iter().map(String::as_str).collect();
+    let harms = |w: &Write| w.kind != WriteKind::Insert || w.table.name.eq_ignore_ascii_case(&table.name.name);
+    let acts = |d: &Does| {
+        !d.skips.is_never() || !d.sets.is_empty() && nulled.is_some() || d.unread.is_some() || d.writes.iter().any(harms)
+    };
+    let trigger = table.triggers.iter().find(|t| t.fires(event, &columns) && t.at(event).is_some_and(acts));
+    let rule = table.rewrite_rules.iter().find(|r| {
+        r.enabled && r.event == event && (r.instead || r.writes.iter().any(harms))
+    });
+    let named = trigger.map(|t| format!("trigger {}", t.name)).or_else(|| rule.map(|r| format!("rule {}", r.name)));
+    let Some(named) = named else { return Ok(()) };
+    let of = keys.first().map(|key| side(&table.name, &key.columns)).unwrap_or_default();
+    let word = if nulled.is_some() { "set-null" } else { "delete" };
+    Err(format!(
+        "the {named} of `{}` acts on each {event} and may keep, change or delete rows, so that other rows would change than those that are \
+         counted: change these rows by hand, or, if it does no harm, name the relation (`--orphans {of}={word}`)",
+        table.name
+    ))
+}
+
+/// The same of all tables whose rows a closure changes.
+///
+/// # Errors
+/// There is such a trigger or rule.
+pub(super) fn closure_acted_on(options: &super::Options, closure: &Closure, schema: &Schema) -> Result<(), String> {
+    let relations = closure.relations();
+    let keys = |name: &TableName| -> Vec<&ForeignKey> {
+        relations.iter().filter(|r| r.child == *name).map(|r| &r.key).collect()
+    };
+    for name in &closure.tables {
+        schema.table(name).map_or(Ok(()), |t| acted_on(options, t, &keys(name), None))?;
+    }
+    for mark in &closure.marks {
+        let table = schema.table(&mark.table);
+        table.map_or(Ok(()), |t| acted_on(options, t, &keys(&mark.table), Some(&mark.columns)))?;
+    }
+    Ok(())
 }
 
 /// Names the triggers that fire when a closure is cleaned up; empty if none do.

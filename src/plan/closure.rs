@@ -313,7 +313,7 @@ fn effect(
     if !plain(table) || parent.is_none_or(|t| !plain(t) || t.partition_of.is_some()) {
         return Effect::Blocks;
     }
-    let columns = remedy::nulled(table, &relation.key);
+    let columns = remedy::nulled(workshop.schema.engine, table, &relation.key);
     let shared =
         |c: &String| relations.iter().any(|(r, _)| r.key.parent == table.name && r.key.parent_columns.contains(c));
     let loses = |columns: Vec<String>| {

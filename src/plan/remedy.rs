@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::engine::Dialect;
 use crate::orphans::orphan_rows;
 use crate::relations::{Relation, side};
-use crate::schema::{Family, ForeignKey, Match, Schema, Table, TableName};
+use crate::schema::{Engine, Family, ForeignKey, Match, Schema, Table, TableName};
 
 /// What becomes of the orphans of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl Question<'_> {
 
     /// Returns the columns that become NULL, so that the reference is none; empty if it cannot be.
     fn nulled(&self) -> Result<Vec<String>, String> {
-        let columns = nulled(self.table, self.key);
+        let columns = nulled(self.schema.engine, self.table, self.key);
         if let Some((child, other)) = columns.iter().find_map(|c| referring(self.schema, &self.table.name, c)) {
             return Err(format!(
                 "{}, and the reference cannot become NULL: `{}` refers to the same column. Change these rows by hand.",
@@ -211,11 +211,10 @@ impl Question<'_> {
                 && !self.table.checks.iter().any(|check| forbids_null(&check.expression, c))
         };
         let all = self.key.columns.iter().filter(can).cloned();
-        match self.key.matching {
-            Match::Full if all.clone().count() < self.key.columns.len() => Vec::new(),
-            Match::Full => all.collect(),
-            Match::Simple | Match::Partial => all.take(1).collect(),
+        if !needs_all(self.schema.engine, self.key) {
+            return all.take(1).collect();
         }
+        if all.clone().count() < self.key.columns.len() { Vec::new() } else { all.collect() }
     }
 }
 
@@ -228,12 +227,12 @@ const NO_UUID: &str = "'00000000-0000-0000-0000-000000000000'";
 
 /// Returns the columns by which a reference can become NULL: under MATCH SIMPLE one NULL is enough, under MATCH FULL all have to
 /// be. A column that no other foreign key needs goes before one that several share.
-pub(super) fn nulled(table: &Table, key: &ForeignKey) -> Vec<String> {
+pub(super) fn nulled(engine: Engine, table: &Table, key: &ForeignKey) -> Vec<String> {
     let can = |c: &&String| {
         let plain = table.column(c).is_some_and(|c| c.nullable && c.generated.is_none());
         plain && !table.in_primary_key(c) && !table.checks.iter().any(|check| forbids_null(&check.expression, c))
     };
-    if key.matching == Match::Full {
+    if needs_all(engine, key) {
         let all: Vec<String> = key.columns.iter().filter(can).cloned().collect();
         return if all.len() == key.columns.len() { all } else { Vec::new() };
     }
@@ -241,6 +240,12 @@ pub(super) fn nulled(table: &Table, key: &ForeignKey) -> Vec<String> {
     let shared = |c: &String| table.foreign_keys.iter().any(|k| k.columns != key.columns && k.columns.contains(c));
     let own: Vec<String> = columns.iter().filter(|c| !shared(c)).cloned().collect();
     if own.is_empty() { columns } else { own }
+}
+
+/// Tells whether all columns of a reference have to be NULL for it to be none. SQLite reads MATCH and ignores it ("SQLite Foreign Key
+/// Support", 6).
+fn needs_all(engine: Engine, key: &ForeignKey) -> bool {
+    key.matching == Match::Full && engine != Engine::Sqlite
 }
 
 /// Returns a foreign key that refers to a column.

@@ -10,7 +10,8 @@ use super::super::bench::{Bench, Draft};
 use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes, rows};
 use super::super::remedy::Question;
 use super::super::{Blocks, Bound, Down, Guard, Held, OrphanPolicy, Phase};
-use super::{backup as place, catalog, locks, partitions, sql, visible, whole};
+use super::returned::{self, Restored};
+use super::{backup as place, catalog, locks, partitions, since, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::CHANGED;
 use crate::orphans::{OrphanRows, ReferringRows, orphan_rows, referring_rows};
@@ -35,6 +36,7 @@ pub(super) fn step(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(D
         Size::Unknown => None,
     };
     closure.can_be_undone()?;
+    aside::closure_acted_on(bench.workshop.options, closure, bench.workshop.schema)?;
     let writing = Writing { bench, closure };
     let bounds = sizes.as_ref().map(|sizes| writing.bounds(&queries, sizes)).unwrap_or_default();
     Ok(Some((writing.draft(sizes.as_ref())?, bounds)))
@@ -346,7 +348,7 @@ impl Writing<'_, '_> {
     /// Stops the transaction when more rows are concerned than the plan showed, or one that is protected.
     fn as_shown(&self, sizes: Option<&Sizes>) -> String {
         let literal = |text: &str| self.bench.dialect.literal(text);
-        let mut lines: Vec<String> = Vec::new();
+        let mut lines: Vec<String> = since::lines(self.bench, &self.since()).iter().map(|l| format!("  {l}")).collect();
         if let Some(sizes) = sizes {
             let gone = self.closure.tables.iter().zip(&sizes.gone).enumerate().map(|(at, (table, shown))| {
                 (format!("{GONE} WHERE t = {}", at + 1), *shown, format!("of {table} would be deleted"))
@@ -494,28 +496,13 @@ impl Writing<'_, '_> {
                 Question { schema, dialect: bench.dialect, options, changes: &[], table, key: &seed.key, count: None };
             guards.extend(question.no_sentinel());
         }
-        guards.extend(self.as_planned());
+        guards.extend(self.since());
         guards
     }
 
-    /// Makes the guard that no foreign key has come since that rows could follow by.
-    fn as_planned(&self) -> Option<Guard> {
-        let bench = self.bench;
-        let tables: Vec<String> =
-            self.closure.tables.iter().map(|t| catalog::relation(bench, &bench.name(t))).collect();
-        let known = bench.workshop.schema.foreign_keys().filter(|(_, k)| self.closure.tables.contains(&k.parent));
-        let mut known: Vec<String> = known.map(|(t, _)| catalog::relation(bench, &bench.name(&t.name))).collect();
-        known.sort();
-        known.dedup();
-        let known =
-            if known.is_empty() { String::new() } else { format!(" AND k.conrelid NOT IN ({})", known.join(", ")) };
-        Some(Guard {
-            sql: format!(
-                "SELECT k.conname, k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN ({}){known}",
-                tables.join(", ")
-            ),
-            message: "a foreign key was added since planning by which more rows would go: plan again".to_string(),
-        })
+    fn since(&self) -> Vec<Guard> {
+        let losing: Vec<&TableName> = self.closure.tables.iter().collect();
+        since::guards(self.bench, &losing, &self.closure.changed())
     }
 
     fn drop(&self, backups: &[Backup]) -> String {
@@ -533,6 +520,21 @@ impl Writing<'_, '_> {
             all.push(format!("{} IS NOT NULL", catalog::relation(self.bench, &backup.place)));
         }
         format!("SELECT 1 WHERE {}", all.join(" AND "))
+    }
+
+    /// Writes what stops the undo unless every row and every reference is back.
+    fn returned(&self, backups: &[Backup]) -> Result<String, String> {
+        let sources: Vec<String> = backups.iter().map(|b| self.source(&b.of)).collect();
+        let columns: Vec<Option<Vec<&String>>> = backups
+            .iter()
+            .map(|b| b.mark.and_then(|m| self.closure.marks.get(m)).map(|m| m.columns.iter().collect()))
+            .collect();
+        let mut all = Vec::new();
+        for (backup, (source, columns)) in backups.iter().zip(sources.iter().zip(&columns)) {
+            let (table, columns) = (self.bench.table(&backup.of)?, columns.as_deref());
+            all.push(Restored { table, source, place: &backup.place, backup: &backup.name, columns });
+        }
+        Ok(returned::check(self.bench, &all))
     }
 
     /// Writes the undo: all rows come back in one statement, so that a circle needs no order; then the references.
@@ -608,6 +610,7 @@ impl Writing<'_, '_> {
             statements.push(format!("WITH {}\nSELECT 1", inserts.join(",\n  ")));
         }
         statements.extend(updates);
+        statements.push(self.returned(backups)?);
         statements.push(self.drop(backups));
         let later = backups.iter().filter_map(|b| bench.now.table(&b.of)).any(|t| {
             let mut unique = t.primary_key.iter().chain(&t.unique_keys);

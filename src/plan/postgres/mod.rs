@@ -14,6 +14,8 @@ mod indexes;
 mod keys;
 mod orphans;
 mod partitions;
+mod returned;
+mod since;
 pub(super) mod sql;
 mod visible;
 

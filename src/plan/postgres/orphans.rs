@@ -10,7 +10,8 @@ use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
 use super::super::remedy::{self, Remedy};
 use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
-use super::{backup, catalog, each, locks, partitions, sql, visible, whole};
+use super::returned::{self, Restored};
+use super::{backup, catalog, each, locks, partitions, since, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::orphans::{OrphanRows, orphan_rows};
@@ -62,12 +63,16 @@ pub(super) fn before_key(
     };
     visible::rows_that_refer(bench, table, policy)?;
     backup::can_be_sent(bench, table, policy != OrphanPolicy::SetNull)?;
+    let nulled = if let Some(Remedy::SetNull(columns)) = &remedy { Some(columns.as_slice()) } else { None };
+    aside::acted_on(bench.workshop.options, bench.table(table)?, &[key], nulled)?;
     let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
     let general =
         remedy::said(bench.workshop.options, table, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
     let spared = if remedy::is_gentler(general, policy) { remedy::gentler(&child) } else { String::new() };
-    let work =
-        Work { table, key, rows: &rows, count: &count, policy, place: bench.name(&aside.name), aside: &aside, spared };
+    // In a tree rows below go as well, and were not counted.
+    let shown = want.orphans.filter(|_| policy == OrphanPolicy::SetNull || key.parent != *table);
+    let place = bench.name(&aside.name);
+    let work = Work { table, key, rows: &rows, count: &count, policy, place, aside: &aside, spared, shown };
     let mut draft = match &remedy {
         Some(Remedy::SetNull(columns)) => work.set_null(bench, columns)?,
         _ => work.take_away(bench)?,
@@ -91,6 +96,8 @@ struct Work<'a> {
     place: String,
     /// Why the rows stay although it was said to delete orphans.
     spared: String,
+    /// How many rows a run changes at most where nobody has said so: it may be a file that is run.
+    shown: Option<u64>,
 }
 
 impl Work<'_> {
@@ -138,9 +145,20 @@ impl Work<'_> {
             up: each(vec![make, self.in_batches(bench, change)]),
             down,
             locks: self.locks(),
-            guards: vec![self.free(bench)],
+            guards: std::iter::once(self.free(bench)).chain(self.since(bench)).collect(),
             done: Some(format!("{} AND {there} IS NOT NULL", self.none_left())),
         }
+    }
+
+    fn since(&self, bench: &Bench<'_>) -> Vec<Guard> {
+        let losing: &[&TableName] = if self.policy == OrphanPolicy::SetNull { &[] } else { &[self.table] };
+        since::guards(bench, losing, &[self.table])
+    }
+
+    /// Writes what stops an undo unless each row is back as it was.
+    fn returned(&self, bench: &Bench<'_>, table: &Table, source: &str, columns: Option<&[&String]>) -> String {
+        let backup = &self.aside.name;
+        returned::check(bench, &[Restored { table, source, place: &self.place, backup, columns }])
     }
 
     /// Makes the guard that no other table has the name of the one that rows are kept in.
@@ -188,6 +206,8 @@ impl Work<'_> {
     fn in_batches(&self, bench: &Bench<'_>, change: &str) -> String {
         let OrphanRows { source, condition } = self.rows;
         let (place, hold) = (&self.place, self.hold());
+        let since = since::lines(bench, &self.since(bench)).join("\n      ");
+        let shown = self.shown.map_or_else(|| "NULL".to_string(), |n| n.to_string());
         let heirs = bench.now.tables.iter().any(|t| t.inherits.contains(&self.key.parent));
         let parent = format!("{}{}", if heirs { "ONLY " } else { "" }, bench.name(&self.key.parent));
         format!(
@@ -195,7 +215,7 @@ impl Work<'_> {
              #variable_conflict use_column\n\
              DECLARE\n  _referee_batch record;\n  _referee_changed bigint;\n  _referee_total bigint;\n\
              \x20 _referee_done bigint := (SELECT pg_catalog.count(*) FROM {place});\n\
-             \x20 _referee_most bigint := NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '');\n\
+             \x20 _referee_most bigint := COALESCE(NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '')::pg_catalog.int8, {shown});\n\
              BEGIN\n  PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n  COMMIT;\n\
              \x20 LOOP\n    _referee_total := 0;\n\
              \x20   SET LOCAL row_security = off;\n\
@@ -209,6 +229,8 @@ impl Work<'_> {
              \x20       RAISE EXCEPTION USING ERRCODE = '{MORE_ROWS}', MESSAGE = pg_catalog.format('%s rows, at most %s were shown', _referee_done - _referee_total + _referee_batch.number, _referee_most);\n\
              \x20     END IF;\n\
              \x20     LOCK TABLE {parent} IN {hold} MODE;\n\
+             \x20     LOCK TABLE {source} IN ROW EXCLUSIVE MODE;\n\
+             \x20     {since}\n\
              \x20     {change};\n\
              \x20     GET DIAGNOSTICS _referee_changed = ROW_COUNT;\n\
              \x20     _referee_total := _referee_total + _referee_changed;\n\
@@ -261,7 +283,8 @@ impl Work<'_> {
             table.columns.iter().filter(|c| c.generated.is_none()).map(|c| bench.dialect.identifier(&c.name)).collect();
         let (child, own) = (bench.name(self.table), own.join(", "));
         let insert = format!("INSERT INTO {child} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place}");
-        let down = self.back(bench, table, aside::keeping_out(bench, table, self.key), insert, Vec::new());
+        let statements = vec![insert, self.returned(bench, table, &child, None)];
+        let down = self.back(bench, table, aside::keeping_out(bench, table, self.key), statements, Vec::new());
         let mut draft = self.draft(bench, table, title, &change, down);
         draft.guards.extend(aside::referrers(bench, self.table, self.rows));
         Ok(draft)
@@ -298,20 +321,21 @@ impl Work<'_> {
                 let names = (self.table, &self.aside.name);
                 let (update, changed) =
                     aside::references_back(bench, &self.rows.source, identity, &columns, &self.place, names);
-                self.back(bench, table, aside::forbidding(table, self.key), update, vec![changed])
+                let statements = vec![update, self.returned(bench, table, &self.rows.source, Some(&columns))];
+                self.back(bench, table, aside::forbidding(table, self.key), statements, vec![changed])
             }
         };
         let title = format!("Set {} to NULL where it names no row of {}", self.side(), self.key.parent);
         Ok(self.draft(bench, table, title, &change, down))
     }
 
-    /// The way back: a statement that gives the rows back, with the keys that let none come taken away around it.
+    /// Makes the undo: statements that restore the rows, with the keys that let none come taken away around them.
     fn back(
         &self,
         bench: &Bench<'_>,
         table: &Table,
         keys: Vec<&ForeignKey>,
-        statement: String,
+        restoring: Vec<String>,
         guards: Vec<Guard>,
     ) -> Down {
         if !keys.is_empty() && partitions::takes_no_unchecked_key(bench, self.table) {
@@ -326,7 +350,8 @@ impl Work<'_> {
             .iter()
             .map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(name)))
             .collect();
-        statements.extend([statement, self.aside.drop.clone()]);
+        statements.extend(restoring);
+        statements.push(self.aside.drop.clone());
         let mut unique = table.primary_key.iter().chain(&table.unique_keys);
         let later = table.foreign_keys.iter().any(|k| k.timing == Timing::Deferred) || unique.any(|k| k.deferrable);
         if later && !named.is_empty() {

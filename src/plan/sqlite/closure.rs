@@ -7,6 +7,9 @@
 //! A recursive query looks at one row after the other (lang_with.html, 3), and would read the whole child for each. So all pairs of
 //! child and parent are joined once, into a table that SQLite then searches by an index.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::super::Workshop;
 use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes};
 use super::super::definitions::Names;
@@ -14,7 +17,7 @@ use super::super::remedy::Question;
 use super::super::{
     Bound, Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, aside,
 };
-use super::{backup, lock, sql};
+use super::{backup, lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
@@ -32,6 +35,22 @@ pub(super) struct Site<'a> {
     pub workshop: &'a Workshop<'a>,
     pub definitions: &'a Definitions,
     pub names: &'a Names,
+    /// The names that steps of this plan have given to backups.
+    pub given: RefCell<BTreeSet<String>>,
+}
+
+impl Site<'_> {
+    /// Returns a name for a backup that is in no definition, and that no other step has.
+    pub fn free(&self, wanted: &str) -> String {
+        let mut given = self.given.borrow_mut();
+        let mut name = self.names.free(wanted);
+        let mut number = 1;
+        while !given.insert(name.to_ascii_lowercase()) {
+            number += 1;
+            name = self.names.free(&format!("{wanted}_{number}"));
+        }
+        name
+    }
 }
 
 /// Makes the step that cleans a closure up; `None` if no row follows another.
@@ -47,6 +66,7 @@ pub(super) fn step(site: &Site<'_>, closure: &Closure, wanted: &[&Wanted]) -> Re
         Size::Unknown => None,
     };
     closure.can_be_undone()?;
+    aside::closure_acted_on(site.workshop.options, closure, site.workshop.schema)?;
     writing.step(&queries, sizes.as_ref(), wanted).map(Some)
 }
 
@@ -213,14 +233,14 @@ impl<'a> Writing<'a> {
         let start = if closure.policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
         for (at, table) in closure.tables.iter().enumerate() {
             if sizes.is_none_or(|s| s.gone[at] > 0) {
-                let name = self.site.names.free(&format!("_referee_{start}_{}", table.name));
+                let name = self.site.free(&format!("_referee_{start}_{}", table.name));
                 add(table, name, None, format!("SELECT r FROM temp.{GONE} WHERE t = {}", at + 1))?;
             }
         }
         for (at, mark) in closure.marks.iter().enumerate() {
             if sizes.is_none_or(|s| s.marks[at] > 0) {
                 let name =
-                    self.site.names.free(&format!("_referee_kept_{}_{}", mark.table.name, mark.columns.join("_")));
+                    self.site.free(&format!("_referee_kept_{}_{}", mark.table.name, mark.columns.join("_")));
                 add(&mark.table, name, Some(at), format!("SELECT r FROM temp.{NULLED} WHERE m = {}", at + 1))?;
             }
         }
@@ -271,6 +291,7 @@ impl<'a> Writing<'a> {
         let (gone, nulled) = (format!("temp.{GONE}"), format!("temp.{NULLED}"));
         let mut statements: Vec<String> = Vec::new();
         statements.extend(sql::check("foreign_keys_are_off", "SELECT foreign_keys = 0 FROM pragma_foreign_keys"));
+        statements.extend(since::checks(&self.since()));
         statements.push(format!("CREATE TEMP TABLE {GONE} AS {}\n  SELECT t, r FROM {GONE}", self.gone()?));
         let mut marked: Vec<String> = Vec::new();
         for (at, mark) in closure.marks.iter().enumerate() {
@@ -412,19 +433,13 @@ impl<'a> Writing<'a> {
                 Question { schema, dialect: &DIALECT, options, changes: &[], table, key: &seed.key, count: None };
             guards.extend(question.no_sentinel());
         }
-        let tables: Vec<&str> = self.closure.tables.iter().map(|t| t.name.as_str()).collect();
-        let known = schema.foreign_keys().filter(|(_, k)| self.closure.tables.contains(&k.parent));
-        let known: Vec<&str> = known.map(|(t, _)| t.name.name.as_str()).collect();
-        guards.push(Guard {
-            sql: format!(
-                "SELECT child.name, key.\"table\" FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name) AS key WHERE child.type = \
-                 'table' AND key.\"table\" COLLATE NOCASE IN ({}) AND child.name COLLATE NOCASE NOT IN ({})",
-                sql::in_list(tables.into_iter()),
-                sql::in_list(known.into_iter())
-            ),
-            message: "a foreign key was added since planning by which more rows would go: plan again".to_string(),
-        });
+        guards.extend(self.since());
         guards
+    }
+
+    fn since(&self) -> Vec<Guard> {
+        let losing: Vec<&TableName> = self.closure.tables.iter().collect();
+        since::guards(self.schema, self.site.definitions, &losing, &self.closure.changed())
     }
 
     fn done(&self, backups: &[Backup<'_>]) -> String {

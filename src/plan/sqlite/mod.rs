@@ -9,11 +9,13 @@ mod index;
 mod orphans;
 mod rebuild;
 mod rehearsal;
+mod since;
 mod sql;
 mod table;
 mod text;
 mod transaction;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::definitions::Names;
@@ -134,7 +136,7 @@ fn attempt(
             }
         }
     }
-    let site = closure::Site { workshop, definitions, names: &plan.names };
+    let site = closure::Site { workshop, definitions, names: &plan.names, given: RefCell::default() };
     let mut steps = orphans::steps(&site, &standing)?;
     for (table, list) in by_table {
         let in_place = |c: &Change| is_check(c) || matches!(c, Change::AddIndex { .. } | Change::DropIndex { .. });

@@ -12,7 +12,7 @@ use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use super::backup::{bring_back, counting, give_back, keep, made};
 use super::closure::{self, Site};
-use super::{lock, sql};
+use super::{lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::orphans::OrphanRows;
@@ -115,15 +115,16 @@ fn alone(site: &Site<'_>, wish: &Wish<'_>) -> Result<Option<Step>, String> {
 }
 
 fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String]) -> Result<Step, String> {
-    let (schema, definitions, names) = (site.workshop.schema, site.definitions, site.names);
+    let (schema, definitions) = (site.workshop.schema, site.definitions);
     let (table, key) = (wish.table, wish.key);
+    aside::acted_on(site.workshop.options, table, &[key], (policy == OrphanPolicy::SetNull).then_some(nulled))?;
     let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
     let orphans = sql::orphans_of(schema, table, key);
     let OrphanRows { source, mut condition } = orphans.clone();
     let from = format!("{source} AS child");
     let start = if policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
-    let aside = names.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
+    let aside = site.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
     let kept = made(definitions, table, &aside, &keep(table, &aside, &from, "0"))?;
     let columns = key.columns.join(", ");
     let drop = format!("DROP TABLE main.{}", DIALECT.identifier(&aside));
@@ -177,7 +178,14 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
             (word, title, format!("DELETE FROM {from} WHERE {condition}"), (bring_back(table, &aside), Vec::new()))
         }
     };
-    let mut statements = vec![keep(table, &aside, &from, &condition)];
+    let losing: &[&TableName] = if policy == OrphanPolicy::SetNull { &[] } else { &[&table.name] };
+    let since = since::guards(schema, definitions, losing, &[&table.name]);
+    let mut statements = since::checks(&since);
+    if let Some(shown) = wish.wanted.orphans {
+        statements.extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT count(*) <= {shown} {rows}")));
+    }
+    guards.extend(since);
+    statements.push(keep(table, &aside, &from, &condition));
     let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
     statements.extend(counting(&table.name, vec![change], if policy == OrphanPolicy::SetNull { "" } else { &less }));
     // A trigger that fires before can have a row stay (RAISE(IGNORE)), and so does who refers to it by now: then none is kept

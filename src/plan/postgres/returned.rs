@@ -1,0 +1,60 @@
+//! What an undo is held against before it drops a backup: every row is back as it was, and every reference. A trigger or a rule may
+//! have the engine pass over a row, or give it other values.
+
+use super::super::aside;
+use super::super::bench::Bench;
+use crate::schema::{Table, TableName};
+
+/// A backup that an undo restores rows from.
+pub(super) struct Restored<'r> {
+    pub table: &'r Table,
+    /// The table as it is written in FROM.
+    pub source: &'r str,
+    /// The backup as it is written.
+    pub place: &'r str,
+    pub backup: &'r TableName,
+    /// The columns that were set to NULL; `None` if the rows were gone.
+    pub columns: Option<&'r [&'r String]>,
+}
+
+/// Writes the statement that raises an error unless everything is back.
+pub(super) fn check(bench: &Bench<'_>, all: &[Restored<'_>]) -> String {
+    let lines: Vec<String> = all.iter().map(|one| one.line(bench)).collect();
+    format!("DO $referee$\n#variable_conflict use_column\nBEGIN\n{}\nEND\n$referee$", lines.join("\n"))
+}
+
+impl Restored<'_> {
+    fn line(&self, bench: &Bench<'_>) -> String {
+        let text = format!(
+            "rows of `{}` that are backed up in `{}` did not come back as they were: a trigger or rule of the table keeps or changes them; \
+             nothing was undone",
+            self.table.name, self.backup
+        );
+        format!(
+            "  IF EXISTS ({}) THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;",
+            self.missing(bench),
+            bench.dialect.literal(&text)
+        )
+    }
+
+    fn missing(&self, bench: &Bench<'_>) -> String {
+        let (source, place) = (self.source, self.place);
+        let changed = self.columns.unwrap_or_default();
+        let row = |of: &str| {
+            let own = self.table.columns.iter().filter(|c| c.generated.is_none());
+            let own = own.filter(|c| self.columns.is_none_or(|some| some.contains(&&c.name)));
+            let all: Vec<String> = own.map(|c| format!("{of}.{}", bench.dialect.identifier(&c.name))).collect();
+            // Not every type has an equality.
+            format!("ROW({})::pg_catalog.text", all.join(", "))
+        };
+        match aside::identity(self.table, changed) {
+            Some(identity) => format!(
+                "SELECT 1 FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {} AND {} = {})",
+                aside::same_row(bench, self.table, identity, ("child", "kept")),
+                row("child"),
+                row("kept")
+            ),
+            None => format!("SELECT {} FROM {place} AS kept EXCEPT ALL SELECT {} FROM {source} AS child", row("kept"), row("child")),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What came since planning: a foreign key by which rows would follow those that go, or a trigger that fires for them. Asked
+//! before a step runs and again inside its transaction, when nobody else can add one.
+
+use super::super::{Definitions, Guard};
+use super::sql;
+use crate::schema::{Action, ForeignKey, Schema, TableName};
+
+/// Makes the guards that no foreign key refers to tables that lose rows, and no trigger is on those that change, unless it was
+/// there at planning.
+pub(super) fn guards(
+    schema: &Schema,
+    definitions: &Definitions,
+    losing: &[&TableName],
+    changed: &[&TableName],
+) -> Vec<Guard> {
+    let mut guards = Vec::new();
+    if !losing.is_empty() {
+        let known = schema.foreign_keys().filter(|(_, k)| losing.contains(&&k.parent));
+        let known: Vec<String> = known.flat_map(|(child, key)| written(&child.name, key)).collect();
+        guards.push(Guard {
+            sql: format!(
+                "SELECT child.name, key.\"table\" FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name) AS key WHERE child.type = \
+                 'table' AND key.\"table\" COLLATE NOCASE IN ({}) AND child.name || '.' || key.\"from\" || ' ' || key.on_delete COLLATE NOCASE \
+                 NOT IN ({})",
+                sql::in_list(losing.iter().map(|t| t.name.as_str())),
+                sql::in_list(known.iter().map(String::as_str))
+            ),
+            message: "a foreign key was added since planning by which more rows would go: plan again".to_string(),
+        });
+    }
+    let known: Vec<&str> =
+        changed.iter().flat_map(|t| definitions.of("trigger", t).map(|(_, text)| text).collect::<Vec<_>>()).collect();
+    guards.push(Guard {
+        sql: format!(
+            "SELECT name, tbl_name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN ({}) AND sql NOT IN ({})",
+            sql::in_list(changed.iter().map(|t| t.name.as_str())),
+            sql::in_list(known.into_iter())
+        ),
+        message: "a trigger was added since planning, which would fire for the rows that change: plan again".to_string(),
+    });
+    guards
+}
+
+/// Writes what stops the transaction where a guard finds something.
+pub(super) fn checks(guards: &[Guard]) -> Vec<String> {
+    let check = |guard: &Guard| sql::check("nothing_was_added_since_planning", &format!("SELECT NOT EXISTS ({})", guard.sql));
+    guards.iter().flat_map(check).collect()
+}
+
+/// Writes each column of a key as the guard does: `g.c_id CASCADE`.
+fn written(child: &TableName, key: &ForeignKey) -> Vec<String> {
+    let action = if key.on_delete == Action::NoAction { "NO ACTION" } else { key.on_delete.sql() };
+    key.columns.iter().map(|column| format!("{}.{column} {action}", child.name)).collect()
+}
