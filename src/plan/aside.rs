@@ -315,12 +315,14 @@ pub(super) fn acted_on(
     let columns: Vec<&str> = nulled.unwrap_or_default().iter().map(String::as_str).collect();
     let harms = |w: &Write| w.kind != WriteKind::Insert || w.table.name.eq_ignore_ascii_case(&table.name.name);
     let acts = |d: &Does| {
-        !d.skips.is_never() || !d.sets.is_empty() && nulled.is_some() || d.unread.is_some() || d.writes.iter().any(harms)
+        !d.skips.is_never()
+            || !d.sets.is_empty() && nulled.is_some()
+            || d.unread.is_some()
+            || d.writes.iter().any(harms)
     };
     let trigger = table.triggers.iter().find(|t| t.fires(event, &columns) && t.at(event).is_some_and(acts));
-    let rule = table.rewrite_rules.iter().find(|r| {
-        r.enabled && r.event == event && (r.instead || r.writes.iter().any(harms))
-    });
+    let rule =
+        table.rewrite_rules.iter().find(|r| r.enabled && r.event == event && (r.instead || r.writes.iter().any(harms)));
     let named = trigger.map(|t| format!("trigger {}", t.name)).or_else(|| rule.map(|r| format!("rule {}", r.name)));
     let Some(named) = named else { return Ok(()) };
     let of = keys.first().map(|key| side(&table.name, &key.columns)).unwrap_or_default();

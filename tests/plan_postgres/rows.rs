@@ -507,3 +507,138 @@ fn a_trigger_that_keeps_rows_from_going_leaves_nothing_kept_and_nothing_done() {
         }
     }
 }
+
+/// Row 2 of `c` refers to no row of `p`.
+const ONE: &str = "
+    CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+    CREATE TABLE c (id int PRIMARY KEY, p_id int, t text); INSERT INTO c VALUES (1, 1, 'x'), (2, 9, 'y');";
+
+fn of_one(before: &Schema, policy: OrphanPolicy) -> Made {
+    let key = ForeignKey::new(["p_id"], "p".into(), ["id"]);
+    let want =
+        Wanted { orphans: Some(1), ..wanted(vec![Change::AddForeignKey { table: "c".into(), foreign_key: key }]) };
+    let made = plan::plan(before, &[want], &by_name("c.p_id", policy));
+    assert!(made.refused.is_empty(), "{:?}", made.refused);
+    made
+}
+
+fn backed_up(url: &str, client: &mut Client) -> i64 {
+    let start = "_referee_";
+    let kept = aside(url, start);
+    number(client, &format!("SELECT count(*) FROM {kept}"))
+}
+
+#[test]
+fn an_undo_that_does_not_restore_everything_drops_no_backup() {
+    let none = "CREATE FUNCTION none() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER none BEFORE ";
+    let other = "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.t := ''z''; RETURN NEW; END'; \
+                 CREATE TRIGGER other BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION other()";
+    let insert = format!("{none} INSERT ON c FOR EACH ROW EXECUTE FUNCTION none()");
+    let update = format!("{none} UPDATE ON c FOR EACH ROW EXECUTE FUNCTION none()");
+    let rule = "CREATE RULE none AS ON INSERT TO c DO INSTEAD NOTHING";
+    for server in server::servers() {
+        for (acts, policy) in [
+            (insert.as_str(), OrphanPolicy::Delete),
+            (insert.as_str(), OrphanPolicy::Quarantine),
+            (other, OrphanPolicy::Delete),
+            (rule, OrphanPolicy::Delete),
+            (update.as_str(), OrphanPolicy::SetNull),
+        ] {
+            for identity in ["", "ALTER TABLE c DROP CONSTRAINT c_pkey"] {
+                if policy == OrphanPolicy::SetNull && !identity.is_empty() {
+                    continue;
+                }
+                let (url, before, mut client) = prepared(server, &format!("{ONE} {identity}"));
+                let made = of_one(&before, policy);
+                up(&url, &mut client, &before, &made);
+                server::execute(&url, acts);
+                let rows = number(&mut client, "SELECT count(*) FROM c WHERE p_id IS NOT NULL");
+                for step in made.steps.iter().skip(1).rev() {
+                    plan::run(&mut client, down(step).0, None).unwrap();
+                }
+                let error = plan::run(&mut client, down(&made.steps[0]).0, None).unwrap_err();
+                assert!(
+                    server::explain(&error).contains("did not come back as they were"),
+                    "{}",
+                    server::explain(&error)
+                );
+                server::execute(&url, "ROLLBACK");
+                let mut client = server::connect(&url);
+                assert_eq!(number(&mut client, "SELECT count(*) FROM c WHERE p_id IS NOT NULL"), rows, "{acts}");
+                assert_eq!(backed_up(&url, &mut client), 1, "{acts}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_or_trigger_that_came_since_planning_stops_a_clean_up() {
+    for server in server::servers() {
+        for (late, policy) in [
+            (
+                "CREATE TABLE g (id int PRIMARY KEY, c_id int REFERENCES c ON DELETE CASCADE); INSERT INTO g VALUES (7, 2)",
+                OrphanPolicy::Delete,
+            ),
+            (
+                "CREATE TABLE g (id int PRIMARY KEY, c_id int REFERENCES c ON DELETE SET NULL); INSERT INTO g VALUES (7, 2)",
+                OrphanPolicy::Quarantine,
+            ),
+            (
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM p; RETURN NEW; END'; \
+                 CREATE TRIGGER late AFTER UPDATE ON c FOR EACH ROW EXECUTE FUNCTION f()",
+                OrphanPolicy::SetNull,
+            ),
+            ("CREATE RULE late AS ON DELETE TO c DO ALSO DELETE FROM p", OrphanPolicy::Delete),
+        ] {
+            let (url, before, mut client) = prepared(server, ONE);
+            let step = &of_one(&before, policy).steps[0];
+            server::execute(&url, late);
+            let stops = stopped_by(&mut client, &step.guards);
+            assert!(stops.iter().any(|s| s.contains("added since planning")), "{late}: {stops:?}");
+            let error = plan::run(&mut client, &step.up, None).unwrap_err();
+            assert!(server::explain(&error).contains("added since planning"), "{}", server::explain(&error));
+            let mut client = server::connect(&url);
+            assert_eq!(number(&mut client, "SELECT count(*) FROM c WHERE p_id = 9"), 1, "{late}");
+            assert_eq!(number(&mut client, "SELECT count(*) FROM p"), 2, "{late}");
+        }
+    }
+}
+
+#[test]
+fn a_trigger_that_changes_other_rows_is_named_unless_the_relation_is() {
+    for server in server::servers() {
+        for (body, event, stops) in [
+            ("UPDATE c SET t = ''deleted'' WHERE id = OLD.id; RETURN NULL;", "DELETE", true),
+            ("DELETE FROM p; RETURN OLD;", "DELETE", true),
+            ("INSERT INTO l VALUES (OLD.id); RETURN OLD;", "DELETE", false),
+            ("DELETE FROM p; RETURN NEW;", "INSERT", false),
+        ] {
+            let sql = format!(
+                "{ONE} ALTER TABLE c ALTER p_id SET NOT NULL; CREATE TABLE l (id int);
+                 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body} END';
+                 CREATE TRIGGER acts BEFORE {event} ON c FOR EACH ROW EXECUTE FUNCTION f();"
+            );
+            let (_, before, _) = prepared(server, &sql);
+            let key = ForeignKey::new(["p_id"], "p".into(), ["id"]);
+            let change = Change::AddForeignKey { table: "c".into(), foreign_key: key };
+            let want = Wanted { orphans: Some(1), ..wanted(vec![change]) };
+            let options = Options { orphans: Some(OrphanPolicy::Delete), ..Options::default() };
+            let made = plan::plan(&before, &[want], &options);
+            assert_eq!(made.refused.iter().any(|r| r.why.contains("the trigger acts of `c`")), stops, "{body}");
+            of_one(&before, OrphanPolicy::Delete);
+        }
+    }
+}
+
+#[test]
+fn a_file_changes_no_more_rows_than_were_shown() {
+    for server in server::servers() {
+        let (url, before, mut client) = prepared(server, ONE);
+        let step = &of_one(&before, OrphanPolicy::Delete).steps[0];
+        server::execute(&url, "INSERT INTO c SELECT n, 9, 'late' FROM generate_series(10, 20) n");
+        let error = plan::run(&mut client, &step.up, None).unwrap_err();
+        assert!(server::explain(&error).contains("at most 1 were shown"), "{}", server::explain(&error));
+        let mut client = server::connect(&url);
+        assert_eq!(number(&mut client, "SELECT count(*) FROM c WHERE p_id = 9"), 12);
+    }
+}

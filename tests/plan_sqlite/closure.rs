@@ -286,7 +286,15 @@ fn a_trigger_that_keeps_a_row_takes_everything_back() {
         ("BEFORE UPDATE ON users BEGIN SELECT RAISE(IGNORE); END", "every_reference_is_null"),
     ] {
         let fixture = Fixture::new(&format!("{CIRCLE} CREATE TRIGGER stays {trigger};"));
-        let made = counted(&fixture, &[declared(&fixture, "projects", "owner_id", 4)], of_all(OrphanPolicy::Delete));
+        let want = [declared(&fixture, "projects", "owner_id", 4)];
+        let made = counted(&fixture, &want, of_all(OrphanPolicy::Delete));
+        assert!(made.refused[0].why.contains("trigger stays of"), "{:?}", made.refused);
+        // Who names the relations has looked at the trigger.
+        let by_name = ["runs.project_id", "users.latest_run_id"].map(|r| {
+            (r.to_string(), Some(if r.starts_with('r') { OrphanPolicy::Delete } else { OrphanPolicy::SetNull }))
+        });
+        let options = Options { orphans_of: by_name.to_vec(), ..of_all(OrphanPolicy::Delete) };
+        let made = counted(&fixture, &want, options);
         let connection = fixture.connect();
         let before = contents(&connection);
         let steps = cleaning(&made);
@@ -295,6 +303,174 @@ fn a_trigger_that_keeps_a_row_takes_everything_back() {
         assert!(error.contains(word), "{error}");
         assert_eq!(contents(&connection), before);
     }
+}
+
+/// Two parents are there; `c` is the table whose row 2 refers to a third.
+fn with_orphan(columns: &str, more: &str) -> Fixture {
+    Fixture::new(&format!(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO p VALUES (1, 'a'), (2, 'b');
+         CREATE TABLE c ({columns}); INSERT INTO c VALUES (1, 1, 'x'), (2, 9, 'y'); {more}"
+    ))
+}
+
+fn cleaned(fixture: &Fixture, policy: OrphanPolicy) -> (Connection, Vec<Step>) {
+    let named = Options { orphans_of: vec![("c.p_id".into(), Some(policy))], ..of_all(policy) };
+    let made = counted(fixture, &[declared(fixture, "c", "p_id", 1)], named);
+    assert!(made.refused.is_empty(), "{:?}", made.refused);
+    (fixture.connect(), cleaning(&made))
+}
+
+fn undone(connection: &Connection, step: &Step) -> Result<(), String> {
+    let Down::Script { script, .. } = &step.down else { panic!("no undo") };
+    run(connection, script)
+}
+
+#[test]
+fn an_undo_that_does_not_restore_every_row_drops_no_backup_and_no_other_row() {
+    let plain = "id INTEGER PRIMARY KEY, p_id INTEGER NOT NULL REFERENCES p (id), t TEXT";
+    let (later, keep) = ("INSERT INTO c VALUES (10, 2, 'y')", "");
+    let ignoring = "CREATE TRIGGER hand BEFORE INSERT ON c WHEN NOT EXISTS (SELECT 1 FROM p WHERE id = NEW.p_id) BEGIN SELECT RAISE(IGNORE); END;";
+    let following = format!(
+        "{ignoring} CREATE TABLE g (id INTEGER PRIMARY KEY, c_id INTEGER NOT NULL REFERENCES c (id)); INSERT INTO g VALUES (1, 2);"
+    );
+    let taking = "CREATE TRIGGER taking AFTER INSERT ON c BEGIN DELETE FROM c WHERE id = 1; END;";
+    for (columns, more, meanwhile) in [
+        (format!("{plain} UNIQUE ON CONFLICT IGNORE"), keep, later),
+        (format!("{plain} UNIQUE ON CONFLICT REPLACE"), keep, later),
+        (plain.replace("KEY,", "KEY ON CONFLICT IGNORE,"), keep, "INSERT INTO c (p_id, t) VALUES (2, 'new')"),
+        (plain.replace("KEY,", "KEY ON CONFLICT REPLACE,"), keep, "INSERT INTO c (p_id, t) VALUES (2, 'new')"),
+        (plain.to_string(), ignoring, ""),
+        (plain.to_string(), following.as_str(), ""),
+        (plain.to_string(), taking, ""),
+    ] {
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+            let fixture = with_orphan(&columns, more);
+            let (connection, steps) = cleaned(&fixture, policy);
+            up(&connection, &steps);
+            connection.execute_batch(meanwhile).unwrap();
+            let before = contents(&connection);
+            assert!(before.objects.iter().any(|o| o.1.starts_with("_referee_")));
+            undone(&connection, &steps[0]).unwrap_err();
+            assert_eq!(contents(&connection), before, "{columns} {more} {policy:?}");
+        }
+    }
+}
+
+#[test]
+fn an_undo_that_does_not_restore_every_reference_drops_no_backup() {
+    let columns = "id INTEGER PRIMARY KEY, p_id INTEGER REFERENCES p (id), t TEXT";
+    let fixture = with_orphan(columns, "");
+    let (connection, steps) = cleaned(&fixture, OrphanPolicy::SetNull);
+    up(&connection, &steps);
+    connection.execute_batch("CREATE TRIGGER stays BEFORE UPDATE ON c BEGIN SELECT RAISE(IGNORE); END").unwrap();
+    let before = contents(&connection);
+    let error = undone(&connection, &steps[0]).unwrap_err();
+    assert!(error.contains("every_reference_is_back"), "{error}");
+    assert_eq!(contents(&connection), before);
+}
+
+#[test]
+fn a_row_in_conflict_with_one_that_loses_its_reference_is_not_replaced() {
+    let columns = "id INTEGER PRIMARY KEY, p_id INTEGER REFERENCES p (id), t TEXT NOT NULL, pk INTEGER AS (ifnull(p_id, 0)), \
+                   UNIQUE (pk, t) ON CONFLICT REPLACE";
+    let sql = format!(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c ({columns});
+         INSERT INTO c (id, p_id, t) VALUES (1, NULL, 'readme'), (2, 9, 'readme');"
+    );
+    let fixture = Fixture::new(&sql);
+    let (connection, steps) = cleaned(&fixture, OrphanPolicy::SetNull);
+    let before = contents(&connection);
+    let error = run(&connection, &steps[0].up).unwrap_err();
+    assert!(error.contains("UNIQUE"), "{error}");
+    assert_eq!(contents(&connection), before);
+}
+
+#[test]
+fn a_key_or_trigger_that_came_since_planning_stops_a_clean_up_of_one_relation() {
+    let columns = "id INTEGER PRIMARY KEY, p_id INTEGER NOT NULL REFERENCES p (id), t TEXT";
+    for late in [
+        "CREATE TABLE g (id INTEGER PRIMARY KEY, c_id INTEGER REFERENCES c (id) ON DELETE CASCADE); INSERT INTO g VALUES (7, 2);",
+        "ALTER TABLE l ADD COLUMN c_id INTEGER REFERENCES c (id) ON DELETE SET NULL; UPDATE l SET c_id = 2;",
+        "CREATE TRIGGER late AFTER DELETE ON c BEGIN DELETE FROM l; END;",
+    ] {
+        let fixture = with_orphan(columns, "CREATE TABLE l (id INTEGER PRIMARY KEY); INSERT INTO l VALUES (1);");
+        let (connection, steps) = cleaned(&fixture, OrphanPolicy::Delete);
+        connection.execute_batch(late).unwrap();
+        let before = contents(&connection);
+        let stops = steps[0].guards.iter().filter(|g| !column(&connection, &g.sql).is_empty());
+        assert_eq!(stops.map(|g| g.message.contains("added since planning")).collect::<Vec<_>>(), [true], "{late}");
+        let error = run(&connection, &steps[0].up).unwrap_err();
+        assert!(error.contains("nothing_was_added_since_planning"), "{late}: {error}");
+        assert_eq!(contents(&connection), before, "{late}");
+    }
+}
+
+#[test]
+fn match_full_is_ignored_so_a_column_that_can_be_null_becomes_null() {
+    let fixture = Fixture::new(
+        "CREATE TABLE p (a INT, b INT, PRIMARY KEY (a, b));
+         CREATE TABLE c (id INTEGER PRIMARY KEY, a INT NOT NULL, b INT, FOREIGN KEY (a, b) REFERENCES p (a, b) MATCH FULL);
+         INSERT INTO c VALUES (1, 1, 7);",
+    );
+    let foreign_key = fixture.table("c").foreign_keys[0].clone();
+    let change = Change::ValidateForeignKey { table: "c".into(), foreign_key };
+    let want = Wanted { orphans: Some(1), ..wanted(&[change]).remove(0) };
+    let steps = cleaning(&counted(&fixture, &[want], of_all(OrphanPolicy::Delete)));
+    let connection = fixture.connect();
+    up(&connection, &steps);
+    assert_eq!(number(&connection, "SELECT count(*) FROM c WHERE a = 1 AND b IS NULL"), 1);
+}
+
+#[test]
+fn two_keys_of_one_column_have_a_backup_each() {
+    let fixture = Fixture::new(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE q (id INTEGER PRIMARY KEY);
+         INSERT INTO p VALUES (1), (2); INSERT INTO q VALUES (1), (3);
+         CREATE TABLE c (id INTEGER PRIMARY KEY, x INTEGER NOT NULL REFERENCES p (id) REFERENCES q (id));
+         INSERT INTO c VALUES (1, 1), (2, 2), (3, 3);",
+    );
+    let keys = fixture.table("c").foreign_keys.clone();
+    let changes: Vec<Change> =
+        keys.into_iter().map(|foreign_key| Change::ValidateForeignKey { table: "c".into(), foreign_key }).collect();
+    let wants: Vec<Wanted> = wanted(&changes).into_iter().map(|w| Wanted { orphans: Some(1), ..w }).collect();
+    let made = counted(&fixture, &wants, of_all(OrphanPolicy::Delete));
+    assert!(made.refused.is_empty(), "{:?}", made.refused);
+    let steps = cleaning(&made);
+    assert_eq!(steps.len(), 2);
+    let connection = fixture.connect();
+    let before = contents(&connection);
+    up(&connection, &steps);
+    assert_eq!(column(&connection, "SELECT id FROM c"), ["Integer(1)"]);
+    down(&connection, &steps);
+    assert_eq!(contents(&connection), before);
+}
+
+#[test]
+fn a_trigger_that_changes_other_rows_is_named_and_one_that_logs_is_not() {
+    let columns = "id INTEGER PRIMARY KEY, p_id INTEGER NOT NULL REFERENCES p (id), t TEXT";
+    for (body, stops) in [
+        ("BEFORE DELETE ON c BEGIN SELECT RAISE(IGNORE); END", true),
+        ("AFTER DELETE ON c BEGIN DELETE FROM l; END", true),
+        ("AFTER DELETE ON c BEGIN UPDATE c SET t = 'changed'; END", true),
+        ("AFTER DELETE ON c BEGIN INSERT INTO l VALUES (OLD.id); END", false),
+        ("AFTER UPDATE ON c BEGIN DELETE FROM l; END", false),
+    ] {
+        let fixture = with_orphan(columns, &format!("CREATE TABLE l (id INT); CREATE TRIGGER acts {body};"));
+        let made = counted(&fixture, &[declared(&fixture, "c", "p_id", 1)], of_all(OrphanPolicy::Delete));
+        assert_eq!(made.refused.iter().any(|r| r.why.contains("the trigger acts of `c`")), stops, "{body}");
+        assert_eq!(made.steps.is_empty(), stops, "{body}");
+    }
+}
+
+#[test]
+fn one_relation_loses_no_more_rows_than_were_shown() {
+    let fixture = with_orphan("id INTEGER PRIMARY KEY, p_id INTEGER NOT NULL REFERENCES p (id), t TEXT", "");
+    let (connection, steps) = cleaned(&fixture, OrphanPolicy::Delete);
+    connection.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO c VALUES (3, 9, 'late')").unwrap();
+    let before = contents(&connection);
+    let error = run(&connection, &steps[0].up).unwrap_err();
+    assert!(error.contains("no_more_rows_than_the_plan_showed"), "{error}");
+    assert_eq!(contents(&connection), before);
 }
 
 #[test]

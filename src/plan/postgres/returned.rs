@@ -54,7 +54,11 @@ impl Restored<'_> {
                 row("child"),
                 row("kept")
             ),
-            None => format!("SELECT {} FROM {place} AS kept EXCEPT ALL SELECT {} FROM {source} AS child", row("kept"), row("child")),
+            None => format!(
+                "SELECT {} FROM {place} AS kept EXCEPT ALL SELECT {} FROM {source} AS child",
+                row("kept"),
+                row("child")
+            ),
         }
     }
 }

@@ -239,8 +239,7 @@ impl<'a> Writing<'a> {
         }
         for (at, mark) in closure.marks.iter().enumerate() {
             if sizes.is_none_or(|s| s.marks[at] > 0) {
-                let name =
-                    self.site.free(&format!("_referee_kept_{}_{}", mark.table.name, mark.columns.join("_")));
+                let name = self.site.free(&format!("_referee_kept_{}_{}", mark.table.name, mark.columns.join("_")));
                 add(&mark.table, name, Some(at), format!("SELECT r FROM temp.{NULLED} WHERE m = {}", at + 1))?;
             }
         }

@@ -182,7 +182,8 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let since = since::guards(schema, definitions, losing, &[&table.name]);
     let mut statements = since::checks(&since);
     if let Some(shown) = wish.wanted.orphans {
-        statements.extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT count(*) <= {shown} {rows}")));
+        statements
+            .extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT count(*) <= {shown} {rows}")));
     }
     guards.extend(since);
     statements.push(keep(table, &aside, &from, &condition));

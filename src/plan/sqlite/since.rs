@@ -43,7 +43,8 @@ pub(super) fn guards(
 
 /// Writes what stops the transaction where a guard finds something.
 pub(super) fn checks(guards: &[Guard]) -> Vec<String> {
-    let check = |guard: &Guard| sql::check("nothing_was_added_since_planning", &format!("SELECT NOT EXISTS ({})", guard.sql));
+    let check =
+        |guard: &Guard| sql::check("nothing_was_added_since_planning", &format!("SELECT NOT EXISTS ({})", guard.sql));
     guards.iter().flat_map(check).collect()
 }
 
