@@ -530,12 +530,12 @@ fn backed_up(url: &str, client: &mut Client) -> i64 {
 
 #[test]
 fn an_undo_that_does_not_restore_everything_drops_no_backup() {
-    let none = "CREATE FUNCTION none() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER none BEFORE ";
+    let none = "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER nothing BEFORE";
     let other = "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.t := ''z''; RETURN NEW; END'; \
                  CREATE TRIGGER other BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION other()";
-    let insert = format!("{none} INSERT ON c FOR EACH ROW EXECUTE FUNCTION none()");
-    let update = format!("{none} UPDATE ON c FOR EACH ROW EXECUTE FUNCTION none()");
-    let rule = "CREATE RULE none AS ON INSERT TO c DO INSTEAD NOTHING";
+    let insert = format!("{none} INSERT ON c FOR EACH ROW EXECUTE FUNCTION nothing()");
+    let update = format!("{none} UPDATE ON c FOR EACH ROW EXECUTE FUNCTION nothing()");
+    let rule = "CREATE RULE nothing AS ON INSERT TO c DO INSTEAD NOTHING";
     for server in server::servers() {
         for (acts, policy) in [
             (insert.as_str(), OrphanPolicy::Delete),
