@@ -226,10 +226,10 @@ impl Bench<'_> {
         self.question(want, table, key)?.decide()
     }
 
-    /// Makes the guard that no orphan's value stands for "none", where rows were not counted and are removed.
-    pub fn no_sentinel(&self, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Option<Guard>, String> {
+    /// Makes the guards that hold a word for all relations back, where rows were not counted and are removed.
+    pub fn not_by_name(&self, want: &Wanted, table: &TableName, key: &ForeignKey) -> Result<Vec<Guard>, String> {
         let question = self.question(want, table, key)?;
-        Ok(if want.orphans.is_none() { question.no_sentinel() } else { None })
+        Ok(if want.orphans.is_none() { question.guards() } else { Vec::new() })
     }
 
     fn question<'q>(

@@ -1,12 +1,12 @@
 //! What becomes of the orphans of one relation: by what the user said, and by what the referring columns can hold.
 //!
-//! A word for all relations deletes no row whose reference may be NULL, and none whose value stands for "none". Both have to
-//! be asked for by the relation's name.
+//! A word for all relations deletes no row whose reference may be NULL, none whose value stands for "none", and never more than
+//! half of the rows that refer. All of these have to be asked for by the relation's name.
 
 use super::{Guard, Options, OrphanPolicy};
 use crate::change::Change;
 use crate::engine::Dialect;
-use crate::orphans::orphan_rows;
+use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
 use crate::schema::{Engine, Family, ForeignKey, Match, Schema, Table, TableName};
 
@@ -114,7 +114,7 @@ impl Question<'_> {
             ));
         }
         match self.sentinel() {
-            None => Ok(()),
+            None => self.are_the_lesser_part(of),
             Some(sentinel) => Err(format!(
                 "{}, and {} {value}: {value} looks like a sentinel for \"none\": make the column nullable and the value NULL. Without its \
                  name no relation loses such rows. `--orphans {of}=set-null` makes the column nullable, without a default; the same \
@@ -128,6 +128,37 @@ impl Question<'_> {
                 value = sentinel.value
             )),
         }
+    }
+
+    /// Where most rows that refer are orphans, the relation is likelier to be wrong than they are, or the parent was never filled.
+    fn are_the_lesser_part(&self, of: &str) -> Result<(), String> {
+        let Some(orphans) = self.count else { return Ok(()) };
+        let Some(refer) = self.options.counts.get(&self.referring_rows()) else { return Ok(()) };
+        if orphans.saturating_mul(2) <= refer {
+            return Ok(());
+        }
+        let all = self.options.counts.get(&format!("SELECT count(*) FROM {} AS child", self.rows().source));
+        let share = match all {
+            Some(all) if orphans >= all => format!("that is every row of `{}` ({orphans} of {all})", self.table.name),
+            _ => format!("that is {orphans} of the {refer} rows of `{}` whose reference is not NULL", self.table.name),
+        };
+        Err(format!(
+            "{}; {share}. `--orphans delete` and `--orphans quarantine` for all relations never remove more than half of them: check \
+             that the relation is right and that the rows of `{}` were loaded. To delete the rows all the same: `--orphans {of}=delete`.",
+            self.orphans(),
+            self.key.parent
+        ))
+    }
+
+    fn rows(&self) -> OrphanRows {
+        orphan_rows(self.dialect, self.schema, &Relation::declared(self.schema, &self.table.name, self.key))
+    }
+
+    /// Writes the query that counts the rows whose reference is not NULL.
+    fn referring_rows(&self) -> String {
+        let columns = self.key.columns.iter().map(|c| format!("child.{} IS NOT NULL", self.dialect.identifier(c)));
+        let present: Vec<String> = columns.collect();
+        format!("SELECT count(*) FROM {} AS child WHERE {}", self.rows().source, present.join(" AND "))
     }
 
     fn orphans(&self) -> String {
@@ -152,48 +183,83 @@ impl Question<'_> {
         Ok(columns)
     }
 
-    /// Returns the value that stands for "none" among the orphans, if there is one.
+    /// Returns the value that stands for "none" among the orphans, if there is one: the column's default, wherever it is, or a usual
+    /// one that many of them share.
     fn sentinel(&self) -> Option<Sentinel> {
         let [name] = self.key.columns.as_slice() else { return None };
         let column = self.table.column(name)?;
-        let default = column.default.as_deref().map(bare_literal).filter(|d| is_literal(d));
-        let values: Vec<&str> = match (default, column.default.is_some()) {
-            (Some(default), _) => vec![default],
-            // A default that is computed is no sentinel.
-            (None, true) => return None,
-            (None, false) => match column.data_type.family {
-                Family::Integer | Family::Decimal => vec!["0"],
-                Family::Uuid => vec![NO_UUID],
-                Family::Text => vec!["''", "'0'", NO_UUID],
-                _ => return None,
-            },
-        };
-        for value in values {
-            let Some(rows) = self.options.counts.get(&self.holding(value, "count(*)")) else { continue };
-            // A default is a sentinel wherever it is; another value if most orphans hold it.
-            if rows > 0 && (default.is_some() || self.count.is_none_or(|n| rows * 2 > n)) {
-                return Some(Sentinel { value: value.to_string(), rows });
-            }
+        let held = |test: &str| self.options.counts.get(&self.holding(test, "count(*)"));
+        let child = format!("child.{}", self.dialect.identifier(name));
+        if let Some(default) = column.default.as_deref().map(bare_literal).filter(|d| is_literal(d))
+            && let Some(rows) = held(&format!("{child} = {default}")).filter(|n| *n > 0)
+        {
+            return Some(Sentinel { value: default.to_string(), rows });
         }
-        None
+        let family = column.data_type.family;
+        // Any column of SQLite may hold any text.
+        let is_text = family == Family::Text || self.schema.engine == Engine::Sqlite && family != Family::Bytes;
+        let (child, usual) = match family {
+            _ if is_text => (format!("lower(trim({child}))"), TEXTS),
+            Family::Integer | Family::Decimal => (child, NUMBERS),
+            Family::Uuid => (child, UUIDS),
+            _ => return None,
+        };
+        let many = |n: u64| match self.count {
+            Some(all) => n.saturating_mul(2) >= all || n > 1 && n.saturating_mul(3) >= all,
+            None => true,
+        };
+        // One query tells of most relations that there is nothing to look for.
+        held(&format!("{child} IN ({})", usual.join(", "))).filter(|n| *n > 0 && many(*n))?;
+        let each = usual.iter().filter_map(|value| {
+            let rows = held(&format!("{child} = {value}"))?;
+            let number = matches!(family, Family::Integer | Family::Decimal).then(|| value.trim_matches('\''));
+            let value = number.filter(|n| n.parse::<i64>().is_ok()).unwrap_or(value);
+            Some(Sentinel { value: value.to_string(), rows })
+        });
+        each.max_by_key(|s| s.rows).filter(|s| s.rows > 0)
     }
 
-    fn holding(&self, value: &str, what: &str) -> String {
-        let relation = Relation::declared(self.schema, &self.table.name, self.key);
-        let rows = orphan_rows(self.dialect, self.schema, &relation);
-        let column = self.key.columns.first().map(|c| self.dialect.identifier(c)).unwrap_or_default();
-        format!("SELECT {what} FROM {} AS child WHERE {} AND child.{column} = {value}", rows.source, rows.condition)
+    /// Writes a query about the orphans that pass a test.
+    fn holding(&self, test: &str, what: &str) -> String {
+        let OrphanRows { source, condition } = self.rows();
+        format!("SELECT {what} FROM {source} AS child WHERE {condition} AND {test}")
     }
 
-    /// Makes the guard that no orphan holds the column's default, for a step whose rows were not counted.
+    /// Makes the guards for a step whose rows were not counted: no orphan holds the column's default, and the orphans are not most
+    /// of the rows that refer.
+    pub fn guards(&self) -> Vec<Guard> {
+        if said(self.options, &self.table.name, self.key).is_some_and(|(_, by_name)| by_name) {
+            return Vec::new();
+        }
+        self.no_sentinel().into_iter().chain([self.not_most()]).collect()
+    }
+
+    fn not_most(&self) -> Guard {
+        let OrphanRows { source, condition } = self.rows();
+        Guard {
+            sql: format!(
+                "SELECT orphans, refer FROM (SELECT (SELECT count(*) FROM {source} AS child WHERE {condition}) AS orphans, \
+                 ({}) AS refer) AS counted WHERE orphans > refer - orphans",
+                self.referring_rows()
+            ),
+            message: format!(
+                "more than half of the rows that refer by {of} are orphans (their number, and that of all that refer); check that the \
+                 relation is right, or plan again with --orphans {of}=delete",
+                of = side(&self.table.name, &self.key.columns)
+            ),
+        }
+    }
+
+    /// Makes the guard that no orphan holds the column's default.
     pub fn no_sentinel(&self) -> Option<Guard> {
         let [name] = self.key.columns.as_slice() else { return None };
         if said(self.options, &self.table.name, self.key).is_some_and(|(_, by_name)| by_name) {
             return None;
         }
         let default = self.table.column(name)?.default.as_deref().map(bare_literal).filter(|d| is_literal(d))?;
+        let child = format!("child.{}", self.dialect.identifier(name));
         Some(Guard {
-            sql: format!("{} LIMIT 1", self.holding(default, &format!("child.{}", self.dialect.identifier(name)))),
+            sql: format!("{} LIMIT 1", self.holding(&format!("{child} = {default}"), &child)),
             message: format!(
                 "orphans of {of} hold {default}, the column's default, which looks like a sentinel for \"none\"; make the column nullable and \
                  the value NULL, or plan again with --orphans {of}=delete",
@@ -223,7 +289,24 @@ struct Sentinel {
     rows: u64,
 }
 
-const NO_UUID: &str = "'00000000-0000-0000-0000-000000000000'";
+/// Values that usually stand for "none", in lower case; the likeliest last.
+const NUMBERS: &[&str] = &["-1", "0"];
+const UUIDS: &[&str] = &["'ffffffff-ffff-ffff-ffff-ffffffffffff'", "'00000000-0000-0000-0000-000000000000'"];
+const TEXTS: &[&str] = &[
+    "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+    "'00000000-0000-0000-0000-000000000000'",
+    "'-'",
+    "'unknown'",
+    "'undefined'",
+    "'nil'",
+    "'na'",
+    "'n/a'",
+    "'null'",
+    "'none'",
+    "'-1'",
+    "'0'",
+    "''",
+];
 
 /// Returns the columns by which a reference can become NULL: under MATCH SIMPLE one NULL is enough, under MATCH FULL all have to
 /// be. A column that no other foreign key needs goes before one that several share.

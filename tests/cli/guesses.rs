@@ -266,6 +266,42 @@ fn guesses_taken_for_one_run_are_written_down_and_a_second_run_plans_nothing_new
     assert_eq!(guesses(&sandbox, "app.db"), others);
 }
 
+/// A table that was never filled says as much against a relation as one that has other rows.
+#[test]
+fn an_empty_parent_contradicts_a_guess_and_its_child_keeps_its_rows() {
+    let sandbox = sandbox(
+        "CREATE TABLE customers (id INTEGER PRIMARY KEY);
+         CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, total INTEGER);
+         INSERT INTO orders VALUES (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4);",
+    );
+    let rows = || connect(&sandbox).query_row("SELECT count(*) FROM orders", [], |r| r.get::<_, i64>(0)).unwrap();
+    let shown = words(&sandbox.run(&["infer", "app.db"]).out);
+    assert!(shown.contains("contradicted by data"), "{shown}");
+    let delete = ["fix", "app.db", "--orphans", "delete", "--apply", "--yes"];
+    let run = sandbox.run(&[&delete[..], &["--accept-inferred"]].concat());
+    assert!(words(&run.out).contains("4 of 4 are orphan rows") && run.out.contains(" 0 steps"), "{}", run.out);
+    assert!(keys(&sandbox).is_empty() && rows() == 4);
+
+    // Nor does a relation that the user wrote, or a declared key, lose them by a word for all.
+    sandbox.write("referee.toml", "[[relation]]\nchild = \"orders.customer_id\"\nparent = \"customers.id\"\n");
+    for _ in 0..2 {
+        let run = sandbox.run(&delete);
+        let out = words(&run.out);
+        assert!(out.contains("every row of `orders` (4 of 4)"), "{}", run.out);
+        assert!(out.contains("--orphans orders.customer_id=delete"), "{}", run.out);
+        assert_eq!(rows(), 4);
+        connect(&sandbox)
+            .execute_batch(
+                "CREATE TABLE o2 (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customers, total INTEGER);
+                 INSERT INTO o2 SELECT * FROM orders; DROP TABLE orders; ALTER TABLE o2 RENAME TO orders",
+            )
+            .unwrap();
+    }
+    let run = sandbox.run(&["fix", "app.db", "--orphans", "orders.customer_id=delete", "--apply", "--yes"]);
+    assert!(run.out.contains("\nVerified"), "{}{}", run.out, run.err);
+    assert_eq!(rows(), 0);
+}
+
 /// Money that moves: only that their namesake has a key would say what two of the columns refer to.
 const WALLETS: &str = "
     CREATE TABLE wallets (id INTEGER PRIMARY KEY);

@@ -27,8 +27,25 @@ fn counted_knowing(
     client: &mut Client,
     schema: &Schema,
     wanted: &[Wanted],
+    options: Options,
+    relations: &[Relation],
+) -> Made {
+    answered(client, schema, wanted, options, relations, |_| None)
+}
+
+/// Plans as if many more rows referred, so that the orphans are few among them.
+fn among_many(client: &mut Client, schema: &Schema, wanted: &[Wanted], options: Options) -> Made {
+    let all_that_refer = |query: &str| query.ends_with(" IS NOT NULL") && !query.contains("EXISTS");
+    answered(client, schema, wanted, options, &[], |query| all_that_refer(query).then_some(1_000_000))
+}
+
+fn answered(
+    client: &mut Client,
+    schema: &Schema,
+    wanted: &[Wanted],
     mut options: Options,
     relations: &[Relation],
+    known: impl Fn(&str) -> Option<u64>,
 ) -> Made {
     loop {
         let made = plan::plan_knowing(schema, wanted, &options, relations.to_vec());
@@ -37,7 +54,7 @@ fn counted_knowing(
             return made;
         }
         for query in missing {
-            let rows = number(client, &query);
+            let rows = known(&query).unwrap_or_else(|| number(client, &query));
             options.counts.answer(query, rows);
         }
     }
@@ -359,6 +376,8 @@ fn a_sentinel_is_named_and_never_deleted_by_a_word_for_all() {
             ("int NOT NULL DEFAULT 0", "0".to_string()),
             ("text NOT NULL DEFAULT ''", "''".to_string()),
             ("uuid NOT NULL", format!("'{none}'")),
+            ("int NOT NULL", "-1".to_string()),
+            ("varchar(9) NOT NULL", "'n/a'".to_string()),
         ] {
             let of = kind.split(' ').next().unwrap();
             let sql = format!(
@@ -427,7 +446,7 @@ fn check(client: &mut Client, url: &str, case: &Case) -> Result<(), String> {
     }
     let outcome = case.outcome();
     let policy = if case.quarantine { OrphanPolicy::Quarantine } else { OrphanPolicy::Delete };
-    let made = counted(client, &schema, &wants, of_all(policy));
+    let made = among_many(client, &schema, &wants, of_all(policy));
     if !made.refused.is_empty() {
         return Err(format!("refused: {:?}", made.refused));
     }

@@ -147,7 +147,8 @@ impl Survey<'_> {
         for subject in self.subjects.iter_mut().filter(|s| s.columns.len() > 1) {
             for candidate in &mut subject.candidates {
                 let (child, parent) = (&subject.child, &candidate.parent);
-                if [child, parent].iter().any(|t| profiles.rows(t).is_none_or(|n| n == 0)) || reader.late() {
+                let is_read = profiles.rows(child).is_some_and(|n| n > 0) && profiles.rows(parent).is_some();
+                if !is_read || reader.late() {
                     continue;
                 }
                 let sql =
@@ -173,8 +174,7 @@ impl Survey<'_> {
                 continue;
             }
             // Composite keys, and tables of which nothing could be read, have no profile.
-            let known_empty = |t: &TableName| profiles.rows(t) == Some(0);
-            if known_empty(&p.child) || known_empty(&p.parent) || hides_rows(schema, &p.child, &p.parent) {
+            if profiles.rows(&p.child) == Some(0) || hides_rows(schema, &p.child, &p.parent) {
                 continue;
             }
             let sql = sql::count_orphans(dialect, schema, (&p.child, &p.columns), (&p.parent, &p.parent_columns));

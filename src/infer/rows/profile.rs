@@ -345,9 +345,14 @@ impl Profiles {
 
     /// Compares a child's values with a parent's key; `None` if nothing can be told.
     pub fn fit(&self, child: &Column, parent: &TableName, key: &str, reader: &mut Reader<'_>) -> Option<Fit> {
-        let rows = self.rows(parent).filter(|n| *n > 0)?;
-        let keys = self.column(parent, key)?;
-        if keys.distinct.is_empty() || child.distinct.is_empty() {
+        let rows = self.rows(parent)?;
+        if child.distinct.is_empty() {
+            return None;
+        }
+        // A parent without a row has none of the values, and none has to be looked up.
+        let empty = Column { whole: true, ..Column::default() };
+        let keys = if rows == 0 { &empty } else { self.column(parent, key)? };
+        if keys.distinct.is_empty() && !keys.whole {
             return None;
         }
         let (tested, outside) = if keys.whole {

@@ -78,7 +78,7 @@ pub(super) fn before_key(
         _ => work.take_away(bench)?,
     };
     if policy != OrphanPolicy::SetNull {
-        draft.guards.extend(bench.no_sentinel(want, table, key)?);
+        draft.guards.extend(bench.not_by_name(want, table, key)?);
     }
     let mut step = bench.step(want, draft)?;
     step.bounds.extend(want.orphans.map(|shown| aside::bound(&rows, shown, &table.to_string(), policy)));

@@ -106,7 +106,7 @@ fn alone(site: &Site<'_>, wish: &Wish<'_>) -> Result<Option<Step>, String> {
         Some(Remedy::Remove(policy)) => {
             let mut made = step(site, wish, policy, &[])?;
             if count.is_none() {
-                made.guards.extend(question.no_sentinel());
+                made.guards.extend(question.guards());
             }
             Ok(made)
         }
