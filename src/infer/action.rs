@@ -41,8 +41,15 @@ pub fn advise(schema: &Schema, graph: &Graph, relation: &Relation) -> Advice {
 /// Recommends the action for one of many relations of a schema whose style was read before.
 pub fn advise_in_style(schema: &Schema, graph: &Graph, style: &HouseStyle, relation: &Relation) -> Advice {
     let advice = advised(schema, graph, style, relation);
-    if advice.action == Action::Cascade && closes_a_circle(graph, relation) {
+    if advice.action == Action::Cascade && closes_a_circle(schema, graph, style, relation) {
         let why = format!("CASCADE would close a circle of cascades through `{}`", relation.parent);
+        return Advice::instead_of_cascade(schema, relation, why);
+    }
+    if advice.action == Action::Cascade && relation.on_delete.is_none() && replaces_rows(schema, relation) {
+        let why = format!(
+            "an insert into `{0}` deletes the row of `{0}` with the same key (ON CONFLICT REPLACE), and with CASCADE its rows of `{1}`",
+            relation.parent, relation.child
+        );
         return Advice::instead_of_cascade(schema, relation, why);
     }
     advice
@@ -64,16 +71,22 @@ pub(super) fn for_all(schema: &Schema, graph: &Graph, proposals: &[Proposal]) ->
 
 /// Tells whether rows of the relation's child already take rows of its parent along when they are deleted.
 ///
+/// An undeclared relation that the user configured or accepted counts as what is advised for it: both may get their key at once.
 /// What a delete does in full is for `fate`, which knows each engine's rules; this only keeps clear of the obvious.
-fn closes_a_circle(graph: &Graph, relation: &Relation) -> bool {
+fn closes_a_circle(schema: &Schema, graph: &Graph, style: &HouseStyle, relation: &Relation) -> bool {
     if relation.is_self_reference() {
         return false;
     }
+    let cascades = |r: &Relation| match r.on_delete {
+        Some(action) => action == Action::Cascade,
+        None => !r.is_guess() && advised(schema, graph, style, r).action == Action::Cascade,
+    };
     let mut seen = BTreeSet::from([&relation.child]);
     let mut todo = vec![&relation.child];
     while let Some(table) = todo.pop() {
         for (_, below) in graph.children_of(table) {
-            if below.on_delete == Some(Action::Cascade) && !below.is_self_reference() && seen.insert(&below.child) {
+            if !below.is_self_reference() && !seen.contains(&below.child) && cascades(below) {
+                seen.insert(&below.child);
                 if below.child == relation.parent {
                     return true;
                 }
@@ -82,6 +95,13 @@ fn closes_a_circle(graph: &Graph, relation: &Relation) -> bool {
         }
     }
     false
+}
+
+/// Tells whether inserts delete rows of the parent: a key of it is declared ON CONFLICT REPLACE ("ON CONFLICT clause": "the
+/// REPLACE algorithm deletes pre-existing rows", and foreign keys act on that).
+fn replaces_rows(schema: &Schema, relation: &Relation) -> bool {
+    let keys = schema.table(&relation.parent).map(|t| t.primary_key.iter().chain(&t.unique_keys));
+    keys.is_some_and(|mut keys| keys.any(|k| k.replaces))
 }
 
 fn is_nullable(schema: &Schema, relation: &Relation) -> bool {

@@ -69,7 +69,25 @@ const RECORDS: &[&str] = &[
 ];
 
 /// Words of tables that exist to outlive everything else.
-const TRAILS: &[&str] = &["audit", "ledger", "history", "journal", "archive", "trail"];
+const TRAILS: &[&str] = &[
+    "audit",
+    "ledger",
+    "history",
+    "journal",
+    "archive",
+    "archived",
+    "trail",
+    // What is left of rows that were deleted.
+    "tombstone",
+    "deleted",
+    "deletion",
+    "removed",
+    "removal",
+    "purged",
+    "trash",
+    "trashed",
+    "graveyard",
+];
 
 /// Words of columns that name who did something, not what the row belongs to.
 const ACTORS: &[&str] =
@@ -120,6 +138,11 @@ mod tests {
         }
         for other in ["notes", "catalogs", "sessions", "blog_posts", "borders"] {
             assert!(!is_record(&other.into()), "{other}");
+        }
+        for tombstones in
+            ["deleted_users", "archivedOrders", "removed_posts", "user_deletions", "tombstones", "post_trash"]
+        {
+            assert!(is_trail(&tombstones.into()), "{tombstones}");
         }
         assert!(is_trail(&"audit_logs".into()) && !is_trail(&"activity_logs".into()));
         for (child, parent) in [("wallet_transactions", "wallets"), ("config_activity_logs", "config_sets")] {

@@ -16,12 +16,15 @@ pub struct Key {
     /// Whether its check can be put off to the end of the transaction. PostgreSQL lets no foreign key refer to such a key.
     #[serde(default, skip_serializing_if = "is_false")]
     pub deferrable: bool,
+    /// SQLite: whether it is declared `ON CONFLICT REPLACE`. An insert or an update then deletes the row that has the same key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replaces: bool,
 }
 
 impl Key {
     /// Makes a key without a name.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
-        Self { name: None, columns: columns.into_iter().map(Into::into).collect(), deferrable: false }
+        Self { name: None, columns: columns.into_iter().map(Into::into).collect(), deferrable: false, replaces: false }
     }
 }
 

@@ -207,7 +207,7 @@ fn constraint(
             for index in table.indexes.iter_mut().filter(|i| Some(&i.name) == name.as_ref()) {
                 index.origin = if kind == "p" { IndexOrigin::PrimaryKey } else { IndexOrigin::Constraint };
             }
-            let key = Key { name, columns, deferrable: false };
+            let key = Key { name, ..Key::new(columns) };
             if kind == "p" { table.primary_key = Some(key) } else { table.unique_keys.push(key) }
         }
         ("c", _) => {

@@ -176,7 +176,8 @@ impl Builder {
                 if let (Some(name), Some(kind @ ("p" | "u"))) =
                     (record.owned("constraint"), record.text("constraint_kind"))
                 {
-                    let key = Key { name: Some(name), columns: Vec::new(), deferrable: record.flag("deferrable") };
+                    let deferrable = record.flag("deferrable");
+                    let key = Key { name: Some(name), deferrable, ..Key::new(Vec::<String>::new()) };
                     if kind == "p" { table.primary_key = Some(key) } else { table.unique_keys.push(key) }
                 }
             }

@@ -36,6 +36,8 @@ pub(super) struct KeyText {
     pub name: Option<String>,
     pub columns: Vec<String>,
     pub primary: bool,
+    /// Whether `ON CONFLICT REPLACE` is written.
+    pub replaces: bool,
 }
 
 /// A foreign key.
@@ -75,10 +77,12 @@ pub(super) fn table(sql: &str) -> TableText {
         match &constraint.kind {
             ConstraintKind::PrimaryKey(key) => {
                 text.autoincrement |= key.autoincrement;
-                text.keys.push(KeyText { name, columns: of(key_columns(key), &column), primary: true });
+                let columns = of(key_columns(key), &column);
+                text.keys.push(KeyText { name, columns, primary: true, replaces: key.replaces });
             }
             ConstraintKind::Unique(key) => {
-                text.keys.push(KeyText { name, columns: of(key_columns(key), &column), primary: false });
+                let columns = of(key_columns(key), &column);
+                text.keys.push(KeyText { name, columns, primary: false, replaces: key.replaces });
             }
             ConstraintKind::Check(condition) => {
                 text.checks.push(Check { name, expression: condition.text.clone(), validated: true });

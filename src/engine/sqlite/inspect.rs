@@ -171,11 +171,14 @@ fn column(building: &mut Building, row: &Cells<'_>) {
     building.table.columns.push(column);
 }
 
-fn key_name(text: &TableText, columns: &[String], primary: bool) -> Option<String> {
+/// Makes a key with what only the text of its table tells.
+fn key(text: &TableText, columns: Vec<String>, primary: bool) -> Key {
     let same = |other: &[String]| {
         columns.len() == other.len() && columns.iter().zip(other).all(|(a, b)| a.eq_ignore_ascii_case(b))
     };
-    text.keys.iter().find(|k| k.primary == primary && same(&k.columns))?.name.clone()
+    let written = text.keys.iter().find(|k| k.primary == primary && same(&k.columns));
+    let name = written.and_then(|k| k.name.clone());
+    Key { name, replaces: written.is_some_and(|k| k.replaces), ..Key::new(columns) }
 }
 
 fn primary_key(building: &mut Building) {
@@ -191,8 +194,7 @@ fn primary_key(building: &mut Building) {
             column.nullable = false;
         }
     }
-    let name = key_name(&building.text, &columns, true);
-    building.table.primary_key = Some(Key { name, ..Key::new(columns) });
+    building.table.primary_key = Some(key(&building.text, columns, true));
 }
 
 /// Marks the column that is another name of the rowid ("CREATE TABLE", 5): INTEGER, alone in the primary key, and no index
@@ -253,8 +255,7 @@ fn indexes(
         let building = found(tables, &table)?;
         if index.origin == IndexOrigin::Constraint {
             let columns: Vec<String> = index.parts.iter().filter_map(|p| p.column.clone()).collect();
-            let name = key_name(&building.text, &columns, false);
-            building.table.unique_keys.push(Key { name, ..Key::new(columns) });
+            building.table.unique_keys.push(key(&building.text, columns, false));
         }
         building.table.indexes.push(index);
     }

@@ -197,7 +197,7 @@ impl Replay {
             name = Some(index_name.clone());
         }
         let deferrable = constraint.timing.is_some_and(Timing::is_deferrable) && self.engine != Engine::Sqlite;
-        let key = Key { name, columns, deferrable };
+        let key = Key { name, columns, deferrable, replaces: clause.replaces };
         // SQLite: the only column of an INTEGER primary key is the rowid, unless DESC stands in its definition.
         let rowid = primary
             && self.engine == Engine::Sqlite

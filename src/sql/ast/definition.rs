@@ -134,6 +134,8 @@ pub struct KeyClause {
     pub index_name: Option<String>,
     /// SQLite: `AUTOINCREMENT`.
     pub autoincrement: bool,
+    /// SQLite: `ON CONFLICT REPLACE`.
+    pub replaces: bool,
     /// CockroachDB, MySQL: the partial or hash form's predicate.
     pub predicate: Option<String>,
 }

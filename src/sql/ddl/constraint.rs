@@ -170,6 +170,7 @@ fn key_options(cursor: &mut Cursor<'_>, key: &mut KeyClause) {
         } else if cursor.is("WITH") && cursor.is_punctuation_at(1, '(') {
             cursor.next();
             cursor.pass();
+        } else if cursor.eat_all("ON CONFLICT REPLACE") && mark(&mut key.replaces) {
         } else if cursor.eat_all("ON CONFLICT") {
             cursor.next();
         } else if cursor.eat("WHERE") {
