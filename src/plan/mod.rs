@@ -101,6 +101,9 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
     let mut reach = Reach::of(input.schema, input.relations);
     for step in &mut steps {
         step.why = words::sentence(&step.why);
+        if let Some(warning) = remedy::default_without_parent(input, &step.changes) {
+            step.why.push_str(&warning);
+        }
         step.newly_deletes = reach.newly(&step.changes);
         reach.take(&step.changes);
         step.up.close_blocks();

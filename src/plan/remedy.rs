@@ -3,9 +3,9 @@
 //! A word for all relations deletes no row whose reference may be NULL, none whose value stands for "none", and never more than
 //! half of the rows that refer. All of these have to be asked for by the relation's name.
 
-use super::{Guard, Options, OrphanPolicy};
+use super::{Guard, Input, Options, OrphanPolicy};
 use crate::change::Change;
-use crate::engine::Dialect;
+use crate::engine::{self, Dialect};
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
 use crate::schema::{Engine, Family, ForeignKey, Match, Schema, Table, TableName};
@@ -329,6 +329,31 @@ pub(super) fn nulled(engine: Engine, table: &Table, key: &ForeignKey) -> Vec<Str
 /// Support", 6).
 fn needs_all(engine: Engine, key: &ForeignKey) -> bool {
     key.matching == Match::Full && engine != Engine::Sqlite
+}
+
+/// Warns of a new key over a NOT NULL column whose default no parent row has: what may be left out of an insert now may not be then.
+pub(super) fn default_without_parent(input: &Input<'_>, changes: &[Change]) -> Option<String> {
+    let added = changes.iter().find_map(|change| match change {
+        Change::AddForeignKey { table, foreign_key } if foreign_key.enforced => Some((table, foreign_key)),
+        _ => None,
+    });
+    let (table, key) = added?;
+    let ([name], [parent_name]) = (key.columns.as_slice(), key.parent_columns.as_slice()) else { return None };
+    let column = input.schema.table(table)?.column(name).filter(|c| !c.nullable && !c.auto_number)?;
+    let dropped = |c: &Change| matches!(c, Change::SetDefault { table: t, column, default: None } if t == table && column == name);
+    let default = column.default.as_deref().map(bare_literal).filter(|d| is_literal(d))?;
+    if changes.iter().any(dropped) {
+        return None;
+    }
+    let dialect = engine::dialect(input.schema.engine)?;
+    let parent = dialect.qualified_table(&key.parent, input.schema);
+    let query = format!("SELECT count(*) FROM {parent} WHERE {} = {default}", dialect.identifier(parent_name));
+    (input.options.counts.get(&query)? == 0).then(|| {
+        format!(
+            ". Warning: inserts that leave `{name}` out will fail, because its default {default} is no row of `{}`",
+            key.parent
+        )
+    })
 }
 
 /// Returns a foreign key that refers to a column.

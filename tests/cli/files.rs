@@ -232,7 +232,11 @@ fn every_command_that_is_shown_is_read_by_a_shell_as_it_is_meant() {
         }
         // A run that was begun with other options says how to go on with it.
         let connection = Connection::open(sandbox.path(name)).unwrap();
-        connection.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO posts VALUES (1, 99);").unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF; INSERT INTO users VALUES (1); INSERT INTO posts VALUES (1, 99), (2, 1);",
+            )
+            .unwrap();
         connection
             .execute_batch("CREATE TRIGGER keep BEFORE DELETE ON posts BEGIN SELECT raise(ABORT, 'kept'); END;")
             .unwrap();

@@ -292,7 +292,7 @@ fn an_empty_parent_contradicts_a_guess_and_its_child_keeps_its_rows() {
         assert_eq!(rows(), 4);
         connect(&sandbox)
             .execute_batch(
-                "CREATE TABLE o2 (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customers, total INTEGER);
+                "PRAGMA foreign_keys = OFF; CREATE TABLE o2 (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customers, total INTEGER);
                  INSERT INTO o2 SELECT * FROM orders; DROP TABLE orders; ALTER TABLE o2 RENAME TO orders",
             )
             .unwrap();
@@ -300,6 +300,84 @@ fn an_empty_parent_contradicts_a_guess_and_its_child_keeps_its_rows() {
     let run = sandbox.run(&["fix", "app.db", "--orphans", "orders.customer_id=delete", "--apply", "--yes"]);
     assert!(run.out.contains("\nVerified"), "{}{}", run.out, run.err);
     assert_eq!(rows(), 0);
+}
+
+/// Returns the foreign keys with their actions.
+fn actions(sandbox: &Sandbox) -> Vec<String> {
+    let sql = "SELECT t.name || ' ' || k.on_delete FROM sqlite_schema t, pragma_foreign_key_list(t.name) k WHERE t.type = 'table' ORDER BY 1";
+    let connection = connect(sandbox);
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |r| r.get::<_, String>(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn what_is_left_of_deleted_rows_does_not_go_with_them() {
+    let sandbox = sandbox(
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE deleted_users (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, at TEXT);
+         CREATE TABLE user_removals (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, at TEXT);
+         CREATE TABLE user_settings (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, at TEXT);
+         INSERT INTO users VALUES (1, 'a'), (2, 'b'), (3, 'c');
+         INSERT INTO deleted_users VALUES (1, 1, ''), (2, 2, ''), (3, 3, ''); INSERT INTO user_removals SELECT * FROM deleted_users;
+         INSERT INTO user_settings SELECT * FROM deleted_users;",
+    );
+    let run = sandbox.run(&["fix", "app.db", "--accept-inferred=0.5", "--apply", "--yes"]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert_eq!(actions(&sandbox), ["deleted_users RESTRICT", "user_removals RESTRICT", "user_settings CASCADE"]);
+}
+
+#[test]
+fn relations_of_the_configuration_close_no_circle_of_cascades() {
+    let sandbox = sandbox(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, b_id INTEGER NOT NULL); CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER NOT NULL);
+         INSERT INTO a VALUES (1, 1); INSERT INTO b VALUES (1, 1);",
+    );
+    let relation = |child: &str, parent: &str| format!("[[relation]]\nchild = \"{child}\"\nparent = \"{parent}\"\n");
+    sandbox.write("referee.toml", &(relation("a.b_id", "b.id") + &relation("b.a_id", "a.id")));
+    let run = sandbox.run(&["fix", "app.db", "--apply", "--yes"]);
+    let made = actions(&sandbox);
+    assert!(!made.is_empty() && made.iter().all(|k| k.ends_with("RESTRICT")), "{made:?} {}{}", run.out, run.err);
+}
+
+#[test]
+fn a_parent_whose_inserts_replace_rows_gets_no_cascade() {
+    for key in [
+        "id INTEGER PRIMARY KEY, slug TEXT NOT NULL UNIQUE ON CONFLICT REPLACE",
+        "id INTEGER PRIMARY KEY ON CONFLICT REPLACE, slug TEXT",
+        "id INTEGER PRIMARY KEY, slug TEXT, UNIQUE (slug) ON CONFLICT REPLACE",
+        "id INTEGER PRIMARY KEY, slug TEXT UNIQUE ON CONFLICT IGNORE",
+    ] {
+        let sandbox = sandbox(&format!(
+            "CREATE TABLE teams ({key}); CREATE TABLE team_members (id INTEGER PRIMARY KEY, team_id INTEGER NOT NULL);
+             INSERT INTO teams VALUES (1, 'a'), (2, 'b'), (3, 'c'); INSERT INTO team_members VALUES (1, 1), (2, 2), (3, 3);"
+        ));
+        let replaces = key.contains("REPLACE");
+        let shown = words(&sandbox.run(&["infer", "app.db"]).out);
+        assert_eq!(shown.contains("ON CONFLICT REPLACE"), replaces, "{shown}");
+        let run = sandbox.run(&["fix", "app.db", "--accept-inferred=0.5", "--apply", "--yes"]);
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        assert_eq!(actions(&sandbox), [if replaces { "team_members RESTRICT" } else { "team_members CASCADE" }]);
+        let connection = connect(&sandbox);
+        // The engine deletes the members of the row that is replaced where the key cascades.
+        let _ = connection.execute_batch("PRAGMA foreign_keys = ON; INSERT INTO teams (slug) VALUES ('a')");
+        let _ = connection.execute_batch("INSERT INTO teams VALUES (1, 'd')");
+        let members: i64 = connection.query_row("SELECT count(*) FROM team_members", [], |r| r.get(0)).unwrap();
+        assert_eq!(members, 3, "{key}");
+    }
+}
+
+#[test]
+fn a_default_that_is_no_parent_row_is_warned_of() {
+    let tables = "CREATE TABLE teams (id INTEGER PRIMARY KEY); CREATE TABLE members (id INTEGER PRIMARY KEY, team_id INTEGER NOT NULL DEFAULT 0);
+         INSERT INTO teams VALUES (1), (2), (3); INSERT INTO members VALUES (1, 1), (2, 2), (3, 3);";
+    let warning = "inserts that leave `team_id` out will fail, because its default 0 is no row of `teams`";
+    for (more, warned) in [("", true), ("INSERT INTO teams VALUES (0)", false)] {
+        let sandbox = sandbox(&format!("{tables}{more}"));
+        let run = sandbox.run(&["fix", "app.db", "--accept-inferred=0.5"]);
+        assert!(run.out.contains("members.team_id -> teams.id"), "{}", run.out);
+        assert_eq!(words(&run.out).contains(warning), warned, "{}", run.out);
+    }
 }
 
 /// Money that moves: only that their namesake has a key would say what two of the columns refer to.
