@@ -60,7 +60,7 @@ fn orphans_belong_to_the_steps_of_their_own_foreign_key() {
     for server in server::servers() {
         let url = server.fresh_database();
         server::execute(&url, SHOPS);
-        past_keys(&url, "INSERT INTO items VALUES (2, 1, 8, 1), (3, 1, 9, 1)");
+        past_keys(&url, "INSERT INTO items VALUES (2, 1, 8, 1), (3, 1, 9, 1), (4, 1, 1, 1)");
         let orphans =
             "SELECT count(*) FROM items i WHERE NOT EXISTS (SELECT FROM products p WHERE p.id = i.product_id)";
         let run = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--apply", "--yes", "--anew"]);
@@ -76,7 +76,7 @@ fn orphans_belong_to_the_steps_of_their_own_foreign_key() {
         // A choice for the other foreign key alone changes no row of this one, and says so.
         let url = server.fresh_database();
         server::execute(&url, SHOPS);
-        past_keys(&url, "INSERT INTO items VALUES (2, 1, 8, 1), (3, 1, 9, 1)");
+        past_keys(&url, "INSERT INTO items VALUES (2, 1, 8, 1), (3, 1, 9, 1), (4, 1, 1, 1)");
         let plan = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--format", "json"]);
         let plan: Value = serde_json::from_str(&plan.out).unwrap();
         for step in plan["steps"].as_array().unwrap() {
@@ -103,7 +103,7 @@ fn a_key_that_is_marked_valid_is_not_validated_but_counted() {
              CREATE TABLE posts (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users ON DELETE CASCADE);
              CREATE INDEX ON posts (user_id);",
         );
-        past_keys(&url, "INSERT INTO posts VALUES (1, 1), (2, 5), (3, 6)");
+        past_keys(&url, "INSERT INTO posts VALUES (1, 1), (2, 5), (3, 6), (10, 1)");
         let plan = folder.path().join("plan.json").display().to_string();
         let made = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--format", "json", "-o", &plan]);
         assert_eq!(made.code, 0, "{}", made.err);
@@ -146,10 +146,10 @@ fn a_valid_key_with_orphans_is_replaced_only_with_its_orphans() {
          CREATE TABLE posts (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users ON DELETE SET NULL);
          CREATE INDEX ON posts (user_id);",
     );
-    past_keys(&url, "INSERT INTO posts VALUES (1, 1), (2, 5), (3, 6)");
+    past_keys(&url, "INSERT INTO posts VALUES (1, 1), (2, 5), (3, 6), (10, 1)");
     let run = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--apply", "--yes"]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-    assert_eq!(number(&url, "SELECT count(*) FROM posts"), 1);
+    assert_eq!(number(&url, "SELECT count(*) FROM posts"), 2);
     assert_eq!(
         number(
             &url,
