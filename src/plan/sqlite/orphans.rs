@@ -187,14 +187,15 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     }
     guards.extend(since);
     statements.push(keep(table, &aside, &from, &condition));
-    let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
-    statements.extend(counting(&table.name, vec![change], if policy == OrphanPolicy::SetNull { "" } else { &less }));
+    let mut changing = vec![change];
     // A trigger that fires before can have a row stay (RAISE(IGNORE)), and so does who refers to it by now: then none is kept
     // and none goes.
     let referred = policy != OrphanPolicy::SetNull && schema.foreign_keys().any(|(_, k)| k.parent == table.name);
     if referred || table.triggers.iter().any(|t| t.enabled && t.timing == "BEFORE") {
-        statements.extend(sql::nothing_left(&rows));
+        changing.extend(sql::nothing_left(&rows));
     }
+    let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
+    statements.extend(counting(&table.name, changing, if policy == OrphanPolicy::SetNull { "" } else { &less }));
     let (mut back, down_guards) = down;
     back.push(drop.clone());
     let mut script = enforced(back);
