@@ -6,12 +6,14 @@ pub mod ignores;
 pub mod places;
 pub mod suppress;
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::relations::{Relation, side};
-use crate::schema::{Engine, ForeignKey, Index, TableName};
+use crate::schema::{Action, Engine, ForeignKey, Index, TableName};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -143,6 +145,21 @@ pub struct Label {
     pub text: String,
 }
 
+/// The `ON DELETE` action that is advised for the foreign key a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Advice {
+    /// The action.
+    pub action: Action,
+    /// Why, in a sentence.
+    pub rationale: String,
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ON DELETE {} is advised: {}", self.action, self.rationale)
+    }
+}
+
 /// Bytes of a file that a finding rests on. Lines and columns are counted from 1, columns in characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Location {
@@ -217,6 +234,9 @@ pub struct Finding {
     pub help: String,
     /// The facts it rests on; for a contradiction, both sides.
     pub labels: Vec<Label>,
+    /// The action that is advised for the foreign key; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Advice>,
     /// Where it is in the files that were read: the place that causes it first, then what it runs into. Empty for a database.
     pub locations: Vec<Location>,
     /// What was asked of the database, and its answer.
@@ -240,6 +260,7 @@ impl Finding {
             why: String::new(),
             help: String::new(),
             labels: Vec::new(),
+            advice: None,
             locations: Vec::new(),
             evidence: Vec::new(),
             fixes: Vec::new(),
@@ -280,6 +301,14 @@ impl Finding {
     pub fn label(mut self, place: impl Into<String>, text: impl Into<String>) -> Self {
         self.labels.push(Label { place: place.into(), text: text.into() });
         self
+    }
+
+    /// Says which action is advised, and shows it among the facts.
+    #[must_use]
+    pub fn advice(self, place: impl Into<String>, action: Action, rationale: impl Into<String>) -> Self {
+        let advice = Advice { action, rationale: rationale.into() };
+        let shown = self.label(place, advice.to_string());
+        Self { advice: Some(advice), ..shown }
     }
 
     /// Says where it is; the first place added is the one that causes it.

@@ -539,15 +539,12 @@ fn why(pick: &Pick<'_>) -> String {
             finding.subject.place()
         );
     }
-    let advised = finding.labels.iter().find(|l| l.text.starts_with("ON DELETE ") && l.text.contains(" is advised"));
-    let takes_advice = |label: &&crate::findings::Label| match pick.changes.as_slice() {
-        [Change::AddForeignKey { foreign_key, .. }] => {
-            label.text.starts_with(&format!("ON DELETE {} is", foreign_key.on_delete))
-        }
-        _ => false,
+    let made = match pick.changes.as_slice() {
+        [Change::AddForeignKey { foreign_key, .. }] => Some(foreign_key.on_delete),
+        _ => None,
     };
-    match advised.filter(takes_advice) {
-        Some(label) => format!("{}; {}", finding.message, label.text),
+    match finding.advice.as_ref().filter(|advice| made == Some(advice.action)) {
+        Some(advice) => format!("{}; {advice}", finding.message),
         None => finding.message.clone(),
     }
 }

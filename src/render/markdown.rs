@@ -98,11 +98,13 @@ fn missing_keys(report: &Report, findings: &[&Finding], text: &mut String) {
     }
 }
 
-/// Returns why the action is advised, which the rule says in one of its labels; without advice, what to do instead.
+/// Returns why the proposed action is advised; without advice, what to do instead.
 fn rationale(finding: &Finding, action: Option<Action>) -> &str {
-    let advised = action.map(|a| format!("ON DELETE {a} is advised: "));
-    let given = advised.and_then(|words| finding.labels.iter().find_map(|l| l.text.strip_prefix(&words)));
-    given.unwrap_or(if finding.help.is_empty() { &finding.why } else { &finding.help })
+    match finding.advice.as_ref().filter(|advice| action == Some(advice.action)) {
+        Some(advice) => &advice.rationale,
+        None if finding.help.is_empty() => &finding.why,
+        None => &finding.help,
+    }
 }
 
 /// Tells the parent and the action that a finding proposes: by its first repair, else by the relation it is about.

@@ -76,7 +76,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                      with a reason. If not, make it {wanted}."
                 ))
                 .label(key_place(&table.name, key), format!("ON DELETE {}", key.on_delete))
-                .label(key_place(&table.name, key), format!("ON DELETE {wanted} is advised: {}", advice.rationale));
+                .advice(key_place(&table.name, key), wanted, advice.rationale);
             for (other, same) in examples.iter().filter(|(_, k)| class(k.on_delete) == class(majority)).take(3) {
                 finding = finding.label(key_place(&other.name, same), format!("ON DELETE {}", same.on_delete));
             }

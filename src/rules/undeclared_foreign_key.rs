@@ -115,7 +115,7 @@ fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation
         }
     }
     let advice = advisor.advise(relation);
-    finding = finding.label(&child, format!("ON DELETE {} is advised: {}", advice.action, advice.rationale));
+    finding = finding.advice(&child, advice.action, &advice.rationale);
 
     let table = context.schema.table(&relation.child);
     if let Some(table) = table {
