@@ -143,6 +143,51 @@ pub struct Label {
     pub place: String,
     /// What is there: `NOT NULL`, `ON DELETE SET NULL`.
     pub text: String,
+    /// What kind of fact that is.
+    pub fact: Fact,
+}
+
+/// What a [`Label`] states. Whatever acts on it goes by this; its text is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// A column cannot be NULL.
+    NotNull,
+    /// A column is part of the primary key.
+    PrimaryKey,
+    /// A column has this default.
+    Default,
+    /// A column has this type or collation.
+    Type,
+    /// A foreign key does this when a parent row is deleted.
+    OnDelete,
+    /// A foreign key does this when a parent row's key changes.
+    OnUpdate,
+    /// A foreign key should do this when a parent row is deleted.
+    OnDeleteAdvised,
+    /// A foreign key refers to this.
+    References,
+    /// A foreign key was made without a look at the rows.
+    NotValid,
+    /// A foreign key is not enforced.
+    NotEnforced,
+    /// Anything else.
+    Other,
+}
+
+impl Fact {
+    /// Tells whether it is about a foreign key as a whole, so that its place may be the key's columns.
+    pub fn is_about_key(self) -> bool {
+        match self {
+            Self::OnDelete
+            | Self::OnUpdate
+            | Self::OnDeleteAdvised
+            | Self::References
+            | Self::NotValid
+            | Self::NotEnforced => true,
+            Self::NotNull | Self::PrimaryKey | Self::Default | Self::Type | Self::Other => false,
+        }
+    }
 }
 
 /// The `ON DELETE` action that is advised for the foreign key a finding is about.
@@ -234,6 +279,9 @@ pub struct Finding {
     pub help: String,
     /// The facts it rests on; for a contradiction, both sides.
     pub labels: Vec<Label>,
+    /// Whether these facts contradict each other: whichever of them came last causes it.
+    #[serde(skip)]
+    pub is_contradiction: bool,
     /// The action that is advised for the foreign key; absent where none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<Advice>,
@@ -260,6 +308,7 @@ impl Finding {
             why: String::new(),
             help: String::new(),
             labels: Vec::new(),
+            is_contradiction: false,
             advice: None,
             locations: Vec::new(),
             evidence: Vec::new(),
@@ -296,10 +345,23 @@ impl Finding {
         self
     }
 
+    /// Adds a fact that it rests on, and of which nothing is known but its words.
+    #[must_use]
+    pub fn label(self, place: impl Into<String>, text: impl Into<String>) -> Self {
+        self.fact(place, Fact::Other, text)
+    }
+
     /// Adds a fact that it rests on.
     #[must_use]
-    pub fn label(mut self, place: impl Into<String>, text: impl Into<String>) -> Self {
-        self.labels.push(Label { place: place.into(), text: text.into() });
+    pub fn fact(mut self, place: impl Into<String>, fact: Fact, text: impl Into<String>) -> Self {
+        self.labels.push(Label { place: place.into(), text: text.into(), fact });
+        self
+    }
+
+    /// Says that its facts contradict each other, so that whichever of them came last causes it.
+    #[must_use]
+    pub fn contradiction(mut self) -> Self {
+        self.is_contradiction = true;
         self
     }
 
@@ -307,7 +369,7 @@ impl Finding {
     #[must_use]
     pub fn advice(self, place: impl Into<String>, action: Action, rationale: impl Into<String>) -> Self {
         let advice = Advice { action, rationale: rationale.into() };
-        let shown = self.label(place, advice.to_string());
+        let shown = self.fact(place, Fact::OnDeleteAdvised, advice.to_string());
         Self { advice: Some(advice), ..shown }
     }
 

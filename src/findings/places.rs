@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Location, Subject, SubjectKind};
+use super::{Fact, Finding, Label, Location, Subject, SubjectKind};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 use crate::source::History;
 use crate::source::history::Place;
@@ -13,15 +13,6 @@ pub struct Places<'h> {
     /// Where every line of every file begins.
     lines: Vec<Vec<usize>>,
 }
-
-/// Rules whose findings are caused by whichever of their facts came last.
-const CONTRADICTIONS: &[&str] = &[
-    "set-null-on-not-null",
-    "set-default-without-parent",
-    "foreign-key-type-mismatch",
-    "foreign-key-collation-mismatch",
-    "dangling-default",
-];
 
 impl<'h> Places<'h> {
     /// Reads where lines begin.
@@ -82,14 +73,14 @@ impl<'h> Places<'h> {
     fn of(&self, finding: &Finding, schema: &Schema, holders: &Holders) -> Vec<Location> {
         let mut facts: Vec<(Place, String)> = Vec::new();
         for label in &finding.labels {
-            if let Some(place) = self.fact(finding, schema, holders, &label.place, &label.text)
+            if let Some(place) = self.fact(finding, schema, holders, label)
                 && facts.iter().all(|(p, _)| *p != place)
             {
                 facts.push((place, label.text.clone()));
             }
         }
         let subject = self.subject(&finding.subject, schema);
-        if CONTRADICTIONS.contains(&finding.rule) && !facts.is_empty() {
+        if finding.is_contradiction && !facts.is_empty() {
             facts.sort_by_key(|fact| std::cmp::Reverse(fact.0));
         } else if let Some(subject) = subject {
             // The fact that lies within the subject says it more exactly.
@@ -122,25 +113,22 @@ impl<'h> Places<'h> {
     }
 
     /// Finds the bytes of a fact: `users.workspace_id` / `NOT NULL`, `users_fk` / `ON DELETE SET NULL`.
-    fn fact(&self, finding: &Finding, schema: &Schema, holders: &Holders, place: &str, text: &str) -> Option<Place> {
+    fn fact(&self, finding: &Finding, schema: &Schema, holders: &Holders, label: &Label) -> Option<Place> {
         let origins = &self.history.origins;
+        let (place, fact) = (label.place.as_str(), label.fact);
         let own = finding.subject.table.as_ref().and_then(|t| schema.table(t));
-        let on = |word: &str| text.contains(word);
-        let about_key = on("ON DELETE") || on("ON UPDATE") || on("NOT VALID") || on("NOT ENFORCED") || on("refers to");
         let key = |table: &Table| -> Option<Place> {
             let named = key_of(table, |k| k.name.as_deref() == Some(place));
             let plain = || {
                 let is = |k: &ForeignKey| crate::relations::side(&table.name, &k.columns) == place;
                 key_of(table, |k| is(k) && k.columns == finding.subject.columns).or_else(|| key_of(table, is))
             };
-            let key = named.or_else(|| if about_key { plain() } else { None })?;
+            let key = named.or_else(|| if fact.is_about_key() { plain() } else { None })?;
             let known = origins.foreign_key(&table.name, key)?;
-            let clause = if on("ON DELETE") {
-                known.on_delete
-            } else if on("ON UPDATE") {
-                known.on_update
-            } else {
-                None
+            let clause = match fact {
+                Fact::OnDelete | Fact::OnDeleteAdvised => known.on_delete,
+                Fact::OnUpdate => known.on_update,
+                _ => None,
             };
             Some(clause.unwrap_or(known.declared))
         };
@@ -151,14 +139,11 @@ impl<'h> Places<'h> {
             && let Ok(table) = table.parse::<TableName>()
             && let Some(known) = origins.column(&table, column)
         {
-            return Some(if text.starts_with("NOT NULL") || text.starts_with("PRIMARY KEY") {
-                known.nullable
-            } else if text.starts_with("DEFAULT") {
-                known.default.unwrap_or(known.declared)
-            } else if finding.rule.ends_with("-mismatch") {
-                known.data_type
-            } else {
-                known.declared
+            return Some(match fact {
+                Fact::NotNull | Fact::PrimaryKey => known.nullable,
+                Fact::Default => known.default.unwrap_or(known.declared),
+                Fact::Type => known.data_type,
+                _ => known.declared,
             });
         }
         if let Some(index) = own.and_then(|t| origins.index(&t.name, place)) {

@@ -3,7 +3,7 @@
 use super::timeline::action_changes;
 use super::wording::{key_name, key_place};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity, Subject};
+use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::Action;
 
 pub(super) static META: Meta = Meta {
@@ -30,7 +30,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             Finding::new(&META, Subject::foreign_key(child, new), format!("Foreign key {name} is changed from ON DELETE {} to CASCADE", change.old.on_delete))
                 .why(format!("A delete of a `{parent}` row that {before} now deletes its `{child}` rows, and theirs in turn, without a word."))
                 .help("If that is meant, say so where the migration is reviewed: `-- referee: ignore cascade-added REASON`, or a [[policy]] in referee.toml. `referee graph SOURCE --root TABLE` shows what goes with a row.")
-                .label(key_place(child, new), format!("ON DELETE {}", new.on_delete))
+                .fact(key_place(child, new), Fact::OnDelete, format!("ON DELETE {}", new.on_delete))
                 .at(timeline.places.head(change.place, format!("was ON DELETE {}", change.old.on_delete))),
         );
     }

@@ -3,7 +3,7 @@
 use super::helpers::fix;
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Action, ForeignKey, Table};
 
 pub(super) static META: Meta = Meta {
@@ -47,7 +47,7 @@ fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Finding {
         .distinguished_by(&parent.to_string())
         .why(format!("referee.toml lists `{child}` under never_cascade_into: its rows outlive those they refer to.{above}"))
         .help(format!("Make the key ON DELETE {to}. {effect}"))
-        .label(key_place(child, key), "ON DELETE CASCADE")
+        .fact(key_place(child, key), Fact::OnDelete, "ON DELETE CASCADE")
         .label(child.to_string(), "never_cascade_into")
         .fix(fix(context, format!("Make it ON DELETE {to}"), Safety::Unsafe, vec![with_on_delete(child, key, to)]))
 }

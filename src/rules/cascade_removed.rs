@@ -3,7 +3,7 @@
 use super::timeline::action_changes;
 use super::wording::{key_name, key_place};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Severity, Subject};
+use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::Action;
 
 pub(super) static META: Meta = Meta {
@@ -29,7 +29,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             Finding::new(&META, Subject::foreign_key(child, new), format!("Foreign key {name} is changed from ON DELETE CASCADE to {}", new.on_delete))
                 .why(format!("Code that deletes a `{parent}` row and relies on its `{child}` rows going, too, now {after}."))
                 .help(format!("Look for the deletes that relied on it, and delete the `{child}` rows there first. If that is done: `-- referee: ignore cascade-removed REASON`, or a [[policy]] in referee.toml."))
-                .label(key_place(child, new), format!("ON DELETE {}", new.on_delete))
+                .fact(key_place(child, new), Fact::OnDelete, format!("ON DELETE {}", new.on_delete))
                 .at(timeline.places.head(change.place, format!("was ON DELETE {}", change.old.on_delete))),
         );
     }

@@ -5,7 +5,7 @@
 
 use super::wording::{key_place, list};
 use super::{Context, Meta};
-use crate::findings::{Finding, Severity, Subject};
+use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::{Action, Engine, ForeignKey, Table};
 
 pub(super) static META: Meta = Meta {
@@ -63,7 +63,7 @@ fn finding(context: &Context<'_>, table: &Table, event: &str, triggers: &[String
             list(&parents)
         ));
     for key in keys {
-        finding = finding.label(key_place(child, key), format!("ON DELETE {}", key.on_delete));
+        finding = finding.fact(key_place(child, key), Fact::OnDelete, format!("ON DELETE {}", key.on_delete));
     }
     for trigger in table.triggers.iter().filter(|t| triggers.contains(&format!("`{}`", t.name))) {
         finding = finding.label(trigger.name.clone(), format!("{} {event}", trigger.timing));

@@ -3,7 +3,7 @@
 use super::wording::{fate_command, key_name, way};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::fate::Chain;
-use crate::findings::{Finding, Severity, Subject};
+use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::relations::Relation;
 use crate::schema::Engine;
 
@@ -73,7 +73,7 @@ fn finding(context: &Context<'_>, chain: &Chain, relation: &Relation, limit: Lim
              table first. {} shows the whole tree.",
             fate_command(top, "")
         ))
-        .label(relation.child_side(), format!("ON DELETE CASCADE, cascade {} from `{top}`", most + 1))
+        .fact(relation.child_side(), Fact::OnDelete, format!("ON DELETE CASCADE, cascade {} from `{top}`", most + 1))
 }
 
 /// Tells of a circle of cascades, where the rows decide how deep it goes.
@@ -86,7 +86,7 @@ fn endless(context: &Context<'_>, relation: &Relation, limit: usize) -> Finding 
         .distinguished_by(&relation.parent.to_string())
         .why(gives_up(engine, limit))
         .help("If rows hang below each other that deep, delete them from the lowest level up by statements of their own.")
-        .label(relation.child_side(), "ON DELETE CASCADE")
+        .fact(relation.child_side(), Fact::OnDelete, "ON DELETE CASCADE")
 }
 
 /// MySQL manual, "FOREIGN KEY Constraints": cascades may not be nested more than 15 levels deep; the deleted row's own

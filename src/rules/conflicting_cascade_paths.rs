@@ -4,7 +4,7 @@ use super::together::{Cause, by_cause};
 use super::wording::{fate_command, key_name, key_place, unblocking, way};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::fate::{Conflict, DecidedBy};
-use crate::findings::{Finding, Severity, Subject};
+use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::Action;
 
 pub(super) static META: Meta = Meta {
@@ -97,9 +97,9 @@ fn finding(context: &Context<'_>, conflict: &Conflict) -> Option<Finding> {
             refusing.parent,
             fate_command(root, "")
         ))
-        .label(key_place(child, key), format!("ON DELETE {}", key.on_delete));
+        .fact(key_place(child, key), Fact::OnDelete, format!("ON DELETE {}", key.on_delete));
     if let Some(other) = removing.foreign_key() {
-        finding = finding.label(key_place(&removing.child, other), format!("ON DELETE {}", other.on_delete));
+        finding = finding.fact(key_place(&removing.child, other), Fact::OnDelete, format!("ON DELETE {}", other.on_delete));
     }
     Some(unblocking(context, child, key).into_iter().fold(finding, Finding::fix))
 }

@@ -2,7 +2,7 @@
 
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::rules::helpers::fix;
 use crate::schema::{Action, Engine, ForeignKey, Timing};
 
@@ -115,8 +115,8 @@ fn finding(context: &Context<'_>, child: &crate::schema::TableName, first: &Fore
             name(winner),
             name(loser)
         ))
-        .label(name(winner), format!("({}) {}", winner.columns.join(", "), clauses(winner)))
-        .label(name(loser), format!("({}) {}", loser.columns.join(", "), clauses(loser)))
+        .fact(name(winner), Fact::OnDelete, format!("({}) {}", winner.columns.join(", "), clauses(winner)))
+        .fact(name(loser), Fact::OnDelete, format!("({}) {}", loser.columns.join(", "), clauses(loser)))
         .fix(fix(context, format!("Drop {}", name(go)), Safety::Manual, drop(go)))
         .fix(fix(context, format!("Drop {}", name(or)), Safety::Manual, drop(or)))
 }

@@ -5,7 +5,7 @@ use super::helpers::fix;
 use super::wording::no_parent_error;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::relations::Basis;
 use crate::schema::Engine;
 
@@ -51,6 +51,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 }
             };
             let finding = Finding::new(&META, Subject::column(&relation.child, name), message)
+                .contradiction()
                 .distinguished_by(&parent)
                 .severity(severity)
                 .why(format!("An insert that leaves the column out gets {value}, and {result}."))
@@ -62,8 +63,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                         "fails and names the column, instead of a parent that never was"
                     }
                 ))
-                .label(&place, format!("DEFAULT {default}"))
-                .label(relation.foreign_key().and_then(|k| k.name.clone()).unwrap_or(place.clone()), format!("refers to {parent}"));
+                .fact(&place, Fact::Default, format!("DEFAULT {default}"))
+                .fact(relation.foreign_key().and_then(|k| k.name.clone()).unwrap_or(place.clone()), Fact::References, format!("refers to {parent}"));
             let has_default = child.column(name).is_some_and(|c| c.default.is_some());
             findings.push(if has_default {
                 let change = Change::SetDefault { table: relation.child.clone(), column: name.clone(), default: None };

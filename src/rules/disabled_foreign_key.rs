@@ -5,7 +5,7 @@ use super::wording::{key_name, key_place};
 use super::{Context, Meta};
 use crate::change::Change;
 use crate::engine::Dialect;
-use crate::findings::{Finding, Fix, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::schema::{DisabledSide, Engine, ForeignKey, Table};
 
 pub(super) static META: Meta = Meta {
@@ -46,7 +46,7 @@ fn not_enforced(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Findi
         "Enforce it when the rows allow it: ALTER CONSTRAINT … ENFORCED checks every row at once, fails (error 23503) if \
          one has no parent, and locks both tables while it does.",
     )
-    .label(key_place(&table.name, key), "NOT ENFORCED");
+    .fact(key_place(&table.name, key), Fact::NotEnforced, "NOT ENFORCED");
     let sql = context.dialect.zip(key.name.as_ref()).map(|(d, constraint)| {
         format!("ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED", d.table(&table.name), d.identifier(constraint))
     });
@@ -94,7 +94,7 @@ fn disabled(context: &Context<'_>, table: &Table, key: &ForeignKey, side: Disabl
     for table in &tables {
         finding = finding.label(table.to_string(), "triggers of the key disabled");
     }
-    finding = finding.label(key_place(child, key), format!("ON DELETE {}", key.on_delete));
+    finding = finding.fact(key_place(child, key), Fact::OnDelete, format!("ON DELETE {}", key.on_delete));
     let enable = |d: &dyn Dialect| -> Vec<String> {
         tables.iter().map(|t| format!("ALTER TABLE {} ENABLE TRIGGER ALL", d.table(t))).collect()
     };

@@ -3,7 +3,7 @@
 use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Engine, ForeignKey};
 
 pub(super) static META: Meta = Meta {
@@ -40,8 +40,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 table.name, key.parent
             ))
             .help("Drop the newer one; nothing else changes.")
-            .label(place(kept), format!("{what} ON DELETE {}", kept.on_delete))
-            .label(place(key), format!("{what} ON DELETE {}", key.on_delete))
+            .fact(place(kept), Fact::OnDelete, format!("{what} ON DELETE {}", kept.on_delete))
+            .fact(place(key), Fact::OnDelete, format!("{what} ON DELETE {}", key.on_delete))
             .fix(fix(
                 context,
                 format!("Drop {}", place(key)),

@@ -3,7 +3,7 @@
 use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Fix, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
 use crate::schema::{Column, Engine, Family};
 
@@ -92,10 +92,11 @@ fn judge(engine: Engine, relation: &Relation, child: &Column, parent: &Column) -
         relation.child, child.name, relation.parent, parent.name
     );
     let mut finding = Finding::new(&META, Subject::relation(relation), message)
+        .contradiction()
         .why(why)
         .help(format!("Give `{}` the parent's collation `{theirs}`, or the parent the child's.", child.name))
-        .label(format!("{}.{}", relation.child, child.name), format!("collation {mine}"))
-        .label(format!("{}.{}", relation.parent, parent.name), format!("collation {theirs}"));
+        .fact(format!("{}.{}", relation.child, child.name), Fact::Type, format!("collation {mine}"))
+        .fact(format!("{}.{}", relation.parent, parent.name), Fact::Type, format!("collation {theirs}"));
     if relation.columns.len() > 1 {
         finding = finding.distinguished_by(&child.name);
     }

@@ -5,7 +5,7 @@
 use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Fix, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
 use crate::schema::{Column, DataType, Engine, Family};
 
@@ -88,10 +88,11 @@ fn finding(engine: Engine, relation: &Relation, child: &Column, parent: &Column,
         Subject::relation(relation),
         format!("{mine} is {my_type}, its parent {theirs} is {their_type}"),
     )
+    .contradiction()
     .why(why)
     .help(help)
-    .label(mine, my_type)
-    .label(theirs, their_type);
+    .fact(mine, Fact::Type, my_type)
+    .fact(theirs, Fact::Type, their_type);
     if relation.columns.len() > 1 {
         finding = finding.distinguished_by(&child.name);
     }

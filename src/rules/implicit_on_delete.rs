@@ -3,7 +3,7 @@
 use super::helpers::fix;
 use super::wording::{key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 
 pub(super) static META: Meta = Meta {
     code: "REF205",
@@ -36,7 +36,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     "Decide what becomes of the child rows and write it out: NO ACTION (the parent stays while it is \
                      referred to), CASCADE (they go with it) or SET NULL (they stay without it).",
                 )
-                .label(key_place(&table.name, key), "no ON DELETE, which means NO ACTION")
+                .fact(key_place(&table.name, key), Fact::OnDelete, "no ON DELETE, which means NO ACTION")
                 .fix(fix(
                     context,
                     "Write out what holds now: ON DELETE NO ACTION",

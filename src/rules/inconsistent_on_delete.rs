@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::helpers::fix;
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::infer::{Advice, HouseStyle, advise_in_style, names_actor};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Action, ForeignKey, Table, TableName};
@@ -75,10 +75,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     "If the difference is meant, write it down: a [[policy]] about `{parent}` in referee.toml, or an ignore \
                      with a reason. If not, make it {wanted}."
                 ))
-                .label(key_place(&table.name, key), format!("ON DELETE {}", key.on_delete))
+                .fact(key_place(&table.name, key), Fact::OnDelete, format!("ON DELETE {}", key.on_delete))
                 .advice(key_place(&table.name, key), wanted, advice.rationale);
             for (other, same) in examples.iter().filter(|(_, k)| class(k.on_delete) == class(majority)).take(3) {
-                finding = finding.label(key_place(&other.name, same), format!("ON DELETE {}", same.on_delete));
+                finding = finding.fact(key_place(&other.name, same), Fact::OnDelete, format!("ON DELETE {}", same.on_delete));
             }
             if fits(table, &key.columns, wanted) {
                 let title = if wanted == majority {

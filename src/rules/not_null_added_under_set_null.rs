@@ -2,7 +2,7 @@
 
 use super::wording::{key_name, key_place, no_parent_error, not_null_error};
 use super::{Context, Meta};
-use crate::findings::{Finding, Severity, Subject};
+use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::{Action, Engine};
 
 pub(super) static META: Meta = Meta {
@@ -59,8 +59,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     "Decide which of the two is meant. If `{child}` rows must always have their parent, give the key ON \
                      DELETE NO ACTION or RESTRICT in the same migration. If they outlive it, leave the column nullable."
                 ))
-                .label(format!("{child}.{name}"), "NOT NULL")
-                .label(key_place(child, key), "ON DELETE SET NULL")
+                .fact(format!("{child}.{name}"), Fact::NotNull, "NOT NULL")
+                .fact(key_place(child, key), Fact::OnDelete, "ON DELETE SET NULL")
                 .at(timeline.places.head(said, "NOT NULL"))
                 .at(timeline.places.head(known.on_delete.unwrap_or(known.declared), "ON DELETE SET NULL")),
             );

@@ -6,7 +6,7 @@ use super::wording::{key_name, key_place, unblocking, way, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::fate::{Conflict, DecidedBy};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Action, Engine, ForeignKey, TableName, Timing};
 
 pub(super) static META: Meta = Meta {
@@ -131,9 +131,9 @@ fn finding(context: &Context<'_>, conflict: &Conflict, today: bool, restored: Op
         .distinguished_by(&format!("{} {}", refusing.parent, removing.child_side()))
         .why(why)
         .help(help)
-        .label(key_place(child, key), format!("ON DELETE {}", key.on_delete));
+        .fact(key_place(child, key), Fact::OnDelete, format!("ON DELETE {}", key.on_delete));
     if let Some(other) = removing.foreign_key() {
-        finding = finding.label(key_place(&removing.child, other), format!("ON DELETE {}", other.on_delete));
+        finding = finding.fact(key_place(&removing.child, other), Fact::OnDelete, format!("ON DELETE {}", other.on_delete));
     }
     if let Some((title, change)) = changes {
         finding = finding.fix(fix(context, title, Safety::Unsafe, vec![change]));

@@ -3,7 +3,7 @@
 use super::wording::{key_name, rows};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::engine::Dialect;
-use crate::findings::{Finding, Fix, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::orphans::{self, OrphanRows, Orphans, Outcome};
 use crate::relations::{Basis, Graph, Relation};
 use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Table};
@@ -96,7 +96,7 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
     let mut finding = identified(relation, message)
         .severity(severity)
         .why(why)
-        .label(relation.child_side(), format!("refers to {}", relation.parent_side()))
+        .fact(relation.child_side(), Fact::References, format!("refers to {}", relation.parent_side()))
         .evidence(&orphans.query, returned);
 
     if relation.is_guess() {

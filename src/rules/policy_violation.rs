@@ -4,7 +4,7 @@ use super::helpers::fix;
 use super::policy::Compiled;
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Action, ForeignKey, Table};
 
 pub(super) static META: Meta = Meta {
@@ -60,7 +60,7 @@ fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey, compiled: &Co
     let mut finding = Finding::new(&META, Subject::foreign_key(&table.name, key), message)
         .distinguished_by(&format!("{}{child}", policy.parent.glob()))
         .why(format!("{reason}. {effect}"))
-        .label(key_place(&table.name, key), format!("ON DELETE {}", key.on_delete))
+        .fact(key_place(&table.name, key), Fact::OnDelete, format!("ON DELETE {}", key.on_delete))
         .label(format!("[[policy]] {}", policy.parent.glob()), demand);
     // The first allowed action, unless the columns cannot carry it out and another allowed one can.
     let wanted = policy.on_delete.iter().find(|a| fits(table, &key.columns, **a)).or(policy.on_delete.first());

@@ -4,7 +4,7 @@ use super::timeline::{Event, Timeline};
 use super::wording::key_place;
 use super::{Context, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Severity, Subject};
+use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::{Action, Engine, TableName};
 use crate::source::history::Place;
 use crate::sql::Command;
@@ -66,7 +66,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                  foreign_key_check` before COMMIT. Or avoid the rebuild: ADD COLUMN, UPDATE, DROP COLUMN and RENAME COLUMN \
                  never drop the table.",
             )
-            .label(key_place(child, key), format!("ON DELETE {}", key.on_delete))
+            .fact(key_place(child, key), Fact::OnDelete, format!("ON DELETE {}", key.on_delete))
             .at(timeline.at(event, "drops the rows first"));
             if let Some(pragma) = &pragma
                 && !pragma.works

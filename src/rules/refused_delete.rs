@@ -4,7 +4,7 @@ use super::helpers::fix;
 use super::wording::{fate_command, fix_command, list, way};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::fate::{Assumption, Effect, Fate, Goal, RelationOutcome, Repair, Verdict};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::TableName;
 
 pub(super) static META: Meta = Meta {
@@ -107,9 +107,10 @@ fn finding(
     ));
     for relation in relations {
         let action = relation.on_delete.filter(|_| relation.effect != Effect::LeavesOrphans);
+        let fact = action.map_or(Fact::Other, |_| Fact::OnDelete);
         let action = action.map_or("no key".to_string(), |a| format!("ON DELETE {a}"));
         let place = relation.path.last().cloned().unwrap_or_default();
-        finding = finding.label(place, format!("{action}, on the way {}", way(context, root, &relation.chain)));
+        finding = finding.fact(place, fact, format!("{action}, on the way {}", way(context, root, &relation.chain)));
     }
     let options = if wanted == Verdict::Complete { " --goal complete" } else { "" };
     let command = fate_command(root, options);

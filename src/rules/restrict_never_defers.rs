@@ -4,7 +4,7 @@ use super::helpers::fix;
 use super::wording::{key_name, key_place};
 use super::{Context, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Action, Engine, ForeignKey, Timing};
 
 pub(super) static META: Meta = Meta {
@@ -25,10 +25,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         }
         let sqlite = context.schema.engine == Engine::Sqlite;
         let timing = if key.timing == Timing::Deferred { "DEFERRABLE INITIALLY DEFERRED" } else { "DEFERRABLE" };
-        let (events, act) = match (restricts(key.on_delete), restricts(key.on_update)) {
-            (true, false) => ("ON DELETE RESTRICT", "delete a row"),
-            (false, _) => ("ON UPDATE RESTRICT", "change the key of a row"),
-            (true, true) => ("ON DELETE RESTRICT ON UPDATE RESTRICT", "delete a row or change its key"),
+        let (fact, events, act) = match (restricts(key.on_delete), restricts(key.on_update)) {
+            (true, false) => (Fact::OnDelete, "ON DELETE RESTRICT", "delete a row"),
+            (false, _) => (Fact::OnUpdate, "ON UPDATE RESTRICT", "change the key of a row"),
+            (true, true) => (Fact::OnDelete, "ON DELETE RESTRICT ON UPDATE RESTRICT", "delete a row or change its key"),
         };
         let softened = |action| if restricts(action) { Action::NoAction } else { action };
         let new = ForeignKey {
@@ -58,7 +58,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     if sqlite { ", which INITIALLY DEFERRED moves to COMMIT" } else { "" }
                 ))
                 .label(key_place(&table.name, key), timing)
-                .label(key_place(&table.name, key), events)
+                .fact(key_place(&table.name, key), fact, events)
                 .fix(fix(context, "Say NO ACTION, which can be deferred", Safety::Unsafe, vec![change])),
         );
     }

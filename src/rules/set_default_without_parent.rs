@@ -4,7 +4,7 @@ use super::defaults::{Fresh, fresh};
 use super::helpers::fix;
 use super::wording::{key_name, key_place, list, no_parent_error, not_null_error, with_on_delete, with_on_update};
 use super::{Context, EVERY_ENGINE, Meta};
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Action, Engine, ForeignKey, Table};
 
 pub(super) static META: Meta = Meta {
@@ -110,14 +110,14 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
     };
     let mut finding = Finding::new(&META, Subject::foreign_key(child, key), message).severity(severity).why(why);
     for (column, outcome) in &outcomes {
-        let text = match outcome {
-            Outcome::Null => "no default".to_string(),
-            Outcome::NullRefused => "no default, NOT NULL".to_string(),
-            Outcome::Rowid => "INTEGER PRIMARY KEY, no default".to_string(),
-            Outcome::Fresh(_, default) => format!("DEFAULT {default}"),
-            Outcome::Generated => "generated".to_string(),
+        let (fact, text) = match outcome {
+            Outcome::Null => (Fact::Other, "no default".to_string()),
+            Outcome::NullRefused => (Fact::Other, "no default, NOT NULL".to_string()),
+            Outcome::Rowid => (Fact::Other, "INTEGER PRIMARY KEY, no default".to_string()),
+            Outcome::Fresh(_, default) => (Fact::Default, format!("DEFAULT {default}")),
+            Outcome::Generated => (Fact::Other, "generated".to_string()),
         };
-        finding = finding.label(format!("{child}.{column}"), text);
+        finding = finding.fact(format!("{child}.{column}"), fact, text);
     }
     Some(finish(context, table, key, on_delete, finding))
 }
@@ -150,7 +150,8 @@ fn finish(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: boo
         true => with_on_delete(&table.name, key, action),
         false => with_on_update(&table.name, key, action),
     };
-    let mut finding = finding.label(key_place(&table.name, key), format!("ON {event} SET DEFAULT"));
+    let fact = if on_delete { Fact::OnDelete } else { Fact::OnUpdate };
+    let mut finding = finding.fact(key_place(&table.name, key), fact, format!("ON {event} SET DEFAULT"));
     if !on_delete {
         finding = finding.distinguished_by("on update");
     }
@@ -163,7 +164,7 @@ fn finish(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: boo
     let title = format!("Protect the parent: ON {event} NO ACTION");
     let finding = finding.fix(fix(context, title, Safety::Unsafe, vec![action(Action::NoAction)]));
     let null = if can_be_null { "say SET NULL if the child survives without a parent, or " } else { "" };
-    finding.help(format!(
+    finding.contradiction().help(format!(
         "If a certain row of `{}` is meant to take over the children, make its key the column's default and see that this \
          row is never deleted. Otherwise {null}say NO ACTION to protect the parent.",
         key.parent

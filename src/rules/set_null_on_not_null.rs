@@ -4,7 +4,7 @@ use super::helpers::fix;
 use super::wording::{key_name, key_place, list, no_parent_error, not_null_error, with_on_delete, with_on_update};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::relations::side;
 use crate::schema::{Action, Engine, ForeignKey, Match, Table};
 
@@ -44,6 +44,14 @@ impl Obstacle<'_> {
             | Self::Check(c, _)
             | Self::Generated(c) => Some(c),
             Self::MatchFull => None,
+        }
+    }
+
+    fn fact(&self) -> Fact {
+        match self {
+            Self::NotNull(_) => Fact::NotNull,
+            Self::PrimaryKey(_) | Self::LoosePrimaryKey(_) => Fact::PrimaryKey,
+            Self::Rowid(_) | Self::Check(..) | Self::Generated(_) | Self::MatchFull => Fact::Other,
         }
     }
 
@@ -126,7 +134,7 @@ fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bo
         _ => format!("Foreign key {name} says ON {event} SET NULL, but {} cannot be NULL", list(&columns)),
     };
 
-    let mut finding = Finding::new(&META, Subject::foreign_key(child, key), message);
+    let mut finding = Finding::new(&META, Subject::foreign_key(child, key), message).contradiction();
     if !on_delete {
         finding = finding.distinguished_by("on update");
     }
@@ -135,14 +143,15 @@ fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bo
     }
     for obstacle in found {
         let place = obstacle.column().map_or_else(|| key_place(child, key), |c| format!("{child}.{c}"));
-        finding = finding.label(place, obstacle.words());
+        finding = finding.fact(place, obstacle.fact(), obstacle.words());
     }
     let set = match key.set_columns.as_slice() {
         [] => String::new(),
         some if on_delete => format!(" ({})", some.join(", ")),
         _ => String::new(),
     };
-    finding = finding.label(key_place(child, key), format!("ON {event} SET NULL{set}"));
+    let fact = if on_delete { Fact::OnDelete } else { Fact::OnUpdate };
+    finding = finding.fact(key_place(child, key), fact, format!("ON {event} SET NULL{set}"));
 
     let mut why = consequence(engine, table, key, on_delete, found);
     let blocked = |c: &String| found.iter().any(|o| o.column() == Some(c));

@@ -6,7 +6,7 @@
 
 use super::wording::list;
 use super::{Context, Meta};
-use crate::findings::{Finding, Subject};
+use crate::findings::{Fact, Finding, Subject};
 use crate::relations::{Graph, Relation};
 use crate::schema::Engine;
 
@@ -46,7 +46,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                  move one reference into a table of its own that refers to both.",
             );
         for key in keys {
-            finding = finding.label(key.child_side(), format!("NOT NULL, refers to {}", key.parent_side()));
+            finding = finding.fact(key.child_side(), Fact::References, format!("NOT NULL, refers to {}", key.parent_side()));
         }
         findings.push(finding);
     }

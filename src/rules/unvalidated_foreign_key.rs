@@ -4,7 +4,7 @@ use super::helpers::fix;
 use super::wording::{key_name, key_place, rows};
 use super::{Context, Meta};
 use crate::change::Change;
-use crate::findings::{Finding, Safety, Severity, Subject};
+use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::orphans::{Orphans, Outcome};
 use crate::schema::{Engine, ForeignKey, Table};
 
@@ -58,7 +58,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             table.name, key.parent
         ))
         .help(format!("{next}{lock}"))
-        .label(key_place(&table.name, key), "NOT VALID");
+        .fact(key_place(&table.name, key), Fact::NotValid, "NOT VALID");
         if let Some(orphans) = counted {
             finding = finding.evidence(&orphans.query, rows(orphans.count));
         }
