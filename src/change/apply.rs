@@ -1,6 +1,6 @@
 //! Makes a change in a schema.
 
-use super::{Change, ChangeError, Commented, Kin, consequences, expressions, retype};
+use super::{Change, ChangeError, Commented, Kin, Object, consequences, expressions, retype};
 use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName};
 
 impl Change {
@@ -46,7 +46,7 @@ impl Change {
                 let of = found(schema, table)?;
                 column_of(of, column)?;
                 if to != column && of.column(to).is_some() {
-                    return Err(exists(of, format!("column `{to}`")));
+                    return Err(exists(of, Object::Column(to.to_string())));
                 }
                 if schema.engine == Engine::Sqlite {
                     expressions::fix_quotes(schema);
@@ -63,7 +63,7 @@ impl Change {
             Self::DropIndex { table, index } => {
                 let of = found(schema, table)?;
                 if !of.indexes.iter().any(|i| i.name == index.name) {
-                    return Err(no_such(of, format!("index `{}`", index.name)));
+                    return Err(no_such(of, Object::Index(index.name.clone())));
                 }
                 consequences::drop_index(schema, kin, table, &index.name);
                 return Ok(());
@@ -166,19 +166,19 @@ impl Change {
             Self::SetGenerated { column, generated, .. } => column_of(table, column)?.generated.clone_from(generated),
             Self::AddColumn { column, position, .. } => {
                 if table.column(&column.name).is_some() {
-                    return Err(exists(table, format!("column `{}`", column.name)));
+                    return Err(exists(table, Object::Column(column.name.clone())));
                 }
                 let at = position.unwrap_or(table.columns.len()).min(table.columns.len());
                 table.columns.insert(at, column.clone());
             }
             Self::MoveColumn { column, position, .. } => {
-                let missing = no_such(table, format!("column `{column}`"));
+                let missing = no_such(table, Object::Column(column.to_string()));
                 let at = table.columns.iter().position(|c| c.name == *column).ok_or(missing)?;
                 let moved = table.columns.remove(at);
                 table.columns.insert((*position).min(table.columns.len()), moved);
             }
             Self::DropKey { key, primary, index, .. } => {
-                let missing = no_such(table, format!("such key on ({})", key.columns.join(", ")));
+                let missing = no_such(table, Object::KeyOn(key.columns.clone()));
                 if *primary {
                     table.primary_key.take_if(|k| k == key).ok_or(missing)?;
                 } else {
@@ -188,13 +188,13 @@ impl Change {
                 table.indexes.retain(|i| Some(&i.name) != index.as_ref());
             }
             Self::DropCheck { check, .. } => {
-                let missing = no_such(table, format!("check ({})", check.expression));
+                let missing = no_such(table, Object::Check(check.expression.clone()));
                 let at = table.checks.iter().position(|c| c == check).ok_or(missing)?;
                 table.checks.remove(at);
             }
             Self::AddKey { key, primary, index, using, .. } => {
                 if *primary && table.primary_key.is_some() {
-                    return Err(exists(table, "a primary key".to_string()));
+                    return Err(exists(table, Object::PrimaryKey));
                 }
                 if let Some(using) = using {
                     table.indexes.retain(|i| i.name != *using);
@@ -216,19 +216,19 @@ impl Change {
             }
             Self::AddCheck { check, .. } => {
                 if check.name.is_some() && table.checks.iter().any(|c| c.name == check.name) {
-                    return Err(exists(table, format!("constraint `{}`", check.name.clone().unwrap_or_default())));
+                    return Err(exists(table, Object::Constraint(check.name.clone().unwrap_or_default())));
                 }
                 table.checks.push(check.clone());
             }
             Self::ValidateCheck { name, .. } => {
-                let missing = no_such(table, format!("constraint `{name}`"));
+                let missing = no_such(table, Object::Constraint(name.to_string()));
                 let check = table.checks.iter_mut().find(|c| c.name.as_deref() == Some(name)).ok_or(missing)?;
                 check.validated = true;
             }
             Self::RenameConstraint { name, to, .. } => rename_constraint(table, name, to)?,
             Self::RenameIndex { index, to, .. } => rename_index(table, index, to)?,
             Self::SetIndexValid { index, valid, .. } => {
-                let missing = no_such(table, format!("index `{index}`"));
+                let missing = no_such(table, Object::Index(index.to_string()));
                 table.indexes.iter_mut().find(|i| i.name == *index).ok_or(missing)?.valid = *valid;
             }
             Self::SetInherits { inherits, .. } => table.inherits.clone_from(inherits),
@@ -245,18 +245,18 @@ impl Change {
             Self::Comment { on, text, .. } => comment(table, on, text)?,
             Self::AddTrigger { trigger, .. } => {
                 if table.triggers.iter().any(|t| t.name == trigger.name) {
-                    return Err(exists(table, format!("trigger `{}`", trigger.name)));
+                    return Err(exists(table, Object::Trigger(trigger.name.clone())));
                 }
                 table.triggers.push(trigger.clone());
             }
             Self::DropTrigger { name, .. } => {
                 let at = table.triggers.iter().position(|t| t.name == *name);
-                let at = at.ok_or_else(|| no_such(table, format!("trigger `{name}`")))?;
+                let at = at.ok_or_else(|| no_such(table, Object::Trigger(name.to_string())))?;
                 table.triggers.remove(at);
             }
             Self::SetRewriteRules { rules, .. } => table.rewrite_rules.clone_from(rules),
             Self::SetTrigger { name, enabled, .. } => {
-                let missing = no_such(table, format!("trigger `{name}`"));
+                let missing = no_such(table, Object::Trigger(name.to_string()));
                 table.triggers.iter_mut().find(|t| t.name == *name).ok_or(missing)?.enabled = *enabled;
             }
             // These touch more than one table: `apply` has made them.
@@ -295,7 +295,7 @@ pub(super) fn found<'s>(schema: &'s mut Schema, name: &TableName) -> Result<&'s 
 fn add_index(table: &mut Table, index: &crate::schema::Index) -> Result<(), ChangeError> {
     table.indexes.retain(|i| !super::names::replaces(index, i));
     if table.indexes.iter().any(|i| i.name == index.name) {
-        return Err(exists(table, format!("index `{}`", index.name)));
+        return Err(exists(table, Object::Index(index.name.clone())));
     }
     table.indexes.push(index.clone());
     table.sort();
@@ -328,11 +328,11 @@ fn rename_constraint(table: &mut Table, name: &str, to: &str) -> Result<(), Chan
         index.name = to.to_string();
         done = true;
     }
-    if done { Ok(()) } else { Err(no_such(table, format!("constraint `{name}`"))) }
+    if done { Ok(()) } else { Err(no_such(table, Object::Constraint(name.to_string()))) }
 }
 
 fn rename_index(table: &mut Table, name: &str, to: &str) -> Result<(), ChangeError> {
-    let missing = no_such(table, format!("index `{name}`"));
+    let missing = no_such(table, Object::Index(name.to_string()));
     let index = table.indexes.iter_mut().find(|i| i.name == name).ok_or(missing)?;
     index.name = to.to_string();
     if index.origin != crate::schema::IndexOrigin::User {
@@ -350,7 +350,7 @@ fn comment(table: &mut Table, on: &Commented, text: &Option<String>) -> Result<(
         Commented::Table => table.comment.clone_from(text),
         Commented::Column(column) => column_of(table, column)?.comment.clone_from(text),
         Commented::ForeignKey(name) => {
-            let missing = no_such(table, format!("foreign key `{name}`"));
+            let missing = no_such(table, Object::ForeignKey(name.to_string()));
             let key = table.foreign_keys.iter_mut().find(|k| k.name.as_deref() == Some(name));
             key.ok_or(missing)?.comment.clone_from(text);
         }
@@ -358,21 +358,21 @@ fn comment(table: &mut Table, on: &Commented, text: &Option<String>) -> Result<(
     Ok(())
 }
 
-pub(super) fn no_such(table: &Table, what: String) -> ChangeError {
+pub(super) fn no_such(table: &Table, what: Object) -> ChangeError {
     ChangeError::NoSuch { table: table.name.clone(), what }
 }
 
-fn exists(table: &Table, what: String) -> ChangeError {
+fn exists(table: &Table, what: Object) -> ChangeError {
     ChangeError::Exists { table: table.name.clone(), what }
 }
 
 fn position(table: &Table, key: &ForeignKey) -> Result<usize, ChangeError> {
     let at = table.foreign_keys.iter().position(|k| k == key);
-    at.ok_or_else(|| no_such(table, format!("such foreign key on ({})", key.columns.join(", "))))
+    at.ok_or_else(|| no_such(table, Object::ForeignKeyOn(key.columns.clone())))
 }
 
 fn column_of<'t>(table: &'t mut Table, column: &str) -> Result<&'t mut Column, ChangeError> {
-    let missing = no_such(table, format!("column `{column}`"));
+    let missing = no_such(table, Object::Column(column.to_string()));
     table.columns.iter_mut().find(|c| c.name == column).ok_or(missing)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::apply::{drops_keys, found, no_such};
 use super::bodies;
 use super::kin::Kin;
-use super::{ChangeError, expressions, names};
+use super::{ChangeError, Object, expressions, names};
 use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Schema, Table, TableName};
 
 /// Returns a table's partitions and heirs, theirs too, in order of name.
@@ -228,7 +228,7 @@ pub(super) fn drop_constraint(
     } else if let Some(at) = of.unique_keys.iter().position(|k| named(&k.name)) {
         columns = of.unique_keys.remove(at).columns;
     } else if !is_index {
-        return Err(no_such(of, format!("constraint `{name}`")));
+        return Err(no_such(of, Object::Constraint(name.to_string())));
     }
     let partitioned = of.kind == crate::schema::TableKind::Partitioned;
     of.indexes.retain(|i| i.name != name);

@@ -10,6 +10,7 @@ mod diff;
 mod expressions;
 mod kin;
 pub mod names;
+mod object;
 mod retype;
 
 pub use apply::rename_key;
@@ -17,6 +18,7 @@ pub(crate) use consequences::descendants;
 pub use consequences::{copy_indexes, copy_triggers, part_names};
 pub use diff::diff;
 pub use kin::Kin;
+pub use object::Object;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -394,7 +396,7 @@ pub enum ChangeError {
         /// The table.
         table: TableName,
         /// What is missing.
-        what: String,
+        what: Object,
     },
     /// The object to be made is there already.
     #[error("table `{table}` has {what} already")]
@@ -402,7 +404,7 @@ pub enum ChangeError {
         /// The table.
         table: TableName,
         /// What is there.
-        what: String,
+        what: Object,
     },
 }
 

@@ -24,7 +24,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let ConflictKind::Exists { what, table } = &conflict.kind else { continue };
         findings.push(
             Finding::new(&META, Subject::table(table), format!("{what} is made a second time"))
-                .distinguished_by(what)
+                .distinguished_by(&what.to_string())
                 .why(
                     "The statement fails on a database that ran the migrations before it, and what comes after it is not done. \
                      Two definitions of one thing also part: whoever reads one does not know of the other.",

@@ -4,7 +4,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::TableName;
 use crate::source::History;
-use crate::source::history::ConflictKind;
+use crate::source::history::{ConflictKind, Difference};
 use crate::sql::Command;
 use crate::sql::ast::{AlterKind, ConstraintKind};
 
@@ -22,7 +22,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let Some(timeline) = context.timeline else { return };
     for conflict in &timeline.history.conflicts {
         let ConflictKind::HiddenDifference { what, table, differences } = &conflict.kind else { continue };
-        let differences: Vec<&String> =
+        let differences: Vec<&Difference> =
             differences.iter().filter(|d| !is_added_later(timeline.history, conflict.step, table, d)).collect();
         if differences.is_empty() {
             continue;
@@ -32,7 +32,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             Subject::table(table),
             format!("IF NOT EXISTS passes over this definition of {what}, which differs from the one that is there"),
         )
-        .distinguished_by(what)
+        .distinguished_by(&what.to_string())
         .why(
             "The statement does nothing where the object exists, and makes something else where it does not: two databases that \
              ran the same migrations differ.",
@@ -42,7 +42,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
              to the same end.",
         );
         for difference in differences {
-            finding = finding.label(table.to_string(), difference);
+            finding = finding.label(table.to_string(), &difference.text);
         }
         findings.push(
             finding
@@ -54,10 +54,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 
 /// Tells whether what a definition lacks is a foreign key that the same migration adds by a statement of its own, as generators
 /// write it.
-fn is_added_later(history: &History, step: usize, table: &TableName, difference: &str) -> bool {
-    if !difference.starts_with("the foreign key (") || !difference.ends_with("is there and not defined here") {
-        return false;
-    }
+fn is_added_later(history: &History, step: usize, table: &TableName, difference: &Difference) -> bool {
+    let Some(lacks) = &difference.lacks_key else { return false };
     let migration = history.steps.get(step).map(|s| s.migration);
     let later = history.steps.iter().skip(step + 1).take_while(|s| Some(s.migration) == migration);
     later.flat_map(|s| s.statement.kinds()).any(|command| {
@@ -65,10 +63,7 @@ fn is_added_later(history: &History, step: usize, table: &TableName, difference:
         name.name.eq_ignore_ascii_case(&table.name)
             && actions.iter().any(|action| match &action.kind {
                 AlterKind::AddConstraint(constraint) => match &constraint.kind {
-                    ConstraintKind::ForeignKey(key) => {
-                        let columns: Vec<&str> = key.columns.iter().map(|c| c.text.as_str()).collect();
-                        difference.contains(&format!("({}) ", columns.join(", ")))
-                    }
+                    ConstraintKind::ForeignKey(key) => key.columns.iter().map(|c| &c.text).eq(lacks),
                     _ => false,
                 },
                 _ => false,

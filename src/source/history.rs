@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::change::Change;
+use crate::change::{Change, Object};
 use crate::schema::{ForeignKey, TableName};
 use crate::sql::{Span, Statement};
 
@@ -105,24 +105,24 @@ pub struct Conflict {
 pub enum ConflictKind {
     /// It makes what is there, without `IF NOT EXISTS`: the engine refuses it.
     Exists {
-        /// The object: ``table `t` ``, ``index `i` ``.
-        what: String,
+        /// The object.
+        what: Object,
         /// Its table, or the table itself.
         table: TableName,
     },
     /// `IF NOT EXISTS` passes over a definition that differs from the one that is there.
     HiddenDifference {
         /// The object.
-        what: String,
+        what: Object,
         /// Its table, or the table itself.
         table: TableName,
-        /// What differs, one sentence each.
-        differences: Vec<String>,
+        /// What differs.
+        differences: Vec<Difference>,
     },
     /// It changes or drops what is not there, without `IF EXISTS`: the engine refuses it.
     Missing {
         /// The object.
-        what: String,
+        what: Object,
         /// Its table, or the table itself.
         table: TableName,
     },
@@ -131,8 +131,23 @@ pub enum ConflictKind {
         /// The child.
         table: TableName,
         /// What is not there.
-        what: String,
+        what: Object,
     },
+}
+
+/// A way in which a definition differs from what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// In a sentence.
+    pub text: String,
+    /// The columns of the foreign key that is there and that the definition lacks, if that is the difference.
+    pub lacks_key: Option<Vec<String>>,
+}
+
+impl From<String> for Difference {
+    fn from(text: String) -> Self {
+        Self { text, lacks_key: None }
+    }
 }
 
 /// A clause that the reader passed over.

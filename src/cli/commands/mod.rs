@@ -37,7 +37,7 @@ use super::progress::Spinner;
 use super::ui::Ui;
 use super::{environment, interrupt};
 use crate::audit::{Guesses, Options};
-use crate::change::Change;
+use crate::change::{Change, Object};
 use crate::config::{self, Config};
 use crate::engine::{Observer, SessionOptions};
 use crate::files;
@@ -307,13 +307,12 @@ fn begins_in_the_middle(input: &Input, ui: &Ui) {
     if history.migrations.iter().any(|m| m.base) {
         return;
     }
-    let mut unmade: BTreeMap<&str, Place> = BTreeMap::new();
+    let mut unmade: BTreeMap<String, Place> = BTreeMap::new();
     for conflict in &history.conflicts {
-        let (ConflictKind::Missing { what, .. } | ConflictKind::MissingParent { what, .. }) = &conflict.kind else {
-            continue;
-        };
-        if let Some(table) = what.strip_prefix("table `").and_then(|w| w.strip_suffix('`')) {
-            unmade.entry(table).or_insert(conflict.at);
+        if let ConflictKind::Missing { what: Object::Table(table), .. }
+        | ConflictKind::MissingParent { what: Object::Table(table), .. } = &conflict.kind
+        {
+            unmade.entry(table.to_string()).or_insert(conflict.at);
         }
     }
     if input.schema.tables.is_empty() {
@@ -321,14 +320,14 @@ fn begins_in_the_middle(input: &Input, ui: &Ui) {
         for step in &history.steps {
             for located in &step.statement.commands {
                 if let Statement::AlterTable { table, .. } = &located.command {
-                    unmade.entry(&table.name).or_insert(Place { file: step.file, span: located.span });
+                    unmade.entry(table.name.clone()).or_insert(Place { file: step.file, span: located.span });
                 }
             }
         }
     }
     for made in history.steps.iter().flat_map(|s| &s.changes) {
         if let Change::CreateTable { definition } = &made.change {
-            unmade.remove(definition.name.to_string().as_str());
+            unmade.remove(&definition.name.to_string());
         }
     }
     let Some((table, place)) = unmade.iter().min_by_key(|(_, at)| (at.file, at.span.start)) else { return };

@@ -3,7 +3,7 @@
 use super::super::history::{ColumnOrigins, ConflictKind, SkippedClause, TableOrigins};
 use super::constraints::Placed;
 use super::{Replay, Watch, differences, mysql, types};
-use crate::change::{self, Change, names};
+use crate::change::{self, Change, Object, names};
 use crate::schema::{Collation, Column, DataType, Engine, Generated, IndexOrigin, Table, TableKind, TableName};
 use crate::sql::ast::{ColumnDef, ConstraintKind, CreateTable, Skipped, Span};
 
@@ -25,11 +25,11 @@ impl Replay {
                 let differences =
                     self.schema.table(&there).map(|old| differences::tables(old, &table)).unwrap_or_default();
                 if !differences.is_empty() {
-                    let what = format!("table `{there}`");
+                    let what = Object::Table(there.clone());
                     self.conflict(ConflictKind::HiddenDifference { what, table: there, differences }, span, earlier);
                 }
             } else {
-                self.conflict(ConflictKind::Exists { what: format!("table `{there}`"), table: there }, span, earlier);
+                self.conflict(ConflictKind::Exists { what: Object::Table(there.clone()), table: there }, span, earlier);
             }
             return;
         }

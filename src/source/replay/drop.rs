@@ -2,7 +2,7 @@
 
 use super::super::history::ConflictKind;
 use super::{Replay, Watch};
-use crate::change::Change;
+use crate::change::{Change, Object};
 use crate::schema::{Engine, Index, TableName};
 use crate::sql::ast::{Name, Span};
 
@@ -44,7 +44,7 @@ impl Replay {
                 let table = table.map_or_else(|| TableName::new(""), |t| self.new_name(t));
                 // An index of a view or a temporary table is not kept.
                 if self.others.is_empty() && self.temporary.is_empty() {
-                    let what = format!("index `{}`", index.name);
+                    let what = Object::Index(index.name.clone());
                     self.conflict(ConflictKind::Missing { what, table }, span, None);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::super::history::{ConflictKind, KeyOrigins, TableOrigins};
 use super::{Replay, Watch};
-use crate::change::{Change, names};
+use crate::change::{Change, Object, names};
 use crate::schema::{Column, Engine, ForeignKey, Table, TableName};
 use crate::sql::ast::{Constraint, Name, References, Span};
 
@@ -98,10 +98,10 @@ impl Replay {
             self.schema.table(&key.parent)
         };
         let what = match parent {
-            None => format!("table `{}`", key.parent),
+            None => Object::Table(key.parent.clone()),
             Some(parent) => match key.parent_columns.iter().find(|c| parent.column(c).is_none()) {
                 // A table whose columns come from a query cannot be judged.
-                Some(column) if !parent.columns.is_empty() => format!("column `{}.{column}`", key.parent),
+                Some(column) if !parent.columns.is_empty() => Object::ColumnOf(key.parent.clone(), column.clone()),
                 _ => return,
             },
         };
@@ -125,7 +125,7 @@ impl Replay {
             _ => names::is_taken(&table, name),
         };
         if key.name.as_deref().is_some_and(|n| constraint.name.is_some() && taken(n)) {
-            let what = format!("constraint `{}`", key.name.clone().unwrap_or_default());
+            let what = Object::Constraint(key.name.clone().unwrap_or_default());
             let there = table.foreign_keys.iter().find(|k| k.name == key.name);
             let earlier = there.and_then(|k| self.history.origins.foreign_key(name, k)).map(|o| o.declared);
             if !constraint.if_not_exists {

@@ -2,7 +2,7 @@
 
 use super::super::history::ConflictKind;
 use super::{Replay, Watch, differences, mysql};
-use crate::change::{self, Change, names};
+use crate::change::{self, Change, Object, names};
 use crate::schema::{Column, Engine, ForeignKey, Index, IndexOrigin, IndexPart, Table, TableKind, TableName};
 use crate::sql::ast::{Constraint, CreateIndex, References, Span};
 
@@ -17,10 +17,10 @@ impl Replay {
         if let Some((owner, there)) = self.index_called(&name, &index.name) {
             let earlier = self.history.origins.index(&owner, &index.name);
             if !create.if_not_exists {
-                let what = format!("index `{}`", index.name);
+                let what = Object::Index(index.name.clone());
                 self.conflict(ConflictKind::Exists { what, table: owner }, span, earlier);
             } else if owner != name || there.parts != index.parts || there.unique != index.unique {
-                let what = format!("index `{}`", index.name);
+                let what = Object::Index(index.name.clone());
                 let differences = differences::indexes(&owner, &there, &name, &index);
                 self.conflict(ConflictKind::HiddenDifference { what, table: owner, differences }, span, earlier);
             }

@@ -21,7 +21,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{Conflict, ConflictKind, File, History, KeyOrigins, Made, Migration, Place, SkippedClause, Step};
-use crate::change::{Change, ChangeError, Kin, names};
+use crate::change::{Change, ChangeError, Kin, Object, names};
 use crate::schema::{Engine, ForeignKey, Schema, TableName};
 use crate::sql::ast::{Command, Located, Name, Span, Transaction};
 use types::UserTypes;
@@ -278,10 +278,10 @@ impl Replay {
         let table = change.table().clone();
         let kind = match error {
             ChangeError::NoTable(missing) => {
-                ConflictKind::Missing { what: format!("table `{missing}`"), table: missing.clone() }
+                ConflictKind::Missing { what: Object::Table(missing.clone()), table: missing.clone() }
             }
             ChangeError::TableExists(there) => {
-                ConflictKind::Exists { what: format!("table `{there}`"), table: there.clone() }
+                ConflictKind::Exists { what: Object::Table(there.clone()), table: there.clone() }
             }
             ChangeError::NoSuch { what, .. } => ConflictKind::Missing { what: what.clone(), table },
             ChangeError::Exists { what, .. } => ConflictKind::Exists { what: what.clone(), table },
@@ -292,7 +292,7 @@ impl Replay {
     fn conflict(&mut self, kind: ConflictKind, span: Span, earlier: Option<Place>) {
         // A query's columns are not known.
         let unknown = match &kind {
-            ConflictKind::Missing { what, table } => what.starts_with("column ") && self.of_query.contains(table),
+            ConflictKind::Missing { what: Object::Column(_), table } => self.of_query.contains(table),
             _ => false,
         };
         // A DO block looks before it leaps, or catches the error.
@@ -350,7 +350,7 @@ impl Replay {
             Err(missing) => {
                 let known = self.others.contains(&missing) || self.temporary.contains(&missing.name);
                 if !known && !if_exists {
-                    let what = format!("table `{missing}`");
+                    let what = Object::Table(missing.clone());
                     self.conflict(ConflictKind::Missing { what, table: missing }, span, None);
                 }
                 None

@@ -3,7 +3,7 @@
 use super::super::history::ConflictKind;
 use super::types::{self, UserType};
 use super::{Replay, Watch};
-use crate::change::{Change, Commented};
+use crate::change::{Change, Commented, Object};
 use crate::schema::{Engine, Family, Schema, TableName};
 use crate::sql::ast::{Command, CommentOn, Name, Span, TypeKind};
 
@@ -16,7 +16,7 @@ impl Replay {
                 }
                 None if *if_exists => {}
                 None => {
-                    let what = format!("index `{}`", index.name);
+                    let what = Object::Index(index.name.clone());
                     self.conflict(ConflictKind::Missing { what, table: self.new_name(index) }, span, None);
                 }
             },

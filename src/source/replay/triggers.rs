@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ConflictKind, Replay, Watch};
-use crate::change::Change;
+use crate::change::{Change, Object};
 use crate::schema::{Does, Engine, RewriteRule, TableName, Trigger};
 use crate::sql::ast::{CreateFunction, CreateRule, CreateTrigger, Name, Span};
 use crate::sql::body;
@@ -139,7 +139,7 @@ impl Replay {
         if rules.len() < before {
             self.make(Change::SetRewriteRules { table, rules }, span, watch);
         } else if !if_exists {
-            self.conflict(ConflictKind::Missing { what: format!("rule `{rule}`"), table }, span, None);
+            self.conflict(ConflictKind::Missing { what: Object::Rule(rule.to_string()), table }, span, None);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::super::history::ConflictKind;
 use super::super::{Replay, Watch};
-use crate::change::{Change, names};
+use crate::change::{Change, Object, names};
 use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Table, TableName};
 use crate::sql::ast::{Constraint, ConstraintKind, CreateTable, DropKind, Ident, Span};
 
@@ -27,7 +27,7 @@ impl Replay {
                 if let Some(using) = &using {
                     // The constraint takes the index over, and gives it its name (manual, ALTER TABLE).
                     let Some(old) = table.indexes.iter().find(|i| i.name == *using).cloned() else {
-                        let what = format!("index `{using}`");
+                        let what = Object::Index(using.to_string());
                         self.conflict(ConflictKind::Missing { what, table: name.clone() }, span, None);
                         return;
                     };
@@ -41,11 +41,8 @@ impl Replay {
                     let table = name.clone();
                     self.make(Change::AddKey { table, key, primary, index, using }, span, watch);
                 } else {
-                    let what = if primary {
-                        "a primary key".to_string()
-                    } else {
-                        format!("constraint `{}`", key.name.unwrap_or_default())
-                    };
+                    let what =
+                        if primary { Object::PrimaryKey } else { Object::Constraint(key.name.unwrap_or_default()) };
                     let earlier = self.history.origins.table(name).and_then(|t| t.primary_key).filter(|_| primary);
                     if !constraint.if_not_exists {
                         self.conflict(ConflictKind::Exists { what, table: name.clone() }, span, earlier);
@@ -87,7 +84,7 @@ impl Replay {
         let of = self.schema.table(table)?;
         let found = of.foreign_keys.iter().find(|k| k.name.as_deref() == Some(constraint.text.as_str())).cloned();
         if found.is_none() {
-            let what = format!("constraint `{}`", constraint.text);
+            let what = Object::Constraint(constraint.text.clone());
             self.conflict(ConflictKind::Missing { what, table: table.clone() }, span, None);
         }
         found

@@ -4,10 +4,10 @@ mod constraints;
 
 use std::collections::BTreeSet;
 
-use super::super::history::ConflictKind;
+use super::super::history::{ConflictKind, Difference};
 use super::create::numbers;
 use super::{Replay, Watch, types};
-use crate::change::{self, Change, Commented, names};
+use crate::change::{self, Change, Commented, Object, names};
 use crate::schema::{Column, DataType, DisabledSide, Engine, ForeignKey, Table, TableName};
 use crate::sql::ast::{AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, Ident, Name, Span};
 
@@ -278,25 +278,25 @@ impl Replay {
     fn hidden_column(&mut self, table: &TableName, definition: &ColumnDef, span: Span) {
         let made = self.new_column(definition, table);
         let Some(there) = self.schema.table(table).and_then(|t| t.column(&made.name)) else { return };
-        let mut differences = Vec::new();
+        let mut differences: Vec<Difference> = Vec::new();
         if there.data_type.base != made.data_type.base {
-            differences.push(format!("it is {} there and {} here", there.data_type.raw, made.data_type.raw));
+            differences.push(format!("it is {} there and {} here", there.data_type.raw, made.data_type.raw).into());
         }
         if there.nullable != made.nullable {
             let (can, cannot) = ("can hold NULL", "is NOT NULL");
             let (old, new) = if there.nullable { (can, cannot) } else { (cannot, can) };
-            differences.push(format!("it {old} there and {new} here"));
+            differences.push(format!("it {old} there and {new} here").into());
         }
         let reference = definition.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::ForeignKey(_)));
         let keys = self.schema.table(table).map(|t| t.foreign_keys.as_slice()).unwrap_or_default();
         if reference && !keys.iter().any(|k| k.columns == [made.name.clone()]) {
-            differences.push("it refers to a parent here and to none there".to_string());
+            differences.push("it refers to a parent here and to none there".to_string().into());
         }
         if differences.is_empty() {
             return;
         }
         let earlier = self.history.origins.column(table, &made.name).map(|c| c.declared);
-        let what = format!("column `{}`", made.name);
+        let what = Object::Column(made.name.clone());
         self.conflict(ConflictKind::HiddenDifference { what, table: table.clone(), differences }, span, earlier);
     }
 
@@ -327,7 +327,7 @@ impl Replay {
                 c.name.eq_ignore_ascii_case(&column.name) && (c.name == column.name || names::ignores_case(self.engine))
             })
         }) {
-            let what = format!("column `{}`", column.name);
+            let what = Object::Column(column.name.clone());
             self.conflict(ConflictKind::Exists { what, table: table.clone() }, span, earlier);
             return;
         }
@@ -422,7 +422,7 @@ impl Replay {
     ) {
         let name = self.column(table, &old.text);
         let Some(there) = self.schema.table(table).and_then(|t| t.column(&name)).cloned() else {
-            let what = format!("column `{name}`");
+            let what = Object::Column(name.to_string());
             self.conflict(ConflictKind::Missing { what, table: table.clone() }, span, None);
             return;
         };
