@@ -404,7 +404,7 @@ fn whole(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Re
     // Others may write between two statements of a transaction (PostgreSQL manual, 13.2.1).
     let shown = bounds.iter().map(|b| b.rows).sum();
     if let Some(bound) = bounds.first().filter(|_| rows.changed > shown) {
-        return Err(Stop::MoreRows { what: bound.what.clone(), shown, found: rows.changed, changed: 0 });
+        return Err(Stop::MoreRows { what: bound.what(), shown, found: rows.changed, changed: 0 });
     }
     writer.execute("COMMIT")?;
     Ok(rows)
@@ -427,7 +427,7 @@ fn within(writer: &mut dyn Writer, bounds: &[Bound]) -> Result<u64, Stop> {
     for bound in bounds {
         let found = counted(writer, bound)?;
         if found > bound.rows {
-            return Err(Stop::MoreRows { what: bound.what.clone(), shown: bound.rows, found, changed: 0 });
+            return Err(Stop::MoreRows { what: bound.what(), shown: bound.rows, found, changed: 0 });
         }
         all += found;
     }
@@ -447,7 +447,7 @@ fn more_rows(writer: &mut dyn Writer, bounds: &[Bound]) -> Option<Stop> {
     let bound = bounds.first()?;
     let changed = writer.changed().ok()?;
     let found = changed + counted(writer, bound).ok()?;
-    Some(Stop::MoreRows { what: bound.what.clone(), shown: bound.rows, found, changed })
+    Some(Stop::MoreRows { what: bound.what(), shown: bound.rows, found, changed })
 }
 
 /// Tells whether the rows that a statement changes are those that a bound is about, and not a copy of them or a check.

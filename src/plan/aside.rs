@@ -3,7 +3,7 @@
 
 use super::bench::{Bench, arrow, short_hash};
 use super::closure::Closure;
-use super::{Bound, Guard, OrphanPolicy, remedy};
+use super::{Bound, Guard, OrphanPolicy, RowAction, remedy};
 use crate::orphans::OrphanRows;
 use crate::relations::comparison::{of_key, within};
 use crate::relations::side;
@@ -71,18 +71,15 @@ pub(super) fn counted_rows(count: Option<u64>) -> String {
     }
 }
 
-/// Makes the bound of a clean-up of one relation; `of` names whose rows they are.
-pub(super) fn bound(rows: &OrphanRows, shown: u64, of: &str, policy: OrphanPolicy) -> Bound {
-    let what = match policy {
-        OrphanPolicy::SetNull => "to set to NULL",
-        OrphanPolicy::Delete => "to delete",
-        OrphanPolicy::Quarantine => "to move",
+/// Makes the bound of a clean-up of one relation of a table.
+pub(super) fn bound(rows: &OrphanRows, shown: u64, table: &TableName, policy: OrphanPolicy) -> Bound {
+    let action = match policy {
+        OrphanPolicy::SetNull => RowAction::SetNull,
+        OrphanPolicy::Delete => RowAction::Delete,
+        OrphanPolicy::Quarantine => RowAction::Move,
     };
-    Bound {
-        count: format!("SELECT count(*) FROM {} AS child WHERE {}", rows.source, rows.condition),
-        rows: shown,
-        what: format!("rows of {of} {what}"),
-    }
+    let count = format!("SELECT count(*) FROM {} AS child WHERE {}", rows.source, rows.condition);
+    Bound { count, rows: shown, table: table.clone(), columns: Vec::new(), action }
 }
 
 /// Names the table that rows are backed up in, within 63 bytes; `what` tells those of one table apart.

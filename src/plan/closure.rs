@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::remedy::{self, Question, Remedy};
-use super::{Counts, OrphanPolicy, Wanted, Workshop};
+use super::{Bound, Counts, OrphanPolicy, RowAction, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::Dialect;
 use crate::relations::side;
@@ -459,6 +459,25 @@ impl Closure {
         })
     }
 
+    /// Returns how many rows its step may change, each table and each mark by itself.
+    pub fn bounds(&self, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
+        let gone = self.tables.iter().zip(queries.gone.iter().zip(&sizes.gone)).map(|(table, (count, rows))| Bound {
+            count: count.clone(),
+            rows: *rows,
+            table: table.clone(),
+            columns: Vec::new(),
+            action: RowAction::Delete,
+        });
+        let marks = self.marks.iter().zip(queries.marks.iter().zip(&sizes.marks)).map(|(mark, (count, rows))| Bound {
+            count: count.clone(),
+            rows: *rows,
+            table: mark.table.clone(),
+            columns: mark.columns.clone(),
+            action: RowAction::SetNull,
+        });
+        gone.chain(marks).filter(|b| b.rows > 0).collect()
+    }
+
     /// Says that rows refer to some that would go, and must not.
     pub fn blocked(&self, block: &Reference, rows: Option<u64>) -> String {
         let rows = match rows {
@@ -476,6 +495,7 @@ impl Closure {
 
     /// Returns what it does, in the imperative, with counts.
     pub fn title(&self, sizes: Option<&Sizes>) -> String {
+        let verb = if self.policy == OrphanPolicy::Quarantine { "quarantine" } else { "delete" };
         let mut parts: Vec<String> = Vec::new();
         let has_orphans = |table: &TableName| self.seeds.iter().any(|s| s.child == *table);
         let mut order: Vec<(usize, &TableName)> = self.tables.iter().enumerate().collect();
@@ -493,15 +513,15 @@ impl Closure {
                         (orphans, rest) => format!("{orphans} orphans, {rest} whose {} row goes", parents.join(" or ")),
                     };
                     if gone > 0 {
-                        parts.push(format!("delete {} of {table} ({why})", rows(gone)));
+                        parts.push(format!("{verb} {} of {table} ({why})", rows(gone)));
                     }
                 }
-                None if orphan && parents.is_empty() => parts.push(format!("delete the orphans of {table}")),
+                None if orphan && parents.is_empty() => parts.push(format!("{verb} the orphans of {table}")),
                 None if orphan => parts.push(format!(
-                    "delete the rows of {table} that are orphans or {follow}",
+                    "{verb} the rows of {table} that are orphans or {follow}",
                     follow = format_args!("whose {} row goes", parents.join(" or "))
                 )),
-                None => parts.push(format!("delete the rows of {table} ({follow})")),
+                None => parts.push(format!("{verb} the rows of {table} ({follow})")),
             }
         }
         for (at, mark) in self.marks.iter().enumerate() {
@@ -539,8 +559,6 @@ impl Closure {
                 text.push_str(&format!("; leaves new orphans: {}", left.join(", ")));
             }
         }
-        let quarantined = text.replace("delete ", "quarantine ");
-        let text = if self.policy == OrphanPolicy::Quarantine { quarantined } else { text };
         let mut letters = text.chars();
         letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
     }

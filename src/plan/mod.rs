@@ -6,6 +6,7 @@
 
 mod aside;
 mod bench;
+mod bounds;
 mod closure;
 mod cockroach;
 mod counts;
@@ -22,7 +23,6 @@ mod select;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
-mod totals;
 mod trial;
 mod ways;
 mod words;
@@ -44,10 +44,10 @@ use crate::rules::{self, Settings};
 use crate::schema::{Engine, ForeignKey, Schema, Table, TableName};
 use crate::text;
 
+pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use remedy::names_relation;
 pub use root::{asked, repairs};
-pub use totals::{RowChange, RowTotal};
 pub use words::chooses;
 
 /// What a plan is made from.
@@ -422,34 +422,6 @@ pub struct Guard {
     pub sql: String,
     /// What a row means, and what to do: `orders.customer_id has orphans; …`.
     pub message: String,
-}
-
-/// How many rows a step may change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Bound {
-    /// A query returning one number.
-    pub count: String,
-    /// How many rows were shown.
-    pub rows: u64,
-    /// What they are: `rows of posts to delete`.
-    pub what: String,
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at most {} {}", self.rows, words::of_number(&self.what, self.rows))
-    }
-}
-
-impl Bound {
-    /// Says how many rows were really changed: `deleted 3 of at most 3 rows of posts`.
-    pub fn told(&self, changed: u64) -> String {
-        let what = words::of_number(&self.what, self.rows);
-        let ways = [(" to delete", "deleted", ""), (" to move", "moved", ""), (" to set to NULL", "set", " to NULL")];
-        let way = ways.iter().find_map(|(end, verb, rest)| Some((what.strip_suffix(end)?, *verb, *rest)));
-        let (noun, verb, rest) = way.unwrap_or((&what, "changed", ""));
-        format!("{verb} {changed} of at most {} {noun}{rest}", self.rows)
-    }
 }
 
 /// A choice that the findings left.

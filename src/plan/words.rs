@@ -182,11 +182,3 @@ pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
-
-/// Writes what begins with `rows of` as it is said of one.
-pub(super) fn of_number(what: &str, number: u64) -> String {
-    match what.strip_prefix("rows of ") {
-        Some(rest) if number == 1 => format!("row of {rest}"),
-        _ => what.to_string(),
-    }
-}

@@ -68,7 +68,7 @@ pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) ->
     for bound in plan.steps.iter().filter(|_| !apart).flat_map(|s| &s.bounds) {
         match looks.iter_mut().find(|l| l.sql == bound.count) {
             Some(look) => look.promised = true,
-            None => looks.push(counted(format!("{} that are left", bound.what), bound.count.clone(), true, ask)?),
+            None => looks.push(counted(format!("{} that are left", bound.what()), bound.count.clone(), true, ask)?),
         }
     }
     if now.engine == Engine::Sqlite {

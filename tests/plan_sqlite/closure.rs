@@ -120,12 +120,13 @@ fn on_a_circle_only_what_belongs_to_the_missing_user_goes_at_once() {
             if policy == OrphanPolicy::Delete { "d" } else { "q" },
         );
         assert_eq!(step.title, title);
-        let shown: Vec<(&str, u64)> = step.bounds.iter().map(|b| (b.what.as_str(), b.rows)).collect();
+        let shown: Vec<(String, u64)> = step.bounds.iter().map(|b| (b.what(), b.rows)).collect();
+        let shown: Vec<(&str, u64)> = shown.iter().map(|(what, rows)| (what.as_str(), *rows)).collect();
         assert!(shown.contains(&("rows of runs to delete", 8)), "{shown:?}");
         let connection = fixture.connect();
         let before = contents(&connection);
         for bound in &step.bounds {
-            assert_eq!(number(&connection, &bound.count), bound.rows, "{}", bound.what);
+            assert_eq!(number(&connection, &bound.count), bound.rows, "{}", bound.what());
         }
         up(&connection, std::slice::from_ref(&step));
         assert!(column(&connection, "SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
@@ -504,7 +505,7 @@ fn a_stale_pointer_becomes_null_whatever_the_word_for_all_says() {
         let made = counted(&fixture, &[declared(&fixture, "projects", "latest_run_id", 1)], of_all(policy));
         let steps = cleaning(&made);
         assert_eq!(steps.len(), 1);
-        assert_eq!(steps[0].bounds[0].what, "rows of projects to set to NULL");
+        assert_eq!(steps[0].bounds[0].what(), "rows of projects to set to NULL");
         let says = steps[0].why.contains("--orphans projects.latest_run_id=delete");
         assert_eq!(says, policy != OrphanPolicy::SetNull, "{}", steps[0].why);
         let connection = fixture.connect();
@@ -715,7 +716,7 @@ fn check(case: &Case) -> Result<(), String> {
         return Err(format!("refused: {:?}", made.refused));
     }
     let steps = cleaning(&made);
-    let bounds: Vec<(String, u64)> = steps.iter().flat_map(|s| &s.bounds).map(|b| (b.what.clone(), b.rows)).collect();
+    let bounds: Vec<(String, u64)> = steps.iter().flat_map(|s| &s.bounds).map(|b| (b.what(), b.rows)).collect();
     case.same_counts(&outcome, &bounds)?;
     let connection = fixture.connect();
     let (text, all) = (

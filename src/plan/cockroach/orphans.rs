@@ -80,7 +80,7 @@ pub(super) fn before_key(
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
     };
     let mut step = bench.step(want, draft)?;
-    step.bounds.push(aside::bound(&rows, count, &table.to_string(), policy));
+    step.bounds.push(aside::bound(&rows, count, table, policy));
     Ok((vec![step], vec![guard]))
 }
 

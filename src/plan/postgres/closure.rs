@@ -334,15 +334,7 @@ impl Writing<'_, '_> {
     }
 
     fn bounds(&self, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
-        let closure = self.closure;
-        let gone = closure.tables.iter().zip(queries.gone.iter().zip(&sizes.gone)).map(|(table, (count, rows))| {
-            Bound { count: count.clone(), rows: *rows, what: format!("rows of {table} to delete") }
-        });
-        let marks = closure.marks.iter().zip(queries.marks.iter().zip(&sizes.marks)).map(|(mark, (count, rows))| {
-            let of = side(&mark.table, &mark.columns);
-            Bound { count: count.clone(), rows: *rows, what: format!("rows of {of} to set to NULL") }
-        });
-        gone.chain(marks).filter(|b| b.rows > 0).collect()
+        self.closure.bounds(queries, sizes)
     }
 
     /// Stops the transaction when more rows are concerned than the plan showed, or one that is protected.

@@ -81,7 +81,7 @@ pub(super) fn before_key(
         draft.guards.extend(bench.not_by_name(want, table, key)?);
     }
     let mut step = bench.step(want, draft)?;
-    step.bounds.extend(want.orphans.map(|shown| aside::bound(&rows, shown, &table.to_string(), policy)));
+    step.bounds.extend(want.orphans.map(|shown| aside::bound(&rows, shown, table, policy)));
     Ok((vec![step], vec![guard]))
 }
 

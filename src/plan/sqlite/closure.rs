@@ -15,14 +15,14 @@ use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes};
 use super::super::definitions::Names;
 use super::super::remedy::Question;
 use super::super::{
-    Bound, Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, aside,
+    Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, aside,
 };
 use super::{backup, lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
 use crate::orphans::{OrphanRows, ReferringRows, orphan_rows, referring_rows};
-use crate::relations::{Relation, side};
+use crate::relations::Relation;
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 
 /// The rows that go: the table's number and what tells the row apart.
@@ -280,7 +280,7 @@ impl<'a> Writing<'a> {
             down: self.down(&backups),
             locks: closure.changed().into_iter().flat_map(|t| lock(t, Held::Scan)).collect(),
             guards: self.guards(&backups),
-            bounds: sizes.map(|sizes| bounds(closure, queries, sizes)).unwrap_or_default(),
+            bounds: sizes.map(|sizes| closure.bounds(queries, sizes)).unwrap_or_default(),
             done: Some(self.done(&backups)),
         })
     }
@@ -456,19 +456,6 @@ impl<'a> Writing<'a> {
 
 fn drops(backups: &[Backup<'_>]) -> Vec<String> {
     backups.iter().map(|b| format!("DROP TABLE main.{}", DIALECT.identifier(&b.name))).collect()
-}
-
-fn bounds(closure: &Closure, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
-    let bound = |count: &String, rows: &u64, what: String| Bound { count: count.clone(), rows: *rows, what };
-    let gone = closure
-        .tables
-        .iter()
-        .zip(queries.gone.iter().zip(&sizes.gone))
-        .map(|(table, (count, rows))| bound(count, rows, format!("rows of {table} to delete")));
-    let marks = closure.marks.iter().zip(queries.marks.iter().zip(&sizes.marks)).map(|(mark, (count, rows))| {
-        bound(count, rows, format!("rows of {} to set to NULL", side(&mark.table, &mark.columns)))
-    });
-    gone.chain(marks).filter(|b| b.rows > 0).collect()
 }
 
 /// A script that runs with foreign keys not enforced.

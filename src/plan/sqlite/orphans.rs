@@ -218,7 +218,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let general =
         remedy::said(site.workshop.options, &table.name, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
     let spared = if remedy::is_gentler(general, policy) { remedy::gentler(&of) } else { String::new() };
-    let bounds = wish.wanted.orphans.map(|shown| aside::bound(&orphans, shown, &table.name.to_string(), policy));
+    let bounds = wish.wanted.orphans.map(|shown| aside::bound(&orphans, shown, &table.name, policy));
     let mut words = vec![word, "orphans", &table.name.name];
     let joined = key.columns.join("-");
     words.push(&joined);
