@@ -1,32 +1,50 @@
 //! Files before they are opened: opening a named pipe waits for whoever writes into it, for ever if nobody does.
 
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
+/// What is no regular file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Special {
+    /// What it is.
+    pub what: &'static str,
+    /// What to do instead; empty if nothing is known.
+    pub advice: &'static str,
+}
+
+impl fmt::Display for Special {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        if self.advice.is_empty() { Ok(()) } else { write!(f, "; {}", self.advice) }
+    }
+}
+
 /// Says what a path is, if it is no regular file, and what to do about it.
-pub fn special(metadata: &Metadata) -> Option<&'static str> {
+pub fn special(metadata: &Metadata) -> Option<Special> {
+    let special = |what, advice| Some(Special { what, advice });
     if metadata.is_file() {
         return None;
     }
     if metadata.is_dir() {
-        return Some("it is a folder; name a file");
+        return special("it is a folder", "name a file");
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt;
         let kind = metadata.file_type();
         if kind.is_fifo() {
-            return Some("it is a pipe, which can be read only once; save what it gives to a file and name that");
+            return special("it is a pipe, which can be read only once", "save what it gives to a file and name that");
         }
         if kind.is_socket() {
-            return Some("it is a socket; name a file");
+            return special("it is a socket", "name a file");
         }
         if kind.is_char_device() || kind.is_block_device() {
-            return Some("it is a device; name a file");
+            return special("it is a device", "name a file");
         }
     }
-    Some("it is no regular file")
+    special("it is no regular file", "")
 }
 
 /// Fails for what is no regular file, and opens nothing.
@@ -37,7 +55,7 @@ pub fn regular(path: &Path) -> io::Result<Metadata> {
     let metadata = fs::metadata(path)?;
     match special(&metadata) {
         None => Ok(metadata),
-        Some(why) => Err(io::Error::new(io::ErrorKind::InvalidInput, why)),
+        Some(why) => Err(io::Error::new(io::ErrorKind::InvalidInput, why.to_string())),
     }
 }
 

@@ -143,7 +143,8 @@ fn a_step_that_cannot_be_undone_stops_before_anything_is_changed() {
 #[test]
 fn a_guard_stops_the_run_and_tells_the_rows() {
     let place = Place::new();
-    let guard = Guard { sql: "SELECT a FROM t WHERE a > 1".into(), message: "t has large rows".into() };
+    let guard =
+        Guard { sql: "SELECT a FROM t WHERE a > 1".into(), found: "t has large rows".into(), advice: String::new() };
     let guarded = Step { guards: vec![guard], ..index("two") };
     let plan = plan(Engine::Sqlite, vec![index("one"), guarded, index("three")]);
     let Err(ApplyError::Guard { message, rows, .. }) = place.apply(&plan) else { panic!("no guard") };

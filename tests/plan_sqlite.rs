@@ -296,7 +296,7 @@ mod orphans {
     fn up(connection: &Connection, steps: &[Step]) {
         for step in steps {
             for guard in &step.guards {
-                assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message);
+                assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message());
             }
             assert!(!is_done(connection, step));
             run(connection, &step.up).unwrap_or_else(|e| panic!("{e}: {:#?}", step.up));
@@ -310,7 +310,7 @@ mod orphans {
         for step in steps.iter().rev() {
             let Down::Script { script, guards } = &step.down else { panic!("no way down: {step:#?}") };
             for guard in guards {
-                assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message);
+                assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message());
             }
             run(connection, script).unwrap_or_else(|e| panic!("{e}: {script:#?}"));
         }
@@ -405,7 +405,7 @@ mod orphans {
         down(&connection, &steps[1..]);
         let Down::Script { script, guards } = &steps[0].down else { panic!("no way down") };
         assert_eq!(column(&connection, &guards[0].sql).len(), 1);
-        assert!(guards[0].message.contains("_referee_kept_t_a"), "{}", guards[0].message);
+        assert!(guards[0].message().contains("_referee_kept_t_a"), "{}", guards[0].message());
         connection.execute_batch("DELETE FROM _referee_kept_t_a WHERE k = 'x'").unwrap();
         assert!(column(&connection, &guards[0].sql).is_empty());
         run(&connection, script).unwrap();
@@ -656,7 +656,7 @@ mod failures {
             connection.execute_batch(change).unwrap();
             let before = contents(&connection);
             let guard = made.steps[0].guards.iter().find(|g| !harness::column(&connection, &g.sql).is_empty()).unwrap();
-            assert!(guard.message.contains("plan anew"));
+            assert!(guard.message().contains("plan anew"));
             let error = run(&connection, &made.steps[0].up).unwrap_err().to_string();
             assert!(error.contains("table_is_as_planned"), "{error}");
             assert_eq!(contents(&connection), before);
@@ -675,7 +675,7 @@ mod failures {
         assert!(
             guards
                 .iter()
-                .any(|g| !harness::column(&connection, &g.sql).is_empty() && g.message.contains("t.a holds NULL"))
+                .any(|g| !harness::column(&connection, &g.sql).is_empty() && g.message().contains("t.a holds NULL"))
         );
         let now = contents(&connection);
         assert!(run(&connection, script).is_err());

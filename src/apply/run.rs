@@ -221,7 +221,7 @@ fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), A
         if !answer.rows.is_empty() {
             return Err(ApplyError::Guard {
                 title: step.title.clone(),
-                message: guard.message.clone(),
+                message: guard.message(),
                 sql: guard.sql.clone(),
                 rows: sample(&answer),
             });

@@ -209,7 +209,7 @@ fn unwritable(path: &Path, metadata: &Metadata) -> Option<&'static str> {
         }
     }
     let _ = path;
-    files::special(metadata).map(|why| why.split(';').next().unwrap_or(why))
+    files::special(metadata).map(|special| special.what)
 }
 
 /// Writes a file in one step: whoever reads it sees the old text or the new one, never half of it.

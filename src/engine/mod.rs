@@ -301,6 +301,8 @@ pub struct EngineError {
     pub code: Option<String>,
     /// The statement that failed.
     pub sql: Option<String>,
+    /// The table whose rows a policy hides, where that is the reason: its bare name, as the server gives it.
+    pub filtered: Option<String>,
 }
 
 /// Kinds of [`EngineError`].
@@ -331,7 +333,7 @@ pub enum EngineErrorKind {
 impl EngineError {
     /// Makes an error of a kind.
     pub fn new(kind: EngineErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, code: None, sql: None }
+        Self { kind, message: message.into(), hint: None, code: None, sql: None, filtered: None }
     }
 
     /// Adds what to do.

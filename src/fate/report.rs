@@ -198,29 +198,35 @@ fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> String {
+/// What the keys alone come to.
+enum Summary {
+    /// Every delete succeeds, with these clauses, each with what goes before it.
+    Succeeds(Vec<(&'static str, String)>),
+    /// A whole sentence.
+    Other(String),
+}
+
+fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> Summary {
     let root = net.tables[judged.walk.root];
     let of = |keep: &dyn Fn(Effect) -> bool| relations.iter().filter(|r| keep(r.effect)).count();
     let below = judged.walk.reached.len() - 1;
-    let goes = match below {
-        0 => String::new(),
-        n => format!(", and rows of {} go with it", count(n, "table", "tables")),
-    };
-    match judged.verdict {
-        Verdict::Complete => format!("every delete from `{root}` succeeds{goes}"),
+    let mut clauses = Vec::new();
+    if below > 0 {
+        clauses.push((", ", format!("and rows of {} go with it", count(below, "table", "tables"))));
+    }
+    let text = match judged.verdict {
+        Verdict::Complete => return Summary::Succeeds(clauses),
         Verdict::LeavesRows => {
             let set = of(&|e| matches!(e, Effect::Nulls | Effect::SetsDefault));
-            format!(
-                "every delete from `{root}` succeeds{goes}; {} lose their parent and stay",
-                count(set, "relation's rows", "relations' rows")
-            )
+            let lose = count(set, "relation's rows", "relations' rows");
+            clauses.push(("; ", format!("{lose} lose their parent and stay")));
+            return Summary::Succeeds(clauses);
         }
         Verdict::LeavesOrphans => {
             let left = of(&|e| e == Effect::LeavesOrphans);
-            format!(
-                "every delete from `{root}` succeeds{goes}, but orphans stay behind: nothing enforces {}",
-                count(left, "relation", "relations")
-            )
+            let nothing = count(left, "relation", "relations");
+            clauses.push((", ", format!("but orphans stay behind: nothing enforces {nothing}")));
+            return Summary::Succeeds(clauses);
         }
         Verdict::DependsOnData => {
             let may = of(&|e| e.can_stop() || e == Effect::SetsDefault);
@@ -258,14 +264,21 @@ fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> 
                 )
             }
         },
-    }
+    };
+    Summary::Other(text)
 }
 
 /// Puts what the keys come to under the condition of what acts beside them.
-fn conditional(net: &Net<'_>, judged: &Judgement, summary: String, assumptions: &[Assumption]) -> String {
+fn conditional(net: &Net<'_>, judged: &Judgement, summary: Summary, assumptions: &[Assumption]) -> String {
     let root = net.tables[judged.walk.root];
     if assumptions.is_empty() {
-        return summary;
+        return match summary {
+            Summary::Succeeds(clauses) => {
+                let clauses: String = clauses.iter().map(|(mark, text)| format!("{mark}{text}")).collect();
+                format!("every delete from `{root}` succeeds{clauses}")
+            }
+            Summary::Other(text) => text,
+        };
     }
     if let Some(stops) = assumptions.iter().find(|a| a.stops_every_delete()) {
         return format!("no delete from `{root}` does what its foreign keys say: {}", stops.text);
@@ -295,16 +308,17 @@ fn conditional(net: &Net<'_>, judged: &Judgement, summary: String, assumptions: 
         unless.push(format!("if what {} writes is accepted", names(assumptions.iter().collect())));
     }
     let unless = unless.join(", or ");
-    match judged.verdict.always_succeeds() {
-        true => {
-            let every = format!("every delete from `{root}` succeeds");
-            let rest = summary.strip_prefix(every.as_str()).map(str::to_string);
-            let rest = rest.map_or(summary.clone(), |rest| {
-                if rest.is_empty() { rest } else { format!(" ({})", rest.trim_start_matches([',', ';', ' '])) }
-            });
+    match summary {
+        Summary::Succeeds(clauses) => {
+            let clauses: String = clauses
+                .iter()
+                .enumerate()
+                .map(|(at, (mark, text))| if at == 0 { text.clone() } else { format!("{mark}{text}") })
+                .collect();
+            let rest = if clauses.is_empty() { String::new() } else { format!(" ({clauses})") };
             format!("by its foreign keys a delete from `{root}` succeeds{rest}, {unless}")
         }
-        false => format!("{summary}; that is what the foreign keys come to, {unless}"),
+        Summary::Other(text) => format!("{text}; that is what the foreign keys come to, {unless}"),
     }
 }
 

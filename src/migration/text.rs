@@ -273,7 +273,7 @@ impl<'p> Text<'p> {
 
     /// Writes a guard where nothing can stop the file.
     fn remark(&mut self, guard: &Guard) {
-        comment(&mut self.text, &format!("Before: {}. This must return no row:", guard.message.trim_end_matches('.')));
+        comment(&mut self.text, &format!("Before: {}. This must return no row:", guard.message()));
         comment(&mut self.text, &guard.sql);
     }
 
@@ -281,7 +281,7 @@ impl<'p> Text<'p> {
         match self.plan.engine {
             Engine::Postgres => self.statement(&block(&[], std::slice::from_ref(guard), None), first),
             Engine::Sqlite => {
-                comment(&mut self.text, &guard.message);
+                comment(&mut self.text, &guard.message());
                 // Not the name of the table that a rebuild looks after itself with, in case both are there at once.
                 for sql in [
                     "CREATE TEMP TABLE _referee_check (ok INTEGER CHECK (ok = 1))".to_string(),
@@ -338,7 +338,7 @@ fn block(statements: &[String], guards: &[Guard], done: Option<&str>) -> String 
         "  "
     };
     for guard in guards {
-        let message = one_line(&guard.message).replace('\'', "''").replace('%', "%%");
+        let message = one_line(&guard.message()).replace('\'', "''").replace('%', "%%");
         out.push_str(&format!(
             "{indent}IF EXISTS ({0}) THEN\n{indent}  RAISE EXCEPTION '{message}' USING DETAIL = (\n{indent}    SELECT \
              pg_catalog.string_agg(these::pg_catalog.text, ', ') FROM ({0}) AS these);\n{indent}END IF;\n",

@@ -133,9 +133,8 @@ pub(super) fn references_back(
         sql: format!(
             "SELECT {names} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {child} AS child WHERE {same}) ORDER BY {names} LIMIT {NAMED}"
         ),
-        message: format!(
-            "rows of `{table}` that were set to NULL are gone or hold something else by now: delete them from `{backup}`, and undo again"
-        ),
+        found: format!("rows of `{table}` that were set to NULL are gone or hold something else by now"),
+        advice: format!("delete them from `{backup}`, and undo again"),
     };
     (update, changed)
 }
@@ -183,8 +182,12 @@ pub(super) fn is_alike(one: &ForeignKey, other: &ForeignKey) -> bool {
 }
 
 /// Makes the guard that no row without parent is left: it names the values, and how many rows have each.
-pub(super) fn none_left(bench: &Bench<'_>, key: &ForeignKey, rows: &OrphanRows, message: String) -> Guard {
-    Guard { sql: counted(bench, "child", &key.columns, &rows.source, "", &rows.condition), message }
+pub(super) fn none_left(bench: &Bench<'_>, child: &str, key: &ForeignKey, rows: &OrphanRows) -> Guard {
+    Guard {
+        sql: counted(bench, "child", &key.columns, &rows.source, "", &rows.condition),
+        found: format!("{child} has orphans (no such row in `{}`)", key.parent),
+        advice: "plan again with --orphans delete, set-null or quarantine, or change them by hand".to_string(),
+    }
 }
 
 fn counted(bench: &Bench<'_>, of: &str, columns: &[String], source: &str, join: &str, condition: &str) -> String {
@@ -250,11 +253,11 @@ pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows)
         let join = format!(" JOIN {source} ON {condition}");
         Guard {
             sql: counted(bench, "referrer", &key.columns, &rows.source, &join, &rows.condition),
-            message: format!(
-                "{} refers to rows of `{table}` that are orphans themselves and are about to go{action}: fix or delete those \
-                 that refer first, or choose --orphans set-null",
+            found: format!(
+                "{} refers to rows of `{table}` that are orphans themselves and are about to go{action}",
                 side(&child.name, &key.columns)
             ),
+            advice: "fix or delete those that refer first, or choose --orphans set-null".to_string(),
         }
     };
     referring(bench, table).into_iter().map(guard).collect()

@@ -94,7 +94,12 @@ impl fmt::Display for Bound {
 impl Bound {
     /// Names the rows and what becomes of them: `rows of posts to delete`.
     pub fn what(&self) -> String {
-        format!("rows of {}{}", self.of(), self.end())
+        format!("rows {}", self.after_rows())
+    }
+
+    /// Says whose rows and what becomes of them, without `rows` or `row` before: `of posts to delete`.
+    pub fn after_rows(&self) -> String {
+        format!("of {}{}", self.of(), self.end())
     }
 
     /// Says how many rows were really changed: `deleted 3 of at most 3 rows of posts`.
@@ -136,11 +141,16 @@ pub struct RowTotal {
 }
 
 impl RowTotal {
-    /// Writes `60 rows (12 orders, 48 order_items)`, with `most` before the number.
+    /// Writes `deletes 60 rows (12 orders, 48 order_items)`, with `most` before the number.
     pub fn told(&self, most: &str) -> String {
+        self.action.told(&self.rows_told(most))
+    }
+
+    /// Writes `60 rows (12 orders, 48 order_items)`, with `most` before the number.
+    pub fn rows_told(&self, most: &str) -> String {
         let rows = if self.rows == 1 { "row" } else { "rows" };
         let of: Vec<String> = self.of.iter().map(|(rows, of)| format!("{rows} {of}")).collect();
-        self.action.told(&format!("{most}{} {rows} ({})", self.rows, of.join(", ")))
+        format!("{most}{} {rows} ({})", self.rows, of.join(", "))
     }
 }
 

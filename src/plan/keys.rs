@@ -17,9 +17,8 @@ pub(super) fn made_now(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -
 pub(super) fn name_is_free(sql: String, table: &TableName, name: &str) -> Guard {
     Guard {
         sql,
-        message: format!(
-            "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
-        ),
+        found: format!("`{table}` already has another constraint of the name {name}"),
+        advice: "rename or drop it, or plan again".to_string(),
     }
 }
 

@@ -11,6 +11,7 @@ mod closure;
 mod cockroach;
 mod counts;
 mod definitions;
+mod guard;
 mod judge;
 mod keys;
 mod merge;
@@ -46,6 +47,7 @@ use crate::text;
 
 pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
+pub use guard::Guard;
 pub use remedy::names_relation;
 pub use root::{asked, repairs};
 pub use words::chooses;
@@ -413,15 +415,6 @@ pub enum Held {
     Batch,
     /// While the table or index is written anew.
     Rewrite,
-}
-
-/// A query that must return no row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Guard {
-    /// The query; it reads only.
-    pub sql: String,
-    /// What a row means, and what to do: `orders.customer_id has orphans; …`.
-    pub message: String,
 }
 
 /// A choice that the findings left.

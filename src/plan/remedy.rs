@@ -90,13 +90,12 @@ impl Question<'_> {
             } else {
                 format!(" Say `--orphans {of}=set-null` to make it nullable first, or")
             };
-            let say = if first.is_empty() { "Say" } else { "" };
+            let say = if first.is_empty() { " Say" } else { "" };
             return Err(format!(
-                "{}, and a column of the reference cannot be NULL: `--orphans set-null` has nothing to set.{first} {say} \
+                "{}, and a column of the reference cannot be NULL: `--orphans set-null` has nothing to set.{first}{say} \
                  `--orphans {of}=delete` or `--orphans {of}=quarantine`.",
                 self.orphans()
-            )
-            .replace("  ", " "));
+            ));
         }
         if self.count != Some(0) {
             self.can_be_deleted(&of)?;
@@ -242,9 +241,12 @@ impl Question<'_> {
                  ({}) AS refer) AS counted WHERE orphans > refer - orphans",
                 self.referring_rows()
             ),
-            message: format!(
-                "more than half of the rows that refer by {of} are orphans (their number, and that of all that refer); check that the \
-                 relation is right, or plan again with --orphans {of}=delete",
+            found: format!(
+                "more than half of the rows that refer by {of} are orphans (their number, and that of all that refer)",
+                of = side(&self.table.name, &self.key.columns)
+            ),
+            advice: format!(
+                "check that the relation is right, or plan again with --orphans {of}=delete",
                 of = side(&self.table.name, &self.key.columns)
             ),
         }
@@ -260,9 +262,12 @@ impl Question<'_> {
         let child = format!("child.{}", self.dialect.identifier(name));
         Some(Guard {
             sql: format!("{} LIMIT 1", self.holding(&format!("{child} = {default}"), &child)),
-            message: format!(
-                "orphans of {of} hold {default}, the column's default, which looks like a sentinel for \"none\"; make the column nullable and \
-                 the value NULL, or plan again with --orphans {of}=delete",
+            found: format!(
+                "orphans of {of} hold {default}, the column's default, which looks like a sentinel for \"none\"",
+                of = side(&self.table.name, &self.key.columns)
+            ),
+            advice: format!(
+                "make the column nullable and the value NULL, or plan again with --orphans {of}=delete",
                 of = side(&self.table.name, &self.key.columns)
             ),
         })

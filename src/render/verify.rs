@@ -36,7 +36,7 @@ fn verdict(v: &Verification) -> String {
     }
     let since: u64 = v.steps.iter().map(|s| s.rows_since).sum();
     if since > 0 {
-        parts.push(format!("{since} new {} since the steps were done", of_number("rows", since)));
+        parts.push(format!("{since} new {} since the steps were done", row_noun(since)));
     }
     for look in v.rows.iter().filter(|l| l.promised || !l.is_right()) {
         match look.rows {
@@ -45,9 +45,9 @@ fn verdict(v: &Verification) -> String {
             Some(_) if since > 0 && look.promised => {}
             Some(rows) if !look.promised => {
                 let before = look.before.unwrap_or_default();
-                parts.push(format!("{rows} {} (before: {before})", of_number(&look.what, rows)));
+                parts.push(format!("{rows} {} (before: {before})", look.what.of(rows)));
             }
-            Some(rows) => parts.push(format!("{rows} {}", of_number(&look.what, rows))),
+            Some(rows) => parts.push(format!("{rows} {}", look.what.of(rows))),
             None => parts.push(format!("{} not looked at", look.what)),
         }
     }
@@ -57,7 +57,7 @@ fn verdict(v: &Verification) -> String {
     }
     let broken = v.policies.iter().filter(|p| p.rows > 0).count();
     if broken > 0 {
-        parts.push(format!("{} broken", count(broken, "policy").replace("policys", "policies")));
+        parts.push(format!("{} broken", counted(broken, "policy", "policies")));
     }
     if !v.remaining.is_empty() {
         parts.push(format!("{} not fixed", count(v.remaining.len(), "finding")));
@@ -68,12 +68,14 @@ fn verdict(v: &Verification) -> String {
     format!("Not verified: {}", parts.join(", "))
 }
 
-/// Writes what begins with a noun in the plural as it is said of one.
-fn of_number(what: &str, number: u64) -> String {
-    match number {
-        1 => what.replacen("rows", "row", 1),
-        _ => what.to_string(),
-    }
+/// Writes a number with its noun.
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Writes `row` or `rows`.
+fn row_noun(number: u64) -> &'static str {
+    if number == 1 { "row" } else { "rows" }
 }
 
 /// Says what was looked at, a line each, and what was found there.
@@ -90,9 +92,7 @@ fn looked_at(v: &Verification) -> Vec<String> {
     let asked = v.steps.iter().filter(|s| s.done.is_some()).count();
     if asked > 0 {
         let done = v.steps.iter().filter(|s| s.done == Some(true)).count();
-        lines.push(
-            format!("{} by its own query: {done} done", count(asked, "step")).replace("steps by its", "steps by their"),
-        );
+        lines.push(format!("{} own query: {done} done", counted(asked, "step by its", "steps by their")));
     }
     for look in &v.rows {
         let apart = match (look.promised, look.before) {
@@ -114,16 +114,16 @@ fn looked_at(v: &Verification) -> Vec<String> {
 fn since(step: &Checked) -> String {
     match step.rows_since {
         0 => String::new(),
-        rows => format!(": done, but {rows} new {} since then", of_number("rows", rows)),
+        rows => format!(": done, but {rows} new {} since then", row_noun(rows)),
     }
 }
 
 /// Says which rows there are that no step is about.
 fn apart(look: &Look) -> Option<String> {
     // SQLite's own check finds the same rows again.
-    let rows = look.rows.filter(|_| !look.what.ends_with("PRAGMA foreign_key_check"))?;
+    let rows = look.rows.filter(|_| !look.what.is_own_check())?;
     let there = if look.before.is_some() { " (there before)" } else { "" };
-    Some(format!("{rows} {}{there}", of_number(&look.what, rows)))
+    Some(format!("{rows} {}{there}", look.what.of(rows)))
 }
 
 /// Says what was not looked at, and why.

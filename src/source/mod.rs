@@ -277,7 +277,7 @@ fn by_content(path: &Path) -> Result<Source, SourceError> {
     }
     if let Some(why) = files::special(&metadata) {
         return Err(unknown(
-            format!("cannot read {shown}: {}", why.split(';').next().unwrap_or(why)),
+            format!("cannot read {shown}: {}", why.what),
             "a source is a file, a folder or a URL; save what a pipe gives to a file first",
         ));
     }

@@ -22,7 +22,7 @@ use crate::schema::{Schema, TableName};
 
 pub use compare::{Difference, compare};
 pub use policies::{Question, questions};
-pub use rows::Look;
+pub use rows::{Look, Sought};
 
 /// How many rows of a query's answer are kept.
 const KEPT: usize = 20;

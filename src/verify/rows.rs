@@ -1,9 +1,11 @@
 //! The rows as they are, of what a plan was about: orphans counted again by the same queries as before, and SQLite's own check. What
 //! could not be looked at is said, with the reason.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::change::Change;
@@ -16,8 +18,8 @@ use crate::schema::{Engine, ForeignKey, Schema, TableName};
 /// Rows that were looked at, or could not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Look {
-    /// What was looked for: `orphan rows of orders.customer_id->customers.id`.
-    pub what: String,
+    /// What was looked for.
+    pub what: Sought,
     /// The query: its number is 0 where everything is right. Empty if none can be written.
     pub sql: String,
     /// How many rows there are; `None` if they were not looked at.
@@ -31,6 +33,66 @@ pub struct Look {
     /// must not grow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
+}
+
+/// Rows that are looked for. In JSON it is what they are called: `orphan rows of orders.customer_id->customers.id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// The orphans of a relation, which is written.
+    Orphans(String),
+    /// What is left of the rows that a step changes, as its bound calls them after `rows` or `row`.
+    Left(String),
+    /// What SQLite's own check says of a table.
+    OwnCheck(TableName),
+    /// What it says of so many other tables.
+    OwnCheckOfOthers(usize),
+}
+
+impl Sought {
+    /// Names so many of them: `orphan row of orders.customer_id->customers.id`.
+    pub fn of(&self, number: u64) -> String {
+        let rows = if number == 1 { "row" } else { "rows" };
+        match self {
+            Self::Orphans(relation) => format!("orphan {rows} of {relation}"),
+            Self::Left(rest) => format!("{rows} {rest} that are left"),
+            Self::OwnCheck(table) => format!("{rows} of {table} in PRAGMA foreign_key_check"),
+            Self::OwnCheckOfOthers(1) => format!("{rows} of the other table of the file in PRAGMA foreign_key_check"),
+            Self::OwnCheckOfOthers(count) => {
+                format!("{rows} of the {count} other tables of the file in PRAGMA foreign_key_check")
+            }
+        }
+    }
+
+    /// Tells whether SQLite's own check looks for them.
+    pub fn is_own_check(&self) -> bool {
+        matches!(self, Self::OwnCheck(_) | Self::OwnCheckOfOthers(_))
+    }
+}
+
+impl fmt::Display for Sought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of(2))
+    }
+}
+
+impl Serialize for Sought {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Sought {
+    fn schema_name() -> Cow<'static, str> {
+        "Sought".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
 }
 
 impl Look {
@@ -68,7 +130,7 @@ pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) ->
     for bound in plan.steps.iter().filter(|_| !apart).flat_map(|s| &s.bounds) {
         match looks.iter_mut().find(|l| l.sql == bound.count) {
             Some(look) => look.promised = true,
-            None => looks.push(counted(format!("{} that are left", bound.what()), bound.count.clone(), true, ask)?),
+            None => looks.push(counted(Sought::Left(bound.after_rows()), bound.count.clone(), true, ask)?),
         }
     }
     if now.engine == Engine::Sqlite {
@@ -77,12 +139,12 @@ pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) ->
     Ok(looks)
 }
 
-fn what(relation: &Relation) -> String {
-    format!("orphan rows of {}->{}", relation.child_side(), relation.parent_side())
+fn what(relation: &Relation) -> Sought {
+    Sought::Orphans(format!("{}->{}", relation.child_side(), relation.parent_side()))
 }
 
 /// Runs a query of one number. What the engine refuses is no reason to look at nothing else.
-fn counted(what: String, sql: String, promised: bool, ask: &mut Ask<'_>) -> Result<Look, EngineError> {
+fn counted(what: Sought, sql: String, promised: bool, ask: &mut Ask<'_>) -> Result<Look, EngineError> {
     let (rows, why) = match ask(&sql) {
         Ok(answer) => {
             let number = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
@@ -166,7 +228,7 @@ fn own_check(
             looks.iter().find(look).is_some_and(|l| l.promised)
         });
         let sql = format!("SELECT count(*) FROM pragma_foreign_key_check({})", dialect.literal(&table.name.name));
-        let mut look = counted(format!("rows of {} in PRAGMA foreign_key_check", table.name), sql, promised, ask)?;
+        let mut look = counted(Sought::OwnCheck(table.name.clone()), sql, promised, ask)?;
         // What nobody could look at is not verified.
         look.promised |= look.rows.is_none() && !table.foreign_keys.iter().any(|k| stay(plan, &table.name, &k.columns));
         looks.push(look);
@@ -178,22 +240,18 @@ fn own_check(
         let mut broken = 0;
         let mut why = Vec::new();
         for table in &far {
-            let look = counted(String::new(), each(&table.name.name), false, ask)?;
+            let look = counted(Sought::OwnCheck(table.name.clone()), each(&table.name.name), false, ask)?;
             broken += look.rows.unwrap_or(0);
             why.extend(look.why.map(|w| format!("{}: {w}", table.name)));
         }
         let all: Vec<String> = far.iter().map(|t| each(&t.name.name)).collect();
-        let what = match far.len() {
-            1 => "rows of the other table of the file in PRAGMA foreign_key_check".to_string(),
-            count => format!("rows of the {count} other tables of the file in PRAGMA foreign_key_check"),
-        };
         let rows = if why.is_empty() { Some(broken) } else { None };
         if !why.is_empty() && broken > 0 {
             why.push(format!("{broken} in the tables that could be checked"));
         }
         let why = if why.is_empty() { None } else { Some(why.join("; ")) };
         looks.push(Look {
-            what,
+            what: Sought::OwnCheckOfOthers(far.len()),
             sql: format!("SELECT sum(n) FROM ({})", all.join(" UNION ALL ")),
             rows,
             why,

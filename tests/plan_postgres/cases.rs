@@ -441,7 +441,7 @@ fn keys_of_partitions_come_back_when_the_tables_key_goes() {
         exercise(server, &format!("{PARTITIONED}{own}"), add);
         exercise(server, &format!("{PARTITIONED}{own}{late}"), add);
         let steps = exercise(server, &format!("{PARTITIONED}{own}{all}"), add);
-        assert!(steps[0].guards.iter().all(|g| !g.message.contains("without a parent")), "the keys hold already");
+        assert!(steps[0].guards.iter().all(|g| !g.message().contains("without a parent")), "the keys hold already");
         let other =
             "ALTER TABLE events ADD CONSTRAINT events_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants (id);";
         exercise(server, &format!("{PARTITIONED}{own}{other}"), |s| {

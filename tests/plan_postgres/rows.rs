@@ -298,7 +298,7 @@ fn what_cannot_be_cleaned_is_refused_or_stops() {
         for count in [None, Some(0)] {
             let made = plan::plan(&before, &[add(count)], &Options::default());
             assert_eq!(stopped_by(&mut client, &made.steps[0].guards).len(), 1);
-            assert!(made.steps[0].guards[0].message.contains("has orphans"));
+            assert!(made.steps[0].guards[0].message().contains("has orphans"));
         }
         // A reference that cannot be NULL cannot be emptied.
         let mut strict = before.clone();

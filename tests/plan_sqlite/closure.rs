@@ -59,7 +59,7 @@ fn answered(
 fn up(connection: &Connection, steps: &[Step]) {
     for step in steps {
         for guard in &step.guards {
-            assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message);
+            assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message());
         }
         run(connection, &step.up).unwrap_or_else(|e| panic!("{e}: {:#?}", step.up));
         assert!(is_done(connection, step), "{}", step.title);
@@ -70,7 +70,7 @@ fn down(connection: &Connection, steps: &[Step]) {
     for step in steps.iter().rev() {
         let Down::Script { script, guards } = &step.down else { panic!("no way down: {step:#?}") };
         for guard in guards {
-            assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message);
+            assert!(column(connection, &guard.sql).is_empty(), "{}", guard.message());
         }
         run(connection, script).unwrap_or_else(|e| panic!("{e}: {script:#?}"));
     }
@@ -296,7 +296,7 @@ fn more_rows_than_were_shown_stop_the_step_and_nothing_is_done() {
     // A table that has come since is looked for by a guard.
     connection.execute_batch("DELETE FROM runs WHERE id = 500; CREATE TABLE late (p INT REFERENCES projects)").unwrap();
     let stops = steps[0].guards.iter().filter(|g| !column(&connection, &g.sql).is_empty());
-    assert_eq!(stops.map(|g| g.message.contains("added since planning")).collect::<Vec<_>>(), [true]);
+    assert_eq!(stops.map(|g| g.message().contains("added since planning")).collect::<Vec<_>>(), [true]);
 }
 
 #[test]
@@ -418,7 +418,7 @@ fn a_key_or_trigger_that_came_since_planning_stops_a_clean_up_of_one_relation() 
         connection.execute_batch(late).unwrap();
         let before = contents(&connection);
         let stops = steps[0].guards.iter().filter(|g| !column(&connection, &g.sql).is_empty());
-        assert_eq!(stops.map(|g| g.message.contains("added since planning")).collect::<Vec<_>>(), [true], "{late}");
+        assert_eq!(stops.map(|g| g.message().contains("added since planning")).collect::<Vec<_>>(), [true], "{late}");
         let error = run(&connection, &steps[0].up).unwrap_err();
         assert!(error.contains("nothing_was_added_since_planning"), "{late}: {error}");
         assert_eq!(contents(&connection), before, "{late}");
@@ -663,7 +663,7 @@ fn a_word_for_all_never_deletes_more_than_half_of_the_rows_that_refer() {
     // Where rows are not counted, a guard does.
     wants[0].orphans = None;
     let uncounted = counted(&fixture, &wants, of_all(OrphanPolicy::Delete));
-    let guard = uncounted.steps[0].guards.iter().find(|g| g.message.contains("more than half")).unwrap();
+    let guard = uncounted.steps[0].guards.iter().find(|g| g.message().contains("more than half")).unwrap();
     assert_eq!(number(&fixture.connect(), &format!("SELECT count(*) FROM ({})", guard.sql)), 1);
     fixture.connect().execute_batch("INSERT INTO posts VALUES (6, 1)").unwrap();
     assert_eq!(number(&fixture.connect(), &format!("SELECT count(*) FROM ({})", guard.sql)), 0);

@@ -256,7 +256,7 @@ impl Fixture {
             for step in &made.steps {
                 assert!(!is_done(&connection, step), "{what}, {round}: {} says that it is done", step.id);
                 for guard in &step.guards {
-                    assert!(column(&connection, &guard.sql).is_empty(), "{what}: {}", guard.message);
+                    assert!(column(&connection, &guard.sql).is_empty(), "{what}: {}", guard.message());
                 }
                 run(&connection, &step.up).unwrap_or_else(|e| panic!("{what}: {e}\n{:#?}", step.up));
                 assert!(
@@ -280,7 +280,7 @@ impl Fixture {
             for step in made.steps.iter().rev() {
                 let Down::Script { script, guards } = &step.down else { panic!("{what}: no way down") };
                 for guard in guards {
-                    assert!(column(&connection, &guard.sql).is_empty(), "{what}: {}", guard.message);
+                    assert!(column(&connection, &guard.sql).is_empty(), "{what}: {}", guard.message());
                 }
                 run(&connection, script).unwrap_or_else(|e| panic!("{what}, down: {e}\n{script:#?}"));
             }

@@ -128,7 +128,7 @@ pub fn stopped_by(client: &mut Client, guards: &[Guard]) -> Vec<String> {
         let messages =
             client.simple_query(&guard.sql).unwrap_or_else(|e| panic!("{}\n{}", server::explain(&e), guard.sql));
         if messages.iter().any(|m| matches!(m, SimpleQueryMessage::Row(_))) {
-            stopping.push(guard.message.clone());
+            stopping.push(guard.message());
         }
     }
     stopping

@@ -84,14 +84,17 @@ impl ValueEnum for FailOn {
 }
 
 pub(super) fn rule(text: &str) -> Result<&'static Rule, String> {
-    rules::find(text).ok_or_else(|| unknown_rule(text))
+    rules::find(text).ok_or_else(|| {
+        let (what, hint) = unknown_rule(text);
+        format!("{what}; {hint}")
+    })
 }
 
 /// Says that there is no such rule, and which ones are near.
-pub(in crate::cli) fn unknown_rule(text: &str) -> String {
+pub(in crate::cli) fn unknown_rule(text: &str) -> (String, String) {
     let near = nearest(text, rules::ALL.iter().flat_map(|r| [r.meta.name, r.meta.code]));
     let hint = did_you_mean(&near).unwrap_or_else(|| "`referee rules` lists them all".to_string());
-    format!("there is no rule `{text}`; {hint}")
+    (format!("there is no rule `{text}`"), hint)
 }
 
 pub(super) fn glob(text: &str) -> Result<Glob, String> {

@@ -8,8 +8,7 @@ use crate::rules;
 
 pub(super) fn run(args: &ExplainArgs, ui: &Ui) -> Result<u8, CliError> {
     let Some(rule) = rules::find(&args.rule) else {
-        let text = unknown_rule(&args.rule);
-        let (what, hint) = text.split_once("; ").unwrap_or((&text, ""));
+        let (what, hint) = unknown_rule(&args.rule);
         return Err(CliError::new(what).hint(hint));
     };
     ui.print(&markdown::render(rule.meta.page, &ui.style))?;

@@ -216,7 +216,7 @@ fn add_blocking(
 
 /// Says which table's rows are hidden, and by what: the server names the table without its schema.
 fn hidden(schema: &Schema, error: &EngineError) -> String {
-    let named = |t: &&Table| error.message.ends_with(&format!("\"{}\"", t.name.name));
+    let named = |t: &&Table| error.filtered.as_ref() == Some(&t.name.name);
     let found = schema.tables.iter().filter(named).find_map(|t| Some(t.row_filter.as_ref()?.what(&t.name)));
     found.unwrap_or_else(|| error.message.clone())
 }

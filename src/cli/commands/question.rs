@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, RowAction};
 use crate::schema::TableName;
 use crate::text::one_line;
 
@@ -23,7 +23,8 @@ pub(super) fn of(plan: &Plan, label: &str) -> String {
 
 /// Says what becomes of rows now.
 fn now(plan: &Plan) -> String {
-    let mut parts: Vec<String> = plan.row_totals().iter().map(|t| t.told("up to ")).collect();
+    let totals = plan.row_totals();
+    let mut parts: Vec<String> = totals.iter().map(|t| t.told("up to ")).collect();
     if plan.changes_uncounted_rows() {
         parts.push("changes rows that were not counted".to_string());
     }
@@ -35,8 +36,14 @@ fn now(plan: &Plan) -> String {
         [] => String::new(),
         some => format!(", backed up in {}", list(some, "and")),
     };
-    let text = format!("Now {}{backed_up}.", parts.join("; "));
-    text.replacen("Now deletes", "Deletes now", 1)
+    let start = match totals.first() {
+        Some(first) if first.action == RowAction::Delete => {
+            parts[0] = first.rows_told("up to ");
+            "Deletes now"
+        }
+        _ => "Now",
+    };
+    format!("{start} {}{backed_up}.", parts.join("; "))
 }
 
 /// Says what deletes newly delete once all steps are done.

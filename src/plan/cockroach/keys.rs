@@ -141,9 +141,9 @@ fn rename(
     let guards: Vec<Guard> = locked
         .then(|| Guard {
             sql: catalog::schema_locked(bench, table),
-            message: format!(
-                "`{table}` is schema_locked, and RENAME CONSTRAINT does not unlock it: run `{} SET (schema_locked = false)`, then this \
-                 again, then set it back to true",
+            found: format!("`{table}` is schema_locked, and RENAME CONSTRAINT does not unlock it"),
+            advice: format!(
+                "run `{} SET (schema_locked = false)`, then this again, then set it back to true",
                 sql::alter(bench, table)
             ),
         })

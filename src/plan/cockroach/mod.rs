@@ -116,10 +116,8 @@ fn add_index(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, index: &In
             bench.name(table),
             bench.dialect.literal(&index.name)
         ),
-        message: format!(
-            "`{table}` already has another index of the name {}: rename or drop it, or plan again",
-            index.name
-        ),
+        found: format!("`{table}` already has another index of the name {}", index.name),
+        advice: "rename or drop it, or plan again".to_string(),
     });
     if index.unique {
         let list = bench.dialect.columns(&columns.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -131,9 +129,8 @@ fn add_index(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, index: &In
                 bench.name(table),
                 rows.join(" AND ")
             ),
-            message: format!(
-                "rows of `{table}` are equal in {list}: they have to differ before the unique index can be built"
-            ),
+            found: format!("rows of `{table}` are equal in {list}"),
+            advice: "they have to differ before the unique index can be built".to_string(),
         });
     }
     bench.step(want, draft)
@@ -190,9 +187,8 @@ fn set_nullable(
     }
     let nulls = Guard {
         sql: aside::nulls(bench, bench.table(table)?, column),
-        message: format!(
-            "`{table}.{column}` holds NULL: give those rows a value or delete them before NOT NULL can be set"
-        ),
+        found: format!("`{table}.{column}` holds NULL"),
+        advice: "give those rows a value or delete them before NOT NULL can be set".to_string(),
     };
     let statement = |verb: &str| {
         format!("{} ALTER COLUMN {} {verb} NOT NULL", sql::alter(bench, table), bench.dialect.identifier(column))

@@ -28,10 +28,7 @@ pub(super) fn before_key(
     let relation = Relation::declared(&bench.now, table, key);
     let rows = orphan_rows(bench.dialect, &bench.now, &relation);
     let (child, parent) = (relation.child_side(), &key.parent);
-    let message = format!(
-        "{child} has orphans (no such row in `{parent}`); plan again with --orphans delete, set-null or quarantine, or change them by hand"
-    );
-    let guard = aside::none_left(bench, key, &rows, message);
+    let guard = aside::none_left(bench, &child, key, &rows);
     let remedy = if want.orphans == Some(0) && !bench.loses_rows(parent, table) {
         None
     } else {
@@ -249,10 +246,8 @@ impl Work<'_> {
                 "SELECT {listed} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {name} AS child WHERE {same}) ORDER BY {listed} LIMIT {}",
                 aside::NAMED
             ),
-            message: format!(
-                "rows of `{}` that were set to NULL are gone or hold something else by now: delete them from `{}`, and undo again",
-                self.table, self.aside.name
-            ),
+            found: format!("rows of `{}` that were set to NULL are gone or hold something else by now", self.table),
+            advice: format!("delete them from `{}`, and undo again", self.aside.name),
         };
         let title = format!("Set {child} to NULL where it names no row of {parent}");
         self.draft(bench, &title, statement, self.back(&aside::forbidding(of, self.key), back, vec![changed]))

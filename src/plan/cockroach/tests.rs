@@ -128,7 +128,7 @@ fn rename_asks_for_the_lock_only_where_tables_are_locked() {
         let made = made(&s, vec![replace(&s, |k| k.on_delete = Action::Cascade)], Some(0), None);
         let guards = &made.steps[3].guards;
         assert_eq!(guards.len(), usize::from(guarded), "{version:?}");
-        assert!(guards.iter().all(|g| g.message.contains("SET (schema_locked = false)")));
+        assert!(guards.iter().all(|g| g.message().contains("SET (schema_locked = false)")));
     }
 }
 

@@ -478,7 +478,8 @@ impl Writing<'_, '_> {
                 catalog::relation(bench, &backup.place),
                 bench.dialect.literal(&backup.comment)
             ),
-            message: format!("`{}` already exists; rename or drop it, then plan again", backup.name),
+            found: format!("`{}` already exists", backup.name),
+            advice: "rename or drop it, then plan again".to_string(),
         };
         let mut guards: Vec<Guard> = backups.iter().map(taken).collect();
         for seed in &self.closure.seeds {

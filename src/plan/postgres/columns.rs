@@ -46,14 +46,14 @@ pub(super) fn set_nullable(
                 catalog::relation(bench, &bench.name(table)),
                 bench.dialect.literal(column)
             ),
-            message: format!("`{table}.{column}` is NOT NULL by its domain or as an identity column: change that by hand first"),
+            found: format!("`{table}.{column}` is NOT NULL by its domain or as an identity column"),
+advice: "change that by hand first".to_string(),
         });
     }
     let nulls = Guard {
         sql: aside::nulls(bench, bench.table(table)?, column),
-        message: format!(
-            "`{table}.{column}` holds NULL: give those rows a value or delete them before NOT NULL can be set"
-        ),
+        found: format!("`{table}.{column}` holds NULL"),
+        advice: "give those rows a value or delete them before NOT NULL can be set".to_string(),
     };
     let tighten = each(tighten(bench, table, column));
     let loosen = whole(vec![format!("{} DROP NOT NULL", alter_column(bench, table, column))]);
@@ -263,9 +263,7 @@ fn too_large(bench: &Bench<'_>, table: &TableName, old: &Column) -> Option<Guard
     };
     Some(Guard {
         sql: format!("SELECT {column} FROM {} WHERE {beyond} LIMIT 5", bench.name(table)),
-        message: format!(
-            "`{table}.{}` holds values that {} cannot hold: shorten or remove them first",
-            old.name, old.data_type.raw
-        ),
+        found: format!("`{table}.{}` holds values that {} cannot hold", old.name, old.data_type.raw),
+        advice: "shorten or remove them first".to_string(),
     })
 }

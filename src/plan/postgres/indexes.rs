@@ -48,9 +48,8 @@ fn build(
     let name = &index.name;
     let mut guards = vec![Guard {
         sql: catalog::name_in_use(bench, table, name),
-        message: format!(
-            "something else has the name {name} already, or the index is being built right now: rename it or wait, then run again"
-        ),
+        found: format!("something else has the name {name} already, or the index is being built right now"),
+        advice: "rename it or wait, then run again".to_string(),
     }];
     guards.extend(duplicates(bench, table, index));
     let unique = if index.unique { "unique " } else { "" };
@@ -100,9 +99,8 @@ fn duplicates(bench: &Bench<'_>, table: &TableName, index: &Index) -> Option<Gua
             "SELECT {list}, count(*) AS rows FROM {} WHERE {rows} GROUP BY {list} HAVING count(*) > 1 LIMIT 5",
             bench.name(table)
         ),
-        message: format!(
-            "rows of `{table}` are equal in {list}: they have to differ before the unique index can be built"
-        ),
+        found: format!("rows of `{table}` are equal in {list}"),
+        advice: "they have to differ before the unique index can be built".to_string(),
     })
 }
 
@@ -199,10 +197,8 @@ fn add_to_partitioned(
                 "SELECT c.oid::pg_catalog.regclass FROM pg_catalog.pg_class c WHERE c.oid = {}",
                 catalog::relation(bench, &bench.beside(table, &index.name))
             ),
-            message: format!(
-                "something else has the name {}, perhaps an index that is not complete: drop or rename it, then run again",
-                index.name
-            ),
+            found: format!("something else has the name {}, perhaps an index that is not complete", index.name),
+            advice: "drop or rename it, then run again".to_string(),
         }],
         done: Some(catalog::index(bench, table, index)),
     };
@@ -255,7 +251,8 @@ pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, inde
                 "SELECT k.conrelid::pg_catalog.regclass, k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = {}",
                 catalog::relation(bench, &bench.beside(table, &index.name))
             ),
-            message: format!("a constraint needs the index {}: change that first", index.name),
+            found: format!("a constraint needs the index {}", index.name),
+advice: "change that first".to_string(),
         });
     }
     if !index.valid {
@@ -264,7 +261,8 @@ pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, inde
                 "SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = {}",
                 catalog::relation(bench, &bench.beside(table, &index.name))
             ),
-            message: format!("the index {} is being built right now: wait for it", index.name),
+            found: format!("the index {} is being built right now", index.name),
+            advice: "wait for it".to_string(),
         });
     }
     let draft = Draft {
@@ -382,9 +380,8 @@ pub(super) fn add_key(
         locks: exclusive([table.clone()]),
         guards: vec![Guard {
             sql: catalog::constraint(bench, table, name),
-            message: format!(
-                "`{table}` already has another constraint of the name {name}: rename or drop it, or plan again"
-            ),
+            found: format!("`{table}` already has another constraint of the name {name}"),
+            advice: "rename or drop it, or plan again".to_string(),
         }],
         done: Some(done),
     };

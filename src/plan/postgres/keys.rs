@@ -187,7 +187,8 @@ pub(super) fn replace(
             bench.dialect.literal(&old_name),
             catalog::key(bench, table, old, &old_name, false)
         ),
-        message: format!("the key {old_name} of `{table}` is not what it was when the plan was made: plan again"),
+        found: format!("the key {old_name} of `{table}` is not what it was when the plan was made"),
+        advice: "plan again".to_string(),
     });
     if name != old_name {
         guards.push(shared::name_is_free(catalog::constraint(bench, table, &name), table, &name));

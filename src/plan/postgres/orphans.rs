@@ -35,10 +35,7 @@ pub(super) fn before_key(
     let relation = Relation::declared(&bench.now, table, key);
     let rows = orphan_rows(bench.dialect, &bench.now, &relation);
     let (child, parent) = (relation.child_side(), &key.parent);
-    let message = format!(
-        "{child} has orphans (no such row in `{parent}`); plan again with --orphans delete, set-null or quarantine, or change them by hand"
-    );
-    let guard = aside::none_left(bench, key, &rows, message);
+    let guard = aside::none_left(bench, &child, key, &rows);
     if want.orphans == Some(0) || bench.is_clean(table, key) {
         return Ok((Vec::new(), vec![guard]));
     }
@@ -170,10 +167,8 @@ impl Work<'_> {
                 catalog::relation(bench, &self.place),
                 bench.dialect.literal(&self.aside.comment)
             ),
-            message: format!(
-                "there is another table `{}`, which rows would be kept in: rename or drop it",
-                self.aside.name
-            ),
+            found: format!("there is another table `{}`, which rows would be kept in", self.aside.name),
+            advice: "rename or drop it".to_string(),
         }
     }
 

@@ -30,7 +30,8 @@ pub(super) fn guards(bench: &Bench<'_>, losing: &[&TableName], changed: &[&Table
                  k.confrelid IN ({}){known}",
                 oids(bench, &losing)
             ),
-            message: "a foreign key was added since planning by which more rows would go: plan again".to_string(),
+            found: "a foreign key was added since planning by which more rows would go".to_string(),
+advice: "plan again".to_string(),
         });
     }
     let changed = families(bench, changed);
@@ -44,7 +45,8 @@ pub(super) fn guards(bench: &Bench<'_>, losing: &[&TableName], changed: &[&Table
              t.tgrelid IN ({of}) AND t.tgname <> ALL ({triggers}) UNION ALL SELECT r.rulename, r.ev_class::pg_catalog.regclass FROM \
              pg_catalog.pg_rewrite r WHERE r.ev_class IN ({of}) AND r.rulename <> ALL ({rules})"
         ),
-        message: "a trigger or rule was added since planning, which would act on the rows that change: plan again".to_string(),
+        found: "a trigger or rule was added since planning, which would act on the rows that change".to_string(),
+advice: "plan again".to_string(),
     });
     guards
 }
@@ -52,7 +54,7 @@ pub(super) fn guards(bench: &Bench<'_>, losing: &[&TableName], changed: &[&Table
 /// Writes the lines of a PL/pgSQL block that raise an error where a guard finds something.
 pub(super) fn lines(bench: &Bench<'_>, guards: &[Guard]) -> Vec<String> {
     let line = |guard: &Guard| {
-        let message = bench.dialect.literal(&guard.message);
+        let message = bench.dialect.literal(&guard.message());
         format!("IF EXISTS ({}) THEN RAISE EXCEPTION USING MESSAGE = {message}; END IF;", guard.sql)
     };
     guards.iter().map(line).collect()

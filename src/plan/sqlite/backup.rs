@@ -98,10 +98,8 @@ pub(super) fn give_back(
             "SELECT {first} FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {null}) ORDER BY 1 \
              LIMIT {NAMED}"
         ),
-        message: format!(
-            "rows of {} that were set to NULL are gone or hold something else by now; delete them from {aside}, then undo again",
-            table.name
-        ),
+        found: format!("rows of {} that were set to NULL are gone or hold something else by now", table.name),
+        advice: format!("delete them from {aside}, then undo again"),
     };
     let held: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS kept.{c}")).collect();
     let mut statements = counting(&table.name, vec![update], "");

@@ -423,7 +423,8 @@ impl<'a> Writing<'a> {
                 "SELECT type, name FROM main.sqlite_schema WHERE name COLLATE NOCASE IN ({})",
                 sql::in_list(names.iter().copied())
             ),
-            message: format!("one of {} already exists; rename or drop it, then plan again", names.join(", ")),
+            found: format!("one of {} already exists", names.join(", ")),
+            advice: "rename or drop it, then plan again".to_string(),
         }];
         let (schema, options) = (self.schema, self.site.workshop.options);
         for seed in &self.closure.seeds {

@@ -52,7 +52,8 @@ pub(super) fn step(
                 DIALECT.table(table_name),
                 super::super::aside::NAMED
             ),
-            message: format!("{table_name} has several rows with the same {columns}; a unique index allows one"),
+            found: format!("{table_name} has several rows with the same {columns}"),
+            advice: "a unique index allows one".to_string(),
         });
     }
     let changes = vec![change.clone()];

@@ -130,7 +130,8 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let drop = format!("DROP TABLE main.{}", DIALECT.identifier(&aside));
     let mut guards = vec![Guard {
         sql: format!("SELECT type, name FROM main.sqlite_schema WHERE name = {} COLLATE NOCASE", sql::literal(&aside)),
-        message: format!("{aside} already exists; rename or drop it, then plan again"),
+        found: format!("{aside} already exists"),
+        advice: "rename or drop it, then plan again".to_string(),
     }];
     let (word, title, change, down) = match policy {
         OrphanPolicy::SetNull => {
@@ -285,11 +286,12 @@ fn still_referred_to(child: &Table, key: &ForeignKey, parent: &Table, condition:
                 DIALECT.table(&child.name),
             ),
         ),
-        message: format!(
-            "rows of {} refer to rows of {} that are orphans and about to go; plan again",
+        found: format!(
+            "rows of {} refer to rows of {} that are orphans and about to go",
             side(&child.name, &key.columns),
             parent.name
         ),
+        advice: "plan again".to_string(),
     })
 }
 

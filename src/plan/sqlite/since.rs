@@ -25,7 +25,8 @@ pub(super) fn guards(
                 sql::in_list(losing.iter().map(|t| t.name.as_str())),
                 sql::in_list(known.iter().map(String::as_str))
             ),
-            message: "a foreign key was added since planning by which more rows would go: plan again".to_string(),
+            found: "a foreign key was added since planning by which more rows would go".to_string(),
+advice: "plan again".to_string(),
         });
     }
     let known: Vec<&str> =
@@ -36,7 +37,8 @@ pub(super) fn guards(
             sql::in_list(changed.iter().map(|t| t.name.as_str())),
             sql::in_list(known.into_iter())
         ),
-        message: "a trigger was added since planning, which would fire for the rows that change: plan again".to_string(),
+        found: "a trigger was added since planning, which would fire for the rows that change".to_string(),
+advice: "plan again".to_string(),
     });
     guards
 }

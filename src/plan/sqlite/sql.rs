@@ -32,11 +32,9 @@ pub(super) fn no_orphans(schema: &Schema, child: &Table, key: &ForeignKey) -> Gu
     let side = crate::relations::side(&child.name, &key.columns);
     Guard {
         sql: counted("child", &key.columns, &orphan_rows(schema, child, key)),
-        message: format!(
-            "{side} holds values that no row of {} has; plan again with `--orphans delete`, `set-null` or `quarantine`, or repair these \
-             rows by hand",
-            key.parent
-        ),
+        found: format!("{side} holds values that no row of {} has", key.parent),
+        advice: "plan again with `--orphans delete`, `set-null` or `quarantine`, or repair these rows by hand"
+            .to_string(),
     }
 }
 

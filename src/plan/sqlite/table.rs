@@ -232,10 +232,11 @@ fn edited(before: &Schema, name: &TableName, original: &str, changes: &[Change])
 fn as_planned(table: &Table, way: &Rebuild<'_>) -> Guard {
     Guard {
         sql: format!("SELECT 1 WHERE NOT ({})", way.as_planned()),
-        message: format!(
-            "{} is not defined as it was when this was planned (another definition, another index or trigger); plan anew",
+        found: format!(
+            "{} is not defined as it was when this was planned (another definition, another index or trigger)",
             table.name
         ),
+        advice: "plan anew".to_string(),
     }
 }
 
@@ -249,7 +250,8 @@ fn no_null(table: &Table, column: &str) -> Guard {
             DIALECT.table(&table.name),
             super::super::aside::NAMED
         ),
-        message: format!("{}.{column} holds NULL, which NOT NULL forbids; give these rows a value first", table.name),
+        found: format!("{}.{column} holds NULL, which NOT NULL forbids", table.name),
+        advice: "give these rows a value first".to_string(),
     }
 }
 

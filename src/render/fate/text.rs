@@ -60,9 +60,13 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands, sty
 }
 
 fn sentence(text: &str) -> String {
+    format!("{}.", upper(text))
+}
+
+fn upper(text: &str) -> String {
     let mut chars = text.chars();
     let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+    format!("{first}{}", chars.as_str())
 }
 
 fn heading(text: &str, style: &Style, lines: &mut Vec<String>) {
@@ -135,7 +139,7 @@ fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, style: &Style, line
             continue;
         }
         let colour = if matches!(effect, Effect::Refuses | Effect::Fails) { AnsiColor::Red } else { AnsiColor::Yellow };
-        hanging(&sentence(meaning).replace('.', ":"), "  ", style, lines);
+        hanging(&format!("{}:", upper(meaning)), "  ", style, lines);
         let side = |b: &RelationOutcome| tame(b.path.last().map(String::as_str).unwrap_or_default());
         let widest = of.iter().map(|b| width(&side(b))).max().unwrap_or(0).min(40);
         for blocker in of {

@@ -1,9 +1,7 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
 use super::super::spans::{block, cell, code, plain};
-use super::{
-    Commands, guessed, heading, locks, promise, rows, rules, safety, statements, stops_if, summary, told, unmended,
-};
+use super::{Commands, guessed, heading, locks, promise, rows, rules, safety, statements, summary, told, unmended};
 use crate::fate::sentences;
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
@@ -90,7 +88,7 @@ fn one(number: usize, step: &Step, text: &mut String) {
         text.push_str(&format!("\n- Lock: {}", plain(&held)));
     }
     for guard in &step.guards {
-        text.push_str(&format!("\n- Stops if {}", plain(stops_if(&guard.message))));
+        text.push_str(&format!("\n- Stops if {}", plain(&guard.found)));
     }
     if !step.locks.is_empty() || !step.guards.is_empty() {
         text.push('\n');

@@ -88,12 +88,6 @@ fn lock(first: &Lock, others: &[&Lock]) -> String {
     format!("{} {}: {blocks}, {held}", tables.join(", "), first.mode)
 }
 
-/// Returns what stops a step from the message of its guard; what to do then is said when it does.
-fn stops_if(message: &str) -> &str {
-    let ends = [";", ": "].iter().filter_map(|end| message.find(end));
-    ends.min().map_or(message, |at| &message[..at])
-}
-
 /// Says which rows a step changes, and how many at most; `None` if it changes none.
 fn rows(step: &Step) -> Option<String> {
     let bounds: Vec<String> = step.bounds.iter().map(ToString::to_string).collect();

@@ -56,7 +56,7 @@ fn one(step: &Step, file: bool) -> String {
         text.push_str(&format!("-- Lock: {}\n", comment(&held)));
     }
     for guard in &step.guards {
-        text.push_str(&format!("-- Must return no row ({}):\n", comment(&guard.message)));
+        text.push_str(&format!("-- Must return no row ({}):\n", comment(&guard.message())));
         visible(&guard.sql).lines().for_each(|l| text.push_str(&format!("--   {l}\n")));
     }
     let up = script(&step.up);

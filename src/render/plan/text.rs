@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{Commands, guessed, heading, locks, rows, rules, safety, statements, stops_if, summary, told, unmended};
+use super::{Commands, guessed, heading, locks, rows, rules, safety, statements, summary, told, unmended};
 use crate::fate::sentences;
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
@@ -75,7 +75,7 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
         hanging(&held, &format!("{indent}lock  "), &format!("{indent}      "), style, lines);
     }
     for guard in &step.guards {
-        hanging(stops_if(&guard.message), &format!("{indent}stops if "), &format!("{indent}      "), style, lines);
+        hanging(&guard.found, &format!("{indent}stops if "), &format!("{indent}      "), style, lines);
     }
     // What only makes sure that the others do right is for the script, not for a reader.
     let (shown, checks): (Vec<_>, Vec<_>) = statements(step).partition(|s| !s.contains(GUARD));
