@@ -45,11 +45,8 @@ fn finding(context: &Context<'_>, table: &Table, event: &str, triggers: &[String
         list(triggers),
         list(&parents)
     );
-    let switch = if context.schema.engine == Engine::Mysql {
-        " MySQL 9.7 and later fire them if enable_cascade_triggers is ON, which is not the default."
-    } else {
-        ""
-    };
+    let switch = context.schema.engine.facts().triggers.cascades_fire_by;
+    let switch = switch.map_or_else(String::new, |s| format!(" {s}"));
     let mut finding = Finding::new(&META, Subject::table(child), message)
         .distinguished_by(event)
         .why(format!(

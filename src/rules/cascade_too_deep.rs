@@ -5,7 +5,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::fate::Chain;
 use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::relations::Relation;
-use crate::schema::Engine;
+use crate::schema::facts::CascadeLimit;
 
 pub(super) static META: Meta = Meta {
     code: "REF212",
@@ -18,26 +18,26 @@ pub(super) static META: Meta = Meta {
 };
 
 /// What cannot be exceeded.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Limit {
     Policy(usize),
-    Engine(usize),
+    Engine(&'static CascadeLimit),
 }
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let policy = context.settings.deletes.max_depth;
-    if policy.is_none() && !matches!(context.schema.engine, Engine::Mysql | Engine::Mariadb) {
+    let own = context.schema.engine.facts().keys.cascade_limit.as_ref();
+    if policy.is_none() && own.is_none() {
         return;
     }
     let fates = context.fates();
-    let engine = fates.cascade_limit();
     let mut circles = Vec::new();
     for chain in fates.chains() {
         let Some(relation) = chain.relations.last().map(|&r| &context.relations.relations()[r]) else { continue };
         if let Some(circle) = chain.circle {
-            if let Some(limit) = engine.filter(|_| !circles.contains(&circle)) {
+            if let Some(limit) = own.filter(|_| !circles.contains(&circle)) {
                 circles.push(circle);
-                findings.push(endless(context, relation, limit));
+                findings.push(endless(relation, limit));
             }
             continue;
         }
@@ -45,8 +45,8 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         // The key that is the first one too many; those below it add nothing.
         if policy.is_some_and(|most| depth == most + 1) {
             findings.extend(policy.map(|most| finding(context, &chain, relation, Limit::Policy(most))));
-        } else if engine.is_some_and(|most| depth == most + 1) {
-            findings.extend(engine.map(|most| finding(context, &chain, relation, Limit::Engine(most))));
+        } else if let Some(limit) = own.filter(|l| depth == l.most + 1) {
+            findings.push(finding(context, &chain, relation, Limit::Engine(limit)));
         }
     }
 }
@@ -55,7 +55,10 @@ fn finding(context: &Context<'_>, chain: &Chain, relation: &Relation, limit: Lim
     let relations = context.relations.relations();
     let top = chain.relations.first().map_or(&relation.parent, |&r| &relations[r].parent);
     let name = relation.foreign_key().map_or_else(String::new, |k| key_name(&relation.child, k));
-    let (Limit::Policy(most) | Limit::Engine(most)) = limit;
+    let most = match limit {
+        Limit::Policy(most) => most,
+        Limit::Engine(limit) => limit.most,
+    };
     let message = format!("A delete from `{top}` reaches {name} by {} cascades, and {most} may follow each other", most + 1);
     let path = way(context, top, &chain.relations);
     let on = if chain.total > most + 1 { format!(", and on to {} in all", chain.total) } else { String::new() };
@@ -63,7 +66,7 @@ fn finding(context: &Context<'_>, chain: &Chain, relation: &Relation, limit: Lim
         Limit::Policy(_) => format!(
             "{path}{on}. referee.toml says max_depth = {most}: what a delete takes with it so far away, nobody expects."
         ),
-        Limit::Engine(_) => format!("{path}{on}. {}", gives_up(context.schema.engine, most)),
+        Limit::Engine(limit) => format!("{path}{on}. {}", gives_up(limit)),
     };
     Finding::new(&META, Subject::relation(relation), message)
         .distinguished_by(&relation.parent.to_string())
@@ -77,25 +80,20 @@ fn finding(context: &Context<'_>, chain: &Chain, relation: &Relation, limit: Lim
 }
 
 /// Tells of a circle of cascades, where the rows decide how deep it goes.
-fn endless(context: &Context<'_>, relation: &Relation, limit: usize) -> Finding {
-    let (child, engine) = (&relation.child, context.schema.engine);
+fn endless(relation: &Relation, limit: &CascadeLimit) -> Finding {
+    let (child, most) = (&relation.child, limit.most);
     let round = if relation.is_self_reference() { "itself" } else { "itself by way of other tables" };
-    let message = format!("`{child}` cascades into {round}: rows more than {limit} levels deep cannot be deleted from the top");
+    let message = format!("`{child}` cascades into {round}: rows more than {most} levels deep cannot be deleted from the top");
     Finding::new(&META, Subject::relation(relation), message)
         .severity(Severity::Info)
         .distinguished_by(&relation.parent.to_string())
-        .why(gives_up(engine, limit))
+        .why(gives_up(limit))
         .help("If rows hang below each other that deep, delete them from the lowest level up by statements of their own.")
         .fact(relation.child_side(), Fact::OnDelete, "ON DELETE CASCADE")
 }
 
-/// MySQL manual, "FOREIGN KEY Constraints": cascades may not be nested more than 15 levels deep; the deleted row's own
-/// level counts.
-fn gives_up(engine: Engine, most: usize) -> String {
-    let error = match engine {
-        Engine::Mysql => "ERROR 3008, foreign key cascade delete/update exceeds max depth of 15",
-        _ => "ERROR 1296, got error 193 from InnoDB",
-    };
+fn gives_up(limit: &CascadeLimit) -> String {
+    let CascadeLimit { most, error } = limit;
     format!("InnoDB carries out {most} cascades in a row, and stops the delete at the next one: {error}. Nothing is deleted then.")
 }
 
@@ -104,7 +102,7 @@ mod tests {
     use super::*;
     use crate::rules::Settings;
     use crate::rules::policy::DeletePolicy;
-    use crate::schema::Schema;
+    use crate::schema::{Engine, Schema};
     use crate::testing::{findings, findings_with, schema};
 
     fn chain(engine: Engine, tables: usize) -> Schema {

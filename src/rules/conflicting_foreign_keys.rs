@@ -4,7 +4,8 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::rules::helpers::fix;
-use crate::schema::{Action, Engine, ForeignKey, Timing};
+use crate::schema::facts::{FiringOrder, LateCheck};
+use crate::schema::{Action, Engine, ForeignKey};
 
 pub(super) static META: Meta = Meta {
     code: "REF110",
@@ -50,12 +51,8 @@ fn meet(a: &ForeignKey, b: &ForeignKey) -> bool {
 /// newest key first, and checks every NO ACTION at the end of the statement ("Foreign Key Support", 4.3). CockroachDB carries out the
 /// cascades before it checks the refusals. InnoDB refuses as long as a refusing key finds child rows.
 fn decides(engine: Engine, in_order: [&ForeignKey; 2]) -> &ForeignKey {
-    let rank = |k: &ForeignKey| match engine {
-        Engine::Postgres => k.on_delete == Action::NoAction && k.timing == Timing::Deferred,
-        Engine::Sqlite => k.on_delete == Action::NoAction,
-        Engine::Cockroach => k.on_delete.refuses(),
-        Engine::Mysql | Engine::Mariadb => !k.on_delete.refuses(),
-    };
+    let facts = &engine.facts().keys;
+    let rank = |k: &ForeignKey| facts.is_late(k) || facts.refusal_wins && !k.on_delete.refuses();
     // A stable choice: the first to fire among those of the better rank.
     if rank(in_order[0]) && !rank(in_order[1]) { in_order[1] } else { in_order[0] }
 }
@@ -123,26 +120,30 @@ fn finding(context: &Context<'_>, child: &crate::schema::TableName, first: &Fore
 
 fn why(engine: Engine, winner: &ForeignKey, loser: &ForeignKey) -> String {
     let today = format!("Today {} decides: {}", name(winner), effect(winner.on_delete));
-    let how = match engine {
-        Engine::Postgres => {
-            let put_off = loser.on_delete == Action::NoAction && loser.timing == Timing::Deferred;
-            if put_off {
-                return format!("{today}, because the other is checked only when the transaction commits.");
-            }
-            "because it was created first and PostgreSQL fires the keys in that order"
+    let facts = engine.facts();
+    let how = match (facts.keys.late_check, facts.keys.order) {
+        (LateCheck::NoActionDeferred, _) if facts.keys.is_late(loser) => {
+            return format!("{today}, because the other is checked only when the transaction commits.");
         }
-        Engine::Sqlite if loser.on_delete == Action::NoAction => {
-            "because SQLite checks NO ACTION only at the end of the statement"
+        (LateCheck::NoAction, _) if facts.keys.is_late(loser) => {
+            format!("because {engine} checks NO ACTION only at the end of the statement")
         }
-        Engine::Sqlite => "because it is declared last and SQLite carries out the last one first",
-        Engine::Cockroach if loser.on_delete.refuses() => "because CockroachDB carries out cascades before it checks refusals",
-        Engine::Cockroach => "because it was created first",
-        Engine::Mysql | Engine::Mariadb if winner.on_delete.refuses() => "because InnoDB refuses as long as one key does",
-        Engine::Mysql | Engine::Mariadb => "because its name sorts first",
+        (LateCheck::Always, _) if facts.keys.is_late(loser) => {
+            format!("because {engine} carries out cascades before it checks refusals")
+        }
+        _ if facts.keys.refusal_wins && winner.on_delete.refuses() => {
+            "because InnoDB refuses as long as one key does".to_string()
+        }
+        (LateCheck::Always, FiringOrder::Created) => "because it was created first".to_string(),
+        (_, FiringOrder::Created) => format!("because it was created first and {engine} fires the keys in that order"),
+        (_, FiringOrder::NewestFirst) => {
+            format!("because it is declared last and {engine} carries out the last one first")
+        }
+        (_, FiringOrder::Named) => "because its name sorts first".to_string(),
     };
     let mut why = format!("{today}, {how}.");
     // pg_dump writes foreign keys sorted by name, so a restored database has made them in that order.
-    if engine == Engine::Postgres && winner.name.is_some() && loser.name.is_some() {
+    if facts.alter.dump_sorts_keys && winner.name.is_some() && loser.name.is_some() {
         let sorted = if winner.name <= loser.name { [winner, loser] } else { [loser, winner] };
         let restored = decides(engine, sorted);
         if !std::ptr::eq(restored, winner) {
@@ -159,7 +160,7 @@ fn why(engine: Engine, winner: &ForeignKey, loser: &ForeignKey) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Schema;
+    use crate::schema::{Schema, Timing};
     use crate::testing::{findings, schema};
 
     /// Makes a table with two keys on one column, named `z_old` and `a_new`, in the order of firing given.

@@ -7,7 +7,6 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::relations::Basis;
-use crate::schema::Engine;
 
 pub(super) static META: Meta = Meta {
     code: "REF203",
@@ -37,7 +36,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 Basis::Declared { foreign_key, .. } if foreign_key.enforced => (
                     Severity::Error,
                     match no_parent_error(engine, &relation.child, foreign_key) {
-                        error if engine == Engine::Sqlite => {
+                        error if engine.facts().keys.enforced_by_connection => {
                             format!("fails with: {error} (or makes an orphan where the connection does not enforce keys)")
                         }
                         error => format!("fails with: {error}"),
@@ -79,6 +78,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Engine;
     use crate::testing::{findings, schema};
 
     fn run(engine: Engine, lines: &[&str]) -> Vec<Finding> {

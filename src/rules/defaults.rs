@@ -75,10 +75,8 @@ pub(super) fn fresh(engine: Engine, column: &Column) -> Option<(Fresh, String)> 
         };
         return Some((kind, default.clone()));
     }
-    (column.auto_number && engine != Engine::Sqlite).then(|| {
-        let text = if matches!(engine, Engine::Mysql | Engine::Mariadb) { "AUTO_INCREMENT" } else { "IDENTITY" };
-        (Fresh::Counter, text.to_string())
-    })
+    let word = engine.facts().types.auto_number.filter(|_| column.auto_number)?;
+    Some((Fresh::Counter, word.to_string()))
 }
 
 /// Returns the lower-case names of the functions that an expression calls, `current_timestamp` and the like included;

@@ -4,6 +4,7 @@ use super::helpers::fix;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
+use crate::schema::facts::FiringOrder;
 use crate::schema::{Engine, ForeignKey};
 
 pub(super) static META: Meta = Meta {
@@ -53,13 +54,12 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Orders keys by when they were made, as far as the engine's firing order tells it: SQLite fires the newest first,
-/// PostgreSQL and CockroachDB the oldest; InnoDB goes by name and does not tell.
+/// Orders keys by when they were made, as far as the engine's firing order tells it.
 fn age(engine: Engine, key: &ForeignKey) -> u32 {
-    match engine {
-        Engine::Sqlite => u32::MAX - key.firing_order,
-        Engine::Postgres | Engine::Cockroach => key.firing_order,
-        Engine::Mysql | Engine::Mariadb => 0,
+    match engine.facts().keys.order {
+        FiringOrder::NewestFirst => u32::MAX - key.firing_order,
+        FiringOrder::Created => key.firing_order,
+        FiringOrder::Named => 0,
     }
 }
 

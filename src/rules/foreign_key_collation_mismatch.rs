@@ -5,6 +5,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
+use crate::schema::facts::LookupCollation;
 use crate::schema::{Column, Engine, Family};
 
 pub(super) static META: Meta = Meta {
@@ -37,7 +38,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 /// Proposes the parent's collation for the child, where a statement sets it. Its indexes are built anew, and values that were
 /// different may then be equal.
 fn same_collation(context: &Context<'_>, relation: &Relation, child: &Column, parent: &Column) -> Option<Fix> {
-    if context.schema.engine != Engine::Postgres || child.generated.is_some() {
+    if !context.schema.engine.facts().alter.set_collation || child.generated.is_some() {
         return None;
     }
     let change = Change::SetType {
@@ -55,37 +56,37 @@ fn judge(engine: Engine, relation: &Relation, child: &Column, parent: &Column) -
     if !holds_text(child) || !holds_text(parent) {
         return None;
     }
-    let default = if engine == Engine::Sqlite { "BINARY" } else { "default" };
-    let name = |c: &Column| c.collation.as_ref().map_or_else(|| default.to_string(), |c| c.name.clone());
+    let facts = engine.facts();
+    let name = |c: &Column| c.collation.as_ref().map_or_else(|| facts.types.default_collation.to_string(), |c| c.name.clone());
     let (mine, theirs) = (name(child), name(parent));
-    let same = if engine == Engine::Sqlite { mine.eq_ignore_ascii_case(&theirs) } else { mine == theirs };
+    let same = facts.types.same_collation(&mine, &theirs);
     let deterministic = |c: &Column| c.collation.as_ref().is_none_or(|c| c.deterministic);
     // PostgreSQL: texts are equal under any deterministic collation if their bytes are. A join of two columns then works if
     // one has the default collation (manual, 24.2.1 "Concepts").
-    let bytes_decide = engine == Engine::Postgres && deterministic(child) && deterministic(parent);
+    let bytes_decide = facts.types.bytes_decide && deterministic(child) && deterministic(parent);
     if same || bytes_decide && (child.collation.is_none() || parent.collation.is_none()) {
         return None;
     }
-    let why = match engine {
-        Engine::Sqlite => format!(
+    let why = match facts.keys.lookup_collation {
+        LookupCollation::Same => {
+            format!("{engine} does not let a key compare `{mine}` with `{theirs}`: it cannot be declared.")
+        }
+        LookupCollation::Parent => format!(
             "The foreign key compares by the parent's `{theirs}`; a join compares by the collation of its left side, so rows \
              that the key accepts can be lost by `ON {0} = {1}` and found by `ON {1} = {0}`. An index on the child sorted by \
              `{mine}` cannot serve the key.",
             format_args!("{}.{}", relation.child, child.name),
             format_args!("{}.{}", relation.parent, parent.name),
         ),
-        Engine::Postgres if bytes_decide => format!(
+        LookupCollation::ParentUnlessDeterministic if bytes_decide => format!(
             "The key itself works, but a join of the two columns fails with `could not determine which collation to use` \
              (42P22) unless it says `COLLATE`: neither `{mine}` nor `{theirs}` is the default collation."
         ),
-        Engine::Postgres => format!(
+        LookupCollation::ParentUnlessDeterministic => format!(
             "What counts as equal depends on which side's collation is used: `{mine}` or `{theirs}`. PostgreSQL 18 refuses the \
              key (42P21), so a dump of this database cannot be restored there; before, an index on the child sorted by \
              `{mine}` may not serve the key."
         ),
-        Engine::Cockroach | Engine::Mysql | Engine::Mariadb => {
-            format!("{engine} does not let a key compare `{mine}` with `{theirs}`: it cannot be declared.")
-        }
     };
     let message = format!(
         "{}.{} has collation `{mine}`, its parent {}.{} `{theirs}`",

@@ -7,6 +7,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
+use crate::schema::facts::SetType;
 use crate::schema::{Column, DataType, Engine, Family};
 
 pub(super) static META: Meta = Meta {
@@ -39,7 +40,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 /// number, a longer text. What becomes of other values is for a person to say.
 fn convert(context: &Context<'_>, relation: &Relation, child: &Column, parent: &Column) -> Option<Fix> {
     let (mine, theirs) = (&child.data_type, &parent.data_type);
-    if !matches!(context.schema.engine, Engine::Postgres | Engine::Cockroach) || child.generated.is_some() {
+    if !matches!(context.schema.engine.facts().alter.set_type, SetType::Alter { .. }) || child.generated.is_some() {
         return None;
     }
     let wider = match (mine.integer_bytes(), theirs.integer_bytes()) {
@@ -62,26 +63,28 @@ fn finding(engine: Engine, relation: &Relation, child: &Column, parent: &Column,
     let place = |table: &crate::schema::TableName, column: &Column| format!("{table}.{}", column.name);
     let (mine, theirs) = (place(&relation.child, child), place(&relation.parent, parent));
     let (my_type, their_type) = (shown(&child.data_type), shown(&parent.data_type));
-    let using = if engine == Engine::Postgres && child.data_type.family != parent.data_type.family {
-        format!(" USING {}::{}", child.name, parent.data_type.raw)
-    } else {
-        String::new()
-    };
-    let help = match engine {
-        Engine::Sqlite => {
-            format!("Declare `{}` as {their_type}; SQLite needs the table to be rebuilt for that.", child.name)
+    let help = match engine.facts().alter.set_type {
+        SetType::Rebuild => {
+            format!("Declare `{}` as {their_type}; {engine} needs the table to be rebuilt for that.", child.name)
         }
-        Engine::Mysql | Engine::Mariadb => {
+        SetType::Modify => {
             format!(
                 "Give it the parent's type: `ALTER TABLE {} MODIFY {} {} …`.",
                 relation.child, child.name, parent.data_type.raw
             )
         }
-        Engine::Postgres | Engine::Cockroach => format!(
-            "Give it the parent's type: `ALTER TABLE {} ALTER COLUMN {} TYPE {}{using}`. Where that rewrites the table it locks \
-             it all the while; on a large one add a second column, fill it in batches and swap.",
-            relation.child, child.name, parent.data_type.raw
-        ),
+        SetType::Alter { using } => {
+            let converted = using && child.data_type.family != parent.data_type.family;
+            let using = converted.then(|| format!(" USING {}::{}", child.name, parent.data_type.raw));
+            format!(
+                "Give it the parent's type: `ALTER TABLE {} ALTER COLUMN {} TYPE {}{}`. Where that rewrites the table it \
+                 locks it all the while; on a large one add a second column, fill it in batches and swap.",
+                relation.child,
+                child.name,
+                parent.data_type.raw,
+                using.unwrap_or_default()
+            )
+        }
     };
     let mut finding = Finding::new(
         &META,
@@ -114,10 +117,11 @@ fn shown(data_type: &DataType) -> String {
 
 /// Says what goes wrong between two types; `None` if nothing does.
 fn mismatch(engine: Engine, child: &DataType, parent: &DataType) -> Option<String> {
-    if engine == Engine::Sqlite {
-        return sqlite(child, parent);
+    let facts = &engine.facts().types;
+    if facts.dynamic {
+        return by_affinity(child, parent);
     }
-    if !is_accepted(engine, child, parent) {
+    if !(facts.key)(child, parent) {
         return Some(format!(
             "{engine} refuses a foreign key between {} and {}, so it cannot be declared until one is converted; every value \
              of the child has to be convertible.",
@@ -135,12 +139,12 @@ fn mismatch(engine: Engine, child: &DataType, parent: &DataType) -> Option<Strin
         ));
     }
     if child.family == Family::Text && parent.family == Family::Text {
-        return text(engine, child, parent);
+        return text(facts.char_is_varchar, child, parent);
     }
     if child.family == Family::Decimal && parent.family == Family::Decimal {
         return decimal(child, parent);
     }
-    if engine == Engine::Postgres && is_converted(child, parent) {
+    if facts.casts_child && is_converted(child, parent) {
         return Some(
             "PostgreSQL converts the child's value in every comparison, so no index on the child's column can be used to find \
              the rows of a parent."
@@ -158,43 +162,12 @@ fn mismatch(engine: Engine, child: &DataType, parent: &DataType) -> Option<Strin
     }
 }
 
-/// Whether the engine accepts a foreign key between two types.
-fn is_accepted(engine: Engine, child: &DataType, parent: &DataType) -> bool {
-    use Family::{Date, Decimal, Float, Integer, Text, Timestamp};
-    let same = child.base == parent.base;
-    match engine {
-        // Measured on 15.18: an `=` with the parent's type, or an implicit cast to it (42804 otherwise).
-        Engine::Postgres => {
-            same || matches!(
-                (child.family, parent.family),
-                (Integer, Integer | Decimal | Float)
-                    | (Decimal, Decimal | Float)
-                    | (Float, Float)
-                    | (Text, Text)
-                    | (Date | Timestamp, Date | Timestamp)
-            ) || child.family == parent.family && matches!(child.family, Family::Network | Family::Time)
-        }
-        // CockroachDB: both of one type family.
-        Engine::Cockroach => same || child.family == parent.family && child.family != Timestamp,
-        // MySQL manual, "FOREIGN KEY Constraints": size and sign of fixed precision types must be the same.
-        Engine::Mysql | Engine::Mariadb => {
-            child.family == parent.family
-                && (same || child.family == Text)
-                && child.unsigned == parent.unsigned
-                && (child.family != Decimal || child.arguments == parent.arguments)
-        }
-        Engine::Sqlite => true,
-    }
-}
-
 fn is_converted(child: &DataType, parent: &DataType) -> bool {
     child.family != parent.family && matches!(child.family, Family::Integer | Family::Decimal)
 }
 
-fn text(engine: Engine, child: &DataType, parent: &DataType) -> Option<String> {
+fn text(alike: bool, child: &DataType, parent: &DataType) -> Option<String> {
     let is_padded = |t: &DataType| t.base == "char";
-    // MySQL takes a CHAR's blanks off when it reads it, and compares the two without a conversion (manual, 13.3.2, 10.3.1).
-    let alike = matches!(engine, Engine::Mysql | Engine::Mariadb);
     if !alike && is_padded(child) != is_padded(parent) {
         return Some(
             "`char` is padded with blanks and compared without them, the other type is not: values that differ in trailing \
@@ -231,7 +204,7 @@ fn decimal(child: &DataType, parent: &DataType) -> Option<String> {
 
 /// SQLite stores what it is given; what counts is affinity ("Datatypes In SQLite", 3 and 4.2; "SQLite Foreign Key Support",
 /// 3: the parent's affinity is applied to the child's value before the comparison).
-fn sqlite(child: &DataType, parent: &DataType) -> Option<String> {
+fn by_affinity(child: &DataType, parent: &DataType) -> Option<String> {
     // UUID, BOOLEAN, dates and JSON have numeric affinity by name, and hold texts that affinity leaves alone.
     let kind = |t: &DataType| match t.family {
         Family::Integer | Family::Decimal | Family::Float => Some(Affinity::Number),
@@ -300,6 +273,19 @@ mod tests {
                 ("c.user_id".to_string(), Severity::Info),
             ]
         );
+    }
+
+    #[test]
+    fn innodb_takes_decimals_of_other_precision_and_integers_of_one_size_only() {
+        for engine in [Engine::Mysql, Engine::Mariadb] {
+            let why = |child: &str, parent: &str| {
+                mismatch(engine, &DataType::parse(engine, child), &DataType::parse(engine, parent))
+            };
+            assert_eq!(why("decimal(12,2)", "decimal(10,2)"), None);
+            assert!(why("decimal(8,1)", "decimal(10,2)").is_some_and(|w| w.contains("fewer digits")));
+            assert!(why("int", "bigint").is_some_and(|w| w.contains("refuses a foreign key")));
+            assert!(why("int", "int unsigned").is_some_and(|w| w.contains("refuses a foreign key")));
+        }
     }
 
     #[test]

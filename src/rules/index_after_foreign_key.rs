@@ -37,7 +37,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let Some(index) = index else { continue };
         let held = event.transaction.is_some()
             && event.transaction == index.transaction
-            && context.schema.engine == Engine::Postgres;
+            && context.schema.engine.facts().alter.key_locks_parent;
         let name = key_name(child, key);
         let why = if held {
             format!(

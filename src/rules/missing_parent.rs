@@ -5,7 +5,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::relations::Relation;
-use crate::schema::Engine;
+use crate::schema::facts::MissingParent;
 
 pub(super) static META: Meta = Meta {
     code: "REF103",
@@ -50,17 +50,23 @@ fn finding(context: &Context<'_>, relation: &Relation, missing: &[&str]) -> Find
             "Correct the relation in referee.toml, or create what it names.",
         );
     };
-    let why = match (context.schema.engine, missing.is_empty()) {
-        // Measured on SQLite 3.40.1; "SQLite Foreign Key Support", 3: a DML error, raised when the statement is prepared.
-        (Engine::Sqlite, true) => format!(
+    let engine = context.schema.engine;
+    let why = match (engine.facts().keys.missing_parent, missing.is_empty()) {
+        (MissingParent::Accepted, true) => format!(
             "With foreign keys on, every INSERT into `{child}`, DELETE from it and UPDATE of its key fails with `no such \
              table`, whatever the values; with them off, nothing is checked."
         ),
-        (Engine::Sqlite, false) => format!(
+        (MissingParent::Accepted, false) => format!(
             "With foreign keys on, every INSERT into `{child}`, and every DELETE from `{child}` or from `{parent}`, fails with \
              `foreign key mismatch`, even if it concerns no row; with them off, nothing is checked."
         ),
-        (engine, _) => format!("{engine} refuses such a key, so this schema cannot be created as it is written."),
+        (MissingParent::RefusedUnlessOff, true) => format!(
+            "{engine} accepts such a key only while foreign_key_checks is off, as a dump is loaded; once it is on, every row \
+             written to `{child}` that refers to something is refused."
+        ),
+        (MissingParent::RefusedUnlessOff, false) | (MissingParent::Refused, _) => {
+            format!("{engine} refuses such a key, so this schema cannot be created as it is written.")
+        }
     };
     let drop = Change::DropForeignKey { table: child.clone(), foreign_key: key.clone() };
     let what = if missing.is_empty() { format!("table `{parent}`") } else { format!("the columns of `{parent}`") };
@@ -73,6 +79,7 @@ fn finding(context: &Context<'_>, relation: &Relation, missing: &[&str]) -> Find
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Engine;
     use crate::testing::{findings, schema};
 
     #[test]
@@ -92,5 +99,18 @@ mod tests {
         );
         assert!(found[0].why.contains("foreign key mismatch") && found[1].why.contains("no such table"));
         assert_eq!(found[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn innodb_takes_a_missing_table_while_its_checks_are_off() {
+        let why = |engine, key: &str| {
+            let s = schema(engine, &["p: id bigint pk", &format!("c: p bigint {key}")]);
+            findings(&s, "missing-parent")[0].why.clone()
+        };
+        for engine in [Engine::Mysql, Engine::Mariadb] {
+            assert!(why(engine, ">gone.id").contains("only while foreign_key_checks is off"));
+            assert!(why(engine, ">p.nope").contains("refuses such a key"));
+        }
+        assert!(why(Engine::Postgres, ">gone.id").contains("refuses such a key"));
     }
 }

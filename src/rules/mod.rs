@@ -102,8 +102,7 @@ impl Rule {
 }
 
 /// Every engine.
-pub const EVERY_ENGINE: &[Engine] =
-    &[Engine::Sqlite, Engine::Postgres, Engine::Cockroach, Engine::Mysql, Engine::Mariadb];
+pub const EVERY_ENGINE: &[Engine] = Engine::ALL;
 
 /// Finds a rule by its name or its code, in any case.
 pub fn find(name_or_code: &str) -> Option<&'static Rule> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject};
-use crate::schema::Engine;
 
 pub(super) static META: Meta = Meta {
     code: "REF101",
@@ -37,12 +36,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         "The database lets any row go while others still refer to it, and takes references to rows that never were. \
          Every delete has to be completed by the application, and whatever it forgets stays as an orphan.",
     )
-    .help(match context.schema.engine {
-        Engine::Sqlite => {
+    .help(if context.schema.engine.facts().alter.rebuilds {
             "Declare the relations that `undeclared-foreign-key` lists; SQLite needs each table rebuilt for it. Then set \
              `PRAGMA foreign_keys = ON` in every connection: SQLite enforces nothing without it."
-        }
-        _ => "Look for orphans with `referee audit --data`, clean them up, then declare the relations that `undeclared-foreign-key` lists.",
+        } else {
+        "Look for orphans with `referee audit --data`, clean them up, then declare the relations that `undeclared-foreign-key` lists."
     });
     for (parent, n) in by_parent {
         finding = finding.label(parent, columns(n));

@@ -7,6 +7,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::fate::{Conflict, DecidedBy};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
+use crate::schema::facts::{FiringOrder, LateCheck};
 use crate::schema::{Action, Engine, ForeignKey, TableName, Timing};
 
 pub(super) static META: Meta = Meta {
@@ -56,10 +57,11 @@ fn turned_round(engine: Engine, today: bool, restored: Option<bool>) -> String {
             outcome(copy)
         ),
         Some(_) => " Any migration that makes one of these keys anew can turn it round.".to_string(),
-        None if engine == Engine::Sqlite => {
-            " Any rebuild of the table that writes the keys in another order turns it round.".to_string()
+        None => match engine.facts().keys.order {
+            FiringOrder::NewestFirst => " Any rebuild of the table that writes the keys in another order turns it round.",
+            FiringOrder::Created | FiringOrder::Named => " A key that is made anew under another name can turn it round.",
         }
-        None => " A key that is made anew under another name can turn it round.".to_string(),
+        .to_string(),
     }
 }
 
@@ -79,18 +81,20 @@ fn one_for_all(context: &Context<'_>, cause: &Cause<'_>, today: bool, restored: 
         turned_round(engine, today, restored)
     );
     let put_off = cause.keys.iter().map(|(child, key)| put_off(engine, child, key)).collect::<Option<Vec<Change>>>();
-    let way_out = match (engine, &put_off) {
-        (Engine::Postgres, Some(_)) => {
+    let way_out = match (&put_off, engine.facts().keys.late_check) {
+        (Some(_), LateCheck::NoActionDeferred) => {
             "Make these keys NO ACTION DEFERRABLE INITIALLY DEFERRED: they then look at the end of the transaction, when all \
              cascades are done. If the rows may go with either parent, make the keys ON DELETE CASCADE."
+                .to_string()
         }
-        (Engine::Sqlite, Some(_)) => {
-            "Make these keys ON DELETE NO ACTION: SQLite then looks at the end of the statement, when all cascades are done. If \
+        (Some(_), LateCheck::NoAction) => format!(
+            "Make these keys ON DELETE NO ACTION: {engine} then looks at the end of the statement, when all cascades are done. If \
              the rows may go with either parent, make the keys ON DELETE CASCADE."
-        }
-        _ => {
+        ),
+        (Some(_), LateCheck::Always | LateCheck::Never) | (None, _) => {
             "If the rows may go with either parent, make the keys ON DELETE CASCADE. Otherwise delete the rows of these tables by \
              statements of their own before."
+                .to_string()
         }
     };
     let severity = if roles { Severity::Info } else { Severity::Warning };
@@ -142,25 +146,25 @@ fn finding(context: &Context<'_>, conflict: &Conflict, today: bool, restored: Op
 }
 
 fn order(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Postgres | Engine::Cockroach => "in which they were created",
-        Engine::Sqlite => "in which they were declared, the newest first",
-        Engine::Mysql | Engine::Mariadb => "of their names",
+    match engine.facts().keys.order {
+        FiringOrder::Created => "in which they were created",
+        FiringOrder::NewestFirst => "in which they were declared, the newest first",
+        FiringOrder::Named => "of their names",
     }
 }
 
 /// Makes the change by which a refusing key waits for the cascades, where the engine has such a check.
-///
-/// PostgreSQL, CREATE TABLE, "REFERENCES": only NO ACTION can be put off. SQLite, "Foreign Key Support", 4.3: NO ACTION is
-/// checked at the end of the statement, RESTRICT at once. InnoDB has no check but the one at once.
 fn put_off(engine: Engine, child: &TableName, key: &ForeignKey) -> Option<Change> {
-    match engine {
-        Engine::Postgres if key.on_delete.refuses() => {
+    if !key.on_delete.refuses() {
+        return None;
+    }
+    match engine.facts().keys.late_check {
+        LateCheck::NoActionDeferred => {
             let new = ForeignKey { on_delete: Action::NoAction, timing: Timing::Deferred, ..key.clone() };
             Some(Change::ReplaceForeignKey { table: child.clone(), old: key.clone(), new })
         }
-        Engine::Sqlite if key.on_delete.refuses() => Some(with_on_delete(child, key, Action::NoAction)),
-        _ => None,
+        LateCheck::NoAction => Some(with_on_delete(child, key, Action::NoAction)),
+        LateCheck::Always | LateCheck::Never => None,
     }
 }
 
@@ -168,8 +172,8 @@ fn put_off(engine: Engine, child: &TableName, key: &ForeignKey) -> Option<Change
 fn independent(engine: Engine, child: &TableName, key: &ForeignKey) -> (String, Option<(String, Change)>) {
     let name = key_name(child, key);
     let cascade = format!("If a row of `{child}` may go with either parent, make the key ON DELETE CASCADE.");
-    match (engine, put_off(engine, child, key)) {
-        (Engine::Postgres, Some(change)) => {
+    match (engine.facts().keys.late_check, put_off(engine, child, key)) {
+        (LateCheck::NoActionDeferred, Some(change)) => {
             let help = format!(
                 "Make {name} NO ACTION DEFERRABLE INITIALLY DEFERRED: it then looks at the end of the transaction, when all \
                  cascades are done. {cascade}"
@@ -178,7 +182,7 @@ fn independent(engine: Engine, child: &TableName, key: &ForeignKey) -> (String, 
         }
         (_, Some(change)) => {
             let help = format!(
-                "Make {name} ON DELETE NO ACTION: SQLite then looks at the end of the statement, when all cascades are done. \
+                "Make {name} ON DELETE NO ACTION: {engine} then looks at the end of the statement, when all cascades are done. \
                  {cascade}"
             );
             (help, Some((format!("Make {name} ON DELETE NO ACTION"), change)))

@@ -5,6 +5,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::relations::Relation;
+use crate::schema::facts::ParentKey;
 use crate::schema::{Engine, Index, Table};
 
 pub(super) static META: Meta = Meta {
@@ -56,15 +57,15 @@ fn reason(engine: Engine, parent: &Table, relation: &Relation) -> Option<String>
         let key = key.name.as_deref().unwrap_or("the key");
         looks_right = Some(format!("`{key}` of `{name}` is deferrable, and no foreign key can refer to such a key"));
     }
+    let facts = &engine.facts().keys;
     let constraint = |index: &Index| parent.unique_keys.iter().chain(&parent.primary_key).any(|k| k.name.as_ref() == Some(&index.name));
     for index in parent.indexes.iter().filter(|i| i.unique && i.plain_columns().is_some_and(|c| same(&c))) {
-        let collated = engine == Engine::Sqlite && index.parts.iter().any(|p| p.collation.is_some());
+        let collated = facts.parent_index_collation && index.parts.iter().any(|p| p.collation.is_some());
         let why = if index.predicate.is_some() {
             "is partial"
         } else if !index.valid {
             "is not valid"
         } else if collated {
-            // "SQLite Foreign Key Support", 3: the index must use the collations of the table's definition.
             "has another collation than the column"
         } else if constraint(index) {
             // Judged above, as the constraint it belongs to.
@@ -74,35 +75,45 @@ fn reason(engine: Engine, parent: &Table, relation: &Relation) -> Option<String>
         };
         looks_right = Some(format!("the unique index `{}` {why}", index.name));
     }
-    let innodb = matches!(engine, Engine::Mysql | Engine::Mariadb);
     let list = columns.join("`, `");
     Some(match looks_right {
         Some(reason) => reason,
-        None if innodb && relation.is_declared() => format!("`{list}` of `{name}` is indexed but not unique"),
+        None if relation.is_declared() && is_enough(engine, parent, columns) => {
+            format!("`{list}` of `{name}` is indexed but not unique")
+        }
         None => format!("no primary or unique key of `{name}` is on `{list}`"),
     })
+}
+
+/// Tells whether the engine accepts a key to columns that are not unique, because an index begins with them.
+fn is_enough(engine: Engine, parent: &Table, columns: &[String]) -> bool {
+    let begins = |index: &Index| {
+        let parts: Vec<Option<&str>> = index.parts.iter().map(|p| p.column.as_deref()).collect();
+        columns.iter().map(|c| Some(c.as_str())).eq(parts.into_iter().take(columns.len()))
+    };
+    let primary = parent.primary_key.as_ref().is_some_and(|k| k.columns.starts_with(columns));
+    engine.facts().keys.parent == ParentKey::Indexed && (primary || parent.indexes.iter().any(begins))
 }
 
 fn finding(context: &Context<'_>, names: &Names, parent: &Table, relation: &Relation, reason: String) -> Finding {
     let engine = context.schema.engine;
     let (child, name) = (&relation.child, &parent.name);
-    let innodb = matches!(engine, Engine::Mysql | Engine::Mariadb);
+    let facts = &engine.facts().keys;
     let message = format!("{} refers to {}, which is not unique: {reason}", relation.child_side(), relation.parent_side());
     let finding = Finding::new(&META, Subject::relation(relation), message);
     let finding = if !relation.is_declared() {
         finding.severity(Severity::Warning).why(format!(
             "One row of `{child}` can have several parents, so it is not clear whose it is; and the foreign key cannot be declared."
         ))
-    } else if innodb {
-        finding.severity(Severity::Warning).why(
+    } else if is_enough(engine, parent, &relation.parent_columns) && relation.columns.len() == relation.parent_columns.len() {
+        let refused = facts.not_unique.map_or_else(String::new, |s| format!(" {s}"));
+        finding.severity(Severity::Warning).why(format!(
             "InnoDB accepts it as an extension. With ON DELETE CASCADE, deleting one of two equal parent rows deletes the \
-             children although the other parent remains. MySQL 8.4 refuses new keys of this kind by default \
-             (`restrict_fk_on_non_standard_key`).",
-        )
-    } else if engine == Engine::Sqlite {
-        // Measured on 3.40.1. "SQLite Foreign Key Support", 3: "foreign key mismatch", when the statement is prepared.
+             children although the other parent remains.{refused}"
+        ))
+    } else if facts.parent == ParentKey::UniqueWhenUsed {
         finding.why(format!(
-            "With foreign keys on, SQLite answers `foreign key mismatch` to every DELETE from `{name}`, every UPDATE of the \
+            "With foreign keys on, {engine} answers `foreign key mismatch` to every DELETE from `{name}`, every UPDATE of the \
              columns referred to and every INSERT into `{child}`, even if it concerns no row; with them off, nothing is checked."
         ))
     } else {
@@ -176,8 +187,26 @@ mod tests {
 
     #[test]
     fn innodb_accepts_it_and_is_warned_of() {
-        let s = schema(Engine::Mariadb, &["p: id bigint pk, k bigint index", "c: k bigint >p.k"]);
-        let found = findings(&s, "parent-not-unique");
-        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+        let why = |engine| {
+            let s = schema(engine, &["p: id bigint pk, k bigint index", "c: k bigint >p.k"]);
+            let found = findings(&s, "parent-not-unique");
+            assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+            assert!(found[0].message.ends_with("`k` of `p` is indexed but not unique"));
+            found[0].why.clone()
+        };
+        assert!(why(Engine::Mysql).contains("MySQL 8.4 refuses new keys of this kind"));
+        // MariaDB has no such restriction.
+        assert!(why(Engine::Mariadb).ends_with("although the other parent remains."));
+    }
+
+    #[test]
+    fn innodb_refuses_columns_that_no_index_begins_with() {
+        for engine in [Engine::Mysql, Engine::Mariadb] {
+            let s = schema(engine, &["p: id bigint pk, k bigint", "c: k bigint >p.k"]);
+            let found = findings(&s, "parent-not-unique");
+            assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+            assert!(found[0].message.ends_with("no primary or unique key of `p` is on `k`"));
+            assert!(found[0].why.contains("refuses such a key"));
+        }
     }
 }

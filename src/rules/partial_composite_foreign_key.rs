@@ -32,7 +32,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 /// Tells whether the engine itself refuses half-filled keys: MATCH FULL where it means something. SQLite, MySQL and MariaDB
 /// read the words and ignore them.
 fn is_full(engine: Engine, key: &ForeignKey) -> bool {
-    matches!(engine, Engine::Postgres | Engine::Cockroach) && key.matching == Match::Full
+    engine.facts().keys.is_full(key)
 }
 
 /// Tells whether a CHECK speaks of NULL and of all these columns: somebody has thought of it.
@@ -59,7 +59,7 @@ fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey, nullable: &[&
     let check: Vec<String> = nulls.windows(2).map(|w| w.join(" = ")).collect();
     let check = format!("CHECK ({})", check.join(" AND "));
     let all = nullable.len() == key.columns.len();
-    let full = all && matches!(engine, Engine::Postgres | Engine::Cockroach) && key.set_columns.is_empty();
+    let full = all && engine.facts().keys.match_full && key.set_columns.is_empty();
     let help = if full {
         format!("Make the key MATCH FULL, so that all of its columns are NULL or none is; or set the columns NOT NULL; or add `{check}`.")
     } else {

@@ -77,12 +77,10 @@ impl<'p> Compiled<'p> {
 
     /// Tells whether the policy allows an action.
     ///
-    /// CockroachDB and InnoDB do not tell RESTRICT from NO ACTION, so neither is asked of them.
+    /// Some engines do not tell RESTRICT from NO ACTION, so neither is asked of them.
     pub fn allows(&self, engine: Engine, action: Action) -> bool {
-        let same = |a: &Action| match engine {
-            Engine::Sqlite | Engine::Postgres => *a == action,
-            Engine::Cockroach | Engine::Mysql | Engine::Mariadb => *a == action || (a.refuses() && action.refuses()),
-        };
+        let alike = engine.facts().keys.restrict_is_no_action;
+        let same = |a: &Action| *a == action || alike && a.refuses() && action.refuses();
         self.policy.on_delete.is_empty() || self.policy.on_delete.iter().any(same)
     }
 

@@ -5,6 +5,7 @@ use super::wording::{key_name, key_place};
 use super::{Context, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
+use crate::schema::facts::Deferral;
 use crate::schema::{Action, Engine, ForeignKey, Timing};
 
 pub(super) static META: Meta = Meta {
@@ -23,7 +24,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         if !key.timing.is_deferrable() || !(restricts(key.on_delete) || restricts(key.on_update)) {
             continue;
         }
-        let sqlite = context.schema.engine == Engine::Sqlite;
+        let initially = context.schema.engine.facts().keys.deferral == Deferral::Initially;
         let timing = if key.timing == Timing::Deferred { "DEFERRABLE INITIALLY DEFERRED" } else { "DEFERRABLE" };
         let (fact, events, act) = match (restricts(key.on_delete), restricts(key.on_update)) {
             (true, false) => (Fact::OnDelete, "ON DELETE RESTRICT", "delete a row"),
@@ -34,8 +35,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let new = ForeignKey {
             on_delete: softened(key.on_delete),
             on_update: softened(key.on_update),
-            // SQLite defers only what says INITIALLY DEFERRED ("SQLite Foreign Key Support", 4.2).
-            timing: if sqlite { Timing::Deferred } else { key.timing },
+            timing: if initially { Timing::Deferred } else { key.timing },
             ..key.clone()
         };
         let change = Change::ReplaceForeignKey { table: table.name.clone(), old: key.clone(), new };
@@ -46,7 +46,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
              statement. Only the check of the child's own inserts and updates is put off.",
             key.parent
         );
-        if sqlite {
+        if initially {
             why.push_str(" (PRAGMA defer_foreign_keys = ON does put off RESTRICT as well; the declaration does not.)");
         }
         findings.push(
@@ -55,7 +55,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 .help(format!(
                     "Say NO ACTION: it refuses the same, but when the check is due{}. If the refusal at once is what is \
                      meant, leave the deferral out.",
-                    if sqlite { ", which INITIALLY DEFERRED moves to COMMIT" } else { "" }
+                    if initially { ", which INITIALLY DEFERRED moves to COMMIT" } else { "" }
                 ))
                 .label(key_place(&table.name, key), timing)
                 .fact(key_place(&table.name, key), fact, events)

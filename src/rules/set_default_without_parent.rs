@@ -5,6 +5,7 @@ use super::helpers::fix;
 use super::wording::{key_name, key_place, list, no_parent_error, not_null_error, with_on_delete, with_on_update};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
+use crate::schema::facts::SetDefault;
 use crate::schema::{Action, Engine, ForeignKey, Table};
 
 pub(super) static META: Meta = Meta {
@@ -46,10 +47,9 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
     let engine = context.schema.engine;
     let event = if on_delete { "DELETE" } else { "UPDATE" };
     let (child, parent, name) = (&table.name, &key.parent, key_name(&table.name, key));
-    // InnoDB has no SET DEFAULT: MySQL keeps the word and refuses the delete (1451), MariaDB stores RESTRICT.
-    if matches!(engine, Engine::Mysql | Engine::Mariadb) {
+    if let SetDefault::Refuses { kept } = engine.facts().keys.set_default {
         let message = format!("Foreign key {name} says ON {event} SET DEFAULT, which InnoDB carries out as RESTRICT");
-        let kept = if engine == Engine::Mariadb { "forgets the word" } else { "keeps the word" };
+        let kept = if kept { "keeps the word" } else { "forgets the word" };
         let why = format!(
             "{} accepts the declaration and {kept}, but a {event} of a row of `{parent}` that `{child}` refers to fails \
              with ERROR 1451: a foreign key constraint fails.",
@@ -125,7 +125,7 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
 fn outcome(engine: Engine, table: &Table, name: &str) -> Option<Outcome> {
     let column = table.column(name)?;
     if column.generated.is_some() {
-        return (engine == Engine::Sqlite).then_some(Outcome::Generated);
+        return engine.facts().keys.writes_generated.then_some(Outcome::Generated);
     }
     if let Some((kind, default)) = fresh(engine, column) {
         return Some(Outcome::Fresh(kind, default));
@@ -138,7 +138,7 @@ fn outcome(engine: Engine, table: &Table, name: &str) -> Option<Outcome> {
         return None;
     }
     Some(match () {
-        () if engine == Engine::Sqlite && column.auto_number => Outcome::Rowid,
+        () if engine.facts().types.rowid && column.auto_number => Outcome::Rowid,
         () if !column.nullable => Outcome::NullRefused,
         () => Outcome::Null,
     })

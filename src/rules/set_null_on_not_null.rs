@@ -90,15 +90,16 @@ pub(super) fn is_contradiction(engine: Engine, table: &Table, key: &ForeignKey) 
 
 fn obstacles<'a>(engine: Engine, table: &'a Table, key: &'a ForeignKey, on_delete: bool) -> Vec<Obstacle<'a>> {
     let changed = if on_delete { key.changed_columns() } else { &key.columns };
+    let facts = engine.facts();
     let mut found = Vec::new();
     for name in changed {
         let Some(column) = table.column(name) else { continue };
         let in_key = table.in_primary_key(name);
-        if engine == Engine::Sqlite && column.generated.is_some() {
+        if facts.keys.writes_generated && column.generated.is_some() {
             found.push(Obstacle::Generated(name));
-        } else if engine == Engine::Sqlite && in_key && column.auto_number {
+        } else if facts.types.rowid && in_key && column.auto_number {
             found.push(Obstacle::Rowid(name));
-        } else if in_key && engine == Engine::Sqlite && column.nullable && !table.without_rowid && !table.strict {
+        } else if in_key && facts.types.nullable_primary_key && column.nullable && !table.without_rowid && !table.strict {
             found.push(Obstacle::LoosePrimaryKey(name));
         } else if in_key {
             found.push(Obstacle::PrimaryKey(name));
@@ -108,9 +109,7 @@ fn obstacles<'a>(engine: Engine, table: &'a Table, key: &'a ForeignKey, on_delet
             found.push(Obstacle::Check(name, check.name.as_deref()));
         }
     }
-    // MATCH FULL is only kept where it means something: SQLite and InnoDB ignore the word.
-    let matches_full = key.matching == Match::Full && matches!(engine, Engine::Postgres | Engine::Cockroach);
-    if on_delete && matches_full && !key.set_columns.is_empty() && key.set_columns.len() < key.columns.len() {
+    if on_delete && facts.keys.is_full(key) && !key.set_columns.is_empty() && key.set_columns.len() < key.columns.len() {
         found.push(Obstacle::MatchFull);
     }
     found
@@ -178,29 +177,17 @@ fn consequence(engine: Engine, table: &Table, key: &ForeignKey, on_delete: bool,
     } else {
         format!("The parent's key cannot be changed: an UPDATE of it in `{parent}`, where `{child}` refers to it,")
     };
-    // CREATE TABLE and ALTER TABLE refuse it there (MySQL error 1830, MariaDB 1005 and 1830, CockroachDB 42830).
-    let refused = match engine {
-        Engine::Cockroach => Some("42830"),
-        Engine::Mysql => Some("1830"),
-        Engine::Mariadb => Some("1005 or 1830"),
-        Engine::Postgres | Engine::Sqlite => None,
-    };
+    let facts = engine.facts();
+    let refused = facts.keys.set_null_refused;
     let error = found.iter().find_map(|obstacle| match obstacle {
         Obstacle::NotNull(c) | Obstacle::PrimaryKey(c) => not_null_error(engine, child, c),
         Obstacle::Rowid(_) => Some("datatype mismatch".to_string()),
-        Obstacle::Check(_, Some(name)) if engine == Engine::Postgres => Some(format!(
-            "ERROR 23514: new row for relation \"{}\" violates check constraint \"{name}\"",
-            child.name
-        )),
-        Obstacle::Check(_, None) if engine == Engine::Postgres => Some("ERROR 23514, check_violation".to_string()),
-        Obstacle::Check(c, name) if engine == Engine::Sqlite => {
-            Some(format!("CHECK constraint failed: {}", name.map_or_else(|| format!("{c} IS NOT NULL"), str::to_string)))
-        }
+        Obstacle::Check(column, name) => facts.errors.check.map(|say| say(&child.name, column, *name)),
         Obstacle::MatchFull => Some(format!(
             "{}. MATCH FULL does not allow mixing of null and nonnull key values",
             no_parent_error(engine, child, key)
         )),
-        Obstacle::Check(..) | Obstacle::LoosePrimaryKey(_) | Obstacle::Generated(_) => None,
+        Obstacle::LoosePrimaryKey(_) | Obstacle::Generated(_) => None,
     });
     let generated = found.iter().find_map(|o| if let Obstacle::Generated(c) = o { Some(*c) } else { None });
     match (generated, refused, error) {
@@ -238,10 +225,8 @@ fn repairs(
     let blocked: Vec<&str> = found.iter().filter_map(Obstacle::column).collect();
     let free: Vec<String> =
         key.changed_columns().iter().filter(|c| !blocked.contains(&c.as_str())).cloned().collect();
-    // "CREATE TABLE", ON DELETE SET NULL (column, …): PostgreSQL 15 and later.
-    let has_column_list = context.schema.engine == Engine::Postgres
-        && context.schema.version.is_none_or(|v| v.major >= 15)
-        && key.matching != Match::Full;
+    let facts = context.schema.engine.facts();
+    let has_column_list = facts.keys.sets_columns(context.schema.version) && key.matching != Match::Full;
     if on_delete && has_column_list && !free.is_empty() && !blocked.is_empty() {
         let free_text = free.join(", ");
         let new = ForeignKey { set_columns: free, ..key.clone() };

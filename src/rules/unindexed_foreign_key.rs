@@ -11,7 +11,8 @@ use crate::engine::LookupPlan;
 use crate::findings::{Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
 use crate::relations::lookup::{Grade, grade, obstacle};
-use crate::schema::{Engine, Index, Table, TableKind};
+use crate::schema::facts::LookupCollation;
+use crate::schema::{Index, Table, TableKind};
 
 pub(super) static META: Meta = Meta {
     code: "REF105",
@@ -43,13 +44,12 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 fn is_out_of_scope(context: &Context<'_>, table: &Table, relation: &Relation) -> bool {
     let kind = matches!(table.kind, TableKind::Foreign | TableKind::Virtual);
     let unknown = relation.columns.is_empty() || relation.columns.iter().any(|c| table.column(c).is_none());
-    // MySQL manual, "FOREIGN KEY Constraints": InnoDB makes the index itself if there is none.
-    let innodb = matches!(context.schema.engine, Engine::Mysql | Engine::Mariadb) && relation.is_declared();
+    let made = context.schema.engine.facts().keys.makes_index && relation.is_declared();
     // The key of a partition that the partitioned table has as well is one logical key.
     let inherited = table.partition_of.as_ref().is_some_and(|whole| {
         context.relations.parents_of(whole).any(|(_, r)| r.columns == relation.columns && r.parent == relation.parent)
     });
-    kind || unknown || innodb || inherited
+    kind || unknown || made || inherited
 }
 
 fn judge(context: &Context<'_>, names: &Names, table: &Table, relation: &Relation) -> Option<Finding> {
@@ -117,7 +117,7 @@ fn judge(context: &Context<'_>, names: &Names, table: &Table, relation: &Relatio
         Some(index) => {
             let fix = add_index(context, table, index);
             let help = format!("Add an index on `{child}` whose leading columns are `{list}`.");
-            let help = if context.schema.engine == Engine::Postgres && table.kind == TableKind::Partitioned {
+            let help = if context.schema.engine.facts().alter.concurrent_index && table.kind == TableKind::Partitioned {
                 format!(
                     "{help} This locks all partitions against writes while it builds. To avoid that, create it `ON ONLY \
                      {child}`, create one concurrently on each partition, and attach each with `ALTER INDEX … ATTACH \
@@ -142,12 +142,13 @@ fn proposed(context: &Context<'_>, names: &Names, table: &Table, relation: &Rela
     let plain = Index::on(name, &relation.columns);
     let mut collated = plain.clone();
     let parent = context.schema.table(&relation.parent);
+    let facts = context.schema.engine.facts();
     for (part, column) in collated.parts.iter_mut().zip(&relation.parent_columns) {
         let collation = parent.and_then(|p| p.column(column)).and_then(|c| c.collation.as_ref());
-        part.collation = match (collation, context.schema.engine) {
+        part.collation = match (collation, facts.keys.lookup_collation) {
             (Some(c), _) => Some(c.name.clone()),
-            (None, Engine::Sqlite) => Some("BINARY".to_string()),
-            (None, _) => None,
+            (None, LookupCollation::Parent) => Some(facts.types.default_collation.to_string()),
+            (None, LookupCollation::ParentUnlessDeterministic | LookupCollation::Same) => None,
         };
     }
     [plain, collated].into_iter().find(|index| {
@@ -170,7 +171,7 @@ mod tests {
     use crate::engine;
     use crate::relations::{ConfiguredRelation, Graph};
     use crate::rules::{self, Settings};
-    use crate::schema::{Schema, TableName};
+    use crate::schema::{Engine, Schema, TableName};
     use crate::testing::{findings, schema};
 
     fn places(found: &[Finding]) -> Vec<String> {

@@ -41,10 +41,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     .to_string(),
             ),
         };
-        // PostgreSQL, "ALTER TABLE", VALIDATE CONSTRAINT: SHARE UPDATE EXCLUSIVE on the child, ROW SHARE on the parent.
-        let lock = match context.schema.engine {
-            Engine::Postgres => " VALIDATE CONSTRAINT reads the whole child table, but lets reads and writes go on.",
-            _ => "",
+        let lock = match context.schema.engine.facts().alter.validate_lock {
+            Some(_) => " VALIDATE CONSTRAINT reads the whole child table, but lets reads and writes go on.",
+            None => "",
         };
         let mut finding = Finding::new(
             &META,

@@ -93,27 +93,12 @@ pub(super) fn unblocking(context: &Context<'_>, child: &TableName, key: &Foreign
 
 /// What an engine says when a NULL meets NOT NULL while it runs; `None` for engines that refuse the declaration before.
 pub(super) fn not_null_error(engine: Engine, child: &TableName, column: &str) -> Option<String> {
-    let table = &child.name;
-    match engine {
-        Engine::Postgres => Some(format!(
-            "ERROR 23502: null value in column \"{column}\" of relation \"{table}\" violates not-null constraint"
-        )),
-        Engine::Sqlite => Some(format!("NOT NULL constraint failed: {table}.{column}")),
-        Engine::Cockroach | Engine::Mysql | Engine::Mariadb => None,
-    }
+    engine.facts().errors.not_null.map(|say| say(&child.name, column))
 }
 
 /// What an engine says when a child row is written whose parent does not exist.
 pub(super) fn no_parent_error(engine: Engine, child: &TableName, key: &ForeignKey) -> String {
-    match (engine, &key.name) {
-        (Engine::Sqlite, _) => "FOREIGN KEY constraint failed".to_string(),
-        (Engine::Postgres | Engine::Cockroach, Some(name)) => format!(
-            "ERROR 23503: insert or update on table \"{}\" violates foreign key constraint \"{name}\"",
-            child.name
-        ),
-        (Engine::Postgres | Engine::Cockroach, None) => "ERROR 23503, foreign_key_violation".to_string(),
-        (Engine::Mysql | Engine::Mariadb, _) => "ERROR 1452, a foreign key constraint fails".to_string(),
-    }
+    (engine.facts().errors.no_parent)(&child.name, key.name.as_deref())
 }
 
 #[cfg(test)]

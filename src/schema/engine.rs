@@ -22,6 +22,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Every engine.
+    pub const ALL: &[Self] = &[Self::Sqlite, Self::Postgres, Self::Cockroach, Self::Mysql, Self::Mariadb];
+
     /// Returns the name the engine's makers write.
     pub fn title(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@
 
 mod comparison;
 mod engine;
+pub mod facts;
 mod foreign_key;
 mod index;
 mod json;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use comparison::{CatalogOnly, Comparison};
 pub use engine::{Engine, Version};
+pub use facts::Facts;
 pub use foreign_key::{Action, DisabledSide, ForeignKey, Match, Timing};
 pub use index::{Index, IndexOrigin, IndexPart, Key};
 pub use json::{FORMAT, JsonError, from_json, json_schema, to_json};

@@ -1,0 +1,71 @@
+//! What each engine makes of a schema, as plain data: how it names, compares, orders, checks and changes.
+//!
+//! An engine's file holds one constant [`Facts`], every field with its source: the manual's section, or what was measured.
+//! Whoever has to know how engines differ asks [`Engine::facts`] for the fact and not for the engine, so that no other
+//! engine is meant by silence. They stand beside the model because all rooms above it need them; what a delete comes to
+//! has facts of its own in `fate::engines`, and how SQL is written is the engine's `Dialect`.
+
+mod alter;
+mod cockroach;
+mod keys;
+mod mariadb;
+mod mysql;
+mod names;
+mod postgres;
+mod sqlite;
+mod types;
+
+pub use alter::{Alter, SetType};
+pub use keys::{
+    CascadeLimit, Deferral, FiringOrder, Keys, LateCheck, LookupCollation, MissingParent, ParentKey, SetDefault,
+};
+pub use names::Names;
+pub use types::Types;
+
+use super::Engine;
+
+/// The facts by which an engine differs from the others.
+pub struct Facts {
+    /// How names are compared.
+    pub names: Names,
+    /// What a foreign key may refer to, when it is checked and what its actions do.
+    pub keys: Keys,
+    /// How values, types and collations are compared.
+    pub types: Types,
+    /// How a table is changed.
+    pub alter: Alter,
+    /// What triggers do beside foreign keys.
+    pub triggers: Triggers,
+    /// What the engine says when a row is refused.
+    pub errors: Errors,
+}
+
+/// What triggers do beside foreign keys.
+pub struct Triggers {
+    /// What has them fire for the rows of a cascade where they do not by themselves, in a sentence.
+    pub cascades_fire_by: Option<&'static str>,
+}
+
+/// What the engine says when a row is refused, in its words and with its code.
+pub struct Errors {
+    /// When a NULL meets NOT NULL: of a table and a column. `None` where a key that could write one is refused before.
+    pub not_null: Option<fn(&str, &str) -> String>,
+    /// When a child row is written whose parent does not exist: of the child and the key's name.
+    pub no_parent: fn(&str, Option<&str>) -> String,
+    /// When a row does not meet a CHECK that forbids NULL: of a table, the column and the constraint's name. `None` where
+    /// it is not known.
+    pub check: Option<fn(&str, &str, Option<&str>) -> String>,
+}
+
+impl Engine {
+    /// Returns what is known of the engine.
+    pub fn facts(self) -> &'static Facts {
+        match self {
+            Self::Sqlite => &sqlite::FACTS,
+            Self::Postgres => &postgres::FACTS,
+            Self::Cockroach => &cockroach::FACTS,
+            Self::Mysql => &mysql::FACTS,
+            Self::Mariadb => &mariadb::FACTS,
+        }
+    }
+}

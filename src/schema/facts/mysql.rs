@@ -1,0 +1,99 @@
+//! MySQL with InnoDB: every key is checked and acted on at once, row by row.
+//!
+//! Manual: "FOREIGN KEY Constraints" (FK, 15.1.20.5), "Online DDL Operations" (17.12.1). Measured on 9.7.4.
+
+use super::{
+    Alter, CascadeLimit, Deferral, Errors, Facts, FiringOrder, Keys, LateCheck, LookupCollation, MissingParent, Names,
+    ParentKey, SetDefault, SetType, Triggers, Types,
+};
+use crate::schema::{DataType, Family};
+
+/// MySQL's facts; MariaDB says where it differs.
+pub(super) const MYSQL: Facts = Facts {
+    names: Names {
+        // "Identifier Case Sensitivity", 11.2.3: columns, indexes and constraints always; tables by lower_case_table_names.
+        ignore_case: true,
+    },
+    keys: Keys {
+        // FK, "Restrictions": an index whose first columns are the ones referred to (1822 without).
+        parent: ParentKey::Indexed,
+        // "Server System Variables", restrict_fk_on_non_standard_key (6125).
+        not_unique: Some("MySQL 8.4 refuses new keys of this kind by default (`restrict_fk_on_non_standard_key`)."),
+        // FK: 1824; "Server System Variables", foreign_key_checks: not if that is 0, as dumps have it.
+        missing_parent: MissingParent::RefusedUnlessOff,
+        parent_index_collation: false,
+        enforced_by_connection: false,
+        // FK: MATCH is read and ignored.
+        match_full: false,
+        // FK: no syntax for it (1064).
+        deferral: Deferral::Never,
+        // FK, "Referential Actions": NO ACTION is equivalent to RESTRICT.
+        restrict_is_no_action: true,
+        // FK: InnoDB checks row by row, at once.
+        late_check: LateCheck::Never,
+        // RESTRICT and CASCADE on one column: 1451.
+        refusal_wins: true,
+        // dict0mem.h, dict_foreign_compare.
+        order: FiringOrder::Named,
+        // FK, "Referential Actions": 15 levels, the deleted row's own included.
+        cascade_limit: Some(CascadeLimit {
+            most: 14,
+            error: "ERROR 3008, foreign key cascade delete/update exceeds max depth of 15",
+        }),
+        set_null_refused: Some("1830"),
+        set_columns_since: None,
+        // The manual has InnoDB refuse the word; 9.7 keeps it and refuses the delete (1451).
+        set_default: SetDefault::Refuses { kept: true },
+        // 3104 where it is declared.
+        writes_generated: false,
+        // FK, "Conditions and Restrictions": made by itself if there is none.
+        makes_index: true,
+        // Both have one (3780 otherwise).
+        lookup_collation: LookupCollation::Same,
+    },
+    types: Types {
+        key: accepts,
+        dynamic: false,
+        casts_child: false,
+        // "The CHAR and VARCHAR Types", 13.3.2: blanks are taken off when a CHAR is read; 10.3.1 compares without them.
+        char_is_varchar: true,
+        default_collation: "default",
+        collations_ignore_case: false,
+        bytes_decide: false,
+        auto_number: Some("AUTO_INCREMENT"),
+        rowid: false,
+        nullable_primary_key: false,
+    },
+    alter: Alter {
+        rebuilds: false,
+        // ALTER TABLE, MODIFY: the whole definition is written again.
+        set_type: SetType::Modify,
+        set_collation: false,
+        // A statement of DDL commits at its end ("Statements That Cause an Implicit Commit", 15.3.3).
+        key_locks_parent: false,
+        // There is nothing like it: a key is validated when it is added, or never.
+        validate_lock: None,
+        concurrent_index: false,
+        dump_sorts_keys: false,
+    },
+    triggers: Triggers {
+        cascades_fire_by: Some(
+            "MySQL 9.7 and later fire them if enable_cascade_triggers is ON, which is not the default.",
+        ),
+    },
+    errors: Errors {
+        not_null: None,
+        no_parent: |_, _| "ERROR 1452, a foreign key constraint fails".to_string(),
+        check: None,
+    },
+};
+
+pub(super) static FACTS: Facts = MYSQL;
+
+/// FK, "Conditions and Restrictions": size and sign of fixed precision types must be the same (3780), the length of texts
+/// need not be. A DECIMAL may differ in precision (measured on 9.7.4).
+fn accepts(child: &DataType, parent: &DataType) -> bool {
+    child.family == parent.family
+        && (child.base == parent.base || child.family == Family::Text)
+        && child.unsigned == parent.unsigned
+}

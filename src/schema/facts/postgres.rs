@@ -1,0 +1,119 @@
+//! PostgreSQL: a key is a set of internal triggers on both tables.
+//!
+//! Manual: CREATE TABLE, ALTER TABLE, "Collation Support" (24.2). Measured on 15.18 and 18.4.
+
+use super::{
+    Alter, Deferral, Errors, Facts, FiringOrder, Keys, LateCheck, LookupCollation, MissingParent, Names, ParentKey,
+    SetDefault, SetType, Triggers, Types,
+};
+use crate::schema::{DataType, Family};
+
+pub(super) static FACTS: Facts = Facts {
+    names: Names {
+        // "SQL Syntax", 4.1.1: unquoted names are folded, quoted ones are compared as they are.
+        ignore_case: false,
+    },
+    keys: Keys {
+        // CREATE TABLE, REFERENCES: a non-deferrable unique or primary key (42830, 55000).
+        parent: ParentKey::Unique,
+        not_unique: None,
+        // 42P01, 42703.
+        missing_parent: MissingParent::Refused,
+        // An index of another collation is accepted as the parent's key.
+        parent_index_collation: false,
+        enforced_by_connection: false,
+        // CREATE TABLE, MATCH.
+        match_full: true,
+        // CREATE TABLE, DEFERRABLE.
+        deferral: Deferral::Any,
+        // CREATE TABLE, RESTRICT: "the same as NO ACTION except that the check is not deferrable".
+        restrict_is_no_action: false,
+        // "Overview of Trigger Behavior", 39.1; CREATE TABLE: only NO ACTION can be put off.
+        late_check: LateCheck::NoActionDeferred,
+        refusal_wins: false,
+        // 39.1: triggers fire in the order of their names, and the internal ones' are numbers.
+        order: FiringOrder::Created,
+        cascade_limit: None,
+        // Accepted; the delete fails with 23502.
+        set_null_refused: None,
+        // Release notes, 15: SET NULL and SET DEFAULT with a list of columns.
+        set_columns_since: Some(15),
+        set_default: SetDefault::CarriedOut,
+        // "invalid ON DELETE action for foreign key constraint containing generated column".
+        writes_generated: false,
+        // "Constraints", 5.4.5: the declaration makes no index on the referencing columns.
+        makes_index: false,
+        // ri_triggers.c, ri_GenerateQualCollation: written out only if the parent's is not deterministic. 18 refuses a key
+        // between two collations one of which is not (42P21).
+        lookup_collation: LookupCollation::ParentUnlessDeterministic,
+    },
+    types: Types {
+        key: accepts,
+        dynamic: false,
+        // tablecmds.c, ATAddForeignKeyConstraint: without an operator for the two types the child's value is cast.
+        casts_child: true,
+        // "Character Types", 8.3: char is padded, and the blanks are no part of its comparisons.
+        char_is_varchar: false,
+        default_collation: "default",
+        collations_ignore_case: false,
+        // "Collation Support", 24.2.2.4: deterministic collations go by the bytes.
+        bytes_decide: true,
+        auto_number: Some("IDENTITY"),
+        rowid: false,
+        nullable_primary_key: false,
+    },
+    alter: Alter {
+        rebuilds: false,
+        // ALTER TABLE, SET DATA TYPE.
+        set_type: SetType::Alter { using: true },
+        set_collation: true,
+        // ALTER TABLE: SHARE ROW EXCLUSIVE on both tables.
+        key_locks_parent: true,
+        // ALTER TABLE, VALIDATE CONSTRAINT: and ROW SHARE on the parent.
+        validate_lock: Some("SHARE UPDATE EXCLUSIVE"),
+        // CREATE INDEX, CONCURRENTLY: not on a partitioned table, but on each partition.
+        concurrent_index: true,
+        // pg_dump_sort.c, DOTypeNameCompare.
+        dump_sorts_keys: true,
+    },
+    triggers: Triggers { cascades_fire_by: None },
+    errors: Errors {
+        not_null: Some(|table, column| {
+            format!(
+                "ERROR 23502: null value in column \"{column}\" of relation \"{table}\" violates not-null constraint"
+            )
+        }),
+        no_parent: refused_insert,
+        check: Some(|table, _, name| match name {
+            Some(name) => format!("ERROR 23514: new row for relation \"{table}\" violates check constraint \"{name}\""),
+            None => "ERROR 23514, check_violation".to_string(),
+        }),
+    },
+};
+
+/// Writes the error of a child row without a parent, as PostgreSQL does.
+pub(super) fn refused_insert(table: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => {
+            format!("ERROR 23503: insert or update on table \"{table}\" violates foreign key constraint \"{key}\"")
+        }
+        None => "ERROR 23503, foreign_key_violation".to_string(),
+    }
+}
+
+/// Measured on 15.18: an `=` with the parent's type, or an implicit cast to it (42804 otherwise).
+fn accepts(child: &DataType, parent: &DataType) -> bool {
+    use Family::{Date, Decimal, Float, Integer, Network, Text, Time, Timestamp};
+    let families = (child.family, parent.family);
+    child.base == parent.base
+        || matches!(
+            families,
+            (Integer, Integer | Decimal | Float)
+                | (Decimal, Decimal | Float)
+                | (Float, Float)
+                | (Text, Text)
+                | (Date | Timestamp, Date | Timestamp)
+                | (Network, Network)
+                | (Time, Time)
+        )
+}
