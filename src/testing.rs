@@ -1,13 +1,16 @@
 //! Schemas in a few words, for unit tests.
 
-use crate::engine;
+use crate::audit::{self, Report};
+use crate::demo;
+use crate::engine::{self, SessionOptions};
 use crate::findings::Finding;
+use crate::orphans::ScanOptions;
 use crate::relations::Graph;
 use crate::rules::Timeline;
 use crate::rules::{self, Context, Settings};
 use crate::schema::{Action, Column, DataType, Engine, ForeignKey, Index, Key, Schema, Table, TableName};
 use crate::source::history::{File, Migration, Place};
-use crate::source::replay;
+use crate::source::{Source, replay};
 use crate::sql::Span;
 
 /// Makes a schema, one line a table: `orders: id int8 pk, customer_id int8 not-null >customers.id cascade index`.
@@ -92,6 +95,34 @@ pub(crate) fn findings_with(schema: &Schema, rule: &str, settings: &Settings) ->
         deletes: rules::Deletes::default(),
     };
     rules::check([rules::find(rule).expect("a rule of this name")], &context)
+}
+
+/// Makes the demo's database and audits it with all rules, rows read.
+pub(crate) fn demo() -> (tempfile::TempDir, Report) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("demo.db");
+    demo::write(&path).expect("the demo");
+    let source = Source::parse(&path.display().to_string()).expect("a source");
+    let input = source.open(&SessionOptions::default()).expect("a database");
+    let report = audit::audit(input, everything(), &mut ()).expect("an audit");
+    (folder, report)
+}
+
+/// Returns the options of an audit that leaves nothing out.
+pub(crate) fn everything() -> audit::Options {
+    audit::Options {
+        relations: Vec::new(),
+        threshold: 0.5,
+        guesses: audit::Guesses::Judged,
+        settings: Settings::default(),
+        rules: rules::ALL.iter().collect(),
+        tables: Vec::new(),
+        data: Some(ScanOptions { samples: 5 }),
+        budget: std::time::Duration::from_secs(30),
+        verify_indexes: false,
+        migrations: true,
+        suppressions: Vec::new(),
+    }
 }
 
 /// Runs one rule on migrations, each a text, and tells its findings: `warning orders.user_id 2:1`, the last of it the

@@ -92,7 +92,7 @@ impl Place {
             }
             Self::Postgres(..) => None,
         };
-        let findings: Vec<_> = report.findings.iter().filter(|f| f.rule == "orphan-rows").cloned().collect();
+        let findings: Vec<_> = report.findings.iter().filter(|f| f.rule.name() == "orphan-rows").cloned().collect();
         let made = plan::plan(&plan::Input {
             schema: &report.schema,
             relations: &report.relations,

@@ -78,7 +78,7 @@ fn for_every_pair_of_types_sqlite_changes_the_rows_that_its_own_check_lists() {
             let all = ids(&connection, "1");
             let report = audit(&path.display().to_string(), ROWS);
             if expected.is_empty() {
-                assert!(report.findings.iter().all(|f| f.rule != "orphan-rows"), "{parent} <- {child}");
+                assert!(report.findings.iter().all(|f| f.rule.name() != "orphan-rows"), "{parent} <- {child}");
                 continue;
             }
             with_orphans += 1;
@@ -127,7 +127,7 @@ fn what_is_printed_for_a_relation_without_key_counts_as_sqlite_does() {
 /// Runs what is printed under the finding about a table's orphans, and undoes it; returns how many rows each statement changed.
 fn changed(url: &str, table: &str) -> (Option<u64>, u64) {
     let report = audit(url, ROWS);
-    let about = |f: &&Finding| f.rule == "orphan-rows" && f.subject.table == Some(table.into());
+    let about = |f: &&Finding| f.rule.name() == "orphan-rows" && f.subject.table == Some(table.into());
     let (update, delete) = printed(report.findings.iter().find(about).expect("orphans"));
     let mut client = server::connect(url);
     let mut run = |sql: &str| {

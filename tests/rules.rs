@@ -19,6 +19,7 @@ use referee::audit::{self, Options};
 use referee::config;
 use referee::engine::SessionOptions;
 use referee::orphans::ScanOptions;
+use referee::render::json;
 use referee::rules::{self, Settings};
 use referee::schema::Engine;
 use referee::source::history::{File, Migration, Place};
@@ -166,8 +167,13 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
         suppressions: Vec::new(),
     };
     let report = audit::audit(input, options, &mut ()).map_err(|e| e.to_string())?;
+    let written = json::render(&report);
+    let read = json::Document::read(&written).map_err(|e| format!("its findings cannot be read back: {e}"))?;
+    if *read.findings != *report.findings || read.write() != written {
+        return Err(format!("its findings are read back as others: {:#?}", read.findings));
+    }
     let fired: Vec<&str> =
-        report.findings.iter().filter(|f| f.rule == example.page).map(|f| f.message.as_str()).collect();
+        report.findings.iter().filter(|f| f.rule.name() == example.page).map(|f| f.message.as_str()).collect();
     match (example.finds, fired.is_empty()) {
         (true, true) => Err("the rule does not fire".to_string()),
         (false, false) => Err(format!("the rule fires: {}", fired.join("; "))),

@@ -67,7 +67,7 @@ impl Baseline {
             .into_iter()
             .map(|f| Entry {
                 fingerprint: f.fingerprint.clone(),
-                rule: f.rule.to_string(),
+                rule: f.rule.name().to_string(),
                 place: f.subject.place(),
                 reason: reasons.get(f.fingerprint.as_str()).unwrap_or(&"baseline").to_string(),
             })

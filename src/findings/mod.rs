@@ -4,6 +4,7 @@ pub mod baseline;
 mod fingerprint;
 pub mod ignores;
 pub mod places;
+mod rule;
 pub mod suppress;
 
 use std::fmt;
@@ -13,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
 use crate::relations::{Relation, side};
-use crate::schema::{Action, Engine, ForeignKey, Index, TableName};
+use crate::schema::{Action, ForeignKey, Index, TableName};
+
+pub use rule::{Meta, RuleId, by_name};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -38,28 +41,8 @@ impl Severity {
     }
 }
 
-/// What is known of a rule without running it.
-#[derive(Debug, Serialize)]
-pub struct Meta {
-    /// The code, stable for ever: `REF1xx` structure, `REF2xx` actions, `REF3xx` state, `REF4xx` migrations.
-    pub code: &'static str,
-    /// The name, which states the defect and reads well after "allow".
-    pub name: &'static str,
-    /// The usual severity.
-    pub severity: Severity,
-    /// What it finds, in one line.
-    pub summary: &'static str,
-    /// The engines it can find something on.
-    pub engines: &'static [Engine],
-    /// Whether it needs rows to be read (`--data`).
-    pub needs_data: bool,
-    /// The page: what the website shows and `referee explain` prints.
-    #[serde(skip)]
-    pub page: &'static str,
-}
-
 /// What a finding is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
     /// The kind of object.
     pub kind: SubjectKind,
@@ -72,7 +55,7 @@ pub struct Subject {
 }
 
 /// Kinds of [`Subject`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum SubjectKind {
@@ -137,7 +120,7 @@ impl Subject {
 }
 
 /// One side of a contradiction, or another fact that the finding rests on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Label {
     /// Where: `users.primary_workspace_id`, a constraint, an index.
     pub place: String,
@@ -148,7 +131,7 @@ pub struct Label {
 }
 
 /// What a [`Label`] states. Whatever acts on it goes by this; its text is for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// A column cannot be NULL.
@@ -191,7 +174,7 @@ impl Fact {
 }
 
 /// The `ON DELETE` action that is advised for the foreign key a finding is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     /// The action.
     pub action: Action,
@@ -206,7 +189,7 @@ impl fmt::Display for Advice {
 }
 
 /// Bytes of a file that a finding rests on. Lines and columns are counted from 1, columns in characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
     /// The file, as the user would type it.
     pub file: String,
@@ -227,7 +210,7 @@ pub struct Location {
 }
 
 /// A query and what it returned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The statement, runnable as it is.
     pub query: String,
@@ -236,7 +219,7 @@ pub struct Evidence {
 }
 
 /// A repair.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fix {
     /// What it does, in the imperative: `Add the foreign key`.
     pub title: String,
@@ -261,12 +244,11 @@ pub enum Safety {
 }
 
 /// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// The rule's code, stable for ever: `REF105`.
-    pub code: &'static str,
-    /// The rule's name: `unindexed-foreign-key`.
-    pub rule: &'static str,
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: RuleId,
     /// How bad it is.
     pub severity: Severity,
     /// What it is about.
@@ -280,10 +262,10 @@ pub struct Finding {
     /// The facts it rests on; for a contradiction, both sides.
     pub labels: Vec<Label>,
     /// Whether these facts contradict each other: whichever of them came last causes it.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_contradiction: bool,
     /// The action that is advised for the foreign key; absent where none is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<Advice>,
     /// Where it is in the files that were read: the place that causes it first, then what it runs into. Empty for a database.
     pub locations: Vec<Location>,
@@ -297,10 +279,9 @@ pub struct Finding {
 
 impl Finding {
     /// Makes a finding of a rule.
-    pub fn new(meta: &Meta, subject: Subject, message: impl Into<String>) -> Self {
+    pub fn new(meta: &'static Meta, subject: Subject, message: impl Into<String>) -> Self {
         Self {
-            code: meta.code,
-            rule: meta.name,
+            rule: meta.id(),
             severity: meta.severity,
             fingerprint: fingerprint::of(meta.code, &subject, ""),
             subject,
@@ -320,7 +301,7 @@ impl Finding {
     /// from run to run.
     #[must_use]
     pub fn distinguished_by(mut self, detail: &str) -> Self {
-        self.fingerprint = fingerprint::of(self.code, &self.subject, detail);
+        self.fingerprint = fingerprint::of(self.rule.code(), &self.subject, detail);
         self
     }
 

@@ -25,10 +25,7 @@ pub struct Suppression {
 impl Suppression {
     /// Tells whether it is about a finding.
     pub fn is_about(&self, finding: &Finding) -> bool {
-        let rule = self
-            .rule
-            .as_deref()
-            .is_none_or(|r| r.eq_ignore_ascii_case(finding.rule) || r.eq_ignore_ascii_case(finding.code));
+        let rule = self.rule.as_deref().is_none_or(|r| finding.rule.is_called(r));
         let subject = self.subject.as_ref().is_none_or(|glob| {
             let glob = glob.compile_matcher();
             let table = finding.subject.table.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -61,7 +61,7 @@ fn head(out: &mut String, step: &Step) {
     if !step.why.is_empty() {
         comment(out, &step.why);
     }
-    let mut rules: Vec<String> = step.findings.iter().map(|f| format!("{} {}", f.code, f.rule)).collect();
+    let mut rules: Vec<String> = step.findings.iter().map(|f| format!("{} {}", f.rule.code(), f.rule)).collect();
     rules.dedup();
     if !rules.is_empty() {
         comment(out, &format!("Mends {}.", rules.join(", ")));

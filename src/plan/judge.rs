@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::{Input, Wanted};
 use crate::change::Change;
 use crate::engine;
-use crate::findings::Finding;
+use crate::findings::{Finding, RuleId};
 use crate::relations::{Graph, Relation};
 use crate::rules::{self, Context};
 use crate::schema::{Schema, TableName};
 
 /// What a finding is told apart by within one run. Keys on the same columns share a fingerprint, but no name.
-pub(super) type Identity<'f> = (&'f str, &'f str, Option<&'f str>);
+pub(super) type Identity<'f> = (RuleId, &'f str, Option<&'f str>);
 
 pub(super) fn identity(finding: &Finding) -> Identity<'_> {
     (finding.rule, &finding.fingerprint, finding.subject.name.as_deref())

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::Change;
 use crate::engine::{Rows, Value};
 use crate::fate::{NewlyDeleted, Reach};
-use crate::findings::{Finding, Safety};
+use crate::findings::{Finding, RuleId, Safety};
 use crate::infer::Guess;
 use crate::orphans::Scan;
 use crate::relations::{Graph, Relation};
@@ -148,7 +148,9 @@ fn unfixed(input: &Input<'_>, steps: &mut [Step], refused: &[Refused]) -> Vec<Re
     let mut left = Vec::new();
     for finding in input.findings {
         let reason = select::reason(finding);
-        let fixes = |s: &&Step| s.findings.contains(&reason) && (finding.rule != "orphan-rows" || s.touches_rows);
+        let fixes = |s: &&Step| {
+            s.findings.contains(&reason) && (finding.rule != rules::orphan_rows::META.id() || s.touches_rows)
+        };
         if steps.iter().any(|s| fixes(&s)) {
             continue;
         }
@@ -224,8 +226,7 @@ impl Plan {
             self.choices.iter().filter(|c| c.by_user).any(|c| {
                 let bare = |text: &str| text.replace(' ', "");
                 let about = bare(subject) == bare(&c.subject)
-                    || subject.eq_ignore_ascii_case(c.reason.rule)
-                    || subject.eq_ignore_ascii_case(c.reason.code)
+                    || c.reason.rule.is_called(subject)
                     || c.name.as_deref() == Some(subject);
                 about && c.options.get(c.chosen).is_some_and(|o| words::means(word, &o.word))
             })
@@ -315,28 +316,13 @@ pub enum Phase {
 }
 
 /// A finding that a step mends.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
-    /// The rule's code.
-    pub code: &'static str,
-    /// The rule's name.
-    pub rule: &'static str,
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: RuleId,
     /// The finding's fingerprint.
     pub fingerprint: String,
-}
-
-impl<'de> Deserialize<'de> for Reason {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Written {
-            code: String,
-            fingerprint: String,
-        }
-        let Written { code, fingerprint } = Written::deserialize(deserializer)?;
-        let known = rules::find(&code).map(|r| r.meta).or_else(|| (code == root::META.code).then_some(&root::META));
-        let meta = known.ok_or_else(|| serde::de::Error::custom(format!("there is no rule {code}")))?;
-        Ok(Self { code: meta.code, rule: meta.name, fingerprint })
-    }
 }
 
 /// Statements that belong together, without semicolons.

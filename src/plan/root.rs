@@ -3,21 +3,10 @@
 use super::words;
 use crate::change::Change;
 use crate::fate::{Asked, Fate, Repaired};
-use crate::findings::{Finding, Fix, Meta, Safety, Severity, Subject, SubjectKind};
+use crate::findings::{Finding, Fix, Safety, Severity, Subject, SubjectKind};
 use crate::relations::{Graph, side};
-use crate::rules::EVERY_ENGINE;
+use crate::rules::FATE;
 use crate::schema::Action;
-
-/// The fix is asked for by name and is no rule: it has a code of its own.
-pub(super) static META: Meta = Meta {
-    code: "FATE",
-    name: "fate",
-    severity: Severity::Error,
-    summary: "A delete of a root's rows does not go through, or leaves rows behind",
-    engines: EVERY_ENGINE,
-    needs_data: false,
-    page: "",
-};
 
 /// Makes a finding of each change of a fate's fix: what is automatic is planned, what needs a decision is told with its choices.
 pub fn repairs(fate: &Fate) -> Vec<Finding> {
@@ -40,7 +29,7 @@ fn finding(fate: &Fate, repaired: &Repaired) -> Finding {
     };
     let message = format!("`{place}` {does} `{}`{by}: {}", fate.root, repaired.reason);
     let severity = if repaired.blocks { Severity::Error } else { Severity::Warning };
-    let mut finding = Finding::new(&META, subject, message)
+    let mut finding = Finding::new(&FATE, subject, message)
         .distinguished_by(&format!("{} {}", fate.root, repaired.parent))
         .severity(severity)
         .help(help(fate, repaired));

@@ -8,17 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judge::{Identity, after, check, identity, relations};
 use super::merge::{Group, Merge};
 use super::remedy::{self, Question, Remedy};
-use super::root::META;
 use super::trial::{Trial, culprits as culprits_of, key_of};
 use super::ways::{automatic, by_name, by_user, is_recommended, options};
 use super::{Choice, ChoiceOption, Input, Reason, Refused, Wanted, words};
 use crate::change::Change;
 use crate::engine;
 use crate::fate::{Reach, sentences};
-use crate::findings::{Finding, Safety, Severity, SubjectKind};
+use crate::findings::{Finding, RuleId, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
 use crate::relations::{Relation, lookup};
-use crate::rules;
+use crate::rules::{self, FATE};
 use crate::schema::{Schema, Table, TableName};
 use crate::text::{argument, quoted};
 
@@ -152,7 +151,7 @@ impl<'a, 'i> Selection<'a, 'i> {
 
     /// Returns what was not there before. A key that had no name has one afterwards: the place and the rule tell.
     fn new_in(&self, mut found: Vec<Finding>) -> Vec<Finding> {
-        let known: BTreeSet<(&str, &str)> = self.base.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
+        let known: BTreeSet<(RuleId, &str)> = self.base.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
         found.retain(|f| !known.contains(&(f.rule, f.fingerprint.as_str())));
         found
     }
@@ -176,7 +175,7 @@ impl<'a, 'i> Selection<'a, 'i> {
     }
 }
 
-const ORPHAN_ROWS: &str = "orphan-rows";
+const ORPHAN_ROWS: RuleId = rules::orphan_rows::META.id();
 
 type OrphanKey = (TableName, Vec<String>, TableName);
 
@@ -194,7 +193,7 @@ fn orphans(input: &Input<'_>) -> BTreeMap<OrphanKey, u64> {
 }
 
 pub(super) fn reason(finding: &Finding) -> Reason {
-    Reason { code: finding.code, rule: finding.rule, fingerprint: finding.fingerprint.clone() }
+    Reason { rule: finding.rule, fingerprint: finding.fingerprint.clone() }
 }
 
 /// Returns the guess that a finding is about: columns of which nothing is known but that.
@@ -273,7 +272,7 @@ impl Selector<'_, '_> {
                 let why = format!(
                     "`{}` ({}) wants something else of the same key or column, and goes before: {}.",
                     by.rule,
-                    by.code,
+                    by.rule.code(),
                     words::title(&picks[other].changes)
                 );
                 left.push(Left { finding: pick.finding, why });
@@ -308,7 +307,7 @@ impl Selector<'_, '_> {
         if finding.rule == ORPHAN_ROWS {
             return self.rows(finding);
         }
-        if rules::find(finding.rule).is_some_and(rules::Rule::is_about_migrations) {
+        if rules::of(finding.rule).is_some_and(rules::Rule::is_about_migrations) {
             return Err(format!(
                 "It is about a migration, and one that was applied is not rewritten. {}",
                 finding.help
@@ -325,7 +324,7 @@ impl Selector<'_, '_> {
                 .map(|w| {
                     let mut does = w.title.clone();
                     // A fate's own fix says it for all changes together.
-                    let newly = if finding.code == META.code { Vec::new() } else { self.reach.newly(&w.changes) };
+                    let newly = if finding.rule == FATE.id() { Vec::new() } else { self.reach.newly(&w.changes) };
                     sentences(&newly).iter().for_each(|s| does.push_str(&format!("; {s}")));
                     format!("`--choose {}` ({does})", quoted(&format!("{place}={}", w.word)))
                 })
@@ -406,7 +405,7 @@ impl Selector<'_, '_> {
                     continue;
                 }
                 let missing = self.base.iter().find(|f| {
-                    f.rule == "unindexed-foreign-key"
+                    f.rule == rules::unindexed_foreign_key::META.id()
                         && f.subject.table.as_ref() == Some(table)
                         && f.subject.columns == key.columns
                 });
@@ -521,14 +520,14 @@ const ORPHANS: &str =
     "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";
 
 /// Who decides first: what goes needs nothing else; then policies, errors, warnings.
-fn priority(pick: &Pick<'_>) -> (u8, std::cmp::Reverse<Severity>, &'static str, String) {
+fn priority(pick: &Pick<'_>) -> (u8, std::cmp::Reverse<Severity>, RuleId, String) {
     let drops = pick.changes.iter().all(|c| matches!(c, Change::DropForeignKey { .. }));
     let class = match () {
         () if drops => 0,
-        () if pick.finding.rule == "policy-violation" => 1,
+        () if pick.finding.rule == rules::policy_violation::META.id() => 1,
         () => 2,
     };
-    (class, std::cmp::Reverse(pick.finding.severity), pick.finding.code, pick.finding.fingerprint.clone())
+    (class, std::cmp::Reverse(pick.finding.severity), pick.finding.rule, pick.finding.fingerprint.clone())
 }
 
 fn why(pick: &Pick<'_>) -> String {

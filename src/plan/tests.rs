@@ -191,14 +191,14 @@ impl Case {
         // As the next run would see it.
         let relations = Graph::from_relations(&now, Graph::known(&now, &self.configured));
         let after = self.findings(&now, &relations);
-        let known: BTreeSet<(&str, &str)> = findings.iter().map(|f| (f.rule, f.fingerprint.as_str())).collect();
+        let known: BTreeSet<(&str, &str)> = findings.iter().map(|f| (f.rule.name(), f.fingerprint.as_str())).collect();
         for finding in &after {
             let reason = select::reason(finding);
             if planned.contains(&reason) && !refused.contains(&reason) {
                 return Err(format!("still there: {} {} {}", finding.rule, finding.subject.place(), finding.message));
             }
             // What a plan brings along and does not mend, it tells.
-            if !known.contains(&(finding.rule, finding.fingerprint.as_str())) && !refused.contains(&reason) {
+            if !known.contains(&(finding.rule.name(), finding.fingerprint.as_str())) && !refused.contains(&reason) {
                 return Err(format!("new: {} {} {}", finding.rule, finding.subject.place(), finding.message));
             }
         }
@@ -289,7 +289,7 @@ fn mended(recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> BTreeSet<&'static st
         case.recipes = recipes;
         for manual in [false, true] {
             match case.holds(&Options { manual, ..Options::default() }) {
-                Ok(plan) => mended.extend(plan.steps.iter().flat_map(|s| s.findings.iter().map(|r| r.rule))),
+                Ok(plan) => mended.extend(plan.steps.iter().flat_map(|s| s.findings.iter().map(|r| r.rule.name()))),
                 Err(why) => wrong.push(format!("{name} (manual: {manual}): {why}")),
             }
         }
@@ -457,7 +457,7 @@ fn a_policy_goes_before_a_finding_and_mends_it_as_well() {
     let plan = case.holds(&Options::default()).unwrap();
     let key = &plan.after.table(&"notes".into()).unwrap().foreign_keys[0];
     assert_eq!(key.on_delete, Action::Cascade);
-    let rules: Vec<&str> = plan.steps[0].findings.iter().map(|r| r.rule).collect();
+    let rules: Vec<&str> = plan.steps[0].findings.iter().map(|r| r.rule.name()).collect();
     assert_eq!(rules, ["set-null-on-not-null", "policy-violation"]);
 }
 
@@ -491,7 +491,7 @@ fn a_new_key_brings_its_index_and_takes_its_action_from_a_policy() {
     let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int8"];
     let mut case = Case::of(schema(Engine::Postgres, &lines));
     let findings = case.findings(&case.schema, &case.relations);
-    let only: Vec<Finding> = findings.into_iter().filter(|f| f.rule == "undeclared-foreign-key").collect();
+    let only: Vec<Finding> = findings.into_iter().filter(|f| f.rule.name() == "undeclared-foreign-key").collect();
     let plan = case.plan_of(&only, &Options::default());
     assert_eq!(
         titles(&plan),
@@ -501,7 +501,7 @@ fn a_new_key_brings_its_index_and_takes_its_action_from_a_policy() {
             "Add the foreign key orders.user_id -> users.id ON DELETE SET NULL",
         ]
     );
-    assert!(plan.steps.iter().all(|s| s.findings.iter().all(|r| r.rule == "undeclared-foreign-key")));
+    assert!(plan.steps.iter().all(|s| s.findings.iter().all(|r| r.rule.name() == "undeclared-foreign-key")));
     assert_eq!(
         plan.after.table(&"orders".into()).unwrap().foreign_keys[0].name.as_deref(),
         Some("orders_user_id_fkey")
@@ -539,7 +539,7 @@ fn what_a_plan_brings_and_does_not_mend_is_told() {
     let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int4 not-null index"];
     let plan = Case::of(schema(Engine::Postgres, &lines)).holds(&Options::default()).unwrap();
     let of_key = plan.refused.iter().filter(|r| r.subject == "orders.user_id");
-    let told: Vec<(&str, &str)> = of_key.map(|r| (r.reason.rule, r.why.as_str())).collect();
+    let told: Vec<(&str, &str)> = of_key.map(|r| (r.reason.rule.name(), r.why.as_str())).collect();
     let [(one, why), (other, same)] = told[..] else { panic!("{told:?}") };
     assert_eq!((one, other), ("undeclared-foreign-key", "foreign-key-type-mismatch"));
     assert!(why == same && why.contains("--choose 'orders.user_id=convert'"), "{told:?}");
@@ -619,7 +619,7 @@ fn a_plan_is_read_back_as_it_was_written() {
     findings.extend(repairs(&fate));
     case.settings.foreign_keys = Some(true);
     let plan = case.plan_of(&findings, &Options::default());
-    assert!(plan.steps.iter().any(|s| s.findings.iter().any(|r| r.code == "FATE")), "{plan:?}");
+    assert!(plan.steps.iter().any(|s| s.findings.iter().any(|r| r.rule == crate::rules::FATE.id())), "{plan:?}");
     assert!(plan.steps.iter().any(|s| !s.newly_deletes.is_empty()), "{plan:?}");
     let read: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(read, plan);
@@ -663,7 +663,7 @@ mod orphans {
         let lines = ["users: id int8 pk", "orders: id int8 pk, user_id int8 not-null index"];
         let refused = plan(&lines, None);
         assert!(refused.is_empty(), "{:?}", titles(&refused));
-        let why = |rule: &str| refused.refused.iter().find(|r| r.reason.rule == rule).unwrap().why.clone();
+        let why = |rule: &str| refused.refused.iter().find(|r| r.reason.rule.name() == rule).unwrap().why.clone();
         assert!(why("undeclared-foreign-key").starts_with("3 rows refer to no row of `users`"));
         assert!(why("undeclared-foreign-key").contains("--orphans quarantine"));
         assert_eq!(why("orphan-rows"), why("undeclared-foreign-key"), "one decision is told once");
@@ -672,7 +672,7 @@ mod orphans {
             let plan = plan(&lines, Some(policy));
             let phases: Vec<Phase> = plan.steps.iter().map(|s| s.phase).collect();
             assert_eq!(phases, [Phase::Orphans, Phase::Constrain, Phase::Validate]);
-            assert!(plan.steps[0].findings.iter().any(|r| r.rule == "orphan-rows"));
+            assert!(plan.steps[0].findings.iter().any(|r| r.rule.name() == "orphan-rows"));
             assert!(plan.refused.is_empty(), "{:?}", plan.refused);
         }
         let nothing_to_set = plan(&lines, Some(OrphanPolicy::SetNull));

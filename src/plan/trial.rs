@@ -30,7 +30,7 @@ impl Trial {
     pub fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
         let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
         for (finding, why) in &self.left {
-            let rule = rules::find(finding.rule);
+            let rule = rules::of(finding.rule);
             let judged = rule.is_some_and(|r| !r.meta.needs_data && !r.is_about_migrations());
             let gone = judged && known.contains(&identity(finding)) && !remains.contains(&identity(finding));
             let by = match rules::relation_of(finding, input.relations) {

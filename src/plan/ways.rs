@@ -5,7 +5,7 @@ use super::{Input, words};
 use crate::change::Change;
 use crate::fate::is_cascading;
 use crate::findings::{Finding, Safety};
-use crate::rules::policy;
+use crate::rules::{FATE, policy};
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 
 /// One way to mend a finding.
@@ -40,7 +40,7 @@ pub(super) fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
             let key = ForeignKey { on_delete: action, ..foreign_key.clone() };
             let changes = vec![Change::AddForeignKey { table: table.clone(), foreign_key: key }];
             // A fate's own choice says what its action newly deletes.
-            let own = finding.fixes.iter().find(|f| finding.code == super::root::META.code && f.changes == changes);
+            let own = finding.fixes.iter().find(|f| finding.rule == FATE.id() && f.changes == changes);
             let title = own.map_or(format!("Declare the foreign key with ON DELETE {action}"), |f| f.title.clone());
             add(changes, fix.safety, title);
         }
@@ -103,7 +103,7 @@ pub(super) fn is_recommended(at: usize, way: &Way, input: &Input<'_>, finding: &
             })
     };
     // What is left to a person has no recommendation.
-    let left = finding.code == super::root::META.code && way.safety == Safety::Manual;
+    let left = finding.rule == FATE.id() && way.safety == Safety::Manual;
     at == 0 && !left && !way.changes.iter().any(loses)
 }
 
@@ -122,7 +122,7 @@ pub(super) fn automatic(ways: &[Way], input: &Input<'_>) -> Option<usize> {
 
 /// Tells what the user chose for a finding. A choice about one subject goes before one about a whole rule.
 pub(super) fn by_user(input: &Input<'_>, finding: &Finding, ways: &[Way]) -> Option<usize> {
-    let about_rule = |typed: &str| typed.eq_ignore_ascii_case(finding.rule) || typed.eq_ignore_ascii_case(finding.code);
+    let about_rule = |typed: &str| finding.rule.is_called(typed);
     by_name(input, finding, ways).or_else(|| chosen(input, ways, &about_rule))
 }
 

@@ -13,7 +13,7 @@ pub fn render(report: &Report) -> String {
             Severity::Warning => "warning",
             Severity::Info => "notice",
         };
-        let title = format!("{} {} at {}", finding.code, finding.rule, finding.subject.place());
+        let title = format!("{} {} at {}", finding.rule.code(), finding.rule, finding.subject.place());
         // The annotation stands at the line; a finding of a database has none.
         let place = finding.locations.first().map(|l| {
             let (file, line, end) = (property(&l.file), l.line, l.end_line);

@@ -41,7 +41,7 @@ fn issues<'r>(report: &'r Report, of: &str) -> Vec<Issue<'r>> {
     let location = || Location { path: &report.source, lines: Lines { begin: 1 } };
     let findings = report.findings.iter().map(|f| Issue {
         description: format!("{}: {}", f.subject.place(), f.message),
-        check_name: f.rule,
+        check_name: f.rule.name(),
         fingerprint: format!("{of}{}", f.fingerprint),
         severity: match f.severity {
             Severity::Error => "critical",

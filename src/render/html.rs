@@ -96,7 +96,7 @@ fn part(report: &Report) -> Part<'_> {
             .map(|s| {
                 let by = report.suppressions.get(s.by);
                 Hidden {
-                    rule: s.finding.rule,
+                    rule: s.finding.rule.name(),
                     place: s.finding.subject.place(),
                     reason: by.map_or("", |b| &b.reason),
                     origin: by.map_or("", |b| &b.origin),

@@ -1,7 +1,9 @@
 //! `json`: referee's own document, with a published JSON Schema.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
 use crate::audit::Report;
@@ -14,63 +16,105 @@ use crate::text::in_json;
 /// The format's name and version. It changes when a reader of the old one would be misled.
 pub const FORMAT: &str = "referee-findings/1";
 
-#[derive(Serialize, JsonSchema)]
-struct Document<'a> {
+/// What an audit found, as it is written and read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Document")]
+pub struct Document<'a> {
     /// The format's name and version.
-    format: &'a str,
+    pub format: Cow<'a, str>,
     /// What was audited: a path, or a URL without its password.
-    source: &'a str,
+    pub source: Cow<'a, str>,
     /// The engine.
-    engine: Engine,
+    pub engine: Engine,
     /// Its version, where known: `15.18`.
-    version: Option<String>,
+    pub version: Option<String>,
     /// The counts.
-    summary: Summary,
+    pub summary: Summary,
     /// The findings, sorted by table (the database first), columns, code.
-    findings: &'a [Finding],
+    pub findings: Cow<'a, [Finding]>,
     /// The findings the user does not want to hear about.
-    suppressed: Vec<SuppressedFinding<'a>>,
+    pub suppressed: Vec<SuppressedFinding<'a>>,
     /// The suppressions that were about nothing.
-    unused_suppressions: Vec<UnusedSuppression<'a>>,
+    pub unused_suppressions: Vec<UnusedSuppression<'a>>,
     /// What could not be done. If there is any, the audit is incomplete.
-    failures: Vec<FailedPart<'a>>,
+    pub failures: Vec<FailedPart<'a>>,
     /// What was read of the rows to tell guessed relations from chance; absent where no rows were to be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rows_read: Option<&'a RowsRead>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_read: Option<Cow<'a, RowsRead>>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct SuppressedFinding<'a> {
+/// A finding that was suppressed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuppressedFinding<'a> {
+    /// The finding.
     #[serde(flatten)]
-    finding: &'a Finding,
+    pub finding: Cow<'a, Finding>,
     /// Why it is suppressed.
-    reason: &'a str,
+    pub reason: Cow<'a, str>,
     /// Where that is written.
-    origin: &'a str,
+    pub origin: Cow<'a, str>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct UnusedSuppression<'a> {
+/// A suppression that was about nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnusedSuppression<'a> {
     /// The rule it names; null for every rule.
-    rule: Option<&'a str>,
+    pub rule: Option<Cow<'a, str>>,
     /// The glob of tables and columns it names; null for every one.
-    subject: Option<&'a str>,
+    pub subject: Option<Cow<'a, str>>,
     /// The fingerprint it names; null for every one.
-    fingerprint: Option<&'a str>,
+    pub fingerprint: Option<Cow<'a, str>>,
     /// Why it was made.
-    reason: &'a str,
+    pub reason: Cow<'a, str>,
     /// Where it is written.
-    origin: &'a str,
+    pub origin: Cow<'a, str>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct FailedPart<'a> {
+/// A part of the audit that could not be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedPart<'a> {
     /// What could not be done.
-    what: &'a str,
+    pub what: Cow<'a, str>,
     /// Why.
-    message: &'a str,
+    pub message: Cow<'a, str>,
     /// What to do about it.
-    hint: Option<&'a str>,
+    pub hint: Option<Cow<'a, str>>,
+}
+
+/// Why a text is no document of findings.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is another document, or another version.
+    #[error("it is no {FORMAT} document, but {found}")]
+    Format {
+        /// What it says it is.
+        found: String,
+    },
+    /// It is none at all.
+    #[error(transparent)]
+    Syntax(#[from] serde_json::Error),
+}
+
+impl Document<'_> {
+    /// Reads what [`render`] wrote.
+    ///
+    /// # Errors
+    /// It is another document, or a rule in it is not known.
+    pub fn read(text: &str) -> Result<Document<'static>, ReadError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: Option<String>,
+        }
+        match serde_json::from_str::<Head>(text)?.format {
+            Some(format) if format == FORMAT => Ok(serde_json::from_str(text)?),
+            found => Err(ReadError::Format { found: found.unwrap_or_else(|| "of no format".to_string()) }),
+        }
+    }
+
+    /// Writes it.
+    pub fn write(&self) -> String {
+        pretty(self)
+    }
 }
 
 /// The format's name and version for several reports.
@@ -96,21 +140,21 @@ pub fn render_all(reports: &[Report]) -> String {
 
 fn document(report: &Report) -> Document<'_> {
     Document {
-        format: FORMAT,
-        source: &report.source,
+        format: FORMAT.into(),
+        source: report.source.as_str().into(),
         engine: report.schema.engine,
         version: report.schema.version.map(|v| v.to_string()),
         summary: Summary::of(report),
-        findings: &report.findings,
+        findings: report.findings.as_slice().into(),
         suppressed: report
             .suppressed
             .iter()
             .map(|s| {
                 let by = report.suppressions.get(s.by);
                 SuppressedFinding {
-                    finding: &s.finding,
-                    reason: by.map_or("", |b| &b.reason),
-                    origin: by.map_or("", |b| &b.origin),
+                    finding: Cow::Borrowed(&s.finding),
+                    reason: by.map_or("", |b| &b.reason).into(),
+                    origin: by.map_or("", |b| &b.origin).into(),
                 }
             })
             .collect(),
@@ -119,19 +163,23 @@ fn document(report: &Report) -> Document<'_> {
             .iter()
             .filter_map(|&i| report.suppressions.get(i))
             .map(|s| UnusedSuppression {
-                rule: s.rule.as_deref(),
-                subject: s.subject.as_ref().map(globset::Glob::glob),
-                fingerprint: s.fingerprint.as_deref(),
-                reason: &s.reason,
-                origin: &s.origin,
+                rule: s.rule.as_deref().map(Cow::from),
+                subject: s.subject.as_ref().map(|glob| glob.glob().into()),
+                fingerprint: s.fingerprint.as_deref().map(Cow::from),
+                reason: s.reason.as_str().into(),
+                origin: s.origin.as_str().into(),
             })
             .collect(),
         failures: report
             .failures
             .iter()
-            .map(|f| FailedPart { what: &f.what, message: &f.message, hint: f.hint.as_deref() })
+            .map(|f| FailedPart {
+                what: f.what.as_str().into(),
+                message: f.message.as_str().into(),
+                hint: f.hint.as_deref().map(Cow::from),
+            })
             .collect(),
-        rows_read: report.rows_read.as_ref(),
+        rows_read: report.rows_read.as_ref().map(Cow::Borrowed),
     }
 }
 
@@ -183,6 +231,21 @@ mod tests {
             assert!(errors.is_empty(), "{errors:#?}");
         }
         assert!(!validator.is_valid(&serde_json::json!({"format": FORMAT})), "the schema must demand something");
+    }
+
+    #[test]
+    fn document_is_read_back_as_it_was() {
+        for report in [samples::report(), samples::clean(), samples::hostile(), crate::testing::demo().1] {
+            let text = render(&report);
+            let read = Document::read(&text).expect("what was written");
+            assert_eq!(read, document(&report));
+            assert_eq!(read.write(), text);
+        }
+        assert!(matches!(Document::read("{}"), Err(ReadError::Format { .. })));
+        let several = Document::read(&render_all(&[samples::clean()]));
+        assert!(several.is_err_and(|e| e.to_string().contains(FORMAT_OF_ALL)));
+        let unknown = render(&samples::report()).replace("\"REF105\"", "\"REF999\"");
+        assert!(Document::read(&unknown).is_err_and(|e| e.to_string().contains("there is no rule REF999")));
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn open(finding: &Finding) -> String {
     format!(
         "    <testcase classname=\"{}\" name=\"{}\"{place}>\n",
         escape(&finding.subject.table.as_ref().map_or_else(|| "database".to_string(), ToString::to_string)),
-        escape(&format!("{} {} {}", finding.code, finding.rule, finding.subject.place()))
+        escape(&format!("{} {} {}", finding.rule.code(), finding.rule, finding.subject.place()))
     )
 }
 

@@ -10,21 +10,26 @@ use super::summary::{Summary, engine, out_of_time, rule_rows};
 use super::text::no_statement;
 use crate::audit::Report;
 use crate::change::Change;
-use crate::findings::Finding;
+use crate::findings::{Finding, RuleId};
 use crate::relations::{Basis, Relation, side};
+use crate::rules;
 use crate::schema::{Action, TableName};
 
-const MISSING_KEY: &str = "undeclared-foreign-key";
-const MISSING_INDEX: &str = "unindexed-foreign-key";
-const ORPHANS: &str = "orphan-rows";
-const CONTRADICTIONS: &[&str] =
-    &["set-null-on-not-null", "set-default-without-parent", "conflicting-foreign-keys", "dangling-default"];
+const MISSING_KEY: RuleId = rules::undeclared_foreign_key::META.id();
+const MISSING_INDEX: RuleId = rules::unindexed_foreign_key::META.id();
+const ORPHANS: RuleId = rules::orphan_rows::META.id();
+const CONTRADICTIONS: &[RuleId] = &[
+    rules::set_null_on_not_null::META.id(),
+    rules::set_default_without_parent::META.id(),
+    rules::conflicting_foreign_keys::META.id(),
+    rules::dangling_default::META.id(),
+];
 
 /// Writes the document.
 pub fn render(report: &Report) -> String {
     let mut text = format!("# Audit of relations: {}\n\n", code(&report.source));
     summary(report, &mut text);
-    let of = |rule: &str| report.findings.iter().filter(|f| f.rule == rule).collect::<Vec<_>>();
+    let of = |rule: RuleId| report.findings.iter().filter(|f| f.rule == rule).collect::<Vec<_>>();
     missing_keys(report, &of(MISSING_KEY), &mut text);
     missing_indexes(&of(MISSING_INDEX), &mut text);
     let contradictions = report.findings.iter().filter(|f| CONTRADICTIONS.contains(&f.rule)).collect::<Vec<_>>();
@@ -61,7 +66,7 @@ fn summary(report: &Report, text: &mut String) {
         text.push_str(&format!(
             "| `{}` | {} | {} | {} | {} |\n",
             row.rule,
-            row.code,
+            row.rule.code(),
             n(row.errors),
             n(row.warnings),
             n(row.infos)
@@ -216,7 +221,7 @@ fn sections(title: &str, findings: &[&Finding], text: &mut String) {
             code(&place),
             finding.rule,
             finding.severity.name(),
-            finding.code
+            finding.rule.code()
         ));
         text.push_str(&format!("{}\n\n", plain(&finding.message)));
         if !finding.labels.is_empty() {

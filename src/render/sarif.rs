@@ -184,7 +184,7 @@ fn log(runs: Vec<Run<'_>>) -> String {
 
 fn run(report: &Report, automation_details: Option<AutomationDetails>) -> Run<'_> {
     let all = || report.findings.iter().chain(report.suppressed.iter().map(|s| &s.finding));
-    let mut codes: Vec<&'static str> = all().map(|f| f.code).collect();
+    let mut codes: Vec<&'static str> = all().map(|f| f.rule.code()).collect();
     codes.sort_unstable();
     codes.dedup();
     let mut uris: Vec<String> = all().flat_map(|f| &f.locations).map(|l| path_uri(&l.file)).collect();
@@ -273,8 +273,8 @@ fn result<'a>(
     let parts = [&finding.message, &finding.why, &finding.help];
     let text = parts.into_iter().filter(|p| !p.is_empty()).cloned().collect::<Vec<_>>().join("\n");
     ResultEntry {
-        rule_id: finding.code,
-        rule_index: codes.binary_search(&finding.code).unwrap_or_default(),
+        rule_id: finding.rule.code(),
+        rule_index: codes.binary_search(&finding.rule.code()).unwrap_or_default(),
         level: level(finding.severity),
         message: Text { text },
         locations: [Location {

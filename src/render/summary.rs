@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::audit::Report;
-use crate::findings::{Finding, Severity};
+use crate::findings::{Finding, RuleId, Severity};
 use crate::relations::{Basis, Relation};
 use crate::schema::TableName;
 
 /// The counts of a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// How many tables were looked at; partitions count with their table.
     pub tables: usize,
@@ -32,7 +32,7 @@ pub struct Summary {
 }
 
 /// Relations, by why referee believes in them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RelationCounts {
     /// By a foreign key.
     pub declared: usize,
@@ -127,8 +127,7 @@ pub(super) fn engine(report: &Report) -> String {
 
 /// One row of the table by rule: name, code, and the counts by severity, the worst and most frequent first.
 pub(super) struct RuleRow {
-    pub(super) rule: &'static str,
-    pub(super) code: &'static str,
+    pub(super) rule: RuleId,
     pub(super) errors: usize,
     pub(super) warnings: usize,
     pub(super) infos: usize,
@@ -136,15 +135,9 @@ pub(super) struct RuleRow {
 
 /// Counts findings by rule and severity.
 pub(super) fn rule_rows(report: &Report) -> Vec<RuleRow> {
-    let mut rows: BTreeMap<&str, RuleRow> = BTreeMap::new();
+    let mut rows: BTreeMap<RuleId, RuleRow> = BTreeMap::new();
     for finding in &report.findings {
-        let row = rows.entry(finding.code).or_insert(RuleRow {
-            rule: finding.rule,
-            code: finding.code,
-            errors: 0,
-            warnings: 0,
-            infos: 0,
-        });
+        let row = rows.entry(finding.rule).or_insert(RuleRow { rule: finding.rule, errors: 0, warnings: 0, infos: 0 });
         match finding.severity {
             Severity::Error => row.errors += 1,
             Severity::Warning => row.warnings += 1,
@@ -152,6 +145,6 @@ pub(super) fn rule_rows(report: &Report) -> Vec<RuleRow> {
         }
     }
     let mut rows: Vec<RuleRow> = rows.into_values().collect();
-    rows.sort_by(|a, b| (b.errors, b.warnings, b.infos, a.code).cmp(&(a.errors, a.warnings, a.infos, b.code)));
+    rows.sort_by(|a, b| (b.errors, b.warnings, b.infos, a.rule).cmp(&(a.errors, a.warnings, a.infos, b.rule)));
     rows
 }

@@ -38,7 +38,7 @@ pub fn quiet(report: &Report, style: &Style) -> String {
     let mut page = Page { style, lines: Vec::new() };
     for finding in &report.findings {
         let mark = style.severity(finding.severity, style.mark(finding.severity));
-        let code = style.dim(finding.code);
+        let code = style.dim(finding.rule.code());
         let place = style.bold(&one_line(&finding.subject.place()));
         let at = finding.locations.first().map(|l| format!(" {}:{}", one_line(&l.file), l.line)).unwrap_or_default();
         page.line(format!("{mark} {code} {} {place}{}", finding.rule, style.dim(&at)));
@@ -115,12 +115,12 @@ impl Page<'_> {
         let style = self.style;
         let columns = one_line(&finding.subject.columns.join(", "));
         let mark = style.mark(finding.severity);
-        let head = format!("{mark} {} {}", finding.rule, finding.code);
+        let head = format!("{mark} {} {}", finding.rule, finding.rule.code());
         let mut line = format!(
             "{} {} {}",
             style.severity(finding.severity, mark),
-            style.severity(finding.severity, finding.rule),
-            style.dim(finding.code)
+            style.severity(finding.severity, finding.rule.name()),
+            style.dim(finding.rule.code())
         );
         if !columns.is_empty() && width(&head) + 2 + width(&columns) <= style.width {
             line.push_str(&format!("  {}", style.bold(&columns)));
@@ -141,7 +141,7 @@ impl Page<'_> {
         self.lines.extend(excerpts);
         let mut pointed = None;
         for (word, text) in [("Why", &finding.why), ("Do", &finding.help)].into_iter().filter(|(_, t)| !t.is_empty()) {
-            match first.entry((finding.rule, word, shape(text))) {
+            match first.entry((finding.rule.name(), word, shape(text))) {
                 Entry::Vacant(entry) => {
                     self.beside(word, &with_source(text, &report.source), false);
                     entry.insert(finding.subject.place());
@@ -159,7 +159,7 @@ impl Page<'_> {
             self.sql("Asked", std::slice::from_ref(&evidence.query));
             self.beside("Answer", &evidence.returned, false);
         }
-        self.fixes(report, finding.rule, &finding.fixes);
+        self.fixes(report, finding.rule.name(), &finding.fixes);
         self.blank();
     }
 
@@ -318,8 +318,8 @@ impl Page<'_> {
             ]);
             for row in &rows {
                 table.add_row(vec![
-                    Cell::new(row.rule),
-                    Cell::new(row.code),
+                    Cell::new(row.rule.name()),
+                    Cell::new(row.rule.code()),
                     number(row.errors),
                     number(row.warnings),
                     number(row.infos),
@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn explanations_are_repeated_only_where_they_differ() {
         let mut report = samples::report();
-        let finding = report.findings.iter().find(|f| f.rule == "unindexed-foreign-key").unwrap().clone();
+        let finding = report.findings.iter().find(|f| f.rule.name() == "unindexed-foreign-key").unwrap().clone();
         let named = |table: &str, why: &str| {
             let mut finding = finding.clone().why(why).help(format!("Do it to `{table}`."));
             finding.subject.table = Some(table.into());

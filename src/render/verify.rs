@@ -4,6 +4,7 @@ use super::json::pretty;
 use super::spans::{block, cell, code};
 use super::style::{Style, count, tame, wrap, wrap_sql};
 use crate::relations::side;
+use crate::rules;
 use crate::verify::{Answered, Checked, Left, Look, Verification};
 
 /// The format's name and version, in the document's first field.
@@ -165,7 +166,7 @@ pub fn text(v: &Verification, style: &Style) -> String {
         }
     }
     // The plan has shown the others, and why.
-    let orphans: Vec<Left> = v.not_fixed.iter().filter(|l| l.rule == "orphan-rows").cloned().collect();
+    let orphans: Vec<Left> = v.not_fixed.iter().filter(|l| l.rule == rules::orphan_rows::META.id()).cloned().collect();
     for (title, list) in
         [("Still there", &v.remaining), ("New findings", &v.introduced), ("Orphan rows that no step fixes", &orphans)]
     {

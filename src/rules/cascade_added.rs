@@ -6,7 +6,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::Action;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF409",
     name: "cascade-added",
     severity: Severity::Warning,

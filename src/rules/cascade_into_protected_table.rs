@@ -6,7 +6,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Action, ForeignKey, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF211",
     name: "cascade-into-protected-table",
     severity: Severity::Error,

@@ -8,7 +8,7 @@ use super::{Context, Meta};
 use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::{Action, Engine, ForeignKey, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF213",
     name: "cascade-skips-triggers",
     severity: Severity::Warning,

@@ -7,7 +7,7 @@ use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::relations::Relation;
 use crate::schema::facts::CascadeLimit;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF212",
     name: "cascade-too-deep",
     severity: Severity::Error,

@@ -7,7 +7,7 @@ use crate::fate::{Conflict, DecidedBy};
 use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::Action;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF210",
     name: "conflicting-cascade-paths",
     severity: Severity::Warning,

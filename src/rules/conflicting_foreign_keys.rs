@@ -7,7 +7,7 @@ use crate::rules::helpers::fix;
 use crate::schema::facts::{FiringOrder, LateCheck};
 use crate::schema::{Action, Engine, ForeignKey};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF110",
     name: "conflicting-foreign-keys",
     severity: Severity::Error,

@@ -7,7 +7,7 @@ use crate::findings::{Finding, Severity, Subject};
 use crate::schema::Engine;
 use crate::sql::Command;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF418",
     name: "copying-alter",
     severity: Severity::Warning,

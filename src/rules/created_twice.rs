@@ -8,7 +8,7 @@ use crate::findings::{Finding, Severity, Subject};
 use crate::source::history::{ConflictKind, Place};
 use crate::sql::Command;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF415",
     name: "created-twice",
     severity: Severity::Error,

@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::relations::Basis;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF203",
     name: "dangling-default",
     severity: Severity::Error,

@@ -8,7 +8,7 @@ use crate::engine::Dialect;
 use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::schema::{DisabledSide, Engine, ForeignKey, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF303",
     name: "disabled-foreign-key",
     severity: Severity::Error,

@@ -7,7 +7,7 @@ use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::facts::FiringOrder;
 use crate::schema::{Engine, ForeignKey};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF109",
     name: "duplicate-foreign-key",
     severity: Severity::Warning,

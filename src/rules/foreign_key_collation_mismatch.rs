@@ -8,7 +8,7 @@ use crate::relations::Relation;
 use crate::schema::facts::LookupCollation;
 use crate::schema::{Column, Engine, Family};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF108",
     name: "foreign-key-collation-mismatch",
     severity: Severity::Warning,

@@ -5,7 +5,7 @@ use super::wording::key_name;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF408",
     name: "foreign-key-dropped",
     severity: Severity::Warning,

@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::{Engine, ForeignKey};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF403",
     name: "foreign-key-scan-under-lock",
     severity: Severity::Warning,

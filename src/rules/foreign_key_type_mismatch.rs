@@ -10,7 +10,7 @@ use crate::relations::Relation;
 use crate::schema::facts::SetType;
 use crate::schema::{Column, DataType, Engine, Family};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF107",
     name: "foreign-key-type-mismatch",
     severity: Severity::Warning,

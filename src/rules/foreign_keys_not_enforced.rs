@@ -6,7 +6,7 @@ use crate::findings::{Finding, Severity, Subject};
 use crate::orphans::Outcome;
 use crate::schema::Engine;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF301",
     name: "foreign-keys-not-enforced",
     severity: Severity::Info,

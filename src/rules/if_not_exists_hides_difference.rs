@@ -8,7 +8,7 @@ use crate::source::history::{ConflictKind, Difference};
 use crate::sql::Command;
 use crate::sql::ast::{AlterKind, ConstraintKind};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF414",
     name: "if-not-exists-hides-difference",
     severity: Severity::Warning,

@@ -5,7 +5,7 @@ use super::wording::{key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF205",
     name: "implicit-on-delete",
     severity: Severity::Info,

@@ -11,7 +11,7 @@ use crate::infer::{Advice, HouseStyle, advise_in_style, names_actor};
 use crate::relations::{Basis, Relation};
 use crate::schema::{Action, ForeignKey, Table, TableName};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF206",
     name: "inconsistent-on-delete",
     severity: Severity::Warning,

@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::Engine;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF407",
     name: "index-after-foreign-key",
     severity: Severity::Info,

@@ -6,7 +6,7 @@ use crate::findings::{Finding, Severity, Subject};
 use crate::schema::{Engine, IndexOrigin, TableKind};
 use crate::sql::Command;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF406",
     name: "index-blocks-writes",
     severity: Severity::Warning,

@@ -8,7 +8,7 @@ use crate::source::history::Place;
 use crate::sql::Command;
 use crate::sql::ast::{AlterKind, ColumnDef, ConstraintKind};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF411",
     name: "inline-references-ignored",
     severity: Severity::Error,

@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::schema::{Engine, Index, IndexOrigin, Table, TableKind};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF106",
     name: "invalid-index",
     severity: Severity::Warning,

@@ -3,7 +3,7 @@
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF413",
     name: "irreversible-without-down",
     severity: Severity::Info,

@@ -7,7 +7,7 @@ use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::relations::Relation;
 use crate::schema::facts::MissingParent;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF103",
     name: "missing-parent",
     severity: Severity::Error,

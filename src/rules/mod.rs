@@ -6,6 +6,7 @@
 
 mod defaults;
 mod helpers;
+mod id;
 pub mod policy;
 pub mod timeline;
 mod together;
@@ -16,74 +17,92 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Dialect, LookupPlan};
 use crate::fate::{Conflict, Demands, Fates, Options};
-use crate::findings::Finding;
+use crate::findings::{Finding, RuleId, Subject};
 use crate::orphans::Scan;
 use crate::relations::Graph;
 use crate::schema::{Engine, Schema, TableName};
 
 pub use crate::findings::Meta;
+pub use id::FATE;
 pub(crate) use orphan_rows::relation_of;
 pub use timeline::Timeline;
 
 macro_rules! rules {
-    ($($module:ident),* $(,)?) => {
-        $(mod $module;)*
+    (schemas: [$($schema:ident),* $(,)?], migrations: [$($migration:ident),* $(,)?]) => {
+        $(pub(crate) mod $schema;)*
+        $(pub(crate) mod $migration;)*
 
         /// Every rule, sorted by code.
-        pub static ALL: &[Rule] = &[$(Rule { meta: &$module::META, check: $module::check }),*];
+        pub static ALL: &[Rule] = &[
+            $(Rule { meta: &$schema::META, check: $schema::check, judges: Judges::Schemas },)*
+            $(Rule { meta: &$migration::META, check: $migration::check, judges: Judges::Migrations },)*
+        ];
     };
 }
 
 rules![
-    no_foreign_keys,
-    undeclared_foreign_key,
-    missing_parent,
-    parent_not_unique,
-    unindexed_foreign_key,
-    invalid_index,
-    foreign_key_type_mismatch,
-    foreign_key_collation_mismatch,
-    duplicate_foreign_key,
-    conflicting_foreign_keys,
-    partial_composite_foreign_key,
-    polymorphic_reference,
-    unfillable_cycle,
-    set_null_on_not_null,
-    set_default_without_parent,
-    dangling_default,
-    restrict_never_defers,
-    implicit_on_delete,
-    inconsistent_on_delete,
-    policy_violation,
-    refused_delete,
-    order_dependent_delete,
-    conflicting_cascade_paths,
-    cascade_into_protected_table,
-    cascade_too_deep,
-    cascade_skips_triggers,
-    foreign_keys_not_enforced,
-    unvalidated_foreign_key,
-    disabled_foreign_key,
-    orphan_rows,
-    not_null_added_under_set_null,
-    rebuild_deletes_children,
-    foreign_key_scan_under_lock,
-    validated_in_same_transaction,
-    never_validated,
-    index_blocks_writes,
-    index_after_foreign_key,
-    foreign_key_dropped,
-    cascade_added,
-    cascade_removed,
-    inline_references_ignored,
-    set_default_ignored,
-    irreversible_without_down,
-    if_not_exists_hides_difference,
-    created_twice,
-    unguarded_drop_constraint,
-    several_keys_in_one_transaction,
-    copying_alter,
+    schemas: [
+        no_foreign_keys,
+        undeclared_foreign_key,
+        missing_parent,
+        parent_not_unique,
+        unindexed_foreign_key,
+        invalid_index,
+        foreign_key_type_mismatch,
+        foreign_key_collation_mismatch,
+        duplicate_foreign_key,
+        conflicting_foreign_keys,
+        partial_composite_foreign_key,
+        polymorphic_reference,
+        unfillable_cycle,
+        set_null_on_not_null,
+        set_default_without_parent,
+        dangling_default,
+        restrict_never_defers,
+        implicit_on_delete,
+        inconsistent_on_delete,
+        policy_violation,
+        refused_delete,
+        order_dependent_delete,
+        conflicting_cascade_paths,
+        cascade_into_protected_table,
+        cascade_too_deep,
+        cascade_skips_triggers,
+        foreign_keys_not_enforced,
+        unvalidated_foreign_key,
+        disabled_foreign_key,
+        orphan_rows,
+    ],
+    migrations: [
+        not_null_added_under_set_null,
+        rebuild_deletes_children,
+        foreign_key_scan_under_lock,
+        validated_in_same_transaction,
+        never_validated,
+        index_blocks_writes,
+        index_after_foreign_key,
+        foreign_key_dropped,
+        cascade_added,
+        cascade_removed,
+        inline_references_ignored,
+        set_default_ignored,
+        irreversible_without_down,
+        if_not_exists_hides_difference,
+        created_twice,
+        unguarded_drop_constraint,
+        several_keys_in_one_transaction,
+        copying_alter,
+    ]
 ];
+
+/// What a rule judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judges {
+    /// What a schema is.
+    Schemas,
+    /// What migrations do.
+    Migrations,
+}
 
 /// A rule.
 #[derive(Clone, Copy, Debug)]
@@ -92,12 +111,14 @@ pub struct Rule {
     pub meta: &'static Meta,
     /// Looks for it. Must be deterministic.
     pub check: fn(&Context<'_>, &mut Vec<Finding>),
+    /// What it judges.
+    pub judges: Judges,
 }
 
 impl Rule {
     /// Tells whether it judges what migrations do, not what a schema is.
     pub fn is_about_migrations(&self) -> bool {
-        self.meta.code.starts_with("REF4")
+        self.judges == Judges::Migrations
     }
 }
 
@@ -106,8 +127,12 @@ pub const EVERY_ENGINE: &[Engine] = Engine::ALL;
 
 /// Finds a rule by its name or its code, in any case.
 pub fn find(name_or_code: &str) -> Option<&'static Rule> {
-    let same = |a: &str| a.eq_ignore_ascii_case(name_or_code);
-    ALL.iter().find(|r| same(r.meta.name) || same(r.meta.code))
+    ALL.iter().find(|r| r.meta.id().is_called(name_or_code))
+}
+
+/// Returns a rule by its id; `None` for what is no rule.
+pub fn of(id: RuleId) -> Option<&'static Rule> {
+    ALL.iter().find(|r| r.meta.id() == id)
 }
 
 /// What rules look at.
@@ -176,8 +201,10 @@ impl Settings {
 }
 
 /// Rules about migrations, and the rules about schemas that would say the same of the same key.
-const SAID_BETTER: &[(&str, &str)] =
-    &[("not-null-added-under-set-null", "set-null-on-not-null"), ("never-validated", "unvalidated-foreign-key")];
+const SAID_BETTER: &[(RuleId, RuleId)] = &[
+    (not_null_added_under_set_null::META.id(), set_null_on_not_null::META.id()),
+    (never_validated::META.id(), unvalidated_foreign_key::META.id()),
+];
 
 /// Runs rules and returns their findings, sorted by table (the database first), columns, code.
 pub fn check<'r>(rules: impl IntoIterator<Item = &'r Rule>, context: &Context<'_>) -> Vec<Finding> {
@@ -188,7 +215,7 @@ pub fn check<'r>(rules: impl IntoIterator<Item = &'r Rule>, context: &Context<'_
         }
     }
     // A rule about migrations tells the same at the line that did it.
-    let told: BTreeSet<(&str, crate::findings::Subject)> = findings
+    let told: BTreeSet<(RuleId, Subject)> = findings
         .iter()
         .filter_map(|f| SAID_BETTER.iter().find(|(m, _)| *m == f.rule).map(|(_, s)| (*s, f.subject.clone())))
         .collect();
@@ -196,7 +223,7 @@ pub fn check<'r>(rules: impl IntoIterator<Item = &'r Rule>, context: &Context<'_
         findings.retain(|f| !told.contains(&(f.rule, f.subject.clone())));
     }
     findings.sort_by(|a, b| {
-        let key = |f: &Finding| (f.subject.table.clone(), f.subject.columns.clone(), f.code, f.subject.name.clone());
+        let key = |f: &Finding| (f.subject.table.clone(), f.subject.columns.clone(), f.rule, f.subject.name.clone());
         key(a).cmp(&key(b)).then_with(|| a.fingerprint.cmp(&b.fingerprint))
     });
     findings

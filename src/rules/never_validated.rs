@@ -8,7 +8,7 @@ use super::{Context, Meta};
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::Engine;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF405",
     name: "never-validated",
     severity: Severity::Warning,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF101",
     name: "no-foreign-keys",
     severity: Severity::Warning,

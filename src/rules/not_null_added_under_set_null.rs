@@ -5,7 +5,7 @@ use super::{Context, Meta};
 use crate::findings::{Fact, Finding, Severity, Subject};
 use crate::schema::{Action, Engine};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF401",
     name: "not-null-added-under-set-null",
     severity: Severity::Error,

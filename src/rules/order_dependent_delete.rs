@@ -10,7 +10,7 @@ use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::facts::{FiringOrder, LateCheck};
 use crate::schema::{Action, Engine, ForeignKey, TableName, Timing};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF209",
     name: "order-dependent-delete",
     severity: Severity::Warning,

@@ -12,7 +12,7 @@ use crate::text::argument;
 /// So many relations are named; the rest are counted.
 const NAMED: usize = 5;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF304",
     name: "orphan-rows",
     severity: Severity::Error,
@@ -36,7 +36,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 /// Returns the relation that a finding of this rule is about; `None` for a finding of another rule.
 pub(crate) fn relation_of<'r>(finding: &Finding, relations: &'r Graph) -> Option<&'r Relation> {
     let same = |relation: &&Relation| identified(relation, String::new()).fingerprint == finding.fingerprint;
-    relations.relations().iter().filter(|_| finding.rule == META.name).find(same)
+    relations.relations().iter().filter(|_| finding.rule == META.id()).find(same)
 }
 
 fn identified(relation: &Relation, message: String) -> Finding {

@@ -8,7 +8,7 @@ use crate::relations::Relation;
 use crate::schema::facts::ParentKey;
 use crate::schema::{Engine, Index, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF104",
     name: "parent-not-unique",
     severity: Severity::Error,

@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::schema::{Engine, ForeignKey, Match, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF111",
     name: "partial-composite-foreign-key",
     severity: Severity::Warning,

@@ -7,7 +7,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::{Action, ForeignKey, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF207",
     name: "policy-violation",
     severity: Severity::Error,

@@ -4,7 +4,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Finding, Severity, Subject, SubjectKind};
 use crate::infer::polymorphic_pairs;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF112",
     name: "polymorphic-reference",
     severity: Severity::Info,

@@ -9,7 +9,7 @@ use crate::schema::{Action, Engine, TableName};
 use crate::source::history::Place;
 use crate::sql::Command;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF402",
     name: "rebuild-deletes-children",
     severity: Severity::Error,

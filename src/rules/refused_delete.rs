@@ -7,7 +7,7 @@ use crate::fate::{Assumption, Effect, Fate, Goal, RelationOutcome, Repair, Verdi
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::TableName;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF208",
     name: "refused-delete",
     severity: Severity::Error,

@@ -8,7 +8,7 @@ use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::facts::Deferral;
 use crate::schema::{Action, Engine, ForeignKey, Timing};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF204",
     name: "restrict-never-defers",
     severity: Severity::Warning,

@@ -8,7 +8,7 @@ use crate::source::history::Place;
 use crate::sql::ast::{AlterKind, Constraint, ConstraintKind, References};
 use crate::sql::{Command, Span};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF412",
     name: "set-default-ignored",
     severity: Severity::Error,

@@ -8,7 +8,7 @@ use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::schema::facts::SetDefault;
 use crate::schema::{Action, Engine, ForeignKey, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF202",
     name: "set-default-without-parent",
     severity: Severity::Error,

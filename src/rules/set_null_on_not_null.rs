@@ -8,7 +8,7 @@ use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::relations::side;
 use crate::schema::{Action, Engine, ForeignKey, Match, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF201",
     name: "set-null-on-not-null",
     severity: Severity::Error,

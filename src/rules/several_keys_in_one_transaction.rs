@@ -7,7 +7,7 @@ use super::{Context, Meta};
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::{Engine, TableName};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF417",
     name: "several-keys-in-one-transaction",
     severity: Severity::Info,

@@ -11,7 +11,7 @@ use crate::relations::{Basis, Handling, Objection, Relation, unread};
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 use crate::text::argument;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF102",
     name: "undeclared-foreign-key",
     severity: Severity::Warning,

@@ -10,7 +10,7 @@ use crate::findings::{Fact, Finding, Subject};
 use crate::relations::{Graph, Relation};
 use crate::schema::Engine;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF113",
     name: "unfillable-cycle",
     severity: crate::findings::Severity::Error,

@@ -7,7 +7,7 @@ use crate::source::history::{ConflictKind, Place, Step};
 use crate::sql::Command;
 use crate::sql::ast::{AlterKind, ConstraintKind, DropKind};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF416",
     name: "unguarded-drop-constraint",
     severity: Severity::Info,

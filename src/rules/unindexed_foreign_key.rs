@@ -14,7 +14,7 @@ use crate::relations::lookup::{Grade, grade, obstacle};
 use crate::schema::facts::LookupCollation;
 use crate::schema::{Index, Table, TableKind};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF105",
     name: "unindexed-foreign-key",
     severity: Severity::Warning,

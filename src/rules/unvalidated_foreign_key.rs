@@ -8,7 +8,7 @@ use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::orphans::{Orphans, Outcome};
 use crate::schema::{Engine, ForeignKey, Table};
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF302",
     name: "unvalidated-foreign-key",
     severity: Severity::Warning,

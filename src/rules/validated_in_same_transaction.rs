@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::findings::{Finding, Severity, Subject};
 use crate::schema::Engine;
 
-pub(super) static META: Meta = Meta {
+pub(crate) static META: Meta = Meta {
     code: "REF404",
     name: "validated-in-same-transaction",
     severity: Severity::Warning,

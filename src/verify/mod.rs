@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::change::Change;
 use crate::engine::{EngineError, Rows, Value};
-use crate::findings::Finding;
+use crate::findings::{Finding, RuleId, by_name};
 use crate::plan::{Plan, Refused, Step, Transaction};
 use crate::schema::{Schema, TableName};
 
@@ -146,7 +146,9 @@ pub struct Deleting {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Left {
     /// The rule.
-    pub rule: String,
+    #[serde(serialize_with = "by_name")]
+    #[schemars(with = "String")]
+    pub rule: RuleId,
     /// Where: `orders.customer_id`.
     pub place: String,
     /// What is wrong.
@@ -158,7 +160,7 @@ pub struct Left {
 impl Left {
     fn refused(refused: &Refused) -> Self {
         Self {
-            rule: refused.reason.rule.to_string(),
+            rule: refused.reason.rule,
             place: refused.subject.clone(),
             message: refused.why.clone(),
             fingerprint: refused.reason.fingerprint.clone(),
@@ -167,7 +169,7 @@ impl Left {
 
     fn of(finding: &Finding) -> Self {
         Self {
-            rule: finding.rule.to_string(),
+            rule: finding.rule,
             place: finding.subject.place(),
             message: finding.message.clone(),
             fingerprint: finding.fingerprint.clone(),

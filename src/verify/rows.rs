@@ -13,6 +13,7 @@ use crate::engine::{self, Dialect, EngineError, EngineErrorKind, Rows, Value};
 use crate::orphans;
 use crate::plan::Plan;
 use crate::relations::{Relation, side};
+use crate::rules;
 use crate::schema::{Engine, ForeignKey, Schema, TableName};
 
 /// Rows that were looked at, or could not be.
@@ -181,7 +182,7 @@ fn is_alike(a: &ForeignKey, b: &ForeignKey) -> bool {
 /// Tells whether a plan says itself that a table's orphans, or those of some of its columns, stay.
 fn stay(plan: &Plan, table: &TableName, columns: &[String]) -> bool {
     let place = side(table, columns);
-    plan.refused.iter().any(|r| r.reason.rule == "orphan-rows" && r.subject == place)
+    plan.refused.iter().any(|r| r.reason.rule == rules::orphan_rows::META.id() && r.subject == place)
 }
 
 /// Returns the relations whose rows a plan is about, each once, and whether it promises that they have no orphans.

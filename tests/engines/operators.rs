@@ -144,7 +144,7 @@ fn a_fix_takes_the_orphans_only_and_brings_them_back() {
             ),
         );
         let report = audit(url, Ask { data: true, ..Ask::default() });
-        let found = report.findings.iter().find(|f| f.rule == "orphan-rows").unwrap_or_else(|| panic!("{what}"));
+        let found = report.findings.iter().find(|f| f.rule.name() == "orphan-rows").unwrap_or_else(|| panic!("{what}"));
         assert!(found.message.starts_with("1 row of `child`"), "{what}: {}", found.message);
         let (code, said) = referee(folder.path(), &all);
         assert_eq!(code, Some(0), "{what}: {said}");

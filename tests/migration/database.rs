@@ -148,7 +148,9 @@ pub fn plan_with(database: &Database, orphans: Option<OrphanPolicy>) -> Plan {
     let choose = report
         .findings
         .iter()
-        .filter(|f| f.code == "REF201" && ["projects.lead_id", "picks.found"].contains(&f.subject.place().as_str()))
+        .filter(|f| {
+            f.rule.code() == "REF201" && ["projects.lead_id", "picks.found"].contains(&f.subject.place().as_str())
+        })
         .map(|f| (f.subject.place(), "drop-not-null".to_string()));
     let mut options = Options { choose: choose.collect(), orphans, lock_timeout: 2000, ..Options::default() };
     loop {

@@ -59,7 +59,7 @@ pub fn wanted(changes: &[Change]) -> Vec<Wanted> {
     let one = |(i, change): (usize, &Change)| Wanted {
         title: format!("Change {i}"),
         why: "A test wants it.".into(),
-        findings: vec![Reason { code: "REF000", rule: "test", fingerprint: format!("{i:016x}") }],
+        findings: vec![Reason { rule: referee::rules::ALL[0].meta.id(), fingerprint: format!("{i:016x}") }],
         safety: Safety::Safe,
         changes: vec![change.clone()],
         orphans: None,

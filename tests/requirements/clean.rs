@@ -76,7 +76,7 @@ fn clean_sqlite_database_gives_nothing() {
     assert_eq!(code, 0);
     // Without the promise that connections enforce the keys, just that is said.
     let unsaid = audit(&source, Ask { data: true, ..Ask::default() });
-    assert_eq!(unsaid.findings.iter().map(|f| f.rule).collect::<Vec<_>>(), ["foreign-keys-not-enforced"]);
+    assert_eq!(unsaid.findings.iter().map(|f| f.rule.name()).collect::<Vec<_>>(), ["foreign-keys-not-enforced"]);
 }
 
 #[test]

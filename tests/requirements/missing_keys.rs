@@ -63,12 +63,14 @@ fn eleven_keys_with_their_actions_and_five_indexes() {
             let found: Vec<_> = report
                 .findings
                 .iter()
-                .filter(|f| f.rule == "undeclared-foreign-key")
+                .filter(|f| f.rule.name() == "undeclared-foreign-key")
                 .map(|f| {
                     let (parent, action) = advised(f);
                     let place = f.subject.place();
-                    let unindexed =
-                        report.findings.iter().any(|o| o.rule == "unindexed-foreign-key" && o.subject.place() == place);
+                    let unindexed = report
+                        .findings
+                        .iter()
+                        .any(|o| o.rule.name() == "unindexed-foreign-key" && o.subject.place() == place);
                     (place, parent, action, !unindexed)
                 })
                 .collect();
@@ -86,7 +88,7 @@ fn the_repairs_applied_leave_nothing_but_the_polymorphic_column() {
         let mut client = connect(url);
         // Indexes first: the keys are built on them.
         for rule in ["unindexed-foreign-key", "undeclared-foreign-key"] {
-            for finding in report.findings.iter().filter(|f| f.rule == rule) {
+            for finding in report.findings.iter().filter(|f| f.rule.name() == rule) {
                 assert!(!finding.fixes[0].sql.is_empty(), "{finding:?}");
                 for sql in &finding.fixes[0].sql {
                     client.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));

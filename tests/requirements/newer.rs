@@ -83,7 +83,7 @@ fn key_that_is_not_valid_on_a_partitioned_table_is_one_finding() {
         return;
     };
     let report = audit(&url, Ask { data: true, ..Ask::default() });
-    let rules: Vec<_> = report.findings.iter().map(|f| (f.rule, f.subject.place())).collect();
+    let rules: Vec<_> = report.findings.iter().map(|f| (f.rule.name(), f.subject.place())).collect();
     let place = "children.parent_id".to_string();
     assert_eq!(rules, [("unvalidated-foreign-key", place.clone()), ("orphan-rows", place)]);
     execute(&url, "DELETE FROM children WHERE parent_id > 90");

@@ -20,7 +20,8 @@ fn thirty_two_keys_break_the_policy_and_one_default_refers_to_nothing() {
     on_every_postgres(SQL, |url, _| {
         let report = audit(url, Ask { config: POLICY, data: true, verify_indexes: true, ..Ask::default() });
         let found = lines(&report);
-        let (policy, others): (Vec<_>, Vec<_>) = report.findings.iter().partition(|f| f.rule == "policy-violation");
+        let (policy, others): (Vec<_>, Vec<_>) =
+            report.findings.iter().partition(|f| f.rule.name() == "policy-violation");
         assert_eq!(policy.len(), 32, "{found:?}");
         let rest: Vec<_> = others.iter().map(|f| f.subject.place()).collect();
         assert_eq!((rest.len(), found.iter().filter(|l| *l == DANGLING).count()), (1, 1), "{found:?}");
@@ -60,7 +61,7 @@ fn repairs_end_all_thirty_two() {
     on_every_postgres(SQL, |url, _| {
         let report = audit(url, Ask { config: POLICY, ..Ask::default() });
         let mut client = connect(url);
-        for finding in report.findings.iter().filter(|f| f.rule == "policy-violation") {
+        for finding in report.findings.iter().filter(|f| f.rule.name() == "policy-violation") {
             for sql in &finding.fixes[0].sql {
                 client.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
             }
@@ -88,6 +89,6 @@ fn cockroach_document_gives_the_same() {
     assert_eq!(found.iter().filter(|l| l.starts_with("error policy-violation ")).count(), 32, "{found:?}");
     assert_eq!(found.len(), 33, "{found:?}");
     assert!(found.contains(&DANGLING.to_string()));
-    let sql = &report.findings.iter().find(|f| f.rule == "policy-violation").unwrap().fixes[0].sql;
+    let sql = &report.findings.iter().find(|f| f.rule.name() == "policy-violation").unwrap().fixes[0].sql;
     assert!(sql.iter().any(|s| s.contains("ON DELETE CASCADE")), "{sql:?}");
 }

@@ -47,7 +47,7 @@ fn postgres_catalog_takes_ten_round_trips_at_most_whatever_its_size() {
     assert!(large <= 10, "{large} round trips");
     assert_eq!(large, trips(&small), "as many for an empty database");
     let report = audit(&url, Ask::default());
-    let unindexed = report.findings.iter().filter(|f| f.rule == "unindexed-foreign-key").count();
+    let unindexed = report.findings.iter().filter(|f| f.rule.name() == "unindexed-foreign-key").count();
     assert_eq!(unindexed, TABLES);
 }
 

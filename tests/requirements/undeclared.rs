@@ -101,16 +101,18 @@ fn every_relation_is_found_and_that_nothing_is_enforced() {
 #[test]
 fn orphans_are_counted_although_nothing_is_declared() {
     let (folder, source) = database();
-    assert!(!audit(&source, Ask { data: true, ..Ask::default() }).findings.iter().any(|f| f.rule == "orphan-rows"));
+    assert!(
+        !audit(&source, Ask { data: true, ..Ask::default() }).findings.iter().any(|f| f.rule.name() == "orphan-rows")
+    );
     let connection = rusqlite::Connection::open(folder.path().join("pipeline.db")).unwrap();
     connection.execute("DELETE FROM projects WHERE id = 'p1'", ()).unwrap();
     let report = audit(&source, Ask { data: true, ..Ask::default() });
     let orphans: Vec<_> =
-        report.findings.iter().filter(|f| f.rule == "orphan-rows").map(|f| f.subject.place()).collect();
+        report.findings.iter().filter(|f| f.rule.name() == "orphan-rows").map(|f| f.subject.place()).collect();
     assert_eq!(
         orphans,
         ["analysis_runs.project_id", "build_runs.project_id", "config_sets.project_id", "deployments.project_id"]
     );
-    let runs = report.findings.iter().find(|f| f.rule == "orphan-rows").unwrap();
+    let runs = report.findings.iter().find(|f| f.rule.name() == "orphan-rows").unwrap();
     assert!(runs.message.contains('2'), "two runs of the project: {}", runs.message);
 }

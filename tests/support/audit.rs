@@ -76,7 +76,7 @@ pub fn expect(report: &Report, expected: &[&str]) {
 /// Returns the only finding of a rule.
 #[track_caller]
 pub fn only<'r>(report: &'r Report, rule: &str) -> &'r Finding {
-    let found: Vec<_> = report.findings.iter().filter(|f| f.rule == rule).collect();
+    let found: Vec<_> = report.findings.iter().filter(|f| f.rule.name() == rule).collect();
     assert_eq!(found.len(), 1, "{rule}: {:?}", lines(report));
     found[0]
 }

@@ -69,7 +69,7 @@ pub fn wanted(changes: Vec<referee::change::Change>) -> Wanted {
     Wanted {
         title: "Mend it".into(),
         why: "It is broken.".into(),
-        findings: vec![Reason { code: "REF000", rule: "test", fingerprint: "0".repeat(16) }],
+        findings: vec![Reason { rule: referee::rules::ALL[0].meta.id(), fingerprint: "0".repeat(16) }],
         safety: Safety::Safe,
         changes,
         orphans: Some(0),

@@ -22,6 +22,7 @@ use crate::config::{Config, FailOn};
 use crate::engine::{Observer, SessionOptions};
 use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
+use crate::rules;
 use crate::source::Source;
 use crate::text::{argument, operand};
 
@@ -169,7 +170,7 @@ fn left_undone(args: &FixArgs, plan: &Plan) -> u8 {
         let mut children = relations.map(|r| r.split("->").next().unwrap_or(r));
         children.any(|child| child.trim() == subject)
     };
-    let left = plan.refused.iter().any(|r| r.reason.rule == "orphan-rows" && !as_asked(&r.subject));
+    let left = plan.refused.iter().any(|r| r.reason.rule == rules::orphan_rows::META.id() && !as_asked(&r.subject));
     if left && asked { FINDINGS } else { 0 }
 }
 

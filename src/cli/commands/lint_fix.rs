@@ -164,13 +164,17 @@ fn shown(
     }
     out.push_str(&guesses(plan, commands, style));
     let by_text: Vec<&Finding> =
-        all.iter().filter(|f| rules::find(f.code).is_some_and(Rule::is_about_migrations)).collect();
+        all.iter().filter(|f| rules::of(f.rule).is_some_and(Rule::is_about_migrations)).collect();
     if !by_text.is_empty() {
         out.push_str("\nOnly by changing a migration, if it has not been applied anywhere yet\n");
         for finding in by_text {
             let place = finding.locations.first().map_or_else(String::new, |l| format!("{}:{}: ", l.file, l.line));
             out.push('\n');
-            paragraph(&mut out, &format!("{place}{} ({} {})", finding.message, finding.code, finding.rule), "  ");
+            paragraph(
+                &mut out,
+                &format!("{place}{} ({} {})", finding.message, finding.rule.code(), finding.rule),
+                "  ",
+            );
             paragraph(&mut out, &finding.help, "    ");
         }
     }

@@ -13,6 +13,7 @@ use super::audit::code;
 use crate::audit::Report;
 use crate::config::{FailOn, nearest};
 use crate::files;
+use crate::findings::RuleId;
 use crate::migration::{self, Folder, MigrationError, Options, Output, OutputFile, TOOLS, Tool};
 use crate::plan::{Plan, Refused};
 use crate::render::{self, Commands};
@@ -53,7 +54,7 @@ fn reading(global: &Global) -> Global {
 
 /// Names the findings that no step mends, and why; those that one reason is given for, together.
 pub(super) fn refused(plan: &Plan) -> Vec<String> {
-    let mut reasons: Vec<(&str, String, Vec<&Refused>)> = Vec::new();
+    let mut reasons: Vec<(RuleId, String, Vec<&Refused>)> = Vec::new();
     for refused in &plan.refused {
         let why = refused.why.replace(&format!("'{}=", refused.subject), "'SUBJECT=");
         match reasons.iter_mut().find(|(rule, known, _)| *rule == refused.reason.rule && *known == why) {
@@ -61,7 +62,7 @@ pub(super) fn refused(plan: &Plan) -> Vec<String> {
             None => reasons.push((refused.reason.rule, why, vec![refused])),
         }
     }
-    let line = |(rule, why, all): (&str, String, Vec<&Refused>)| match all.as_slice() {
+    let line = |(rule, why, all): (RuleId, String, Vec<&Refused>)| match all.as_slice() {
         [one] => format!("{} ({rule}): {}", one.subject, one.why),
         _ => {
             let subjects: Vec<String> = all.iter().map(|r| r.subject.to_string()).collect();

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::candidates::Candidate;
 use super::decide::Counts;
@@ -43,7 +43,7 @@ impl Default for ReadOptions {
 }
 
 /// What was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RowsRead {
     /// How many tables.
     pub tables: usize,

@@ -21,7 +21,7 @@ fn made(schema: &Schema, changes: Vec<Change>, orphans: Option<u64>, policy: Opt
     let want = Wanted {
         title: "Mend it".into(),
         why: "It is broken.".into(),
-        findings: vec![Reason { code: "REF000", rule: "test", fingerprint: "0".repeat(16) }],
+        findings: vec![Reason { rule: crate::rules::FATE.id(), fingerprint: "0".repeat(16) }],
         safety: Safety::Safe,
         changes,
         orphans,

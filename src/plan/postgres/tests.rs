@@ -25,7 +25,7 @@ fn wanted(changes: Vec<Change>) -> Wanted {
     Wanted {
         title: "Mend it".into(),
         why: "It is broken.".into(),
-        findings: vec![Reason { code: "REF000", rule: "test", fingerprint: "0".repeat(16) }],
+        findings: vec![Reason { rule: crate::rules::FATE.id(), fingerprint: "0".repeat(16) }],
         safety: Safety::Safe,
         changes,
         orphans: Some(0),

@@ -45,7 +45,8 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan) -> String {
                 .places
                 .iter()
                 .map(|(_, reasons)| {
-                    let each: Vec<String> = reasons.iter().map(|r| format!("{} {}", r.code, code(r.rule))).collect();
+                    let each: Vec<String> =
+                        reasons.iter().map(|r| format!("{} {}", r.rule.code(), code(r.rule.name()))).collect();
                     each.join(", ")
                 })
                 .collect();
@@ -127,8 +128,8 @@ fn choices(plan: &Plan, text: &mut String) {
         text.push_str(&format!(
             "| {} | {} {} | {} | {} |\n",
             code(&choice.subject),
-            choice.reason.code,
-            code(choice.reason.rule),
+            choice.reason.rule.code(),
+            code(choice.reason.rule.name()),
             word(choice.chosen),
             others.join("<br>")
         ));

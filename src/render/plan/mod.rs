@@ -10,6 +10,7 @@ use super::style::count;
 use crate::fate::sentences;
 use crate::findings::Safety;
 use crate::plan::{Blocks, Choice, ChoiceOption, Held, Lock, Phase, Plan, Reason, Step};
+use crate::rules::FATE;
 
 /// Commands that are named beside a plan, as they are typed in a shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,7 @@ fn safety(safety: Safety) -> &'static str {
 
 /// Says what an option does, and what it newly deletes; the options of a fate's fix say that themselves.
 fn told(choice: &Choice, option: &ChoiceOption) -> String {
-    let newly = if choice.reason.rule == "fate" { Vec::new() } else { sentences(&option.newly_deletes) };
+    let newly = if choice.reason.rule == FATE.id() { Vec::new() } else { sentences(&option.newly_deletes) };
     std::iter::once(option.title.clone()).chain(newly).collect::<Vec<_>>().join("; ")
 }
 
@@ -124,7 +125,7 @@ fn unmended(plan: &Plan) -> Vec<Unmended<'_>> {
 
 /// Writes `REF105 unindexed-foreign-key, REF102 undeclared-foreign-key`, each rule once.
 fn rules<'r>(findings: impl IntoIterator<Item = &'r Reason>) -> String {
-    let mut names: Vec<String> = findings.into_iter().map(|r| format!("{} {}", r.code, r.rule)).collect();
+    let mut names: Vec<String> = findings.into_iter().map(|r| format!("{} {}", r.rule.code(), r.rule)).collect();
     names.sort();
     names.dedup();
     names.join(", ")

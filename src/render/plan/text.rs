@@ -137,7 +137,7 @@ fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
     let mark = if style.unicode { "▸" } else { ">" };
     for choice in choices {
         lines.push(String::new());
-        let rule = format!("{} {} {}", style.dot(), choice.reason.code, choice.reason.rule);
+        let rule = format!("{} {} {}", style.dot(), choice.reason.rule.code(), choice.reason.rule);
         lines.push(format!("  {} {}", one_line(&choice.subject), style.dim(&rule)));
         let widest = choice.options.iter().map(|o| width(&o.word)).max().unwrap_or(0);
         for (at, option) in choice.options.iter().enumerate() {
