@@ -34,7 +34,7 @@ impl Change {
             Self::RenameTable { table, to } => return consequences::rename_table(schema, kin, table, to),
             Self::DropColumn { table, column, cascade } => {
                 column_of(found(schema, table)?, column)?;
-                if schema.engine == Engine::Sqlite {
+                if schema.engine.facts().names.quoted_may_be_string {
                     expressions::fix_quotes(schema);
                 }
                 for name in consequences::with_descendants(schema, kin, table) {
@@ -48,7 +48,7 @@ impl Change {
                 if to != column && of.column(to).is_some() {
                     return Err(exists(of, Object::Column(to.to_string())));
                 }
-                if schema.engine == Engine::Sqlite {
+                if schema.engine.facts().names.quoted_may_be_string {
                     expressions::fix_quotes(schema);
                 }
                 for name in consequences::with_descendants(schema, kin, table) {
@@ -112,10 +112,15 @@ impl Change {
             | Self::AddCheck { table, .. }
             | Self::SetGenerated { table, .. } => {
                 self.apply_to(found(schema, table)?)?;
-                if let (Self::SetType { column, .. }, Engine::Postgres) = (self, schema.engine) {
+                let facts = schema.engine.facts();
+                if let Self::SetType { column, .. } = self
+                    && facts.alter.type_remakes_keys
+                {
                     retype::compare_by_type(schema, table, column);
                 }
-                if let (Self::AddColumn { column, .. }, Engine::Sqlite) = (self, schema.engine) {
+                if let Self::AddColumn { column, .. } = self
+                    && facts.names.quoted_may_be_string
+                {
                     expressions::strings_to_columns(found(schema, table)?, &column.name);
                 }
                 for name in consequences::descendants(schema, kin, table) {
@@ -378,5 +383,5 @@ fn column_of<'t>(table: &'t mut Table, column: &str) -> Result<&'t mut Column, C
 
 /// Tells whether dropping a table takes the keys that refer to it along, or leaves them without a parent.
 pub(super) fn drops_keys(engine: Engine) -> bool {
-    matches!(engine, Engine::Postgres | Engine::Cockroach)
+    engine.facts().alter.drop_takes_keys
 }

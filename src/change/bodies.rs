@@ -16,7 +16,8 @@ pub(super) fn rename_table(schema: &mut Schema, table: &TableName, to: &TableNam
 /// Gives a column another name in the bodies that follow, and in the `UPDATE OF` of its table's triggers.
 pub(super) fn rename_column(schema: &mut Schema, table: &TableName, column: &str, to: &str) {
     let engine = schema.engine;
-    let same = |name: &str| if engine == Engine::Sqlite { name.eq_ignore_ascii_case(column) } else { name == column };
+    let folds = engine.facts().names.ignore_case;
+    let same = |name: &str| if folds { name.eq_ignore_ascii_case(column) } else { name == column };
     let rename = |name: &mut String| {
         if same(name) {
             *name = to.to_string();
@@ -45,15 +46,15 @@ pub(super) fn rename_column(schema: &mut Schema, table: &TableName, column: &str
 }
 
 fn is(engine: Engine, a: &TableName, b: &TableName) -> bool {
-    if engine == Engine::Sqlite { a.name.eq_ignore_ascii_case(&b.name) } else { a == b }
+    if engine.facts().names.ignore_case { a.name.eq_ignore_ascii_case(&b.name) } else { a == b }
 }
 
 /// Returns the writes of bodies that follow a rename, each with the table that it belongs to.
 fn followers(schema: &mut Schema) -> impl Iterator<Item = (TableName, &mut Write)> {
-    let engine = schema.engine;
+    let follow = schema.engine.facts().alter.keeps_text;
     schema.tables.iter_mut().flat_map(move |t| {
         let name = t.name.clone();
-        let triggers = t.triggers.iter_mut().filter(move |_| engine == Engine::Sqlite).flat_map(|t| &mut t.does);
+        let triggers = t.triggers.iter_mut().filter(move |_| follow).flat_map(|t| &mut t.does);
         let rules = t.rewrite_rules.iter_mut().flat_map(|r| &mut r.writes);
         let writes = triggers.flat_map(|d| &mut d.writes).chain(rules);
         writes.map(move |w| (name.clone(), w))

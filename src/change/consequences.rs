@@ -6,12 +6,13 @@ use super::apply::{drops_keys, found, no_such};
 use super::bodies;
 use super::kin::Kin;
 use super::{ChangeError, Object, expressions, names};
-use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Schema, Table, TableName};
+use crate::schema::facts::{ForeignKeyName, IndexName};
+use crate::schema::{ForeignKey, Index, IndexOrigin, Key, Schema, Table, TableName};
 
 /// Returns a table's partitions and heirs, theirs too, in order of name.
 pub(crate) fn descendants(schema: &Schema, kin: &Kin, table: &TableName) -> Vec<TableName> {
     let mut found: BTreeSet<TableName> = BTreeSet::new();
-    if !matches!(schema.engine, Engine::Postgres) {
+    if !schema.engine.facts().alter.inheritance {
         return Vec::new();
     }
     let mut open = vec![table.clone()];
@@ -75,20 +76,22 @@ pub(super) fn rename_table(
     let Ok(at) = schema.tables.binary_search_by(|t| t.name.cmp(table)) else { return Ok(()) };
     let mut moved = schema.tables.remove(at);
     moved.name = to.clone();
-    if schema.engine == Engine::Sqlite {
-        // SQLite names the indexes of keys by their table, and renames them with it.
+    let facts = schema.engine.facts();
+    if facts.names.index == IndexName::Autoindex {
         let (old, new) = (format!("sqlite_autoindex_{}_", table.name), format!("sqlite_autoindex_{}_", to.name));
         for index in &mut moved.indexes {
             if let Some(number) = index.name.strip_prefix(&old) {
                 index.name = format!("{new}{number}");
             }
         }
-        // The table's name before a column's in its own expressions (since 3.25; "ALTER TABLE", 2).
+    }
+    if facts.alter.keeps_text {
+        // The table's name before a column's in its own expressions (SQLite, "ALTER TABLE", 2: since 3.25).
         for text in expressions::all(&mut moved) {
             expressions::rename_qualifier(text, &table.name, &to.name);
         }
     }
-    if matches!(schema.engine, Engine::Mysql | Engine::Mariadb) {
+    if facts.names.foreign_key == ForeignKeyName::Number {
         // InnoDB renames the constraints that it has named itself (MySQL manual, RENAME TABLE).
         let (old, new) = (format!("{}_ibfk_", table.name), format!("{}_ibfk_", to.name));
         for key in &mut moved.foreign_keys {
@@ -101,7 +104,7 @@ pub(super) fn rename_table(
     let at = schema.tables.partition_point(|t| t.name < *to);
     schema.tables.insert(at, moved);
     bodies::rename_table(schema, table, to);
-    let folds = names::ignores_case(schema.engine);
+    let folds = schema.engine.facts().names.ignore_case;
     let same = |name: &TableName| name == table || folds && name.name.eq_ignore_ascii_case(&table.name);
     // A table that refers to itself is known by the name it had.
     let naming: BTreeSet<usize> = kin.naming(schema, table).into_iter().chain([at]).collect();
@@ -130,8 +133,8 @@ pub(super) fn drop_column(schema: &mut Schema, kin: &Kin, table: &TableName, col
     let Some(of) = schema.table_mut(table) else { return };
     of.columns.retain(|c| c.name != column);
     of.foreign_keys.retain(|k| !k.columns.iter().any(|c| c == column));
-    if matches!(engine, Engine::Mysql | Engine::Mariadb) {
-        // MySQL takes the column out of its indexes; one that has none left goes (manual, ALTER TABLE).
+    if engine.facts().alter.drop_column_trims_indexes {
+        // One that has none left goes.
         for index in &mut of.indexes {
             index.parts.retain(|p| p.column.as_deref() != Some(column));
         }

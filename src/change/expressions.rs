@@ -2,7 +2,6 @@
 //!
 //! Expressions are text to a schema; here they are read as tokens, no further.
 
-use super::names;
 use crate::schema::{Engine, Index, Schema, Table};
 use crate::sql::lexer::{self, Kind, Token};
 
@@ -13,7 +12,7 @@ fn is_column(engine: Engine, text: &str, token: Token, next: Option<&Token>, col
     };
     // PostgreSQL folds what stands without quotes; the others compare without regard to case.
     let same = match token.kind {
-        _ if names::ignores_case(engine) => name.eq_ignore_ascii_case(column),
+        _ if engine.facts().names.ignore_case => name.eq_ignore_ascii_case(column),
         Kind::Word => name.to_ascii_lowercase() == column,
         _ => name == column,
     };
@@ -70,8 +69,7 @@ fn in_place(engine: Engine, text: &str, token: Token, name: &str) -> String {
     if token.kind == Kind::Word && plain {
         return name.to_string();
     }
-    let backticks = matches!(engine, Engine::Mysql | Engine::Mariadb) || token.text(text).starts_with('`');
-    let quote = if backticks { '`' } else { '"' };
+    let quote = if token.text(text).starts_with('`') { '`' } else { engine.facts().names.quote };
     format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")))
 }
 

@@ -1,6 +1,6 @@
 //! The names that engines give to constraints and indexes without one.
 
-use crate::schema::{Engine, Index, IndexOrigin, IndexPart, Table};
+use crate::schema::{Index, IndexOrigin, IndexPart, Table};
 
 /// The bytes that PostgreSQL keeps of an identifier (manual, 4.1.1).
 const LIMIT: usize = 63;
@@ -107,24 +107,4 @@ pub fn sqlite_autoindex(table: &Table) -> String {
     let prefix = format!("sqlite_autoindex_{}_", table.name.name);
     let made = table.indexes.iter().filter(|i| i.name.starts_with(&prefix)).count();
     format!("{prefix}{}", made + 1)
-}
-
-/// Tells whether the engine compares names without regard to case.
-pub fn ignores_case(engine: Engine) -> bool {
-    matches!(engine, Engine::Sqlite | Engine::Mysql | Engine::Mariadb)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_names_are_cut_as_postgresql_cuts_them() {
-        // Measured on PostgreSQL 15 (see tests/parity.rs for the same on a server).
-        assert_eq!(joined("t", "a", "fkey"), "t_a_fkey");
-        assert_eq!(joined("t", "", "pkey"), "t_pkey");
-        let long = "x".repeat(60);
-        assert_eq!(joined(&long, "column", "fkey").len(), 63);
-        assert!(joined(&long, "column", "fkey").ends_with("_column_fkey"));
-    }
 }

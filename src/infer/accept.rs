@@ -12,7 +12,7 @@ use super::{Class, Counts, Model, Proposal, ReadOptions, RowsRead, Survey};
 use crate::engine::Session;
 use crate::hints::Hint;
 use crate::relations::{Basis, ConfiguredRelation, Graph, Objections, Relation, write};
-use crate::schema::{Engine, Schema, TableName};
+use crate::schema::{Schema, TableName};
 
 /// A relation that is only guessed, and that nothing is done for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -153,7 +153,9 @@ fn ruled_out_by(
     let child = schema.table(&proposal.child)?;
     // SQLite numbers any INTEGER PRIMARY KEY, and an extension's key is one as well.
     let numbers = |c: &String| child.column(c).is_some_and(|c| c.auto_number);
-    if proposal.columns.iter().any(numbers) && (schema.engine != Engine::Sqlite || child.autoincrement) {
+    if proposal.columns.iter().any(numbers)
+        && (schema.engine.facts().types.auto_number.is_some() || child.autoincrement)
+    {
         return Some(format!("the engine numbers the rows of `{}` by this column", proposal.child));
     }
     closes_a_circle(schema, known, &relation)
@@ -214,6 +216,7 @@ impl Graph {
 mod tests {
     use super::super::Counts;
     use super::*;
+    use crate::schema::Engine;
     use crate::testing::schema;
 
     fn taken(engine: Engine, lines: &[&str], above: f64) -> Vec<String> {

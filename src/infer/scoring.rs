@@ -46,13 +46,14 @@ pub(super) fn can_refer(column: &Column) -> bool {
 /// Tells whether a column is the number that the engine gives each row: it names the row itself and refers to nothing.
 pub(super) fn numbers_rows(engine: Engine, table: &Table, column: &Column) -> bool {
     // SQLite numbers rows by any `INTEGER PRIMARY KEY` that is given none ("CREATE TABLE", 5): no sign of intent.
-    let meant = engine != Engine::Sqlite || table.autoincrement;
+    let meant = engine.facts().types.auto_number.is_some() || table.autoincrement;
     meant && column.auto_number && table.in_primary_key(&column.name)
 }
 
 /// How well two types fit: the feature, and what to say of it. `None` where they do not.
 pub(super) fn types(engine: Engine, child: &Column, parent: &Column) -> Option<(&'static str, String)> {
     let (a, b) = (&child.data_type, &parent.data_type);
+    let dynamic = engine.facts().types.dynamic;
     let both = if a.raw == b.raw { format!("both are {}", a.raw) } else { format!("{} fits {}", a.raw, b.raw) };
     if a.family == Family::Any || b.family == Family::Any {
         return Some(("type.any", "a column without a type fits every key".to_string()));
@@ -67,14 +68,12 @@ pub(super) fn types(engine: Engine, child: &Column, parent: &Column) -> Option<(
     }
     match (a.family, b.family) {
         (Family::Integer, Family::Decimal) | (Family::Decimal, Family::Integer) => Some(("type.number", both)),
-        (Family::Text, Family::Uuid) | (Family::Uuid, Family::Text) if engine == Engine::Sqlite => {
-            Some(("type.same", both))
-        }
+        (Family::Text, Family::Uuid) | (Family::Uuid, Family::Text) if dynamic => Some(("type.same", both)),
         (Family::Text, Family::Uuid) | (Family::Uuid, Family::Text) => {
             Some(("type.cast", format!("{} holds {} only after a cast", a.raw, b.raw)))
         }
-        // SQLite's columns hold what they are given, and it compares after applying affinity ("Datatypes", 4.2).
-        (Family::Text, Family::Integer) | (Family::Integer, Family::Text) if engine == Engine::Sqlite => {
+        // Such columns hold what they are given, and are compared after applying affinity.
+        (Family::Text, Family::Integer) | (Family::Integer, Family::Text) if dynamic => {
             Some(("type.crossed", format!("{} beside {}", a.raw, b.raw)))
         }
         _ => None,

@@ -4,7 +4,7 @@
 //! that deletes or changes the child rows does by hand what ON DELETE would do.
 
 use super::{Relation, side};
-use crate::schema::{Action, Engine, Schema, Table, TableName, Trigger, Write, WriteKind};
+use crate::schema::{Action, Schema, Table, TableName, Trigger, Write, WriteKind};
 
 /// Why a relation should have no foreign key as things are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,9 @@ impl<'s> Objections<'s> {
                 format!("when a row of `{parent}` changes"),
                 "it records what was, and a foreign key would block deletes or undo the record",
             ),
-            ("INSERT", WriteKind::Insert) if sets && *timing == "BEFORE" && self.schema.engine != Engine::Sqlite => {
+            ("INSERT", WriteKind::Insert)
+                if sets && *timing == "BEFORE" && !self.schema.engine.facts().triggers.checks_wait =>
+            {
                 records(format!("before the row of `{parent}` is there"), "a foreign key would block every insert")
             }
             ("DELETE", WriteKind::Update | WriteKind::Delete) if relation.columns.iter().any(|c| write.touches(c)) => {
@@ -168,17 +170,15 @@ pub fn written<'s>(schema: &'s Schema, on: &Table, write: &Write) -> Option<&'s 
     if let Some(table) = schema.table(name) {
         return Some(whole(table));
     }
-    match schema.engine {
-        Engine::Sqlite | Engine::Mysql | Engine::Mariadb => {
-            let same = |t: &&Table| t.name.name.eq_ignore_ascii_case(&name.name);
-            schema.tables.iter().find(same).map(|t| &t.name)
-        }
-        // What a search path says is not known; the trigger's own schema is the likeliest.
-        Engine::Postgres | Engine::Cockroach if name.schema.is_none() => {
-            schema.table(&TableName { schema: on.name.schema.clone(), name: name.name.clone() }).map(whole)
-        }
-        Engine::Postgres | Engine::Cockroach => None,
+    if schema.engine.facts().names.ignore_case {
+        let same = |t: &&Table| t.name.name.eq_ignore_ascii_case(&name.name);
+        return schema.tables.iter().find(same).map(|t| &t.name);
     }
+    if name.schema.is_some() {
+        return None;
+    }
+    // What a search path says is not known; the trigger's own schema is the likeliest.
+    schema.table(&TableName { schema: on.name.schema.clone(), name: name.name.clone() }).map(whole)
 }
 
 /// Names the triggers of a parent that cannot be read, and may do to child rows whatever they like when a parent row goes.

@@ -5,6 +5,7 @@
 //! holds the grades against what PostgreSQL's own check does.
 
 use super::predicate;
+use crate::schema::facts::{Converts, LookupCollation};
 use crate::schema::{Column, DataType, Engine, Family, ForeignKey, Index, IndexPart, Schema, Table, TableKind};
 
 /// How well the indexes of a table serve the look-up of rows by some columns.
@@ -114,10 +115,9 @@ impl<'a> Search<'a> {
                  follows from the look-up"
             ));
         }
-        let postgres = self.engine == Engine::Postgres;
+        let alone = self.engine.facts().indexes.parts_alone;
         let any_position = match index.method.as_str() {
-            // Each part of these is searched by itself (PostgreSQL manual, 11.3 "Multicolumn Indexes").
-            "brin" | "gist" | "gin" | "spgist" if postgres => true,
+            "brin" | "gist" | "gin" | "spgist" if alone => true,
             "gin" | "inverted" | "gist" => {
                 return Err(format!("a {} index cannot be searched for an equal value", index.method));
             }
@@ -215,18 +215,13 @@ impl<'a> Search<'a> {
 
     /// Whether the comparison leaves the child's column as it is; a converted value is not in the index.
     fn types_compare(&self, child: &Column, parent: &Column) -> Result<(), String> {
-        let converted = match self.engine {
-            Engine::Sqlite => {
-                // "Datatypes In SQLite", 4.2: numeric affinity of either side is applied to the other.
-                affinity_is_numeric(&parent.data_type) && !affinity_is_numeric(&child.data_type)
-            }
-            // RI_FKey_* compares with the operator of the parent's type; without one for the two types the child's value
-            // is cast (ATAddForeignKeyConstraint).
-            Engine::Postgres => {
+        let converted = match self.engine.facts().types.converts {
+            Converts::ByAffinity => affinity_is_numeric(&parent.data_type) && !affinity_is_numeric(&child.data_type),
+            Converts::WithoutOperator => {
                 let classes = (operator_family(&child.data_type), operator_family(&parent.data_type));
                 child.data_type.base != parent.data_type.base && classes.0 != classes.1
             }
-            Engine::Cockroach | Engine::Mysql | Engine::Mariadb => false,
+            Converts::Never => false,
         };
         if !converted {
             return Ok(());
@@ -242,20 +237,18 @@ impl<'a> Search<'a> {
     fn collations_agree(&self, part: &IndexPart, column: &Column, parent: Option<&Column>) -> Result<(), String> {
         let of = |c: &Column| c.collation.as_ref().map(|c| c.name.clone());
         let held = part.collation.clone().or_else(|| of(column));
-        let wanted = match (self.engine, parent) {
-            // "SQLite Foreign Key Support", 3: the parent's collation is used. A rowid has none.
-            (Engine::Sqlite, Some(parent)) if !self.is_rowid(parent) => of(parent),
-            // ri_GenerateQualCollation: the parent's collation is written out only if it is not deterministic.
-            (Engine::Postgres, Some(parent)) if parent.collation.as_ref().is_some_and(|c| !c.deterministic) => {
-                of(parent)
-            }
-            _ => of(column),
-        };
-        let default = if self.engine == Engine::Sqlite { "BINARY" } else { "default" };
-        let named = |c: &Option<String>| c.clone().unwrap_or_else(|| default.to_string());
+        let facts = self.engine.facts();
+        let exact = |c: &Column| c.collation.as_ref().is_none_or(|c| c.deterministic);
+        let by_parent = parent.filter(|parent| match facts.keys.lookup_collation {
+            // A rowid has none.
+            LookupCollation::Parent => !self.is_rowid(parent),
+            LookupCollation::ParentUnlessDeterministic => !exact(parent),
+            LookupCollation::Same => false,
+        });
+        let wanted = of(by_parent.unwrap_or(column));
+        let named = |c: &Option<String>| c.clone().unwrap_or_else(|| facts.types.default_collation.to_string());
         let (held, wanted) = (named(&held), named(&wanted));
-        let same = if self.engine == Engine::Sqlite { held.eq_ignore_ascii_case(&wanted) } else { held == wanted };
-        if same {
+        if facts.types.same_collation(&held, &wanted) {
             return Ok(());
         }
         Err(format!("it is sorted by collation `{held}`, and the look-up compares by `{wanted}`"))

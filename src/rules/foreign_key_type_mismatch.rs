@@ -7,7 +7,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
-use crate::schema::facts::SetType;
+use crate::schema::facts::{Converts, SetType};
 use crate::schema::{Column, DataType, Engine, Family};
 
 pub(crate) static META: Meta = Meta {
@@ -144,7 +144,7 @@ fn mismatch(engine: Engine, child: &DataType, parent: &DataType) -> Option<Strin
     if child.family == Family::Decimal && parent.family == Family::Decimal {
         return decimal(child, parent);
     }
-    if facts.casts_child && is_converted(child, parent) {
+    if facts.converts == Converts::WithoutOperator && is_converted(child, parent) {
         return Some(
             "PostgreSQL converts the child's value in every comparison, so no index on the child's column can be used to find \
              the rows of a parent."
@@ -285,6 +285,9 @@ mod tests {
             assert!(why("decimal(8,1)", "decimal(10,2)").is_some_and(|w| w.contains("fewer digits")));
             assert!(why("int", "bigint").is_some_and(|w| w.contains("refuses a foreign key")));
             assert!(why("int", "int unsigned").is_some_and(|w| w.contains("refuses a foreign key")));
+            assert!(why("bigint", "serial").is_some_and(|w| w.contains("refuses a foreign key")));
+            assert_eq!(why("bigint unsigned", "serial"), None);
+            assert_eq!(why("int unsigned", "int(8) zerofill"), None);
         }
     }
 

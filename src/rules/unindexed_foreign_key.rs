@@ -117,7 +117,7 @@ fn judge(context: &Context<'_>, names: &Names, table: &Table, relation: &Relatio
         Some(index) => {
             let fix = add_index(context, table, index);
             let help = format!("Add an index on `{child}` whose leading columns are `{list}`.");
-            let help = if context.schema.engine.facts().alter.concurrent_index && table.kind == TableKind::Partitioned {
+            let help = if context.schema.engine.facts().indexes.concurrent && table.kind == TableKind::Partitioned {
                 format!(
                     "{help} This locks all partitions against writes while it builds. To avoid that, create it `ON ONLY \
                      {child}`, create one concurrently on each partition, and attach each with `ALTER INDEX … ATTACH \

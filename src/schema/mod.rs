@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use comparison::{CatalogOnly, Comparison};
 pub use engine::{Engine, Version};
+use facts::DefaultSchema;
 pub use facts::Facts;
 pub use foreign_key::{Action, DisabledSide, ForeignKey, Match, Timing};
 pub use index::{Index, IndexOrigin, IndexPart, Key};
@@ -63,9 +64,9 @@ pub struct Schema {
 impl Schema {
     /// Makes an empty schema of an engine, with that engine's default schema name.
     pub fn new(engine: Engine) -> Self {
-        let default_schema = match engine {
-            Engine::Postgres | Engine::Cockroach => Some("public".to_string()),
-            Engine::Sqlite | Engine::Mysql | Engine::Mariadb => None,
+        let default_schema = match engine.facts().names.default_schema {
+            DefaultSchema::SearchPath(name) => Some(name.to_string()),
+            DefaultSchema::Fixed(_) | DefaultSchema::InUse => None,
         };
         Self { engine, version: None, default_schema, replica_roles: Vec::new(), tables: Vec::new() }
     }

@@ -79,9 +79,12 @@ impl DataType {
             }
         }
         let mut words: Vec<&str> = plain.split_whitespace().collect();
-        let unsigned = words.contains(&"unsigned");
+        let mysql = matches!(engine, Engine::Mysql | Engine::Mariadb);
+        // MySQL manual, 13.1.1: SERIAL is BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, and ZEROFILL makes a column UNSIGNED.
+        let implied = |w: &&str| *w == "zerofill" || *w == "serial";
+        let unsigned = words.contains(&"unsigned") || mysql && words.iter().any(implied);
         words.retain(|w| !matches!(*w, "unsigned" | "zerofill" | "signed"));
-        if matches!(engine, Engine::Mysql | Engine::Mariadb) && words.len() > 1 {
+        if mysql && words.len() > 1 {
             // `VARCHAR(9) BINARY` is a text that is compared by its bytes (MySQL manual, 13.3.1).
             words.retain(|w| !matches!(*w, "binary" | "ascii" | "unicode"));
         }
@@ -119,7 +122,8 @@ fn named(engine: Engine, plain: &str) -> (String, Family) {
         // CockroachDB's INT is 8 bytes wide (docs, "INT").
         "int" | "integer" if engine == Engine::Cockroach => ("int8", Family::Integer),
         "int" | "integer" | "int4" | "serial4" => ("int4", Family::Integer),
-        "serial" => (if engine == Engine::Postgres { "int4" } else { "int8" }, Family::Integer),
+        "serial" if engine == Engine::Postgres => ("int4", Family::Integer),
+        "serial" => ("int8", Family::Integer),
         "bigint" | "int8" | "int64" | "bigserial" | "serial8" => ("int8", Family::Integer),
         "numeric" | "decimal" | "dec" | "fixed" => ("numeric", Family::Decimal),
         "real" | "float4" => ("float4", Family::Float),

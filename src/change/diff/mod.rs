@@ -10,7 +10,8 @@ mod tables;
 use std::collections::BTreeSet;
 
 use super::{Change, Commented, Kin, TableOptions};
-use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName, Trigger};
+use crate::schema::facts::{ConstraintNames, MissingParent};
+use crate::schema::{Column, ForeignKey, Schema, Table, TableName, Trigger};
 use pairs::{Pairs, Unit};
 
 /// A change may have the engine undo what was right before; it is put right in the next round. Three have always been enough.
@@ -250,9 +251,14 @@ impl<'t> Work<'t> {
         }
     }
 
+    /// Tells whether a key may name a parent that is not there.
+    fn may_dangle(&self) -> bool {
+        self.now.engine.facts().keys.missing_parent == MissingParent::Accepted
+    }
+
     /// Returns a constraint's name, if the engine knows constraints by their names and the table has one of that name only.
     fn tells<'n>(&self, table: &Table, name: Option<&'n str>) -> Option<&'n str> {
-        let name = name.filter(|_| self.now.engine != Engine::Sqlite)?;
+        let name = name.filter(|_| self.now.engine.facts().names.constraints != ConstraintNames::Remarks)?;
         let of = |other: &Option<String>| usize::from(other.as_deref() == Some(name));
         let keys: usize = table.primary_key.iter().chain(&table.unique_keys).map(|k| of(&k.name)).sum();
         let checks: usize = table.checks.iter().map(|c| of(&c.name)).sum();

@@ -2,18 +2,19 @@
 
 use super::super::Change;
 use super::Work;
-use crate::schema::{Engine, Table, TableName};
+use crate::schema::{Table, TableName};
 
 impl Work<'_> {
     /// Drops what is not there afterwards, children before their parents; keys that go round in a circle first.
     pub(super) fn drop_tables(&mut self) {
         let gone = |t: &&Table| self.to.table(&t.name).is_none();
         let mut left: Vec<Table> = self.now.tables.iter().filter(gone).cloned().collect();
+        let dangling = self.may_dangle();
         while !left.is_empty() {
             let names = |t: &Table, other: &Table| needs(t, true).contains(&&other.name) && t.name != other.name;
             let free = left.iter().position(|t| !left.iter().any(|other| names(other, t)));
             let table = left.remove(free.unwrap_or(0));
-            if free.is_none() && self.now.engine != Engine::Sqlite {
+            if free.is_none() && !dangling {
                 for child in &mut left {
                     for foreign_key in child.foreign_keys.extract_if(.., |k| k.parent == table.name) {
                         self.push(Change::DropForeignKey { table: child.name.clone(), foreign_key });
@@ -31,6 +32,7 @@ impl Work<'_> {
     /// can add one.
     pub(super) fn create_tables(&mut self) {
         let mut left: Vec<&Table> = self.to.tables.iter().filter(|t| self.now.table(&t.name).is_none()).collect();
+        let dangling = self.may_dangle();
         while !left.is_empty() {
             let waits = |t: &Table, keys: bool| {
                 needs(t, keys).into_iter().any(|n| *n != t.name && left.iter().any(|l| l.name == *n))
@@ -38,7 +40,7 @@ impl Work<'_> {
             let free = left.iter().position(|t| !waits(t, true));
             let free = free.or_else(|| left.iter().position(|t| !waits(t, false)));
             let mut definition = left.remove(free.unwrap_or(0)).clone();
-            if self.now.engine != Engine::Sqlite {
+            if !dangling {
                 definition.foreign_keys.retain(|k| !left.iter().any(|l| l.name == k.parent));
             }
             self.push(Change::CreateTable { definition: Box::new(definition) });

@@ -4,7 +4,7 @@ use proptest::sample::select;
 
 use super::*;
 use crate::schema::{
-    Action, Check, Collation, DataType, Generated, Index, IndexOrigin, IndexPart, Key, Match, Publication,
+    Action, Check, Collation, DataType, Engine, Generated, Index, IndexOrigin, IndexPart, Key, Match, Publication,
     ReplicaIdentity, RewriteRule, TableKind, Timing,
 };
 use crate::testing::schema;

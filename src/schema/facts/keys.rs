@@ -34,6 +34,12 @@ pub struct Keys {
     pub set_columns_since: Option<u32>,
     /// What `SET DEFAULT` does.
     pub set_default: SetDefault,
+    /// Whether `REFERENCES` behind a column makes a key.
+    pub inline: bool,
+    /// The storage engine whose tables alone have keys.
+    pub storage: Option<&'static str>,
+    /// Whether `DEFERRABLE` of a unique or primary key is read and ignored.
+    pub unique_deferral_ignored: bool,
     /// Whether an action that would write to a generated column can be declared: it then fails when it acts.
     pub writes_generated: bool,
     /// Whether the engine makes an index for a key's columns where there is none.

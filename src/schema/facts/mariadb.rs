@@ -3,10 +3,17 @@
 //! Documentation: "Foreign Keys" (FK), "ALTER TABLE". Measured on 10.11.
 
 use super::mysql::MYSQL;
-use super::{CascadeLimit, Facts, Keys, SetDefault, Triggers};
+use super::{CascadeLimit, CheckName, Facts, Keys, Names, SetDefault, Triggers, Types};
 
 pub(super) static FACTS: Facts = Facts {
+    names: Names {
+        // information_schema.CHECK_CONSTRAINTS: the column's name, or CONSTRAINT_1.
+        check: CheckName::ColumnOrNumber,
+        ..MYSQL.names
+    },
     keys: Keys {
+        // CREATE TABLE, REFERENCES: kept since 10.5.
+        inline: true,
         // Nothing restricts keys to columns that are not unique.
         not_unique: None,
         // InnoDB's own code.
@@ -17,7 +24,17 @@ pub(super) static FACTS: Facts = Facts {
         set_default: SetDefault::Refuses { kept: false },
         ..MYSQL.keys
     },
-    // FK, "Triggers": cascades fire none.
-    triggers: Triggers { cascades_fire_by: None },
+    types: Types {
+        // "Sequences": DEFAULT NEXTVAL(…), since 10.3.
+        sequence_defaults: true,
+        ..MYSQL.types
+    },
+    triggers: Triggers {
+        // CREATE TRIGGER, OR REPLACE.
+        replace: true,
+        // FK: cascades fire none, and no setting has them do so.
+        cascades_fire_by: None,
+        ..MYSQL.triggers
+    },
     ..MYSQL
 };

@@ -15,18 +15,18 @@ mod postgres;
 mod sqlite;
 mod types;
 
-pub use alter::{Alter, SetType};
+pub use alter::{Alter, AlterOrder, Client, DoubleUnique, Scripts, SetType, Stop};
 pub use keys::{
     CascadeLimit, Deferral, FiringOrder, Keys, LateCheck, LookupCollation, MissingParent, ParentKey, SetDefault,
 };
-pub use names::Names;
-pub use types::Types;
+pub use names::{CheckName, ConstraintNames, DefaultSchema, ForeignKeyName, IndexName, Names};
+pub use types::{Converts, Types};
 
 use super::Engine;
 
 /// The facts by which an engine differs from the others.
 pub struct Facts {
-    /// How names are compared.
+    /// How names are compared, scoped and made up.
     pub names: Names,
     /// What a foreign key may refer to, when it is checked and what its actions do.
     pub keys: Keys,
@@ -34,14 +34,34 @@ pub struct Facts {
     pub types: Types,
     /// How a table is changed.
     pub alter: Alter,
+    /// How indexes are built and searched.
+    pub indexes: Indexes,
+    /// How sessions and scripts run.
+    pub scripts: Scripts,
     /// What triggers do beside foreign keys.
     pub triggers: Triggers,
     /// What the engine says when a row is refused.
     pub errors: Errors,
 }
 
+/// How indexes are built and searched.
+pub struct Indexes {
+    /// Whether an index can be built beside writes by a statement of its own kind (`CONCURRENTLY`), partition by partition.
+    pub concurrent: bool,
+    /// What stands before the columns that an index holds beside its own; `None` where there are none.
+    pub included: Option<&'static str>,
+    /// Whether each part of a GiST, SP-GiST, GIN or BRIN index is searched by itself.
+    pub parts_alone: bool,
+}
+
 /// What triggers do beside foreign keys.
 pub struct Triggers {
+    /// Whether a trigger is put in the place of another of its name by `CREATE OR REPLACE`.
+    pub replace: bool,
+    /// How a trigger has the engine pass over a row: for certain, and perhaps. `None` where none can.
+    pub skips_row: Option<(&'static str, &'static str)>,
+    /// Whether keys of rows that a trigger writes are checked only when the statement ends that fired it.
+    pub checks_wait: bool,
     /// What has them fire for the rows of a cascade where they do not by themselves, in a sentence.
     pub cascades_fire_by: Option<&'static str>,
 }

@@ -3,8 +3,9 @@
 //! Manual: CREATE TABLE, ALTER TABLE, "Collation Support" (24.2). Measured on 15.18 and 18.4.
 
 use super::{
-    Alter, Deferral, Errors, Facts, FiringOrder, Keys, LateCheck, LookupCollation, MissingParent, Names, ParentKey,
-    SetDefault, SetType, Triggers, Types,
+    Alter, AlterOrder, CheckName, Client, ConstraintNames, Converts, DefaultSchema, Deferral, DoubleUnique, Errors,
+    Facts, FiringOrder, ForeignKeyName, IndexName, Indexes, Keys, LateCheck, LookupCollation, MissingParent, Names,
+    ParentKey, Scripts, SetDefault, SetType, Stop, Triggers, Types,
 };
 use crate::schema::{DataType, Family};
 
@@ -12,6 +13,19 @@ pub(super) static FACTS: Facts = Facts {
     names: Names {
         // "SQL Syntax", 4.1.1: unquoted names are folded, quoted ones are compared as they are.
         ignore_case: false,
+        quote: '"',
+        quoted_may_be_string: false,
+        // "Schemas", 5.10.2.
+        default_schema: DefaultSchema::SearchPath("public"),
+        constraints: ConstraintNames::OfTable,
+        // Release notes, 18: NOT NULL constraints are stored in pg_constraint.
+        not_null: true,
+        // CREATE INDEX, name: distinct from any relation of the schema.
+        indexes_by_table: false,
+        // indexcmds.c, ChooseConstraintName.
+        foreign_key: ForeignKeyName::Columns,
+        index: IndexName::Columns { unique: "idx" },
+        check: CheckName::Columns,
     },
     keys: Keys {
         // CREATE TABLE, REFERENCES: a non-deferrable unique or primary key (42830, 55000).
@@ -39,6 +53,9 @@ pub(super) static FACTS: Facts = Facts {
         // Release notes, 15: SET NULL and SET DEFAULT with a list of columns.
         set_columns_since: Some(15),
         set_default: SetDefault::CarriedOut,
+        inline: true,
+        storage: None,
+        unique_deferral_ignored: false,
         // "invalid ON DELETE action for foreign key constraint containing generated column".
         writes_generated: false,
         // "Constraints", 5.4.5: the declaration makes no index on the referencing columns.
@@ -50,33 +67,89 @@ pub(super) static FACTS: Facts = Facts {
     types: Types {
         key: accepts,
         dynamic: false,
-        // tablecmds.c, ATAddForeignKeyConstraint: without an operator for the two types the child's value is cast.
-        casts_child: true,
         // "Character Types", 8.3: char is padded, and the blanks are no part of its comparisons.
         char_is_varchar: false,
+        // tablecmds.c, ATAddForeignKeyConstraint: without an operator for the two types the child's value is cast.
+        converts: Converts::WithoutOperator,
+        // "String Constants", 4.1.2.1: only in E'…', as long as standard_conforming_strings is on.
+        backslash_escapes: false,
         default_collation: "default",
         collations_ignore_case: false,
+        // CREATE COLLATION, DETERMINISTIC: only where one was made otherwise; the catalog tells.
+        deterministic: |_| true,
         // "Collation Support", 24.2.2.4: deterministic collations go by the bytes.
         bytes_decide: true,
         auto_number: Some("IDENTITY"),
+        sequence_defaults: true,
+        // "Serial Types", 8.1.4.
+        serial_sequence: true,
+        // heap.c, AddRelationNewConstraints.
+        forgets_null_default: true,
         rowid: false,
         nullable_primary_key: false,
     },
     alter: Alter {
         rebuilds: false,
+        keeps_text: false,
+        transactional: true,
+        // tablecmds.c, AT_PASS_DROP and so on.
+        order: AlterOrder::Passes,
         // ALTER TABLE, SET DATA TYPE.
         set_type: SetType::Alter { using: true },
         set_collation: true,
+        // tablecmds.c, ATPostAlterTypeCleanup.
+        type_remakes_keys: true,
+        definition_replaces_keys: false,
+        // ALTER TABLE, DROP COLUMN: indexes of the column go.
+        drop_column_trims_indexes: false,
+        // DROP TABLE, CASCADE.
+        drop_takes_keys: true,
+        // DROP INDEX, CASCADE.
+        drop_index_takes_keys: true,
+        // parse_utilcmd.c, transformIndexConstraints.
+        primary_key_first: true,
+        // parse_utilcmd.c: the one that stays takes the name over.
+        double_unique: DoubleUnique::NamesOther,
+        like_is_whole: false,
+        // "Inheritance", 5.11; "Table Partitioning", 5.12.
+        inheritance: true,
         // ALTER TABLE: SHARE ROW EXCLUSIVE on both tables.
         key_locks_parent: true,
         // ALTER TABLE, VALIDATE CONSTRAINT: and ROW SHARE on the parent.
         validate_lock: Some("SHARE UPDATE EXCLUSIVE"),
-        // CREATE INDEX, CONCURRENTLY: not on a partitioned table, but on each partition.
-        concurrent_index: true,
         // pg_dump_sort.c, DOTypeNameCompare.
         dump_sorts_keys: true,
     },
-    triggers: Triggers { cascades_fire_by: None },
+    indexes: Indexes {
+        // CREATE INDEX, INCLUDE.
+        included: Some("INCLUDE"),
+        // CREATE INDEX, CONCURRENTLY: not on a partitioned table, but on each partition.
+        concurrent: true,
+        // "Multicolumn Indexes", 11.3.
+        parts_alone: true,
+    },
+    scripts: Scripts {
+        client: Client::Psql,
+        begin: "BEGIN",
+        // DO.
+        stop: Stop::Block,
+        // "Client Connection Defaults", lock_timeout.
+        local_lock_timeout: true,
+        // "Row Security Policies", 5.9.
+        row_security: true,
+        lists_orphans: false,
+        in_part: None,
+        copy: Some("pg_dump --format=custom --file=before.dump"),
+    },
+    triggers: Triggers {
+        // CREATE TRIGGER, OR REPLACE.
+        replace: true,
+        // "Overview of Trigger Behavior", 39.1: a BEFORE trigger that returns NULL.
+        skips_row: Some(("returns NULL", "may return NULL")),
+        // 39.1: a trigger's own statements end, and are checked, within it.
+        checks_wait: false,
+        cascades_fire_by: None,
+    },
     errors: Errors {
         not_null: Some(|table, column| {
             format!(

@@ -4,12 +4,28 @@
 //! 3.40.1 and 3.53.4.
 
 use super::{
-    Alter, Deferral, Errors, Facts, FiringOrder, Keys, LateCheck, LookupCollation, MissingParent, Names, ParentKey,
-    SetDefault, SetType, Triggers, Types,
+    Alter, AlterOrder, CheckName, Client, ConstraintNames, Converts, DefaultSchema, Deferral, DoubleUnique, Errors,
+    Facts, FiringOrder, ForeignKeyName, IndexName, Indexes, Keys, LateCheck, LookupCollation, MissingParent, Names,
+    ParentKey, Scripts, SetDefault, SetType, Stop, Triggers, Types,
 };
 
 pub(super) static FACTS: Facts = Facts {
-    names: Names { ignore_case: true },
+    names: Names {
+        ignore_case: true,
+        quote: '"',
+        // "Quirks", 8: double-quoted string literals.
+        quoted_may_be_string: true,
+        default_schema: DefaultSchema::Fixed("main"),
+        // Two constraints may be called alike; no statement names one.
+        constraints: ConstraintNames::Remarks,
+        not_null: false,
+        // Indexes and tables share the names of a schema.
+        indexes_by_table: false,
+        foreign_key: ForeignKeyName::None,
+        // build.c, sqlite3CreateIndex.
+        index: IndexName::Autoindex,
+        check: CheckName::None,
+    },
     keys: Keys {
         // FK, 3: "foreign key mismatch", when the statement is prepared.
         parent: ParentKey::UniqueWhenUsed,
@@ -37,6 +53,10 @@ pub(super) static FACTS: Facts = Facts {
         set_null_refused: None,
         set_columns_since: None,
         set_default: SetDefault::CarriedOut,
+        inline: true,
+        storage: None,
+        // "CREATE TABLE", 3.7: a unique constraint has no deferral.
+        unique_deferral_ignored: true,
         // The statement that the action makes fails: "cannot UPDATE generated column".
         writes_generated: true,
         // FK, 3: "an index should be created on the child key columns".
@@ -48,15 +68,22 @@ pub(super) static FACTS: Facts = Facts {
         key: |_, _| true,
         // Types, 3: affinity.
         dynamic: true,
-        casts_child: false,
         // Types, 3.1: both have text affinity, and no length means anything.
         char_is_varchar: true,
+        // Types, 4.2: numeric affinity of the parent is applied to the child.
+        converts: Converts::ByAffinity,
+        backslash_escapes: false,
         // Types, 7.
         default_collation: "BINARY",
         collations_ignore_case: true,
+        // Types, 7: NOCASE and RTRIM take different texts for equal, others may.
+        deterministic: |_| false,
         bytes_decide: false,
         // "CREATE TABLE", 5: any INTEGER PRIMARY KEY is the rowid.
         auto_number: None,
+        sequence_defaults: false,
+        serial_sequence: false,
+        forgets_null_default: false,
         rowid: true,
         // "CREATE TABLE", 3.5: a bug that is kept, except in STRICT and WITHOUT ROWID tables and for the rowid.
         nullable_primary_key: true,
@@ -64,16 +91,56 @@ pub(super) static FACTS: Facts = Facts {
     alter: Alter {
         // "ALTER TABLE": no form of it adds or changes a key; 7 has the rebuild.
         rebuilds: true,
+        // "The Schema Table", 2: the text of CREATE TABLE; alter.c edits it and reads it again.
+        keeps_text: true,
+        // "Isolation In SQLite": a change of the schema is a change like others.
+        transactional: true,
+        // One action a statement.
+        order: AlterOrder::Written,
         set_type: SetType::Rebuild,
         set_collation: false,
+        type_remakes_keys: false,
+        // libSQL, ALTER COLUMN … TO.
+        definition_replaces_keys: true,
+        // Refused while an index names the column ("ALTER TABLE", 5).
+        drop_column_trims_indexes: false,
+        // FK, 5: the keys stay, and name a table that is not there.
+        drop_takes_keys: false,
+        drop_index_takes_keys: false,
+        primary_key_first: false,
+        // build.c, sqlite3CreateIndex: "there is already an index … no need to create another".
+        double_unique: DoubleUnique::Shared,
+        like_is_whole: false,
+        inheritance: false,
         // A writer locks the whole file, with a key or without.
         key_locks_parent: false,
         validate_lock: None,
-        concurrent_index: false,
         // `.dump` writes the tables' own texts.
         dump_sorts_keys: false,
     },
-    triggers: Triggers { cascades_fire_by: None },
+    indexes: Indexes { included: None, concurrent: false, parts_alone: false },
+    scripts: Scripts {
+        client: Client::Sqlite3,
+        // "Transaction", 2.2: the lock is taken at once, and not by the first write.
+        begin: "BEGIN IMMEDIATE",
+        stop: Stop::Check,
+        local_lock_timeout: false,
+        row_security: false,
+        // PRAGMA foreign_key_check.
+        lists_orphans: true,
+        in_part: None,
+        // A file is copied by VACUUM INTO, whose statement names the copy.
+        copy: None,
+    },
+    triggers: Triggers {
+        // 3.53: CREATE TRIGGER has IF NOT EXISTS only.
+        replace: false,
+        // "CREATE TRIGGER", 6.
+        skips_row: Some(("ends with RAISE(IGNORE)", "may end with RAISE(IGNORE)")),
+        // FK, 4.2: an immediate key is checked when the statement ends, triggers included.
+        checks_wait: true,
+        cascades_fire_by: None,
+    },
     errors: Errors {
         not_null: Some(|table, column| format!("NOT NULL constraint failed: {table}.{column}")),
         // 787, SQLITE_CONSTRAINT_FOREIGNKEY: no name of table or key.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::super::history::{Place, TableOrigins};
-use super::{Replay, mysql};
+use super::Replay;
 use crate::change::{self, names};
-use crate::schema::{Check, Engine, Index, IndexOrigin, IndexPart, Key, Table, Timing};
+use crate::schema::facts::{CheckName, ConstraintNames, DoubleUnique, IndexName};
+use crate::schema::{Check, Index, IndexOrigin, IndexPart, Key, Table, Timing};
 use crate::sql::ast::{Constraint, ConstraintKind, CreateTable, KeyClause};
 
 /// A constraint with the column in whose definition it stands.
@@ -42,7 +43,8 @@ impl Replay {
                 _ => {}
             }
         }
-        let primary_first = matches!(self.engine, Engine::Postgres | Engine::Cockroach);
+        let facts = self.engine.facts();
+        let primary_first = facts.alter.primary_key_first;
         let is_primary = |c: &Constraint| matches!(c.kind, ConstraintKind::PrimaryKey(_));
         let first = constraints.iter().filter(|(c, _)| primary_first && is_primary(c));
         let rest = constraints.iter().filter(|(c, _)| !(primary_first && is_primary(c)));
@@ -80,15 +82,15 @@ impl Replay {
                 }
                 _ => {}
             }
-            if constraint.name.is_none() && self.engine == Engine::Postgres {
+            if constraint.name.is_none() && facts.alter.double_unique == DoubleUnique::NamesOther {
                 made_up.extend(table.indexes.iter().skip(before).map(|i| i.name.clone()));
             }
         }
-        let keeps_keys = !mysql(self.engine) || create.storage.as_deref().is_none_or(|s| s == "innodb");
+        let storage = |own: &str| create.storage.as_deref().is_none_or(|s| s == own);
+        let keeps_keys = facts.keys.storage.is_none_or(storage);
         for (constraint, column) in constraints {
             let ConstraintKind::ForeignKey(references) = &constraint.kind else { continue };
-            // MySQL reads a column's REFERENCES and forgets it (manual, 15.1.20.5; MySQL 9 and MariaDB keep it).
-            if !keeps_keys || self.engine == Engine::Mysql && column.is_some() {
+            if !keeps_keys || !facts.keys.inline && column.is_some() {
                 continue;
             }
             let (key, origin) = self.foreign_key(constraint, references, column.as_deref(), table);
@@ -122,7 +124,7 @@ impl Replay {
         }
         if primary {
             // SQLite lets NULL into most primary keys ("CREATE TABLE", 3.5): see `sqlite_finish`.
-            if self.engine != Engine::Sqlite {
+            if !self.engine.facts().types.nullable_primary_key {
                 for column in table.columns.iter_mut().filter(|c| key.columns.contains(&c.name)) {
                     if column.nullable
                         && let Some(origin) = origins.columns.get_mut(&column.name)
@@ -142,15 +144,15 @@ impl Replay {
     fn double(&self, table: &Table, key: &Key, index: Option<&Index>, named: bool) -> Option<String> {
         let index = index?;
         let same = |i: &&Index| i.parts == index.parts && i.included == index.included;
-        let found = match self.engine {
-            Engine::Cockroach if named => None,
-            Engine::Postgres | Engine::Cockroach => {
+        let found = match self.engine.facts().alter.double_unique {
+            DoubleUnique::LeftOut if named => None,
+            DoubleUnique::NamesOther | DoubleUnique::LeftOut => {
                 let deferrable = |k: &Key| k.columns == key.columns && k.deferrable == key.deferrable;
                 let there = table.primary_key.iter().chain(&table.unique_keys).any(deferrable);
                 table.indexes.iter().find(same).filter(|_| there)
             }
-            Engine::Sqlite => table.indexes.iter().find(|i| i.origin != IndexOrigin::User && same(i)),
-            _ => None,
+            DoubleUnique::Shared => table.indexes.iter().find(|i| i.origin != IndexOrigin::User && same(i)),
+            DoubleUnique::Made => None,
         };
         found.map(|i| i.name.clone())
     }
@@ -176,14 +178,15 @@ impl Replay {
         let mut name = constraint.name.as_ref().map(|n| n.text.clone());
         let none = |_: &str| false;
         let own = table.name.name.as_str();
-        let index_name = match self.engine {
-            Engine::Sqlite => names::sqlite_autoindex(table),
-            Engine::Mysql | Engine::Mariadb if primary => "PRIMARY".to_string(),
-            Engine::Mysql | Engine::Mariadb => {
+        let facts = self.engine.facts();
+        let index_name = match facts.names.index {
+            IndexName::Autoindex => names::sqlite_autoindex(table),
+            IndexName::FirstColumn if primary => "PRIMARY".to_string(),
+            IndexName::FirstColumn => {
                 let given = name.clone().or_else(|| clause.index_name.clone());
                 given.unwrap_or_else(|| names::mysql_index(table, &Index::on("", columns.clone())))
             }
-            _ => {
+            IndexName::Columns { .. } => {
                 let given = name.clone().or_else(|| clause.index_name.clone());
                 let mut named = columns.clone();
                 named.extend(clause.included.iter().cloned());
@@ -193,14 +196,14 @@ impl Replay {
                 })
             }
         };
-        if self.engine != Engine::Sqlite {
+        if facts.names.constraints != ConstraintNames::Remarks {
             name = Some(index_name.clone());
         }
-        let deferrable = constraint.timing.is_some_and(Timing::is_deferrable) && self.engine != Engine::Sqlite;
+        let deferrable = constraint.timing.is_some_and(Timing::is_deferrable) && !facts.keys.unique_deferral_ignored;
         let key = Key { name, columns, deferrable, replaces: clause.replaces };
         // SQLite: the only column of an INTEGER primary key is the rowid, unless DESC stands in its definition.
         let rowid = primary
-            && self.engine == Engine::Sqlite
+            && facts.types.rowid
             && !table.without_rowid
             && key.columns.len() == 1
             && !(column.is_some() && parts.first().is_some_and(|p| p.descending))
@@ -228,11 +231,11 @@ impl Replay {
         create: &CreateTable,
     ) -> Check {
         let given = constraint.name.as_ref().map(|n| n.text.clone());
-        let name = given.or_else(|| match self.engine {
-            Engine::Sqlite => None,
-            Engine::Mysql => Some(numbered(table, &format!("{}_chk_", table.name.name))),
-            Engine::Mariadb => Some(column.map_or_else(|| numbered(table, "CONSTRAINT_"), str::to_string)),
-            Engine::Postgres | Engine::Cockroach => {
+        let name = given.or_else(|| match self.engine.facts().names.check {
+            CheckName::None => None,
+            CheckName::TableNumber => Some(numbered(table, &format!("{}_chk_", table.name.name))),
+            CheckName::ColumnOrNumber => Some(column.map_or_else(|| numbered(table, "CONSTRAINT_"), str::to_string)),
+            CheckName::Columns => {
                 let written = |n: &str| {
                     let columns = create.columns.iter().flat_map(|c| &c.constraints);
                     columns.chain(&create.constraints).any(|c| c.name.as_ref().is_some_and(|i| i.text == n))

@@ -2,9 +2,9 @@
 
 use super::super::history::{ColumnOrigins, ConflictKind, SkippedClause, TableOrigins};
 use super::constraints::Placed;
-use super::{Replay, Watch, differences, mysql, types};
+use super::{Replay, Watch, differences, types};
 use crate::change::{self, Change, Object, names};
-use crate::schema::{Collation, Column, DataType, Engine, Generated, IndexOrigin, Table, TableKind, TableName};
+use crate::schema::{Collation, Column, DataType, Generated, IndexOrigin, Table, TableKind, TableName};
 use crate::sql::ast::{ColumnDef, ConstraintKind, CreateTable, Skipped, Span};
 
 impl Replay {
@@ -84,7 +84,7 @@ impl Replay {
             change::copy_indexes(parent, &mut table);
             change::copy_triggers(parent, &mut table);
         }
-        if self.engine == Engine::Sqlite {
+        if self.engine.facts().types.rowid {
             sqlite_finish(&mut table);
         }
         // It is kept as long as its history.
@@ -141,7 +141,7 @@ impl Replay {
                 made.default = None;
                 made.auto_number = identity;
             }
-            if identity && !has("identity") && !mysql(self.engine) {
+            if identity && !has("identity") && !self.engine.facts().alter.like_is_whole {
                 made.auto_number = false;
             }
             if !has("generated") {
@@ -158,7 +158,7 @@ impl Replay {
             table.checks.extend(other.checks.iter().cloned());
         }
         if has("indexes") {
-            if mysql(self.engine) {
+            if self.engine.facts().alter.like_is_whole {
                 table.indexes.clone_from(&other.indexes);
                 table.primary_key.clone_from(&other.primary_key);
                 table.unique_keys.clone_from(&other.unique_keys);
@@ -175,7 +175,7 @@ impl Replay {
         column.nullable = !resolved.not_null;
         column.default = resolved.default;
         let mut collation = resolved.collation;
-        if resolved.serial && self.engine == Engine::Postgres {
+        if resolved.serial && self.engine.facts().types.serial_sequence {
             let sequence = names::joined(&table.name, &column.name, "seq");
             let sequence = types::regclass(table.schema.as_deref(), &sequence);
             column.default = Some(format!("nextval('{sequence}'::regclass)"));
@@ -204,29 +204,21 @@ impl Replay {
     }
 
     pub(super) fn collation(&self, name: String) -> Option<Collation> {
-        match self.engine {
-            Engine::Sqlite if name.eq_ignore_ascii_case("BINARY") => None,
-            Engine::Sqlite => Some(Collation { name, deterministic: false }),
-            Engine::Mysql | Engine::Mariadb => {
-                let deterministic = name.ends_with("_bin");
-                Some(Collation { name, deterministic })
-            }
-            _ if name == "default" => None,
-            _ => Some(Collation { name, deterministic: true }),
-        }
+        let types = &self.engine.facts().types;
+        let deterministic = (types.deterministic)(&name);
+        (!types.same_collation(&name, types.default_collation)).then_some(Collation { name, deterministic })
     }
 
     /// Writes a default as the catalog keeps it. PostgreSQL keeps no `DEFAULT NULL`, except where the type's modifier makes a
     /// call of it (`varchar(20)`; heap.c, `AddRelationNewConstraints`).
     pub(super) fn default(&self, text: &str, data_type: &DataType) -> Option<String> {
-        if !matches!(self.engine, Engine::Postgres | Engine::Cockroach) {
-            return Some(text.to_string());
-        }
+        let types = &self.engine.facts().types;
         let lower = text.to_ascii_lowercase();
-        if (lower == "null" || lower.starts_with("null::")) && data_type.arguments.is_empty() {
+        let null = lower == "null" || lower.starts_with("null::");
+        if null && types.forgets_null_default && data_type.arguments.is_empty() {
             return None;
         }
-        if lower.starts_with("nextval(") {
+        if lower.starts_with("nextval(") && types.sequence_defaults {
             return Some(text.replacen("'public.", "'", 1));
         }
         Some(text.to_string())

@@ -3,7 +3,7 @@
 use super::super::history::ConflictKind;
 use super::{Replay, Watch};
 use crate::change::{Change, Object};
-use crate::schema::{Engine, Index, TableName};
+use crate::schema::{Index, TableName};
 use crate::sql::ast::{Name, Span};
 
 impl Replay {
@@ -34,7 +34,7 @@ impl Replay {
     ) {
         match self.find_index(table, index) {
             Some((table, index)) => {
-                if cascade && self.engine == Engine::Postgres {
+                if cascade && self.engine.facts().alter.drop_index_takes_keys {
                     self.drop_keys_of(&table, &index, span, watch);
                 }
                 self.make(Change::DropIndex { table, index }, span, watch);

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::super::history::History;
 use super::Replay;
-use crate::schema::{Engine, Schema};
+use crate::schema::Schema;
+use crate::schema::facts::{FiringOrder, MissingParent};
 
 impl Replay {
     pub(super) fn finish(mut self) -> (Schema, History) {
-        if self.engine == Engine::Sqlite {
+        if self.engine.facts().keys.missing_parent == MissingParent::Accepted {
             self.resolve_parents();
         }
         let routines = std::mem::take(&mut self.routines);
@@ -55,12 +56,11 @@ impl Replay {
                 order.push((made, name, key.firing_order));
             }
         }
-        match self.engine {
-            // By the internal trigger's name, which ends in its number: the order of creation.
-            Engine::Postgres | Engine::Cockroach => order.sort_by_key(|(_, _, number)| *number),
+        match self.engine.facts().keys.order {
+            FiringOrder::Created => order.sort_by_key(|(_, _, number)| *number),
             // The key that was read last acts first, table by table.
-            Engine::Sqlite => order.sort_by_key(|(made, _, number)| Reverse((*made, *number))),
-            Engine::Mysql | Engine::Mariadb => order.sort_by(|a, b| (&a.1, a.2).cmp(&(&b.1, b.2))),
+            FiringOrder::NewestFirst => order.sort_by_key(|(made, _, number)| Reverse((*made, *number))),
+            FiringOrder::Named => order.sort_by(|a, b| (&a.1, a.2).cmp(&(&b.1, b.2))),
         }
         let numbers: BTreeMap<u32, u32> = order.iter().map(|(_, _, old)| *old).zip(0..).collect();
         for table in &mut self.schema.tables {

@@ -3,7 +3,8 @@
 use super::super::history::{ConflictKind, KeyOrigins, TableOrigins};
 use super::{Replay, Watch};
 use crate::change::{Change, Object, names};
-use crate::schema::{Column, Engine, ForeignKey, Table, TableName};
+use crate::schema::facts::{ConstraintNames, ForeignKeyName, MissingParent};
+use crate::schema::{Column, ForeignKey, Table, TableName};
 use crate::sql::ast::{Constraint, Name, References, Span};
 
 impl Replay {
@@ -16,18 +17,20 @@ impl Replay {
         table: &Table,
     ) -> (ForeignKey, KeyOrigins) {
         let spelled = |name: &str| {
-            let same =
-                |c: &&Column| c.name == name || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(name);
+            let same = |c: &&Column| {
+                c.name == name || self.engine.facts().names.ignore_case && c.name.eq_ignore_ascii_case(name)
+            };
             table.columns.iter().find(same).map_or_else(|| name.to_string(), |c| c.name.clone())
         };
         let columns: Vec<String> = match column {
             Some(column) => vec![column.to_string()],
             None => references.columns.iter().map(|c| spelled(&c.text)).collect(),
         };
+        let facts = self.engine.facts();
         let parent = self.parent(&references.parent, table);
         let of_parent = if parent == table.name { Some(table) } else { self.schema.table(&parent) };
         let mut parent_columns: Vec<String> = references.parent_columns.iter().map(|c| c.text.clone()).collect();
-        if parent_columns.is_empty() && self.engine != Engine::Sqlite {
+        if parent_columns.is_empty() && facts.keys.missing_parent != MissingParent::Accepted {
             let primary = of_parent.and_then(|p| p.primary_key.as_ref());
             parent_columns =
                 primary.map(|k| k.columns.clone()).filter(|c| c.len() == columns.len()).unwrap_or_default();
@@ -48,10 +51,12 @@ impl Replay {
         key.validated = !constraint.not_valid && key.enforced;
         key.temporal = references.temporal;
         let none = |_: &str| false;
-        key.name = constraint.name.as_ref().map(|n| n.text.clone()).or_else(|| match self.engine {
-            Engine::Sqlite => None,
-            Engine::Mysql | Engine::Mariadb => Some(names::innodb_foreign_key(table)),
-            _ => Some(names::free(table, &table.name.name, &names::columns(&key.columns), "fkey", &none)),
+        key.name = constraint.name.as_ref().map(|n| n.text.clone()).or_else(|| match facts.names.foreign_key {
+            ForeignKeyName::None => None,
+            ForeignKeyName::Number => Some(names::innodb_foreign_key(table)),
+            ForeignKeyName::Columns => {
+                Some(names::free(table, &table.name.name, &names::columns(&key.columns), "fkey", &none))
+            }
         });
         key.firing_order = self.number();
         let place = |span| self.place(span);
@@ -88,8 +93,8 @@ impl Replay {
     }
 
     pub(super) fn parent_conflict(&mut self, child: &TableName, own: Option<&Table>, key: &ForeignKey, span: Span) {
-        // SQLite looks for the parent only when a row is changed; MySQL's dumps switch the check off.
-        if !matches!(self.engine, Engine::Postgres | Engine::Cockroach) {
+        // Dumps switch the check off where it can be.
+        if self.engine.facts().keys.missing_parent != MissingParent::Refused {
             return;
         }
         let parent = if key.parent == *child {
@@ -119,10 +124,9 @@ impl Replay {
     ) {
         let Some(table) = self.schema.table(name).cloned() else { return };
         let (key, origins) = self.foreign_key(constraint, references, column, &table);
-        // To MySQL, keys and indexes have names of their own.
-        let taken = |name: &str| match self.engine {
-            Engine::Mysql | Engine::Mariadb => table.foreign_keys.iter().any(|k| k.name.as_deref() == Some(name)),
-            _ => names::is_taken(&table, name),
+        let taken = |name: &str| match self.engine.facts().names.constraints {
+            ConstraintNames::OfKind => table.foreign_keys.iter().any(|k| k.name.as_deref() == Some(name)),
+            ConstraintNames::OfTable | ConstraintNames::Remarks => names::is_taken(&table, name),
         };
         if key.name.as_deref().is_some_and(|n| constraint.name.is_some() && taken(n)) {
             let what = Object::Constraint(key.name.clone().unwrap_or_default());
@@ -139,7 +143,7 @@ impl Replay {
         }
         let change = Change::AddForeignKey { table: name.clone(), foreign_key: key };
         self.make_with(change, constraint.span, Some(origins), watch);
-        if self.engine == Engine::Sqlite {
+        if self.engine.facts().alter.keeps_text {
             self.after_added_column(name);
         }
     }

@@ -1,9 +1,10 @@
 //! Indexes from their definitions.
 
 use super::super::history::ConflictKind;
-use super::{Replay, Watch, differences, mysql};
+use super::{Replay, Watch, differences};
 use crate::change::{self, Change, Object, names};
-use crate::schema::{Column, Engine, ForeignKey, Index, IndexOrigin, IndexPart, Table, TableKind, TableName};
+use crate::schema::facts::IndexName;
+use crate::schema::{Column, ForeignKey, Index, IndexOrigin, IndexPart, Table, TableKind, TableName};
 use crate::sql::ast::{Constraint, CreateIndex, References, Span};
 
 impl Replay {
@@ -50,17 +51,11 @@ impl Replay {
         let given = name.or_else(|| create.name.as_ref().map(|n| n.text.clone()));
         index.name = given.unwrap_or_else(|| {
             let columns = names::columns(&change::part_names(&index));
-            if mysql(self.engine) {
-                return names::mysql_index(table, &index);
-            }
-            // CockroachDB names a unique index without a name like a constraint.
-            let unique = create.unique && self.engine == Engine::Cockroach;
-            let label = if exclusion {
-                "excl"
-            } else if unique {
-                "key"
-            } else {
-                "idx"
+            let label = match self.engine.facts().names.index {
+                IndexName::FirstColumn => return names::mysql_index(table, &index),
+                _ if exclusion => "excl",
+                IndexName::Columns { unique } if create.unique => unique,
+                IndexName::Columns { .. } | IndexName::Autoindex => "idx",
             };
             names::free(table, &table.name.name, &columns, label, &none)
         });
@@ -70,21 +65,22 @@ impl Replay {
     /// Spells an index part's column as the table does, and leaves out a collation that is the column's own.
     pub(super) fn part(&self, mut part: IndexPart, table: &Table) -> IndexPart {
         if let Some(name) = &part.column {
-            let same =
-                |c: &&Column| c.name == *name || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(name);
+            let same = |c: &&Column| {
+                c.name == *name || self.engine.facts().names.ignore_case && c.name.eq_ignore_ascii_case(name)
+            };
             match table.columns.iter().find(same) {
                 Some(column) => {
                     let own = column
                         .collation
                         .as_ref()
-                        .map_or(if self.engine == Engine::Sqlite { "BINARY" } else { "default" }, |c| c.name.as_str());
+                        .map_or(self.engine.facts().types.default_collation, |c| c.name.as_str());
                     if part.collation.as_deref().is_some_and(|c| c.eq_ignore_ascii_case(own)) {
                         part.collation = None;
                     }
                     // The text compares in the column's own collation unless another is named.
                     part.column = Some(column.name.clone());
                 }
-                None if self.engine == Engine::Sqlite && !table.columns.is_empty() => {
+                None if self.engine.facts().names.quoted_may_be_string && !table.columns.is_empty() => {
                     // The rowid by one of its names, or a name in double quotes that SQLite takes for a string ("Quirks", 8).
                     let rowid = ["rowid", "oid", "_rowid_"].iter().any(|n| n.eq_ignore_ascii_case(name));
                     part.expression = Some(if rowid { "rowid".to_string() } else { format!("\"{name}\"") });
@@ -104,7 +100,7 @@ impl Replay {
         constraint: &Constraint,
         references: &References,
     ) -> Option<Index> {
-        if !mysql(self.engine) {
+        if !self.engine.facts().keys.makes_index {
             return None;
         }
         let mut made = Index { origin: IndexOrigin::ForeignKey, ..Index::on("", key.columns.clone()) };
@@ -120,13 +116,13 @@ impl Replay {
 
     /// Finds an index of the name where the engine would not allow another: in the table, or in its whole schema.
     fn index_called(&self, table: &TableName, name: &str) -> Option<(TableName, Index)> {
-        let by_table = mysql(self.engine) || self.engine == Engine::Cockroach;
+        let by_table = self.engine.facts().names.indexes_by_table;
         self.index_where(name, |t| if by_table { t.name == *table } else { t.name.schema == table.schema })
     }
 
     /// Finds the first index of the name among tables of a kind.
     pub(super) fn index_where(&self, name: &str, holds: impl Fn(&Table) -> bool) -> Option<(TableName, Index)> {
-        let folds = names::ignores_case(self.engine);
+        let folds = self.engine.facts().names.ignore_case;
         let same = |i: &&Index| i.name == name || folds && i.name.eq_ignore_ascii_case(name);
         let tables = self.index_names.get(&name.to_ascii_lowercase())?.iter().filter_map(|t| self.schema.table(t));
         tables.filter(|t| holds(t)).find_map(|t| Some((t.name.clone(), t.indexes.iter().find(same)?.clone())))

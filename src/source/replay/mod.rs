@@ -21,7 +21,8 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{Conflict, ConflictKind, File, History, KeyOrigins, Made, Migration, Place, SkippedClause, Step};
-use crate::change::{Change, ChangeError, Kin, Object, names};
+use crate::change::{Change, ChangeError, Kin, Object};
+use crate::schema::facts::DefaultSchema;
 use crate::schema::{Engine, ForeignKey, Schema, TableName};
 use crate::sql::ast::{Command, Located, Name, Span, Transaction};
 use types::UserTypes;
@@ -315,10 +316,10 @@ impl Replay {
     }
 
     fn in_schema(&self, schema: &str, name: &str) -> TableName {
-        let default = match self.engine {
-            Engine::Sqlite => schema.eq_ignore_ascii_case("main"),
-            Engine::Mysql | Engine::Mariadb => self.database.as_deref() == Some(schema),
-            Engine::Postgres | Engine::Cockroach => self.schema.default_schema.as_deref() == Some(schema),
+        let default = match self.engine.facts().names.default_schema {
+            DefaultSchema::Fixed(name) => schema.eq_ignore_ascii_case(name),
+            DefaultSchema::InUse => self.database.as_deref() == Some(schema),
+            DefaultSchema::SearchPath(_) => self.schema.default_schema.as_deref() == Some(schema),
         };
         TableName { schema: if default { None } else { Some(schema.to_string()) }, name: name.to_string() }
     }
@@ -333,7 +334,7 @@ impl Replay {
             if self.schema.table(candidate).is_some() {
                 return Ok(candidate.clone());
             }
-            if names::ignores_case(self.engine)
+            if self.engine.facts().names.ignore_case
                 && let Some(there) = self.folded.get(&self.fold(candidate))
             {
                 return Ok(there.clone());
@@ -362,7 +363,7 @@ impl Replay {
     fn column(&self, table: &TableName, column: &str) -> String {
         let spelled = self.schema.table(table).and_then(|t| {
             let same = |c: &&crate::schema::Column| {
-                c.name == column || names::ignores_case(self.engine) && c.name.eq_ignore_ascii_case(column)
+                c.name == column || self.engine.facts().names.ignore_case && c.name.eq_ignore_ascii_case(column)
             };
             t.columns.iter().find(same)
         });
@@ -373,10 +374,6 @@ impl Replay {
         self.next += 1;
         self.next
     }
-}
-
-fn mysql(engine: Engine) -> bool {
-    matches!(engine, Engine::Mysql | Engine::Mariadb)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::super::history::ConflictKind;
 use super::types::{self, UserType};
 use super::{Replay, Watch};
 use crate::change::{Change, Commented, Object};
-use crate::schema::{Engine, Family, Schema, TableName};
+use crate::schema::{Family, Schema, TableName};
 use crate::sql::ast::{Command, CommentOn, Name, Span, TypeKind};
 
 impl Replay {
@@ -114,7 +114,7 @@ impl Replay {
                 }
             }
             "database" => self.database = values.first().cloned(),
-            _ if self.engine == Engine::Sqlite => {
+            _ => {
                 let known = ["foreign_keys", "legacy_alter_table"].into_iter().find(|n| name.eq_ignore_ascii_case(n));
                 let (Some(pragma), Some(value)) = (known, values.first()) else { return };
                 let on = matches!(value.to_ascii_lowercase().as_str(), "on" | "1" | "yes" | "true");
@@ -128,7 +128,6 @@ impl Replay {
                     self.pragmas.remove(pragma)
                 };
             }
-            _ => {}
         }
     }
 

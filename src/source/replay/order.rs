@@ -2,21 +2,19 @@
 //! which the engine acts on keys after it was made.
 
 use super::Replay;
+use crate::schema::facts::AlterOrder;
 use crate::schema::{Engine, ForeignKey, TableName};
 use crate::sql::ast::{AlterAction, AlterKind, ConstraintKind};
 
 /// Returns the actions of an `ALTER TABLE` in the order in which the engine carries them out.
-///
-/// PostgreSQL has passes, in which drops come first and keys last (tablecmds.c, `AT_PASS_DROP` and so on); MySQL takes away
-/// what is dropped before it looks at what is added (`mysql_prepare_alter_table`).
 pub(super) fn carried_out(engine: Engine, actions: &[AlterAction]) -> Vec<&AlterAction> {
     let mut ordered: Vec<&AlterAction> = actions.iter().collect();
-    match engine {
-        Engine::Postgres => ordered.sort_by_key(|a| pass(&a.kind)),
-        Engine::Mysql | Engine::Mariadb => {
+    match engine.facts().alter.order {
+        AlterOrder::Passes => ordered.sort_by_key(|a| pass(&a.kind)),
+        AlterOrder::DropsFirst => {
             ordered.sort_by_key(|a| !matches!(a.kind, AlterKind::DropConstraint { .. }));
         }
-        Engine::Cockroach | Engine::Sqlite => {}
+        AlterOrder::Written => {}
     }
     ordered
 }
@@ -56,7 +54,7 @@ impl Replay {
     /// PostgreSQL makes the keys that a column is part of anew when its type changes: first those of the table itself, then
     /// those of the tables that refer to it (tablecmds.c, `ATPostAlterTypeCleanup`).
     pub(super) fn after_changed_type(&mut self, table: &TableName, column: &str) {
-        if self.engine != Engine::Postgres {
+        if !self.engine.facts().alter.type_remakes_keys {
             return;
         }
         let holds = |child: &TableName, key: &ForeignKey| {

@@ -2,7 +2,7 @@
 
 use super::super::history::{ColumnOrigins, KeyOrigins, Place, TableOrigins};
 use super::Replay;
-use crate::change::{self, Change, names};
+use crate::change::{self, Change};
 use crate::schema::{ForeignKey, TableKind, TableName};
 use crate::sql::ast::Span;
 
@@ -32,7 +32,7 @@ impl Replay {
                 if self.of_query.remove(table) {
                     self.of_query.insert(to.clone());
                 }
-                if names::ignores_case(self.engine) {
+                if self.engine.facts().names.ignore_case {
                     self.folded.remove(&self.fold(table));
                 }
                 self.put_folded(to);
@@ -173,7 +173,7 @@ impl Replay {
     }
 
     fn put_folded(&mut self, table: &TableName) {
-        if names::ignores_case(self.engine) {
+        if self.engine.facts().names.ignore_case {
             self.folded.insert(self.fold(table), table.clone());
         }
     }

@@ -245,3 +245,42 @@ fn what_a_procedure_does_is_done_where_it_is_called() {
     let declared = history.origins.column(&"c".into(), "x").unwrap().declared;
     assert_eq!(history.text(declared), "CALL add_column()");
 }
+
+#[test]
+fn a_second_trigger_of_a_name_takes_the_place_only_where_the_engine_has_or_replace() {
+    let made = |engine: Engine, create: &str| {
+        let sql = format!(
+            "CREATE TABLE t (id INT PRIMARY KEY);\nCREATE TRIGGER a AFTER INSERT ON t FOR EACH ROW DELETE FROM t;\n\
+             {create} TRIGGER a AFTER DELETE ON t FOR EACH ROW DELETE FROM t;"
+        );
+        let (schema, history) = run(engine, &[&sql]);
+        let triggers = schema.table(&"t".into()).unwrap().triggers.clone();
+        assert_eq!(triggers.len(), 1);
+        (triggers[0].at("DELETE").is_some(), history.conflicts.len())
+    };
+    // MySQL: error 1359.
+    assert_eq!(made(Engine::Mysql, "CREATE"), (false, 1));
+    assert_eq!(made(Engine::Mariadb, "CREATE OR REPLACE"), (true, 0));
+}
+
+#[test]
+fn a_sequence_numbers_a_column_where_the_engine_has_sequences() {
+    let numbered = |engine: Engine| {
+        let sql = "CREATE TABLE t (id BIGINT PRIMARY KEY);\nALTER TABLE t ALTER COLUMN id SET DEFAULT nextval(s);";
+        let (schema, _) = run(engine, &[sql]);
+        schema.table(&"t".into()).unwrap().column("id").unwrap().auto_number
+    };
+    assert!(numbered(Engine::Mariadb));
+    assert!(!numbered(Engine::Mysql));
+}
+
+#[test]
+fn serial_numbers_a_column_that_is_not_null() {
+    for engine in [Engine::Mysql, Engine::Mariadb] {
+        let (schema, _) = run(engine, &["CREATE TABLE t (id SERIAL, b BIGINT);"]);
+        let table = schema.table(&"t".into()).unwrap();
+        let id = table.column("id").unwrap();
+        assert_eq!((id.auto_number, id.nullable, id.data_type.unsigned), (true, false, true));
+        assert!(!table.column("b").unwrap().auto_number);
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ConflictKind, Replay, Watch};
 use crate::change::{Change, Object};
-use crate::schema::{Does, Engine, RewriteRule, TableName, Trigger};
+use crate::schema::{Does, RewriteRule, TableName, Trigger};
 use crate::sql::ast::{CreateFunction, CreateRule, CreateTrigger, Name, Span};
 use crate::sql::body;
 
@@ -58,7 +58,7 @@ impl Replay {
     pub(super) fn create_trigger(&mut self, create: &CreateTrigger, span: Span, watch: &mut dyn Watch) {
         let Ok(table) = self.found(&create.table) else { return };
         let there = self.schema.table(&table).is_some_and(|t| t.triggers.iter().any(|t| t.name == create.name.name));
-        if there && (create.if_not_exists || self.engine != Engine::Sqlite) {
+        if there && (create.if_not_exists || self.engine.facts().triggers.replace) {
             // CREATE OR REPLACE TRIGGER puts another in its place.
             let change = Change::DropTrigger { table: table.clone(), name: create.name.name.clone() };
             if create.if_not_exists || !self.make(change, span, watch) {

@@ -43,9 +43,12 @@ pub(super) fn resolve(engine: Engine, text: &str, users: &UserTypes, path: &[Opt
             let text = quoted.as_deref().unwrap_or(text);
             return plain(DataType::parse(engine, text));
         }
-        _ => {
-            let serial = engine == Engine::Cockroach && text.to_ascii_lowercase().contains("serial");
-            let mut resolved = Resolved { serial, ..plain(DataType::parse(engine, text)) };
+        Engine::Cockroach | Engine::Mysql | Engine::Mariadb => {
+            let lower = text.to_ascii_lowercase();
+            // MySQL's SERIAL is NOT NULL AUTO_INCREMENT (manual, 13.1.1).
+            let numbered = engine != Engine::Cockroach && lower == "serial";
+            let serial = numbered || engine == Engine::Cockroach && lower.contains("serial");
+            let mut resolved = Resolved { serial, not_null: numbered, ..plain(DataType::parse(engine, text)) };
             if let Some((_, UserType::Enum(labels))) = find(&name_parts(engine, text), users, path) {
                 resolved.data_type.family = Family::Enum;
                 resolved.data_type.labels = labels;

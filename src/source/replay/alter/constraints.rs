@@ -3,7 +3,8 @@
 use super::super::super::history::ConflictKind;
 use super::super::{Replay, Watch};
 use crate::change::{Change, Object, names};
-use crate::schema::{Engine, ForeignKey, Index, IndexOrigin, Key, Table, TableName};
+use crate::schema::facts::ConstraintNames;
+use crate::schema::{ForeignKey, Index, IndexOrigin, Key, Table, TableName};
 use crate::sql::ast::{Constraint, ConstraintKind, CreateTable, DropKind, Ident, Span};
 
 impl Replay {
@@ -71,9 +72,9 @@ impl Replay {
     }
 
     pub(super) fn key_exists(&self, table: &Table, key: &Key, constraint: &Constraint) -> bool {
-        let taken = |name: &str| match self.engine {
-            Engine::Mysql | Engine::Mariadb => table.indexes.iter().any(|i| i.name.eq_ignore_ascii_case(name)),
-            _ => names::is_taken(table, name),
+        let taken = |name: &str| match self.engine.facts().names.constraints {
+            ConstraintNames::OfKind => table.indexes.iter().any(|i| i.name.eq_ignore_ascii_case(name)),
+            ConstraintNames::OfTable | ConstraintNames::Remarks => names::is_taken(table, name),
         };
         constraint.name.is_some() && key.name.as_deref().is_some_and(taken)
             // Taking an index over under its own name is no clash.
@@ -114,7 +115,7 @@ impl Replay {
         watch: &mut dyn Watch,
     ) {
         let Some(of) = self.schema.table(table) else { return };
-        let folds = names::ignores_case(self.engine);
+        let folds = self.engine.facts().names.ignore_case;
         let named = |name: &str| name == constraint.text || folds && name.eq_ignore_ascii_case(&constraint.text);
         let key = of.foreign_keys.iter().find(|k| k.name.as_deref().is_some_and(named)).cloned();
         if let Some(foreign_key) = key.filter(|_| matches!(kind, DropKind::Any | DropKind::ForeignKey)) {
@@ -145,6 +146,6 @@ impl Replay {
     pub(super) fn not_null_of(&self, table: &Table, constraint: &str) -> Option<String> {
         let middle = constraint.strip_suffix("_not_null")?.strip_prefix(&table.name.name)?.strip_prefix('_')?;
         let column = table.columns.iter().find(|c| c.name == middle && !c.nullable)?;
-        (self.engine == Engine::Postgres).then(|| column.name.clone())
+        self.engine.facts().names.not_null.then(|| column.name.clone())
     }
 }

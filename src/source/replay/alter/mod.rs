@@ -8,7 +8,7 @@ use super::super::history::{ConflictKind, Difference};
 use super::create::numbers;
 use super::{Replay, Watch, types};
 use crate::change::{self, Change, Commented, Object, names};
-use crate::schema::{Column, DataType, DisabledSide, Engine, ForeignKey, Table, TableName};
+use crate::schema::{Column, DataType, DisabledSide, ForeignKey, Table, TableName};
 use crate::sql::ast::{AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, Ident, Name, Span};
 
 impl Replay {
@@ -243,7 +243,7 @@ impl Replay {
     /// TABLE RENAME"); so a table is set aside for another of its name.
     fn leave_references(&mut self, table: &TableName, renamed: &TableName, span: Span, watch: &mut dyn Watch) {
         let legacy = self.pragmas.contains("legacy_alter_table") && !self.pragmas.contains("foreign_keys");
-        if self.engine != Engine::Sqlite || !legacy {
+        if !legacy {
             return;
         }
         let refers = |(child, key): &(&Table, &ForeignKey)| child.name != *renamed && key.parent == *renamed;
@@ -264,7 +264,7 @@ impl Replay {
         watch: &mut dyn Watch,
     ) {
         let change = Change::SetDefault { table: table.clone(), column: column.clone(), default };
-        if !self.make(change, span, watch) || !matches!(self.engine, Engine::Postgres | Engine::Cockroach) {
+        if !self.make(change, span, watch) || !self.engine.facts().types.sequence_defaults {
             return;
         }
         let Some(of) = self.schema.table(table).and_then(|t| t.column(&column)) else { return };
@@ -324,7 +324,8 @@ impl Replay {
         let earlier = self.history.origins.column(table, &column.name).map(|c| c.declared);
         if self.schema.table(table).is_some_and(|t| {
             t.columns.iter().any(|c| {
-                c.name.eq_ignore_ascii_case(&column.name) && (c.name == column.name || names::ignores_case(self.engine))
+                c.name.eq_ignore_ascii_case(&column.name)
+                    && (c.name == column.name || self.engine.facts().names.ignore_case)
             })
         }) {
             let what = Object::Column(column.name.clone());
@@ -357,7 +358,7 @@ impl Replay {
                     | ConstraintKind::Check(_)
                     | ConstraintKind::ForeignKey(_)
             );
-            let ignored = self.engine == Engine::Mysql && matches!(constraint.kind, ConstraintKind::ForeignKey(_));
+            let ignored = !self.engine.facts().keys.inline && matches!(constraint.kind, ConstraintKind::ForeignKey(_));
             if of_table && !ignored {
                 self.add_constraint(table, constraint, Some(&definition.name.text), watch);
             }
@@ -458,8 +459,7 @@ impl Replay {
             let to = if from < position { position - 1 } else { position };
             of.columns.insert(to.min(of.columns.len()), moved);
         }
-        if self.engine == Engine::Sqlite {
-            // libSQL: what stood in the old definition is gone; MySQL keeps keys.
+        if self.engine.facts().alter.definition_replaces_keys {
             let keys = self.schema.table(table).map(|t| t.foreign_keys.clone()).unwrap_or_default();
             let inline = |k: &ForeignKey| k.columns == [column.clone()] && !self.of_table.contains(&k.firing_order);
             for foreign_key in keys.into_iter().filter(inline).collect::<Vec<_>>() {
