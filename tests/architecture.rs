@@ -53,6 +53,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Where a branch may ask which engine it is, and why. Everywhere else `Engine::facts()` has the answer.
+const MAY_ASK_WHICH_ENGINE: &[(&str, &str)] = &[
+    ("engine/", "speaks to it"),
+    ("fate/engines/", "finds what a delete comes to on it"),
+    ("schema/engine.rs", "names it"),
+    ("schema/facts/", "finds its facts"),
+    ("schema/types.rs", "reads the text of its types"),
+    ("source/layouts/", "tells from files whose they are"),
+    ("source/replay/types.rs", "reads the text of its types"),
+    ("sql/", "reads its text"),
+    // What the writer of queries about rows takes over.
+    ("fate/sql.rs", "writes queries about rows"),
+    ("infer/rows/", "writes queries about rows"),
+    ("orphans/", "writes queries about rows"),
+    ("relations/comparison.rs", "writes queries about rows"),
+    ("relations/predicate.rs", "reads the text of its predicates"),
+    ("rules/orphan_rows.rs", "writes queries about rows"),
+    ("rules/undeclared_foreign_key.rs", "writes queries about rows"),
+];
+
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
     entries.sort();
@@ -176,4 +196,154 @@ fn every_module_says_what_it_is_for() {
         .map(|(path, _, _)| format!("src/{}", path.display()))
         .collect();
     assert!(silent.is_empty(), "no //! at the top of: {}", silent.join(", "));
+}
+
+/// A text with its comments and what stands in its strings as blanks, so that every place stays where it was.
+fn code_only(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let blanks = |part: &str| part.chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect::<String>();
+    while let Some(c) = rest.chars().next() {
+        let end = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if c == '"' {
+            let mut escaped = false;
+            let close = rest[1..].find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            close.map_or(rest.len(), |at| at + 2)
+        } else if rest.starts_with("'\\") || c == '\'' && rest.chars().nth(2) == Some('\'') {
+            // A character, no lifetime; after a backslash the first cannot end it.
+            let least = if rest.starts_with("'\\") { 3 } else { 2 };
+            let close = rest.char_indices().skip(least).find(|(_, c)| *c == '\'');
+            close.map_or(rest.len(), |(at, _)| at + 1)
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+            continue;
+        };
+        out.push_str(&blanks(&rest[..end]));
+        rest = &rest[end..];
+    }
+    out
+}
+
+/// Tells whether a value that stands in code from `start` to `end` is compared with something, or is (part of) a pattern: of a
+/// `match`, a `let` or a `matches!`. What is handed to a function, or listed, decides nothing.
+fn decides(code: &str, start: usize, end: usize) -> bool {
+    let (before, after) = (&code[..start], &code[end..]);
+    let compares = |s: &str| s.ends_with("==") || s.ends_with("!=");
+    if compares(before.trim_end()) || after.trim_start().starts_with("==") || after.trim_start().starts_with("!=") {
+        return true;
+    }
+    // In a pattern: `=>` or `=` follows, and no comma on that level.
+    let (mut depth, mut commas, mut last) = (0, Vec::new(), ' ');
+    for (at, c) in after.char_indices() {
+        let next = after[at + c.len_utf8()..].chars().next();
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            ',' => commas.push(depth),
+            ';' | '{' | '}' => break,
+            '=' if next == Some('=') || "=!<>+-".contains(last) => {}
+            '=' => {
+                if !commas.iter().any(|level| *level <= depth) {
+                    return true;
+                }
+                break;
+            }
+            _ => {}
+        }
+        last = c;
+    }
+    // In a `matches!`: go out of the parentheses around it.
+    let mut open = 0;
+    for (at, c) in before.char_indices().rev() {
+        match c {
+            ')' => open += 1,
+            '(' if open > 0 => open -= 1,
+            '(' if before[..at].ends_with("matches!") => return true,
+            ';' | '}' => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The lines of a text in which a branch asks which engine it is.
+fn asks_which_engine(text: &str) -> Vec<usize> {
+    let code = code_only(text);
+    let names = ["Sqlite", "Postgres", "Cockroach", "Mysql", "Mariadb"];
+    let mut lines = BTreeSet::new();
+    for (start, _) in code.match_indices("Engine::") {
+        let name = &code[start + "Engine::".len()..];
+        let length = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+        // `use …::Engine::{…}` would hide the branches behind it.
+        let hidden = matches!(name.chars().next(), Some('{' | '*'));
+        if hidden || names.contains(&&name[..length]) && decides(&code, start, start + "Engine::".len() + length) {
+            lines.insert(code[..start].matches('\n').count() + 1);
+        }
+    }
+    lines.into_iter().collect()
+}
+
+#[test]
+fn engines_differ_by_facts() {
+    let mut wrong = Vec::new();
+    let mut needed = BTreeSet::new();
+    for (path, _, code) in sources() {
+        let place = path.display().to_string();
+        // In the file that declares it, the engine is `Self`.
+        let code = if place == "schema/engine.rs" || place == "schema/facts/mod.rs" {
+            code.replace("Self::", "Engine::")
+        } else {
+            code
+        };
+        let lines = asks_which_engine(&code);
+        let allowed = MAY_ASK_WHICH_ENGINE.iter().find(|(allowed, _)| place.starts_with(allowed));
+        match allowed {
+            Some((allowed, _)) if !lines.is_empty() => _ = needed.insert(*allowed),
+            Some(_) => {}
+            None => wrong.extend(lines.into_iter().map(|n| {
+                format!(
+                    "src/{place}:{n}: asks which engine it is; take the fact from `Engine::facts()`, or add it there"
+                )
+            })),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let idle: Vec<_> = MAY_ASK_WHICH_ENGINE.iter().filter(|(allowed, _)| !needed.contains(allowed)).collect();
+    assert!(idle.is_empty(), "MAY_ASK_WHICH_ENGINE names places that ask no more: {idle:?}");
+}
+
+#[test]
+fn branches_on_engines_are_told_from_what_is_handed_on() {
+    for branch in [
+        "if engine == Engine::Sqlite {}",
+        "let x = Engine::Postgres != engine;",
+        "match e { Engine::Mysql | Engine::Mariadb => 1, _ => 2 }",
+        "match (e, sure) { (Engine::Sqlite, true) => 1, _ => 2 }",
+        "match e {\n  Engine::Sqlite if has(a, b) => 1,\n  _ => 2 }",
+        "match e { Some(Engine::Mysql) => 1, _ => 2 }",
+        "if matches!(schema.engine, Engine::Postgres) {}",
+        "if let (Self::A { column, .. }, Engine::Sqlite) = (self, engine) {}",
+        "use crate::schema::Engine::{self, Sqlite};",
+    ] {
+        assert!(!asks_which_engine(branch).is_empty(), "{branch}");
+    }
+    for value in [
+        "let all = tokens(Engine::Sqlite, text);",
+        "match x { A => read(Engine::Sqlite), B => 2 }",
+        "match x { A => read(a, Engine::Sqlite),\n B => 2 }",
+        "static META: Meta = Meta { engines: &[Engine::Sqlite, Engine::Postgres], page: \"\" };",
+        "// if engine == Engine::Sqlite",
+        "let text = \"engine == Engine::Sqlite\";",
+        "fn engine(&self) -> Engine { Engine::Sqlite }",
+        "match word { \"pg\" => Some(Engine::Postgres), _ => None }",
+        "let same = a == b; f(Engine::Sqlite, x == y);",
+    ] {
+        assert!(asks_which_engine(value).is_empty(), "{value}");
+    }
 }

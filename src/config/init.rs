@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::relations::{Basis, Graph, Relation};
-use crate::schema::{Action, Engine, Schema, TableName};
+use crate::schema::{Action, Schema, TableName};
 
 /// Writes a configuration for a database; `source` is how a person knows it, without password.
 ///
@@ -15,7 +15,7 @@ pub fn template(source: &str, schema: &Schema, graph: &Graph) -> String {
          # Made from {}. Every entry is a suggestion: remove the `#` to put it in force.\n",
         source.replace(['\n', '\r'], " ")
     );
-    if schema.engine == Engine::Sqlite {
+    if schema.engine.facts().keys.enforced_by_connection {
         text.push_str(
             "\n[database]\n\
              # SQLite enforces foreign keys only in a connection that ran `PRAGMA foreign_keys = ON`, and the file does not\n\

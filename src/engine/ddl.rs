@@ -71,8 +71,7 @@ pub(super) fn index_body(dialect: &dyn Dialect, index: &Index) -> String {
         })
         .collect();
     let mut sql = format!("({})", parts.join(", "));
-    if !index.included.is_empty() {
-        let word = if dialect.engine() == crate::schema::Engine::Cockroach { "STORING" } else { "INCLUDE" };
+    if let (Some(word), false) = (dialect.engine().facts().indexes.included, index.included.is_empty()) {
         sql.push_str(&format!(" {word} ({})", dialect.columns(&index.included)));
     }
     if let Some(predicate) = &index.predicate {

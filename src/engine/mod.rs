@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::Change;
-use crate::schema::{Engine, Schema, Table, TableName};
+use crate::schema::{Action, Engine, Schema, Table, TableName};
 
 /// What an engine's SQL looks like. Pure: no connection.
 pub trait Dialect: Sync {
@@ -26,7 +26,8 @@ pub trait Dialect: Sync {
 
     /// Quotes an identifier, always.
     fn quote(&self, identifier: &str) -> String {
-        format!("\"{}\"", identifier.replace('"', "\"\""))
+        let quote = self.engine().facts().names.quote;
+        format!("{quote}{}{quote}", identifier.replace(quote, &format!("{quote}{quote}")))
     }
 
     /// Writes an identifier with quotes only where it needs them.
@@ -64,8 +65,25 @@ pub trait Dialect: Sync {
 
     /// Writes a string literal.
     fn literal(&self, text: &str) -> String {
-        format!("'{}'", text.replace('\'', "''"))
+        let text = text.replace('\'', "''");
+        let escapes = self.engine().facts().types.backslash_escapes;
+        format!("'{}'", if escapes { text.replace('\\', "\\\\") } else { text })
     }
+
+    /// Returns the hidden columns that tell a row from all others as long as no statement writes it; none where there are none.
+    fn row_identity(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Writes the query for the keys that refer to a parent and whose `ON DELETE` is none of the allowed actions, without the
+    /// exempt ones (child and columns). Each row is a key: its child, its columns or name, its action.
+    fn keys_not_on_delete(
+        &self,
+        schema: &Schema,
+        parent: &TableName,
+        allowed: &[Action],
+        exempt: &[(&TableName, &[String])],
+    ) -> String;
 
     /// Writes the SQL that makes a change, one statement an item without semicolon; `None` if no single statement of the
     /// engine makes it (SQLite cannot add a foreign key to a table: that needs the table to be rebuilt).
@@ -348,5 +366,43 @@ impl EngineError {
     pub fn sql(mut self, sql: impl Into<String>) -> Self {
         self.sql = Some(sql.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every dialect has by its facts alone.
+    struct Bare(Engine);
+
+    impl Dialect for Bare {
+        fn engine(&self) -> Engine {
+            self.0
+        }
+
+        fn is_reserved(&self, _: &str) -> bool {
+            false
+        }
+
+        fn keys_not_on_delete(&self, _: &Schema, _: &TableName, _: &[Action], _: &[(&TableName, &[String])]) -> String {
+            String::new()
+        }
+
+        fn sql_for(&self, _: &Change, _: &Schema) -> Option<Vec<String>> {
+            None
+        }
+    }
+
+    #[test]
+    fn names_and_literals_are_written_as_the_engine_reads_them() {
+        for engine in [Engine::Sqlite, Engine::Postgres, Engine::Cockroach] {
+            assert_eq!(Bare(engine).quote("a\"b`c"), "\"a\"\"b`c\"");
+            assert_eq!(Bare(engine).literal("it's\\n"), "'it''s\\n'");
+        }
+        for engine in [Engine::Mysql, Engine::Mariadb] {
+            assert_eq!(Bare(engine).quote("a\"b`c"), "`a\"b``c`");
+            assert_eq!(Bare(engine).literal("it's\\n"), "'it''s\\\\n'");
+        }
     }
 }

@@ -13,9 +13,7 @@ use super::net::{Act, Net};
 use super::nulls::doubts;
 use super::publications::refused;
 use crate::relations::{side, written};
-use crate::schema::{
-    Chance, Does, Engine, Publication, RewriteRule, Table, TableKind, TableName, Trigger, Write, WriteKind,
-};
+use crate::schema::{Chance, Does, Publication, RewriteRule, Table, TableKind, TableName, Trigger, Write, WriteKind};
 
 /// Something beside the keys that a verdict leaves out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -318,12 +316,8 @@ impl Scene<'_, '_> {
     }
 
     fn skips(&self, sure: bool) -> String {
-        let how = match (self.net.engine, sure) {
-            (Engine::Sqlite, true) => "ends with RAISE(IGNORE)",
-            (Engine::Sqlite, false) => "may end with RAISE(IGNORE)",
-            (_, true) => "returns NULL",
-            (_, false) => "may return NULL",
-        };
+        let (does, may) = self.net.engine.facts().triggers.skips_row.unwrap_or(("skips the row", "may skip the row"));
+        let how = if sure { does } else { may };
         let then = match (self.root, self.reached.event) {
             (true, _) => "the row is not deleted",
             (false, "UPDATE") => "the row keeps a reference to nothing",

@@ -89,7 +89,8 @@ impl<'s> Trial<'s> {
     fn opens(&mut self, link: usize) -> Option<(Verdict, String)> {
         let (child, parent) = (self.net.links[link].child, self.net.links[link].parent);
         let below = self.taken(child);
-        let too_deep = self.net.semantics.cascade_limit.is_some_and(|limit| self.levels(link) > limit);
+        let limit = self.net.engine.facts().keys.cascade_limit.as_ref();
+        let too_deep = limit.is_some_and(|limit| self.levels(link) > limit.most);
         if !too_deep && self.only_deletes(&below, link) {
             return None;
         }

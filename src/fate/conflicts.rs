@@ -11,7 +11,7 @@ use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
 use super::paths::{Before, compare, forced};
 use super::{Effect, Verdict};
-use crate::schema::{Engine, TableName};
+use crate::schema::TableName;
 
 /// A key that refuses child rows which the same delete removes on another way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,7 +251,7 @@ fn ways(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> Option<Ways> {
 /// Returns the network as a dump and restore leaves it: `pg_dump` writes foreign keys sorted by schema and name
 /// (`pg_dump_sort.c`, `DOTypeNameCompare`). `None` on other engines, and where a key has no name.
 fn in_restored_order<'s>(net: &Net<'s>) -> Option<Net<'s>> {
-    if net.engine != Engine::Postgres {
+    if !net.engine.facts().alter.dump_sorts_keys {
         return None;
     }
     let mut names = Vec::new();

@@ -380,11 +380,6 @@ impl<'s> Fates<'s> {
         Some((judged.verdict, judged.today))
     }
 
-    /// Tells how many cascades the engine carries out in a row before it gives up, where a schema can reach that.
-    pub fn cascade_limit(&self) -> Option<usize> {
-        self.net.semantics.cascade_limit
-    }
-
     /// Returns what the user demands.
     pub fn demands(&self) -> &Demands {
         &self.options.demands

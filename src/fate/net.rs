@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::engines::{self, Semantics, When};
 use crate::relations::Graph;
+use crate::schema::facts::SetDefault;
 use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Schema, Table, TableName, Timing};
 
 /// What a key does to the child rows of a parent row that is deleted.
@@ -218,7 +219,7 @@ impl<'s> Net<'s> {
         match action {
             Action::NoAction | Action::Restrict => (Act::Check((semantics.check)(action, key.timing)), None),
             Action::Cascade => (Act::Delete, None),
-            Action::SetDefault if !semantics.sets_defaults => {
+            Action::SetDefault if self.engine.facts().keys.set_default != SetDefault::CarriedOut => {
                 (Act::Check((semantics.check)(Action::Restrict, key.timing)), None)
             }
             Action::SetNull | Action::SetDefault => {
@@ -257,7 +258,7 @@ impl<'s> Net<'s> {
 
     /// Returns the keys of a table whose columns must be NULL all together or not at all, and that see to it.
     fn full_keys(&self, table: &'s Table) -> impl Iterator<Item = &'s ForeignKey> {
-        let meant = self.semantics.match_full;
+        let meant = self.engine.facts().keys.match_full;
         let checked =
             |k: &&ForeignKey| k.enforced && !matches!(k.disabled, Some(DisabledSide::Child | DisabledSide::Both));
         let full = move |k: &&ForeignKey| meant && k.matching == Match::Full && k.columns.len() > 1 && checked(k);

@@ -8,7 +8,7 @@ use super::net::{Act, Net};
 use super::nulls::{Doubt, doubts};
 use super::{Asked, Demands, Goal};
 use crate::infer::{is_record, is_reference_data, names_actor};
-use crate::schema::{Action, Engine, ForeignKey, Match, Table};
+use crate::schema::{Action, ForeignKey, Match, Table};
 
 /// What a relation shall do from now on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -230,7 +230,7 @@ pub(super) fn null(net: &Net<'_>, link: usize) -> Null {
     if let Some(first) = fixed.first() {
         let what = if table.in_primary_key(first) { "part of the primary key" } else { "NOT NULL" };
         let why = format!("`{first}` is {what}");
-        let newer = net.engine == Engine::Postgres && net.schema.version.is_none_or(|v| v.major >= 15);
+        let newer = net.engine.facts().keys.sets_columns(net.schema.version);
         let set: Vec<String> = free.iter().map(|c| (*c).clone()).collect();
         if !set.is_empty() {
             key.set_columns.clone_from(&set);

@@ -21,7 +21,7 @@ use super::{Demands, Effect, NewlyDeleted, Options, Verdict, report};
 use crate::change::Change;
 use crate::engine;
 use crate::relations::{Graph, Relation};
-use crate::schema::{Action, Engine, Schema, TableName};
+use crate::schema::{Action, Schema, TableName};
 
 /// What a fix is to reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -106,7 +106,7 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let (whole, known) = (net, net.without_guesses());
     let net = &known;
     let demands = &options.demands;
-    if net.engine == Engine::Sqlite && !options.foreign_keys {
+    if net.engine.facts().keys.enforced_by_connection && !options.foreign_keys {
         // No key acts, so no change of keys helps.
         let verdict = judge(net, root).verdict;
         return Repair {

@@ -9,7 +9,6 @@ use super::{
     Assumption, Effect, Fate, May, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, actors, demands,
     repair,
 };
-use crate::schema::Engine;
 
 pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool) -> Fate {
     let judged = judge(net, root);
@@ -26,7 +25,7 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool
     Fate {
         root: net.tables[root].clone(),
         engine: net.engine,
-        foreign_keys: (net.engine == Engine::Sqlite).then_some(options.foreign_keys),
+        foreign_keys: net.engine.facts().keys.enforced_by_connection.then_some(options.foreign_keys),
         verdict: judged.verdict,
         today: judged.today,
         promised: assumptions.is_empty(),
@@ -324,7 +323,7 @@ fn conditional(net: &Net<'_>, judged: &Judgement, summary: Summary, assumptions:
 
 fn notes(net: &Net<'_>, judged: &Judgement, options: &Options) -> Vec<String> {
     let mut notes = Vec::new();
-    if net.engine == Engine::Sqlite {
+    if net.engine.facts().keys.enforced_by_connection {
         notes.push(if options.foreign_keys {
             "judged as if the application runs PRAGMA foreign_keys = ON in every connection; SQLite enforces nothing without it".to_string()
         } else {

@@ -14,6 +14,7 @@ use super::unit::Unit;
 use super::{Folder, MigrationError, Options, Output, OutputFile, snapshot};
 use crate::plan::Plan;
 use crate::schema::Engine;
+use crate::schema::facts::Client;
 
 /// How many digits seconds since 1970 have.
 const SECONDS: usize = 10;
@@ -72,7 +73,7 @@ pub(super) fn write(
     let prefix = prefix.unwrap_or_else(|| format!("{number:04}"));
     let tag = format!("{prefix}_{}", options.name);
     let version = last.and_then(|e| e.version.clone()).or(journal.as_ref().and_then(|j| j.version.clone()));
-    let version = version.unwrap_or_else(|| if plan.engine == Engine::Sqlite { "6" } else { "7" }.to_string());
+    let version = version.unwrap_or_else(|| named(plan.engine).1.to_string());
     let entry = json!({
         "idx": number,
         "version": version,
@@ -100,6 +101,15 @@ pub(super) fn write(
     Ok(())
 }
 
+/// Returns what Drizzle calls an engine's dialect, and the version of the snapshots it writes for it.
+pub(super) fn named(engine: Engine) -> (&'static str, &'static str) {
+    match engine.facts().scripts.client {
+        Client::Sqlite3 => ("sqlite", "6"),
+        Client::Psql => ("postgresql", "7"),
+        Client::Mysql => ("mysql", "5"),
+    }
+}
+
 fn unreadable(path: &str, why: &str) -> MigrationError {
     MigrationError::Unreadable { path: path.to_string(), why: why.to_string() }
 }
@@ -113,7 +123,7 @@ fn with_entry(plan: &Plan, text: Option<&String>, entry: &Value) -> Result<Strin
         format!("\"tag\": {}", entry["tag"]),
         format!("\"breakpoints\": {}", entry["breakpoints"]),
     ];
-    let dialect = if plan.engine == Engine::Sqlite { "sqlite" } else { "postgresql" };
+    let (dialect, _) = named(plan.engine);
     let empty = format!("{{\n  \"version\": \"7\",\n  \"dialect\": \"{dialect}\",\n  \"entries\": []\n}}");
     let text = text.unwrap_or(&empty);
     let indent = if text.contains("\n\t\"") { "\t" } else { "  " };

@@ -7,17 +7,18 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::MigrationError;
+use super::drizzle::named;
 use super::json::Json;
 use crate::change::Change;
 use crate::plan::Plan;
+use crate::schema::facts::{Client, DefaultSchema};
 use crate::schema::{Action, Engine, ForeignKey, Index, TableName};
 
 /// Returns the text of the next snapshot. `name` makes its identifier: the same migration has the same one.
 pub(super) fn next(plan: &Plan, before: Option<(&str, &str)>, name: &str) -> Result<String, MigrationError> {
     let Some((path, text)) = before else {
         // The first migration of a folder: nothing is known of the tables, and nothing has to be.
-        let dialect = if plan.engine == Engine::Sqlite { "sqlite" } else { "postgresql" };
-        let version = if plan.engine == Engine::Sqlite { "6" } else { "7" };
+        let (dialect, version) = named(plan.engine);
         let value = json!({
             "id": uuid(name), "prevId": "00000000-0000-0000-0000-000000000000", "version": version, "dialect": dialect,
             "tables": {}, "enums": {}, "schemas": {}, "views": {},
@@ -86,9 +87,9 @@ fn key_name(table: &TableName, key: &ForeignKey) -> String {
 
 fn nested(engine: Engine, tables: &mut Map<String, Value>, change: &Change) {
     let name = change.table();
-    let id = match engine {
-        Engine::Sqlite => name.name.clone(),
-        _ => format!("{}.{}", name.schema.as_deref().unwrap_or("public"), name.name),
+    let id = match engine.facts().names.default_schema {
+        DefaultSchema::SearchPath(default) => format!("{}.{}", name.schema.as_deref().unwrap_or(default), name.name),
+        DefaultSchema::Fixed(_) | DefaultSchema::InUse => name.name.clone(),
     };
     let Some(table) = tables.get_mut(&id).and_then(Value::as_object_mut) else { return };
     let mut part = |what: &str| -> Option<Map<String, Value>> {
@@ -162,22 +163,28 @@ fn nested_key(table: &TableName, key: &ForeignKey) -> Value {
     value
 }
 
+/// Tells whether Drizzle writes how each part of an index is sorted.
+fn is_sorted(engine: Engine) -> bool {
+    engine.facts().scripts.client == Client::Psql
+}
+
 fn nested_index(engine: Engine, index: &Index) -> Value {
+    let sorted = is_sorted(engine);
     let parts: Vec<Value> = index
         .parts
         .iter()
-        .map(|p| match engine {
-            Engine::Sqlite => json!(p.column.as_ref().or(p.expression.as_ref())),
-            _ => json!({
-                "expression": p.column.as_ref().or(p.expression.as_ref()),
+        .map(|p| match p.column.as_ref().or(p.expression.as_ref()) {
+            part if sorted => json!({
+                "expression": part,
                 "isExpression": p.column.is_none(),
                 "asc": !p.descending,
                 "nulls": if p.descending { "first" } else { "last" },
             }),
+            part => json!(part),
         })
         .collect();
     let mut value = json!({ "name": index.name, "columns": parts, "isUnique": index.unique });
-    if engine != Engine::Sqlite {
+    if sorted {
         value["concurrently"] = json!(false);
         value["method"] = json!(index.method);
         value["with"] = json!({});
@@ -193,8 +200,9 @@ fn nested_index(engine: Engine, index: &Index) -> Value {
 fn flat(engine: Engine, list: &mut Vec<Value>, change: &Change) {
     let name = change.table();
     let schema = name.schema.as_deref().unwrap_or("public");
+    let has_schemas = matches!(engine.facts().names.default_schema, DefaultSchema::SearchPath(_));
     let here = |v: &Value, kind: &str| {
-        v["entityType"] == kind && v["table"] == name.name && (engine == Engine::Sqlite || v["schema"] == schema)
+        v["entityType"] == kind && v["table"] == name.name && (!has_schemas || v["schema"] == schema)
     };
     let key_of = |key: &ForeignKey| {
         let mut value = json!({
@@ -208,7 +216,7 @@ fn flat(engine: Engine, list: &mut Vec<Value>, change: &Change) {
             "entityType": "fks",
             "table": name.name,
         });
-        if engine != Engine::Sqlite {
+        if has_schemas {
             value["schema"] = json!(schema);
             value["schemaTo"] = json!(key.parent.schema.as_deref().unwrap_or("public"));
         }
@@ -261,7 +269,7 @@ fn flat_index(engine: Engine, table: &TableName, schema: &str, index: &Index) ->
         .map(|p| {
             let mut part =
                 json!({ "value": p.column.as_ref().or(p.expression.as_ref()), "isExpression": p.column.is_none() });
-            if engine != Engine::Sqlite {
+            if is_sorted(engine) {
                 part["asc"] = json!(!p.descending);
                 part["nullsFirst"] = json!(p.descending);
                 part["opclass"] = json!(p.operator_class);
@@ -277,7 +285,7 @@ fn flat_index(engine: Engine, table: &TableName, schema: &str, index: &Index) ->
         "entityType": "indexes",
         "table": table.name,
     });
-    if engine == Engine::Sqlite {
+    if !is_sorted(engine) {
         value["origin"] = json!("manual");
     } else {
         value["schema"] = json!(schema);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::unit::{Hand, Part, Unit, adds_key, down};
 use crate::change::Change;
 use crate::plan::{Blocks, Guard, Held, Plan, Script, Step, Transaction};
+use crate::schema::facts::Stop;
 use crate::schema::{Engine, TableName};
 use crate::text::{self, one_line};
 
@@ -85,6 +86,7 @@ fn head(out: &mut String, step: &Step) {
 /// Writes what leads up.
 pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separator) -> String {
     let mut out = Text::new(plan, around, separator);
+    let facts = plan.engine.facts();
     for (at, Part { step, hand }) in unit.steps.iter().enumerate() {
         out.gap();
         head(&mut out.text, step);
@@ -92,16 +94,17 @@ pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separa
             Hand::Apart => {}
             Hand::Fallback => comment(&mut out.text, "Does nothing where the script to run by hand has been run."),
             Hand::Needed => {
-                let why = match plan.engine {
-                    Engine::Sqlite => "a table that others refer to cannot be rebuilt inside of a transaction",
-                    _ => "its parts commit by themselves, which is not allowed inside of a transaction",
+                let why = if facts.alter.rebuilds {
+                    "a table that others refer to cannot be rebuilt inside of a transaction"
+                } else {
+                    "its parts commit by themselves, which is not allowed inside of a transaction"
                 };
                 let text = "this only makes sure that it has been run";
                 comment(&mut out.text, &format!("Done by the script to run by hand, because {why}; {text}."));
             }
         }
         if let Some(script) = &unit.by_hand {
-            if *hand == Hand::Needed && plan.engine == Engine::Sqlite {
+            if *hand == Hand::Needed && facts.alter.rebuilds {
                 // So that a reader of the folder knows what has been done when this runs.
                 out.text.push_str(&format!("-- referee: after {script}\n"));
             }
@@ -147,7 +150,7 @@ pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Sepa
 fn judged_without(engine: Engine, unit: &Unit<'_>, at: usize) -> Vec<&'static str> {
     let (before, step) = (&unit.steps[..at], &unit.steps[at].step);
     let mut rules = Vec::new();
-    if engine != Engine::Postgres {
+    if !engine.facts().indexes.concurrent {
         return rules;
     }
     if unit.steps[at].hand == Hand::Fallback && step.changes.iter().any(|c| matches!(c, Change::AddIndex { .. })) {
@@ -223,21 +226,19 @@ impl<'p> Text<'p> {
 
     fn script(&mut self, script: &Script, guards: &[Guard], done: Option<&str>, wait: Option<Duration>) {
         let mut first = true;
-        let postgres = self.plan.engine == Engine::Postgres;
+        let facts = self.plan.engine.facts();
         let own = script.transaction == Transaction::Own;
-        let explicit =
-            matches!(self.around, Around::Explicit | Around::Psql) && own && self.plan.engine != Engine::Cockroach;
+        let explicit = matches!(self.around, Around::Explicit | Around::Psql) && own && facts.alter.transactional;
         script.before.iter().for_each(|sql| self.statement(sql, &mut first));
-        let foldable = postgres && own && script.statements.iter().all(|s| fits_in_block(s));
+        let foldable = facts.scripts.stop == Stop::Block && own && script.statements.iter().all(|s| fits_in_block(s));
         if explicit {
-            let begin = if self.plan.engine == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
-            self.statement(begin, &mut first);
+            self.statement(facts.scripts.begin, &mut first);
         }
-        if let (true, Some(wait)) = (postgres && own, wait) {
+        if let (true, Some(wait)) = (facts.scripts.local_lock_timeout && own, wait) {
             // Whoever waits for a lock makes all wait behind it that come later.
             self.statement(&format!("SET LOCAL lock_timeout = '{}ms'", wait.as_millis()), &mut first);
         }
-        let all_rows = postgres && self.all_rows && self.around != Around::Alone;
+        let all_rows = facts.scripts.row_security && self.all_rows && self.around != Around::Alone;
         if all_rows {
             // Where nobody has begun a transaction it holds for the session, and is taken back behind.
             let local = if own { "LOCAL " } else { "" };
@@ -278,9 +279,9 @@ impl<'p> Text<'p> {
     }
 
     fn guard(&mut self, guard: &Guard, first: &mut bool) {
-        match self.plan.engine {
-            Engine::Postgres => self.statement(&block(&[], std::slice::from_ref(guard), None), first),
-            Engine::Sqlite => {
+        match self.plan.engine.facts().scripts.stop {
+            Stop::Block => self.statement(&block(&[], std::slice::from_ref(guard), None), first),
+            Stop::Check => {
                 comment(&mut self.text, &guard.message());
                 // Not the name of the table that a rebuild looks after itself with, in case both are there at once.
                 for sql in [
@@ -291,19 +292,19 @@ impl<'p> Text<'p> {
                     self.statement(&sql, first);
                 }
             }
-            _ => self.remark(guard),
+            Stop::Cast | Stop::Signal => self.remark(guard),
         }
     }
 
     fn refuse(&mut self, why: &str) {
         let mut first = true;
         let message = one_line(why).replace('\'', "''");
-        match self.plan.engine {
-            Engine::Postgres => self.statement(
+        match self.plan.engine.facts().scripts.stop {
+            Stop::Block => self.statement(
                 &text::do_block(" ", &format!("BEGIN\n  RAISE EXCEPTION '{}'\n    USING HINT = 'What the steps before did is not undone. To undo it all the same, take this statement out.';\nEND ", message.replace('%', "%%"))),
                 &mut first,
             ),
-            Engine::Sqlite => {
+            Stop::Check => {
                 for sql in [
                     "CREATE TEMP TABLE _referee_cannot_be_undone (ok INTEGER CHECK (ok = 1))",
                     "INSERT INTO _referee_cannot_be_undone VALUES (0)",
@@ -311,7 +312,10 @@ impl<'p> Text<'p> {
                     self.statement(sql, &mut first);
                 }
             }
-            _ => self.statement(&format!("SELECT 'cannot be undone: {message}'::INT8"), &mut first),
+            Stop::Signal => {
+                self.statement(&format!("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'cannot be undone: {message}'"), &mut first)
+            }
+            Stop::Cast => self.statement(&format!("SELECT 'cannot be undone: {message}'::INT8"), &mut first),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::unit::{Hand, Part, Unit, down, units};
 use super::{Folder, MigrationError, Options, Output, OutputFile, atlas, drizzle, marks};
 use crate::plan::{Plan, Step, Transaction};
 use crate::schema::Engine;
+use crate::schema::facts::Client;
 
 /// A migration tool.
 #[derive(Debug)]
@@ -191,7 +192,11 @@ pub fn find(name: &str) -> Option<&'static Tool> {
 
 impl Tool {
     pub(super) fn outside(&self, engine: Engine) -> Outside {
-        if engine == Engine::Sqlite { self.sqlite } else { self.postgres }
+        match engine.facts().scripts.client {
+            Client::Sqlite3 => self.sqlite,
+            Client::Psql => self.postgres,
+            Client::Mysql => Outside::Never,
+        }
     }
 }
 
@@ -207,12 +212,14 @@ pub(super) fn write(
     let is = |hand: Hand| units.iter().flat_map(|u| &u.steps).any(|p| p.hand == hand);
     let (fallback, needed) = (is(Hand::Fallback), is(Hand::Needed));
     // Drizzle checks rows while it holds the locks of all changes, whether or not an index is built.
-    let by_hand = match plan.engine {
-        Engine::Postgres if fallback || needed || tool.shape == Shape::Drizzle => {
+    let facts = plan.engine.facts();
+    let by_hand = match facts.scripts.client {
+        Client::Psql if !is_psql(plan.engine) => None,
+        Client::Psql if fallback || needed || tool.shape == Shape::Drizzle => {
             Some(format!("{}.by_hand.psql", options.name))
         }
-        Engine::Sqlite if needed => Some(format!("{}{BY_HAND}", options.name)),
-        _ => None,
+        Client::Sqlite3 if needed => Some(format!("{}{BY_HAND}", options.name)),
+        Client::Psql | Client::Sqlite3 | Client::Mysql => None,
     };
     units.iter_mut().for_each(|u| u.by_hand.clone_from(&by_hand));
     if tool.shape == Shape::Drizzle {
@@ -231,7 +238,7 @@ pub(super) fn write(
         let sum = atlas::sum(folder, &output.files);
         output.files.push(OutputFile { replaces: true, ..OutputFile::new("atlas.sum", sum) });
     }
-    if let (Engine::Postgres, Some(name)) = (plan.engine, &by_hand) {
+    if let (Client::Psql, Some(name)) = (facts.scripts.client, &by_hand) {
         output.files.push(OutputFile::new(name.clone(), hand(plan, plan.steps.iter().collect(), up)));
         output.notes.push(format!(
             "{} runs files in a transaction, in which locks are held while rows are checked: run `psql -X -f {name} URL` \
@@ -239,7 +246,7 @@ pub(super) fn write(
             tool.name
         ));
     }
-    if let (Engine::Sqlite, Some(there)) = (plan.engine, &by_hand) {
+    if let (Client::Sqlite3, Some(there)) = (facts.scripts.client, &by_hand) {
         let needed = |p: &&Part<'_>| p.hand == Hand::Needed;
         let ids: Vec<&str> = units.iter().flat_map(|u| &u.steps).filter(needed).map(|p| p.step.id.as_str()).collect();
         let steps = || plan.steps.iter().filter(|s| ids.contains(&s.id.as_str())).collect::<Vec<_>>();
@@ -252,10 +259,9 @@ pub(super) fn write(
             tool.name
         ));
     }
-    if plan.engine == Engine::Cockroach && tool.outside(plan.engine) == Outside::Never {
+    if let (Some(in_part), Outside::Never) = (facts.scripts.in_part, tool.outside(plan.engine)) {
         output.notes.push(format!(
-            "{} runs files in a transaction, in which CockroachDB before v25.1 (or with autocommit_before_ddl off) may make \
-             changes of a schema in part only; `--layout sql` writes them for a shell",
+            "{} runs files in a transaction, in which {in_part}; `--layout sql` writes them for a shell",
             tool.name
         ));
     }
@@ -296,17 +302,16 @@ fn about_tool(tool: &Tool, ways: &Ways) -> Vec<String> {
 
 /// Writes the files of one unit.
 fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, output: &mut Output) {
-    let around = match (tool.one_file, plan.engine) {
-        (true, Engine::Postgres) if ways.is_pair() => Around::Psql,
+    let around = match (tool.one_file, is_psql(plan.engine)) {
+        (true, true) if ways.is_pair() => Around::Psql,
         (true, _) => Around::Explicit,
         (false, _) if unit.transaction => Around::Tool,
         (false, _) => Around::Explicit,
     };
     // Sent as one query, without a transaction of the tool's: each step says its own.
-    let around =
-        if tool.name == "golang-migrate" && plan.engine == Engine::Postgres { Around::Explicit } else { around };
+    let around = if tool.name == "golang-migrate" && is_psql(plan.engine) { Around::Explicit } else { around };
     let single = !unit.transaction && tool.outside(plan.engine) == Outside::OneStatement;
-    let around = if single && plan.engine != Engine::Sqlite { Around::Alone } else { around };
+    let around = if single && !plan.engine.facts().alter.rebuilds { Around::Alone } else { around };
     let separator = if tool.shape == Shape::Goose { Separator::Goose } else { Separator::Semicolon };
     let back_in_transaction = unit.steps.iter().all(|p| match down(&p.step) {
         Ok((script, _)) => script.transaction == Transaction::Own && script.before.is_empty(),
@@ -386,11 +391,18 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, outpu
     }
 }
 
+/// Tells whether psql runs a script's transactions, so that its own words may stand around them.
+fn is_psql(engine: Engine) -> bool {
+    engine.facts().scripts.client == Client::Psql && engine.facts().alter.transactional
+}
+
 /// What has psql and sqlite3 stop at the first error: going on after one can lose a table that is being rebuilt.
 fn client(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => "-- Run with: sqlite3 -bail DATABASE < FILE\n.bail on\n\n",
-        _ => "-- Run with: psql -X -f FILE URL\n\\set ON_ERROR_STOP on\n\n",
+    match engine.facts().scripts.client {
+        Client::Sqlite3 => "-- Run with: sqlite3 -bail DATABASE < FILE\n.bail on\n\n",
+        Client::Psql => "-- Run with: psql -X -f FILE URL\n\\set ON_ERROR_STOP on\n\n",
+        // It stops at the first error unless it is told otherwise.
+        Client::Mysql => "-- Run with: mysql DATABASE < FILE\n\n",
     }
 }
 
@@ -398,6 +410,6 @@ fn client(engine: Engine) -> &'static str {
 fn hand(plan: &Plan, steps: Vec<&Step>, write: fn(&Plan, &Unit<'_>, Around, Separator) -> String) -> String {
     let steps = steps.into_iter().map(|step| Part { step: Cow::Borrowed(step), hand: Hand::Apart }).collect();
     let unit = Unit::new(steps, false);
-    let around = if plan.engine == Engine::Postgres { Around::Psql } else { Around::Explicit };
+    let around = if is_psql(plan.engine) { Around::Psql } else { Around::Explicit };
     format!("{}{}", client(plan.engine), write(plan, &unit, around, Separator::Semicolon))
 }

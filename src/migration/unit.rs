@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::change::Change;
 use crate::plan::{Down, Phase, Plan, Script, Step, Transaction, sqlite};
 use crate::schema::Engine;
+use crate::schema::facts::Stop;
 use crate::text::do_block;
 
 use super::MigrationError;
@@ -51,10 +52,11 @@ pub(super) enum Hand {
 /// Divides a plan into files: what runs in a transaction apart from what may not, what locks apart from what scans. A tool
 /// that sends a file as one query cannot have a second statement beside one that may not run in a transaction.
 pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, MigrationError> {
+    let facts = plan.engine.facts();
     let mut units: Vec<Unit<'p>> = Vec::new();
     let mut last: Option<(Phase, bool)> = None;
     // The script by hand runs before any file: what repairs rows for what it does belongs to it.
-    let never = tool.outside(plan.engine) == Outside::Never && plan.engine == Engine::Sqlite;
+    let never = tool.outside(plan.engine) == Outside::Never && facts.alter.rebuilds;
     let by_hand = |s: &Step| needs_none(&s.up) && matches!(inside(plan, s, tool), Ok((_, Hand::Needed)));
     let repairs_by_hand = never && plan.steps.iter().any(by_hand);
     for step in &plan.steps {
@@ -65,24 +67,24 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
                 (Cow::Owned(looked_for(plan.engine, step, done.unwrap_or_default())), true, Hand::Needed)
             }
             (false, _) => (Cow::Borrowed(step), true, Hand::Apart),
-            // A change of a schema commits the transaction that it is part of ("Online Schema Changes", v25.1).
-            (true, Outside::Never) if plan.engine == Engine::Cockroach => (Cow::Borrowed(step), true, Hand::Apart),
+            // A change of a schema commits the transaction that it is part of.
+            (true, Outside::Never) if !facts.alter.transactional => (Cow::Borrowed(step), true, Hand::Apart),
             (true, Outside::Never) => {
                 let (step, hand) = inside(plan, step, tool)?;
                 (Cow::Owned(step), true, hand)
             }
             (true, _) => (Cow::Borrowed(step), false, Hand::Apart),
         };
-        let cockroach = plan.engine == Engine::Cockroach;
-        if (!transaction || cockroach) && plan.engine != Engine::Sqlite && !tool.one_file {
+        let commits = !facts.alter.transactional;
+        if (!transaction || commits) && !facts.alter.rebuilds && !tool.one_file {
             // A file that fails is run again from its first statement: what it has done must not stand in its way.
             let steps: Vec<Cow<'p, Step>> = match tool.outside(plan.engine) {
-                _ if cockroach => one_by_one(&here).into_iter().map(Cow::Owned).collect(),
+                _ if commits => one_by_one(&here).into_iter().map(Cow::Owned).collect(),
                 Outside::OneStatement => one_by_one(&here).into_iter().map(Cow::Owned).collect(),
                 _ => vec![here],
             };
             let alone = |step| Unit::new(vec![Part { step, hand }], transaction);
-            if plan.engine == Engine::Postgres && tool.outside(plan.engine) == Outside::OneStatement {
+            if facts.scripts.stop == Stop::Block && tool.outside(plan.engine) == Outside::OneStatement {
                 // There is no room for a guard beside the statement.
                 units.extend(guards(step).map(|step| Unit::new(vec![Part { step: Cow::Owned(step), hand }], true)));
             }
@@ -93,7 +95,7 @@ pub(super) fn units<'p>(plan: &'p Plan, tool: &Tool) -> Result<Vec<Unit<'p>>, Mi
         let part = Part { step: here, hand };
         // In one transaction a lock that was taken for an instant is held while rows are checked, and that of the first key
         // while the second waits for its own.
-        let same = last == Some((step.phase, transaction)) && !(plan.engine != Engine::Sqlite && adds_key(step));
+        let same = last == Some((step.phase, transaction)) && !(facts.alter.key_locks_parent && adds_key(step));
         match units.last_mut().filter(|_| same || tool.one_file) {
             Some(unit) => {
                 unit.transaction &= transaction;
@@ -173,37 +175,35 @@ fn needs_none(script: &Script) -> bool {
 
 /// Returns a script that does the same inside of a transaction, at the price of locks.
 fn inside(plan: &Plan, step: &Step, tool: &Tool) -> Result<(Step, Hand), MigrationError> {
-    match plan.engine {
-        Engine::Sqlite => match (sqlite::inside_transaction(plan, step), &step.done) {
+    if plan.engine.facts().alter.rebuilds {
+        return match (sqlite::inside_transaction(plan, step), &step.done) {
             (Ok(step), _) => Ok((step, Hand::Apart)),
             (Err(_), Some(done)) => Ok((looked_for(plan.engine, step, done), Hand::Needed)),
             (Err(why), None) => {
                 Err(MigrationError::InTransaction { tool: tool.name, why: format!("{}: {why}", step.title) })
             }
-        },
-        _ => {
-            let plain = |sql: &String| {
-                [
-                    ("CREATE INDEX ", "CONCURRENTLY "),
-                    ("CREATE UNIQUE INDEX ", "CONCURRENTLY "),
-                    ("DROP INDEX ", "CONCURRENTLY "),
-                ]
-                .iter()
-                .find_map(|(verb, word)| Some(format!("{verb}{}", sql.strip_prefix(verb)?.strip_prefix(word)?)))
-                .unwrap_or_else(|| sql.clone())
-            };
-            let statements: Vec<String> = step.up.statements.iter().map(plain).collect();
-            if !statements.iter().all(|s| fits_in_block(s)) {
-                let done = step.done.as_deref().ok_or_else(|| MigrationError::InTransaction {
-                    tool: tool.name,
-                    why: format!("{}: its parts commit by themselves", step.title),
-                })?;
-                return Ok((looked_for(plan.engine, step, done), Hand::Needed));
-            }
-            let up = Script { statements, transaction: Transaction::Own, ..Script::default() };
-            Ok((Step { up, ..step.clone() }, Hand::Fallback))
-        }
+        };
     }
+    let plain = |sql: &String| {
+        [
+            ("CREATE INDEX ", "CONCURRENTLY "),
+            ("CREATE UNIQUE INDEX ", "CONCURRENTLY "),
+            ("DROP INDEX ", "CONCURRENTLY "),
+        ]
+        .iter()
+        .find_map(|(verb, word)| Some(format!("{verb}{}", sql.strip_prefix(verb)?.strip_prefix(word)?)))
+        .unwrap_or_else(|| sql.clone())
+    };
+    let statements: Vec<String> = step.up.statements.iter().map(plain).collect();
+    if !statements.iter().all(|s| fits_in_block(s)) {
+        let done = step.done.as_deref().ok_or_else(|| MigrationError::InTransaction {
+            tool: tool.name,
+            why: format!("{}: its parts commit by themselves", step.title),
+        })?;
+        return Ok((looked_for(plan.engine, step, done), Hand::Needed));
+    }
+    let up = Script { statements, transaction: Transaction::Own, ..Script::default() };
+    Ok((Step { up, ..step.clone() }, Hand::Fallback))
 }
 
 /// Returns a step that stops the file unless the script has been run by hand, up and back.
@@ -226,7 +226,7 @@ fn looked_for(engine: Engine, step: &Step, done: &str) -> Step {
 
 /// Writes statements that stop, with a word, where something does not hold.
 fn look(engine: Engine, holds: &str, word: &str) -> Vec<String> {
-    if engine == Engine::Postgres {
+    if engine.facts().scripts.stop == Stop::Block {
         let word = word.replace('_', " ");
         let body = format!("BEGIN\n  IF NOT ({holds}) THEN\n    RAISE EXCEPTION '{word}';\n  END IF;\nEND ");
         return vec![do_block(" ", &body)];

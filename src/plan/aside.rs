@@ -7,7 +7,7 @@ use super::{Bound, Guard, OrphanPolicy, RowAction, remedy};
 use crate::orphans::OrphanRows;
 use crate::relations::comparison::{of_key, within};
 use crate::relations::side;
-use crate::schema::{Column, Does, Engine, ForeignKey, Schema, Table, TableName, Write, WriteKind};
+use crate::schema::{Column, Does, ForeignKey, Schema, Table, TableName, Write, WriteKind};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
 pub(super) const NAMED: u32 = 6;
@@ -277,8 +277,9 @@ fn not_itself(bench: &Bench<'_>, table: &Table) -> String {
         format!("({})", columns.join(", "))
     };
     let apart = |columns: &[&str]| format!(" AND {} <> {}", of("referrer", columns), of("child", columns));
-    if bench.dialect.engine() == Engine::Postgres {
-        return apart(&["tableoid", "ctid"]);
+    let hidden = bench.dialect.row_identity();
+    if !hidden.is_empty() {
+        return apart(hidden);
     }
     let quoted: Vec<String> =
         identity(table, &[]).unwrap_or_default().iter().map(|c| bench.dialect.identifier(c)).collect();

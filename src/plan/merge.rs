@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::change::{Change, names};
-use crate::schema::{Engine, ForeignKey, Index, Schema, TableName};
+use crate::schema::facts::ForeignKeyName;
+use crate::schema::{ForeignKey, Index, Schema, TableName};
 
 /// A part of a foreign key that a finding can want changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +295,7 @@ impl<'a> Merge<'a> {
                 }
                 (Some(old), Some(mut new)) => {
                     // Where the declaration is text, a new one says what it does.
-                    if new.on_delete_written.is_some() || engine == Engine::Sqlite {
+                    if new.on_delete_written.is_some() || engine.facts().alter.keeps_text {
                         new.on_delete_written = Some(true);
                     }
                     Some(Change::ReplaceForeignKey { table, old, new })
@@ -314,11 +315,12 @@ fn new_id(table: &TableName, key: &ForeignKey) -> KeyId {
 /// Gives a new key the name that the engine would give it, so that what is planned and what is read afterwards are the same.
 fn name_key(schema: &Schema, table: &TableName, key: &mut ForeignKey, given: &mut Vec<(TableName, String)>) {
     let Some(child) = schema.table(table) else { return };
-    let spoken = schema.engine == Engine::Sqlite || schema.foreign_keys().any(|(_, k)| k.on_delete_written.is_some());
+    let facts = schema.engine.facts();
+    let spoken = facts.alter.keeps_text || schema.foreign_keys().any(|(_, k)| k.on_delete_written.is_some());
     if key.on_delete_written.is_none() && spoken {
         key.on_delete_written = Some(true);
     }
-    if key.name.is_some() || !matches!(schema.engine, Engine::Postgres | Engine::Cockroach) {
+    if key.name.is_some() || facts.names.foreign_key != ForeignKeyName::Columns {
         return;
     }
     let taken = |name: &str| given.iter().any(|(t, n)| t == table && n == name);

@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::engine::{self, Dialect};
 use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
-use crate::schema::{Engine, Family, ForeignKey, Match, Schema, Table, TableName};
+use crate::schema::{Engine, Family, ForeignKey, Schema, Table, TableName};
 
 /// What becomes of the orphans of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,8 +195,8 @@ impl Question<'_> {
             return Some(Sentinel { value: default.to_string(), rows });
         }
         let family = column.data_type.family;
-        // Any column of SQLite may hold any text.
-        let is_text = family == Family::Text || self.schema.engine == Engine::Sqlite && family != Family::Bytes;
+        // Where types are dynamic, any column may hold any text.
+        let is_text = family == Family::Text || self.schema.engine.facts().types.dynamic && family != Family::Bytes;
         let (child, usual) = match family {
             _ if is_text => (format!("lower(trim({child}))"), TEXTS),
             Family::Integer | Family::Decimal => (child, NUMBERS),
@@ -330,10 +330,9 @@ pub(super) fn nulled(engine: Engine, table: &Table, key: &ForeignKey) -> Vec<Str
     if own.is_empty() { columns } else { own }
 }
 
-/// Tells whether all columns of a reference have to be NULL for it to be none. SQLite reads MATCH and ignores it ("SQLite Foreign Key
-/// Support", 6).
+/// Tells whether all columns of a reference have to be NULL for it to be none.
 fn needs_all(engine: Engine, key: &ForeignKey) -> bool {
-    key.matching == Match::Full && engine != Engine::Sqlite
+    engine.facts().keys.is_full(key)
 }
 
 /// Warns of a new key over a NOT NULL column whose default no parent row has: what may be left out of an insert now may not be then.

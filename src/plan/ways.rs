@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::fate::is_cascading;
 use crate::findings::{Finding, Safety};
 use crate::rules::{FATE, policy};
-use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
+use crate::schema::{Action, ForeignKey, Table, TableName};
 
 /// One way to mend a finding.
 pub(super) struct Way {
@@ -72,7 +72,7 @@ fn actions(input: &Input<'_>, child: &TableName, key: &ForeignKey) -> Vec<Action
         Action::SetNull => input.schema.table(child).is_some_and(|t| can_be_null(t, &key.columns)),
         Action::SetDefault => false,
         // The others do not tell RESTRICT from NO ACTION.
-        Action::Restrict => matches!(engine, Engine::Postgres | Engine::Sqlite),
+        Action::Restrict => !engine.facts().keys.restrict_is_no_action,
         Action::NoAction | Action::Cascade => true,
     };
     let demanded = policies.iter().flat_map(|p| p.policy.on_delete.iter().copied()).filter(|a| fits(*a));

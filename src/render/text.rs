@@ -390,10 +390,10 @@ fn checked(report: &Report) -> String {
 
 /// Says why a repair has no SQL.
 pub(super) fn no_statement(engine: Engine) -> &'static str {
-    match engine {
-        // SQLite, "ALTER TABLE": no form of it adds or changes a constraint; §7 has the rebuild.
-        Engine::Sqlite => "no single statement: SQLite needs the table to be rebuilt",
-        _ => "no single statement makes this change",
+    if engine.facts().alter.rebuilds {
+        "no single statement: SQLite needs the table to be rebuilt"
+    } else {
+        "no single statement makes this change"
     }
 }
 

@@ -14,7 +14,7 @@ use crate::orphans;
 use crate::plan::Plan;
 use crate::relations::{Relation, side};
 use crate::rules;
-use crate::schema::{Engine, ForeignKey, Schema, TableName};
+use crate::schema::{ForeignKey, Schema, TableName};
 
 /// Rows that were looked at, or could not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -134,7 +134,7 @@ pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) ->
             None => looks.push(counted(Sought::Left(bound.after_rows()), bound.count.clone(), true, ask)?),
         }
     }
-    if now.engine == Engine::Sqlite {
+    if now.engine.facts().scripts.lists_orphans {
         own_check(plan, now, dialect, &mut looks, ask)?;
     }
     Ok(looks)

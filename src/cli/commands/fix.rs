@@ -74,10 +74,8 @@ fn backup(source: &Source, engine: Engine) -> Option<String> {
         Source::Sqlite(path) => {
             Some(format!("sqlite3 {} \"VACUUM INTO 'before.db'\"", operand(&path.display().to_string())))
         }
-        Source::Postgres(_) if engine == Engine::Postgres => {
-            Some(format!("pg_dump --format=custom --file=before.dump {}", argument(&source.label())))
-        }
-        Source::Postgres(_) | Source::Document(_) | Source::Sql(_) => None,
+        Source::Postgres(_) => engine.facts().scripts.copy.map(|copy| format!("{copy} {}", argument(&source.label()))),
+        Source::Document(_) | Source::Sql(_) => None,
     }
 }
 
@@ -260,7 +258,7 @@ pub(super) fn every_choice_is_used(made: &Plan, options: &Options) -> Result<(),
 /// of the files.
 fn definitions(input: &mut Input) -> Result<Option<Definitions>, CliError> {
     match input.session.as_mut() {
-        Some(session) if input.schema.engine == Engine::Sqlite => {
+        Some(session) if input.schema.engine.facts().alter.rebuilds => {
             Ok(Some(Definitions::from_session(session.as_mut())?))
         }
         _ => definitions_of_files(input.schema.engine, &input.history, &input.label),
@@ -273,7 +271,7 @@ pub(super) fn definitions_of_files(
     history: &History,
     label: &str,
 ) -> Result<Option<Definitions>, CliError> {
-    if engine != Engine::Sqlite || history.migrations.is_empty() {
+    if !engine.facts().alter.rebuilds || history.migrations.is_empty() {
         return Ok(None);
     }
     let up = |m: &Migration| history.files.get(m.up.file).map(|f| m.up.span.of(&f.text));

@@ -2,7 +2,7 @@
 
 use super::super::{Dialect, ddl, postgres};
 use crate::change::Change;
-use crate::schema::{Engine, Schema};
+use crate::schema::{Action, Engine, Schema, TableName};
 
 /// CockroachDB's dialect.
 pub static DIALECT: Cockroach = Cockroach;
@@ -18,6 +18,16 @@ impl Dialect for Cockroach {
     fn is_reserved(&self, word: &str) -> bool {
         // CockroachDB reserves these beside PostgreSQL's (docs, "SQL Grammar", reserved_keyword).
         matches!(word, "index" | "nothing" | "lookup" | "family") || postgres::DIALECT.is_reserved(word)
+    }
+
+    fn keys_not_on_delete(
+        &self,
+        schema: &Schema,
+        parent: &TableName,
+        allowed: &[Action],
+        exempt: &[(&TableName, &[String])],
+    ) -> String {
+        postgres::policies::keys_not_on_delete(self, schema, parent, allowed, exempt)
     }
 
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {

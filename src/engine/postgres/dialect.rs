@@ -1,8 +1,9 @@
 //! PostgreSQL's SQL.
 
 use super::super::{Dialect, ddl, keywords};
+use super::policies;
 use crate::change::Change;
-use crate::schema::{Engine, ForeignKey, Schema, TableKind, TableName};
+use crate::schema::{Action, Engine, ForeignKey, Schema, TableKind, TableName};
 
 /// PostgreSQL's dialect.
 pub static DIALECT: Postgres = Postgres;
@@ -17,6 +18,21 @@ impl Dialect for Postgres {
 
     fn is_reserved(&self, word: &str) -> bool {
         keywords::POSTGRES.binary_search(&word).is_ok()
+    }
+
+    fn row_identity(&self) -> &'static [&'static str] {
+        // "System Columns", 5.6: a row's place, in the table that really holds it.
+        &["tableoid", "ctid"]
+    }
+
+    fn keys_not_on_delete(
+        &self,
+        schema: &Schema,
+        parent: &TableName,
+        allowed: &[Action],
+        exempt: &[(&TableName, &[String])],
+    ) -> String {
+        policies::keys_not_on_delete(self, schema, parent, allowed, exempt)
     }
 
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {
@@ -134,7 +150,7 @@ fn add_foreign_key(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{Action, Index};
+    use crate::schema::Index;
 
     #[test]
     fn reserved_words_are_sorted_for_the_search() {

@@ -6,6 +6,7 @@ mod errors;
 mod inspect;
 mod lookup;
 mod passfile;
+pub(in crate::engine) mod policies;
 mod session;
 mod tls;
 mod url;

@@ -1,8 +1,9 @@
 //! SQLite's SQL.
 
 use super::super::{Dialect, ddl, keywords};
+use super::policies;
 use crate::change::Change;
-use crate::schema::{Engine, Schema};
+use crate::schema::{Action, Engine, Schema, TableName};
 
 /// SQLite's dialect.
 pub static DIALECT: Sqlite = Sqlite;
@@ -25,6 +26,16 @@ impl Dialect for Sqlite {
 
     fn is_reserved(&self, word: &str) -> bool {
         keywords::SQLITE.contains(&word)
+    }
+
+    fn keys_not_on_delete(
+        &self,
+        _schema: &Schema,
+        parent: &TableName,
+        allowed: &[Action],
+        exempt: &[(&TableName, &[String])],
+    ) -> String {
+        policies::keys_not_on_delete(self, parent, allowed, exempt)
     }
 
     fn sql_for(&self, change: &Change, _schema: &Schema) -> Option<Vec<String>> {

@@ -4,6 +4,7 @@ mod create_text;
 mod dialect;
 mod inspect;
 mod memory;
+mod policies;
 mod session;
 mod writer;
 

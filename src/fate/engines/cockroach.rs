@@ -14,13 +14,10 @@ use super::{Semantics, When};
 pub(super) static SEMANTICS: Semantics = Semantics {
     check: |_, _| When::End,
     contradiction: When::End,
-    sets_defaults: true,
-    match_full: true,
     primary_first: false,
     ancestors_in_the_way: false,
     rechecks_changed_rows: false,
     cascades_fire_triggers: true,
-    cascade_limit: None,
     broken_keys_stop_deletes: false,
     order: "the order in which the keys were created",
     notes: |recursive| {

@@ -13,13 +13,10 @@ use super::{Semantics, When};
 pub(super) static SEMANTICS: Semantics = Semantics {
     check: |_, _| When::Descent,
     contradiction: When::Descent,
-    sets_defaults: false,
-    match_full: false,
     primary_first: true,
     ancestors_in_the_way: true,
     rechecks_changed_rows: false,
     cascades_fire_triggers: false,
-    cascade_limit: Some(14),
     broken_keys_stop_deletes: false,
     order: "the names of the constraints",
     notes: |_| Vec::new(),

@@ -1,6 +1,7 @@
 //! What each engine makes of the same foreign key when a parent row is deleted.
 //!
-//! An engine's file holds a [`Semantics`]: plain data, each fact with its source. Nothing else in `fate` asks which
+//! An engine's file holds a [`Semantics`]: plain data, each fact with its source; what other rooms ask as well is in
+//! `schema::facts`. Nothing else in `fate` asks which
 //! engine it is; a new engine is a new file here.
 
 mod cockroach;
@@ -29,10 +30,6 @@ pub(crate) struct Semantics {
     pub check: fn(Action, Timing) -> When,
     /// When an action that contradicts its column (`SET NULL` on `NOT NULL`) fails.
     pub contradiction: When,
-    /// Whether `SET DEFAULT` is carried out; otherwise it refuses.
-    pub sets_defaults: bool,
-    /// Whether `MATCH FULL` means anything.
-    pub match_full: bool,
     /// Whether keys that refer to the parent's primary key act before those that refer to its other keys.
     pub primary_first: bool,
     /// Whether a row that is being deleted still counts as a child row while what hangs below it is worked on.
@@ -41,8 +38,6 @@ pub(crate) struct Semantics {
     pub rechecks_changed_rows: bool,
     /// Whether triggers fire for rows that a cascade deletes or changes.
     pub cascades_fire_triggers: bool,
-    /// How many cascades may follow each other before the engine gives up, where a schema can reach that.
-    pub cascade_limit: Option<usize>,
     /// Whether a key whose parent is no key, or is missing, stops every delete of the tables on both its sides.
     pub broken_keys_stop_deletes: bool,
     /// What decides the order in which actions and checks are carried out, for people.

@@ -20,13 +20,10 @@ pub(super) static SEMANTICS: Semantics = Semantics {
         if action == Action::NoAction && timing == Timing::Deferred { When::End } else { When::Queue }
     },
     contradiction: When::Queue,
-    sets_defaults: true,
-    match_full: true,
     primary_first: false,
     ancestors_in_the_way: false,
     rechecks_changed_rows: true,
     cascades_fire_triggers: true,
-    cascade_limit: None,
     broken_keys_stop_deletes: false,
     order: "the names of the internal triggers, which is the order in which the keys were created; pg_dump writes keys \
             sorted by name, so a restored copy has another order",

@@ -13,13 +13,10 @@ use crate::schema::Action;
 pub(super) static SEMANTICS: Semantics = Semantics {
     check: |action, _| if action == Action::Restrict { When::Descent } else { When::End },
     contradiction: When::Descent,
-    sets_defaults: true,
-    match_full: false,
     primary_first: false,
     ancestors_in_the_way: false,
     rechecks_changed_rows: false,
     cascades_fire_triggers: true,
-    cascade_limit: None,
     broken_keys_stop_deletes: true,
     order: "the order of declaration, the newest key first",
     notes: |recursive| {

@@ -136,7 +136,7 @@ impl Bench<'_, '_> {
 
     /// Adds what follows from a limit on the depth of cascades.
     pub(super) fn depth(&mut self) {
-        let Some(limit) = self.net.semantics.cascade_limit else { return };
+        let Some(limit) = self.net.engine.facts().keys.cascade_limit.as_ref().map(|l| l.most) else { return };
         let longest = |t: usize| self.walk.longest[t];
         let too_deep: Vec<Ruling> = self
             .rulings

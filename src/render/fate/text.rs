@@ -11,7 +11,6 @@ use crate::fate::{
     Counted, Effect, Fate, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict, sentences,
 };
 use crate::relations::side;
-use crate::schema::Engine;
 use crate::text::argument;
 
 /// More than so many relations are listed in a line each, without reasons and SQL that say the same again and again.
@@ -298,7 +297,7 @@ fn change(fate: &Fate, change: &Repaired, commands: &Commands, style: &Style, li
         let wrapped = wrap_sql(&format!("{sql};"), style.width.saturating_sub(4));
         lines.extend(wrapped.into_iter().map(|l| style.dim(&format!("    {l}"))));
     }
-    if change.sql.is_empty() && fate.engine == Engine::Sqlite {
+    if change.sql.is_empty() && fate.engine.facts().alter.rebuilds {
         lines.push(style.dim("    (SQLite makes this change by rebuilding the table)"));
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{Commands, guessed, heading, locks, rows, rules, statements, summary, unmended};
 use crate::plan::{Down, Plan, Reason, Script, Step, Transaction};
-use crate::schema::Engine;
 use crate::text::{commands_terminal, comment, visible};
 
 /// Writes the script. Where it is not for a file, no statement holds what a terminal would act on.
@@ -14,7 +13,7 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> Str
     if let Some(command) = commands.backup.as_deref().filter(|_| !plan.steps.is_empty()) {
         text.push_str(&format!("-- Keep a copy of the database first: {}\n", comment(command)));
     }
-    if plan.engine == Engine::Postgres && plan.steps.iter().any(Step::depends_on_rows) {
+    if plan.engine.facts().scripts.row_security && plan.steps.iter().any(Step::depends_on_rows) {
         text.push_str(
             "-- Fail where row-level security hides rows, instead of passing over them.\nSET row_security = off;\n",
         );
