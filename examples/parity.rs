@@ -67,7 +67,7 @@ fn main() {
         let texts: Vec<String> = loaded.migrations.iter().map(|m| loaded.files[m.up.file].text.clone()).collect();
         return states(&texts.join("\n"), args.postgres);
     }
-    let (schema, history) = replay::replay(engine, loaded.files, loaded.migrations, &mut ());
+    let (schema, history) = replay::replay(engine, loaded.files, loaded.migrations);
     let before = args.before.as_ref().map(|path| fs::read_to_string(path).expect("--before"));
     let (inspected, errors) = run(engine, &history, before.as_deref(), &args);
     let (mut left, mut right) = (support::compare::comparable(schema), support::compare::comparable(inspected));
@@ -233,7 +233,7 @@ fn states(text: &str, version: u32) {
         let migration =
             Migration { name: "m".into(), up: place, down: None, reversible: false, transaction: false, base: false };
         let file = File { path: "m.sql".into(), text: so_far };
-        let (schema, _) = replay::replay(Engine::Postgres, vec![file], vec![migration], &mut ());
+        let (schema, _) = replay::replay(Engine::Postgres, vec![file], vec![migration]);
         let left = support::compare::comparable(schema);
         let right = support::compare::comparable(inspect(&url));
         all += 1;

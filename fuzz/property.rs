@@ -125,7 +125,7 @@ pub fn replays(engine: Engine, text: &str) {
     let up = Place { file: 0, span: Span::new(0, text.len()) };
     let migration = Migration { name: "m".into(), up, down: None, reversible: false, transaction: true, base: false };
     let file = File { path: "m.sql".into(), text: text.to_string() };
-    let (schema, history) = replay::replay(engine, vec![file], vec![migration], &mut ());
+    let (schema, history) = replay::replay(engine, vec![file], vec![migration]);
     let mut sorted = schema.clone();
     sorted.sort();
     assert!(schema == sorted, "{engine}: the schema is not sorted");

@@ -151,7 +151,7 @@ pub(crate) fn lint_with(engine: Engine, rule: &str, migrations: &[&str], setting
     }
     let file = |(number, text): (usize, &&str)| File { path: format!("{}", number + 1), text: text.to_string() };
     let files = migrations.iter().enumerate().map(file).collect();
-    let (schema, history) = replay::replay(engine, files, made, &mut ());
+    let (schema, history) = replay::replay(engine, files, made);
     let timeline = Timeline::new(engine, &history);
     let context = Context {
         schema: &schema,

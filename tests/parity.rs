@@ -22,7 +22,7 @@ fn replayed(engine: Engine, sql: &str) -> (Schema, History) {
     let migration =
         Migration { name: "m".into(), up: place, down: None, reversible: false, transaction: false, base: false };
     let file = File { path: "m.sql".into(), text: sql.into() };
-    replay::replay(engine, vec![file], vec![migration], &mut ())
+    replay::replay(engine, vec![file], vec![migration])
 }
 
 fn assert_same(engine: Engine, sql: &str, inspected: Schema) {

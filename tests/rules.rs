@@ -134,7 +134,7 @@ impl Example {
                 base: false,
             });
         }
-        let (schema, history) = replay(self.engine, files.clone(), migrations, &mut ());
+        let (schema, history) = replay(self.engine, files.clone(), migrations);
         Input { label: self.page.clone(), schema, session: None, history, hints: Vec::new() }
     }
 }

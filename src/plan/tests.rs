@@ -250,7 +250,7 @@ fn examples() -> Vec<(String, Case)> {
                                 transaction: false,
                                 base: false,
                             }];
-                            let (schema, _) = replay(engine, files, migrations, &mut ());
+                            let (schema, _) = replay(engine, files, migrations);
                             let config = config::parse("referee.toml", &std::mem::take(&mut config)).unwrap();
                             let configured = config.resolve(&schema).relations;
                             let (relations, configured) = accepted(&schema, configured);

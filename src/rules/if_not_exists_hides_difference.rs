@@ -93,7 +93,7 @@ mod tests {
             base: false,
         };
         let migrations = vec![migration(0), migration(1)];
-        let (_, history) = replay(Engine::Postgres, files.clone(), migrations, &mut ());
+        let (_, history) = replay(Engine::Postgres, files.clone(), migrations);
         let [conflict] = &history.conflicts[..] else { panic!("{:?}", history.conflicts) };
         let ConflictKind::HiddenDifference { table, differences, .. } = &conflict.kind else { panic!("{conflict:?}") };
         differences.iter().all(|d| is_added_later(&history, conflict.step, table, d))

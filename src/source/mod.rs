@@ -164,7 +164,7 @@ impl Source {
             }
             Self::Sql(files) => {
                 let loaded = layouts::load(files)?;
-                let (schema, mut history) = replay::replay(loaded.engine, loaded.files, loaded.migrations, &mut ());
+                let (schema, mut history) = replay::replay(loaded.engine, loaded.files, loaded.migrations);
                 history.programs = loaded.programs;
                 return Ok(Input { label: self.label(), schema, session: None, history, hints: Vec::new() });
             }

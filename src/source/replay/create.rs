@@ -2,13 +2,13 @@
 
 use super::super::history::{ColumnOrigins, ConflictKind, SkippedClause, TableOrigins};
 use super::constraints::Placed;
-use super::{Replay, Watch, differences, types};
+use super::{Replay, differences, types};
 use crate::change::{self, Change, Object, names};
 use crate::schema::{Collation, Column, DataType, Generated, IndexOrigin, Table, TableKind, TableName};
 use crate::sql::ast::{ColumnDef, ConstraintKind, CreateTable, Skipped, Span};
 
 impl Replay {
-    pub(super) fn create_table(&mut self, create: &CreateTable, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn create_table(&mut self, create: &CreateTable, span: Span) {
         if create.temporary || create.name.schema.as_deref().is_some_and(|s| matches!(s, "temp" | "pg_temp")) {
             self.temporary.insert(create.name.name.clone());
             return;
@@ -36,7 +36,7 @@ impl Replay {
         for key in &table.foreign_keys {
             self.check_parent(&name, Some(&table), key, &origins);
         }
-        if self.make(Change::CreateTable { definition: Box::new(table) }, span, watch) {
+        if self.make(Change::CreateTable { definition: Box::new(table) }, span) {
             if create.as_query {
                 let at = self.place(span);
                 self.history.skipped.push(SkippedClause { at, within: Skipped::QUERY });

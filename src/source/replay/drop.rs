@@ -1,25 +1,18 @@
 //! `DROP TABLE`, `DROP INDEX`.
 
 use super::super::history::ConflictKind;
-use super::{Replay, Watch};
+use super::Replay;
 use crate::change::{Change, Object};
 use crate::schema::{Index, TableName};
 use crate::sql::ast::{Name, Span};
 
 impl Replay {
-    pub(super) fn drop_table(
-        &mut self,
-        name: &Name,
-        if_exists: bool,
-        cascade: bool,
-        span: Span,
-        watch: &mut dyn Watch,
-    ) {
+    pub(super) fn drop_table(&mut self, name: &Name, if_exists: bool, cascade: bool, span: Span) {
         if self.temporary.remove(&name.name) && self.found(name).is_err() {
             return;
         }
         if let Some(table) = self.target(name, if_exists, span) {
-            self.make(Change::DropTable { table, cascade }, span, watch);
+            self.make(Change::DropTable { table, cascade }, span);
         }
     }
 
@@ -30,14 +23,13 @@ impl Replay {
         if_exists: bool,
         cascade: bool,
         span: Span,
-        watch: &mut dyn Watch,
     ) {
         match self.find_index(table, index) {
             Some((table, index)) => {
                 if cascade && self.engine.facts().alter.drop_index_takes_keys {
-                    self.drop_keys_of(&table, &index, span, watch);
+                    self.drop_keys_of(&table, &index, span);
                 }
-                self.make(Change::DropIndex { table, index }, span, watch);
+                self.make(Change::DropIndex { table, index }, span);
             }
             None if if_exists => {}
             None => {
@@ -52,7 +44,7 @@ impl Replay {
     }
 
     /// A foreign key depends on the unique index that its parent's columns have (manual, DROP INDEX, CASCADE).
-    fn drop_keys_of(&mut self, parent: &TableName, index: &Index, span: Span, watch: &mut dyn Watch) {
+    fn drop_keys_of(&mut self, parent: &TableName, index: &Index, span: Span) {
         let same = |columns: &[String], other: &[&str]| {
             columns.len() == other.len() && columns.iter().all(|c| other.contains(&c.as_str()))
         };
@@ -71,7 +63,7 @@ impl Replay {
         let keys = self.schema.foreign_keys().filter(|(_, k)| k.parent == *parent && same(&k.parent_columns, &columns));
         let keys: Vec<_> = keys.map(|(t, k)| (t.name.clone(), k.clone())).collect();
         for (table, foreign_key) in keys {
-            self.make(Change::DropForeignKey { table, foreign_key }, span, watch);
+            self.make(Change::DropForeignKey { table, foreign_key }, span);
         }
     }
 

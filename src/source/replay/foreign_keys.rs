@@ -1,7 +1,7 @@
 //! Foreign keys from their definitions.
 
 use super::super::history::{ConflictKind, KeyOrigins, TableOrigins};
-use super::{Replay, Watch};
+use super::Replay;
 use crate::change::{Change, Object, names};
 use crate::schema::facts::{ConstraintNames, ForeignKeyName, MissingParent};
 use crate::schema::{Column, ForeignKey, Table, TableName};
@@ -120,7 +120,6 @@ impl Replay {
         constraint: &Constraint,
         references: &References,
         column: Option<&str>,
-        watch: &mut dyn Watch,
     ) {
         let Some(table) = self.schema.table(name).cloned() else { return };
         let (key, origins) = self.foreign_key(constraint, references, column, &table);
@@ -139,10 +138,10 @@ impl Replay {
         }
         self.parent_conflict(name, Some(&table), &key, constraint.span);
         if let Some(index) = self.innodb_index(&table, &key, constraint, references) {
-            self.make(Change::AddIndex { table: name.clone(), index }, constraint.span, watch);
+            self.make(Change::AddIndex { table: name.clone(), index }, constraint.span);
         }
         let change = Change::AddForeignKey { table: name.clone(), foreign_key: key };
-        self.make_with(change, constraint.span, Some(origins), watch);
+        self.make_with(change, constraint.span, Some(origins));
         if self.engine.facts().alter.keeps_text {
             self.after_added_column(name);
         }

@@ -1,14 +1,14 @@
 //! Indexes from their definitions.
 
 use super::super::history::ConflictKind;
-use super::{Replay, Watch, differences};
+use super::{Replay, differences};
 use crate::change::{self, Change, Object, names};
 use crate::schema::facts::IndexName;
 use crate::schema::{Column, ForeignKey, Index, IndexOrigin, IndexPart, Table, TableKind, TableName};
 use crate::sql::ast::{Constraint, CreateIndex, References, Span};
 
 impl Replay {
-    pub(super) fn create_index(&mut self, create: &CreateIndex, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn create_index(&mut self, create: &CreateIndex, span: Span) {
         let Some(name) = self.target(&create.table, false, span) else { return };
         let Some(table) = self.schema.table(&name) else { return };
         let mut index = self.index(create, table, None, false);
@@ -27,7 +27,7 @@ impl Replay {
             }
             return;
         }
-        self.make(Change::AddIndex { table: name, index }, span, watch);
+        self.make(Change::AddIndex { table: name, index }, span);
     }
 
     /// Makes an index.

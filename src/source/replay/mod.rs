@@ -27,29 +27,8 @@ use crate::schema::{Engine, ForeignKey, Schema, TableName};
 use crate::sql::ast::{Command, Located, Name, Span, Transaction};
 use types::UserTypes;
 
-/// What is told everything while it happens; for rules about migrations.
-pub trait Watch {
-    /// A change is about to be made to this schema.
-    fn change(&mut self, before: &Schema, step: &Step, made: &Made) {
-        let _ = (before, step, made);
-    }
-
-    /// A statement has been replayed.
-    fn step(&mut self, after: &Schema, step: &Step) {
-        let _ = (after, step);
-    }
-}
-
-/// Nobody watches.
-impl Watch for () {}
-
 /// Replays migrations from an empty schema.
-pub fn replay(
-    engine: Engine,
-    files: Vec<File>,
-    migrations: Vec<Migration>,
-    watch: &mut dyn Watch,
-) -> (Schema, History) {
+pub fn replay(engine: Engine, files: Vec<File>, migrations: Vec<Migration>) -> (Schema, History) {
     let mut replay = Replay::new(engine);
     let mut parts: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
     for migration in &migrations {
@@ -71,7 +50,7 @@ pub fn replay(
         replay.in_transaction = migration.transaction;
         replay.new_session();
         for statement in inside {
-            replay.statement(file, number, statement, watch);
+            replay.statement(file, number, statement);
         }
         replay.in_transaction = false;
     }
@@ -192,7 +171,7 @@ impl Replay {
         self.temporary.clear();
     }
 
-    fn statement(&mut self, file: usize, migration: usize, statement: crate::sql::Statement, watch: &mut dyn Watch) {
+    fn statement(&mut self, file: usize, migration: usize, statement: crate::sql::Statement) {
         let skipped = statement.skipped.iter();
         self.history
             .skipped
@@ -216,39 +195,36 @@ impl Replay {
                 continue;
             }
             self.conditional = located.conditional;
-            self.command(located, watch);
+            self.command(located);
         }
         if matches!(commands.first(), Some(Located { command: Command::CreateSchema { .. }, .. })) {
             self.path = path;
         }
-        watch.step(&self.schema, &self.step);
         let mut step = std::mem::replace(&mut self.step, Self::new(self.engine).step);
         // A list that grows has room for four at once, and most hold one.
         step.changes.shrink_to_fit();
         self.history.steps.push(step);
     }
 
-    fn command(&mut self, located: &Located, watch: &mut dyn Watch) {
+    fn command(&mut self, located: &Located) {
         let span = located.span;
         match &located.command {
-            Command::CreateTable(create) => self.create_table(create, span, watch),
+            Command::CreateTable(create) => self.create_table(create, span),
             Command::DropTable { tables, if_exists, cascade } => {
                 for table in tables {
-                    self.drop_table(table, *if_exists, *cascade, span, watch);
+                    self.drop_table(table, *if_exists, *cascade, span);
                 }
             }
-            Command::AlterTable { table, if_exists, actions } => {
-                self.alter_table(table, *if_exists, actions, span, watch)
-            }
-            Command::CreateIndex(create) => self.create_index(create, span, watch),
+            Command::AlterTable { table, if_exists, actions } => self.alter_table(table, *if_exists, actions, span),
+            Command::CreateIndex(create) => self.create_index(create, span),
             Command::DropIndex { indexes, if_exists, cascade, .. } => {
                 for (table, index) in indexes {
-                    self.drop_index(table.as_ref(), index, *if_exists, *cascade, span, watch);
+                    self.drop_index(table.as_ref(), index, *if_exists, *cascade, span);
                 }
             }
             Command::CreateRoutine(routine) => self.create_routine(routine),
-            Command::Call { name, arguments } => self.call(name, arguments, span, watch),
-            other => self.object(other, span, watch),
+            Command::Call { name, arguments } => self.call(name, arguments, span),
+            other => self.object(other, span),
         }
     }
 
@@ -257,13 +233,12 @@ impl Replay {
     }
 
     /// Makes a change; a change that does not fit becomes a conflict. Tells whether it was made.
-    fn make(&mut self, change: Change, span: Span, watch: &mut dyn Watch) -> bool {
-        self.make_with(change, span, None, watch)
+    fn make(&mut self, change: Change, span: Span) -> bool {
+        self.make_with(change, span, None)
     }
 
-    fn make_with(&mut self, change: Change, span: Span, key: Option<KeyOrigins>, watch: &mut dyn Watch) -> bool {
+    fn make_with(&mut self, change: Change, span: Span, key: Option<KeyOrigins>) -> bool {
         let made = Made { change, span: self.instead.unwrap_or(span), conditional: self.conditional };
-        watch.change(&self.schema, &self.step, &made);
         let of_partitions = self.keys_of_partitions(&made.change);
         if let Err(error) = made.change.apply_knowing(&mut self.schema, &mut self.kin) {
             self.refused(&made.change, &error, span);

@@ -1,18 +1,18 @@
 //! Everything else that bears on tables: comments, settings, types, schemas.
 
 use super::super::history::ConflictKind;
+use super::Replay;
 use super::types::{self, UserType};
-use super::{Replay, Watch};
 use crate::change::{Change, Commented, Object};
 use crate::schema::{Family, Schema, TableName};
 use crate::sql::ast::{Command, CommentOn, Name, Span, TypeKind};
 
 impl Replay {
-    pub(super) fn object(&mut self, command: &Command, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn object(&mut self, command: &Command, span: Span) {
         match command {
             Command::RenameIndex { table, index, to, if_exists } => match self.find_index(table.as_ref(), index) {
                 Some((table, index)) => {
-                    self.make(Change::RenameIndex { table, index: index.name, to: to.text.clone() }, span, watch);
+                    self.make(Change::RenameIndex { table, index: index.name, to: to.text.clone() }, span);
                 }
                 None if *if_exists => {}
                 None => {
@@ -20,12 +20,12 @@ impl Replay {
                     self.conflict(ConflictKind::Missing { what, table: self.new_name(index) }, span, None);
                 }
             },
-            Command::AttachIndex { index, .. } => self.attach_index(index, span, watch),
-            Command::Comment { on, text } => self.comment(on, text.as_ref(), span, watch),
+            Command::AttachIndex { index, .. } => self.attach_index(index, span),
+            Command::Comment { on, text } => self.comment(on, text.as_ref(), span),
             Command::Set { name, values, .. } => self.set(name, values),
             Command::CreateType { name, kind } => self.create_type(name, kind),
-            Command::RenameType { name, to } => self.rename_type(name, to, span, watch),
-            Command::AddLabel { name, label, beside } => self.change_labels(name, span, watch, |labels| {
+            Command::RenameType { name, to } => self.rename_type(name, to, span),
+            Command::AddLabel { name, label, beside } => self.change_labels(name, span, |labels| {
                 if labels.contains(label) {
                     return;
                 }
@@ -34,12 +34,12 @@ impl Replay {
                 });
                 labels.insert(place.unwrap_or(labels.len()), label.clone());
             }),
-            Command::RenameLabel { name, label, to } => self.change_labels(name, span, watch, |labels| {
+            Command::RenameLabel { name, label, to } => self.change_labels(name, span, |labels| {
                 labels.iter_mut().filter(|l| *l == label).for_each(|l| l.clone_from(to));
             }),
             Command::DropType { names, cascade } => {
                 for name in names {
-                    self.drop_type(name, *cascade, span, watch);
+                    self.drop_type(name, *cascade, span);
                 }
             }
             Command::CreateOther { name } => {
@@ -48,16 +48,16 @@ impl Replay {
             }
             Command::DropSchema { names, cascade } => {
                 for schema in names {
-                    self.drop_schema(schema, *cascade, span, watch);
+                    self.drop_schema(schema, *cascade, span);
                 }
             }
-            Command::RenameSchema { name, to } => self.rename_schema(name, to, span, watch),
-            Command::CreateFunction(function) => self.create_function(function, span, watch),
-            Command::CreateRule(rule) => self.create_rule(rule, span, watch),
-            Command::DropRule { name, table, if_exists } => self.drop_rule(name, table, *if_exists, span, watch),
-            Command::CreateTrigger(create) => self.create_trigger(create, span, watch),
+            Command::RenameSchema { name, to } => self.rename_schema(name, to, span),
+            Command::CreateFunction(function) => self.create_function(function, span),
+            Command::CreateRule(rule) => self.create_rule(rule, span),
+            Command::DropRule { name, table, if_exists } => self.drop_rule(name, table, *if_exists, span),
+            Command::CreateTrigger(create) => self.create_trigger(create, span),
             Command::DropTrigger { name, table, if_exists } => {
-                self.drop_trigger(name, table.as_ref(), *if_exists, span, watch);
+                self.drop_trigger(name, table.as_ref(), *if_exists, span);
             }
             Command::OwnSequence { .. }
             | Command::CreateSchema { .. }
@@ -77,15 +77,15 @@ impl Replay {
 
     /// An index of a partitioned table that was made for it alone becomes valid with its last partition's (manual,
     /// ALTER INDEX). A dump attaches all of them.
-    fn attach_index(&mut self, index: &Name, span: Span, watch: &mut dyn Watch) {
+    fn attach_index(&mut self, index: &Name, span: Span) {
         let Some((table, mut index)) = self.find_index(None, index) else { return };
         if !index.valid {
             index.valid = true;
-            self.make(Change::SetIndexValid { table, index: index.name, valid: true }, span, watch);
+            self.make(Change::SetIndexValid { table, index: index.name, valid: true }, span);
         }
     }
 
-    fn comment(&mut self, on: &CommentOn, text: Option<&String>, span: Span, watch: &mut dyn Watch) {
+    fn comment(&mut self, on: &CommentOn, text: Option<&String>, span: Span) {
         let text = text.filter(|t| !t.is_empty()).cloned();
         let (table, on) = match on {
             CommentOn::Table(name) => (name, Commented::Table),
@@ -101,7 +101,7 @@ impl Replay {
                 return;
             }
         }
-        self.make(Change::Comment { table, on, text }, span, watch);
+        self.make(Change::Comment { table, on, text }, span);
     }
 
     fn set(&mut self, name: &str, values: &[String]) {
@@ -166,7 +166,7 @@ impl Replay {
     }
 
     /// The columns of an enumeration know its labels.
-    fn change_labels(&mut self, name: &Name, span: Span, watch: &mut dyn Watch, change: impl FnOnce(&mut Vec<String>)) {
+    fn change_labels(&mut self, name: &Name, span: Span, change: impl FnOnce(&mut Vec<String>)) {
         let Some(key) = self.find_type(name) else { return };
         let Some(UserType::Enum(labels)) = self.users.get_mut(&key) else { return };
         change(labels);
@@ -182,12 +182,12 @@ impl Replay {
             }
         }
         for change in changes {
-            self.make(change, span, watch);
+            self.make(change, span);
         }
     }
 
     /// The columns of a type follow its name.
-    fn rename_type(&mut self, name: &Name, to: &Name, span: Span, watch: &mut dyn Watch) {
+    fn rename_type(&mut self, name: &Name, to: &Name, span: Span) {
         let Some(key) = self.find_type(name) else { return };
         let Some(user) = self.users.remove(&key) else { return };
         let schema = if to.schema == name.schema { key.0.clone() } else { self.type_key(to).0 };
@@ -216,11 +216,11 @@ impl Replay {
             }
         }
         for change in changes {
-            self.make(change, span, watch);
+            self.make(change, span);
         }
     }
 
-    fn drop_type(&mut self, name: &Name, cascade: bool, span: Span, watch: &mut dyn Watch) {
+    fn drop_type(&mut self, name: &Name, cascade: bool, span: Span) {
         let Some(key) = self.find_type(name) else { return };
         self.users.remove(&key);
         if !cascade {
@@ -235,11 +235,11 @@ impl Replay {
             gone.extend(columns.map(|c| (table.name.clone(), c.name.clone())));
         }
         for (table, column) in gone {
-            self.make(Change::DropColumn { table, column, cascade: true }, span, watch);
+            self.make(Change::DropColumn { table, column, cascade: true }, span);
         }
     }
 
-    fn drop_schema(&mut self, schema: &str, cascade: bool, span: Span, watch: &mut dyn Watch) {
+    fn drop_schema(&mut self, schema: &str, cascade: bool, span: Span) {
         if !cascade {
             return;
         }
@@ -248,18 +248,18 @@ impl Replay {
         for table in gone {
             // A partition may have gone with its table.
             if self.schema.table(&table).is_some() {
-                self.make(Change::DropTable { table, cascade: true }, span, watch);
+                self.make(Change::DropTable { table, cascade: true }, span);
             }
         }
         self.users.retain(|(s, _), _| *s != schema);
         self.others.retain(|n| n.schema != schema);
     }
 
-    fn rename_schema(&mut self, name: &str, to: &str, span: Span, watch: &mut dyn Watch) {
+    fn rename_schema(&mut self, name: &str, to: &str, span: Span) {
         let old = self.in_schema(name, "").schema;
         for table in tables_of(&self.schema, &old) {
             let to = self.in_schema(to, &table.name);
-            self.make(Change::RenameTable { table, to }, span, watch);
+            self.make(Change::RenameTable { table, to }, span);
         }
     }
 }

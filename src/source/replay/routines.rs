@@ -1,7 +1,7 @@
 //! Procedures of MySQL's: what their bodies do to tables is done where they are called.
 
 use super::super::history::{Place, SkippedClause};
-use super::{Replay, Watch};
+use super::Replay;
 use crate::sql::ast::{Command, Name, Routine, RoutineDdl, Skipped, Span};
 
 /// A procedure that is there.
@@ -20,7 +20,7 @@ impl Replay {
     }
 
     /// Does what the procedure's body may do; all of it is conditional, as its code decides.
-    pub(super) fn call(&mut self, name: &Name, arguments: &[Option<String>], span: Span, watch: &mut dyn Watch) {
+    pub(super) fn call(&mut self, name: &Name, arguments: &[Option<String>], span: Span) {
         let Some(known) = self.routines.get_mut(&name.name.to_ascii_lowercase()) else { return };
         known.called = true;
         let (file, ddl) = (known.file, known.routine.ddl.clone());
@@ -30,7 +30,7 @@ impl Replay {
                 RoutineDdl::Fixed(located) => {
                     // Where a change is, is told within the file of the statement that makes it.
                     self.instead = (file != self.step.file).then_some(span);
-                    self.command(located, watch);
+                    self.command(located);
                 }
                 RoutineDdl::Template { .. } => {
                     let Some(text) = one.filled(arguments) else {
@@ -43,7 +43,7 @@ impl Replay {
                         // One that calls itself would have no end.
                         let ddl = |c: &Command| !matches!(c, Command::Call { .. } | Command::CreateRoutine(_));
                         for located in statement.commands.iter().filter(|l| ddl(&l.command)) {
-                            self.command(located, watch);
+                            self.command(located);
                         }
                     }
                 }

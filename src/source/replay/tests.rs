@@ -17,7 +17,7 @@ fn run(engine: Engine, texts: &[&str]) -> (Schema, History) {
         base: false,
     });
     let migrations = migrations.collect();
-    replay(engine, files, migrations, &mut ())
+    replay(engine, files, migrations)
 }
 
 #[test]

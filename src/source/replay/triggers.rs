@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConflictKind, Replay, Watch};
+use super::{ConflictKind, Replay};
 use crate::change::{Change, Object};
 use crate::schema::{Does, RewriteRule, TableName, Trigger};
 use crate::sql::ast::{CreateFunction, CreateRule, CreateTrigger, Name, Span};
@@ -18,7 +18,7 @@ pub(super) struct Functions {
 
 impl Replay {
     /// A function that is replaced is another body for the triggers that run it.
-    pub(super) fn create_function(&mut self, function: &CreateFunction, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn create_function(&mut self, function: &CreateFunction, span: Span) {
         let name = self.new_name(&function.name);
         self.functions.known.insert(name.clone(), function.clone());
         let run = self.functions.run.iter().filter(|(_, f)| **f == name).map(|(t, _)| t.clone());
@@ -29,8 +29,8 @@ impl Replay {
             if does != trigger.does {
                 trigger.does = does;
                 let drop = Change::DropTrigger { table: table.clone(), name: trigger.name.clone() };
-                if self.make(drop, span, watch) {
-                    self.make(Change::AddTrigger { table, trigger }, span, watch);
+                if self.make(drop, span) {
+                    self.make(Change::AddTrigger { table, trigger }, span);
                 }
             }
         }
@@ -55,13 +55,13 @@ impl Replay {
         known.or(candidates.first()).cloned().unwrap_or_else(|| TableName::new(&name.name))
     }
 
-    pub(super) fn create_trigger(&mut self, create: &CreateTrigger, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn create_trigger(&mut self, create: &CreateTrigger, span: Span) {
         let Ok(table) = self.found(&create.table) else { return };
         let there = self.schema.table(&table).is_some_and(|t| t.triggers.iter().any(|t| t.name == create.name.name));
         if there && (create.if_not_exists || self.engine.facts().triggers.replace) {
             // CREATE OR REPLACE TRIGGER puts another in its place.
             let change = Change::DropTrigger { table: table.clone(), name: create.name.name.clone() };
-            if create.if_not_exists || !self.make(change, span, watch) {
+            if create.if_not_exists || !self.make(change, span) {
                 return;
             }
         }
@@ -75,17 +75,10 @@ impl Replay {
             (None, Some(text)) => trigger.does = body::does(self.engine, text, &trigger),
             (None, None) => {}
         }
-        self.make(Change::AddTrigger { table, trigger }, span, watch);
+        self.make(Change::AddTrigger { table, trigger }, span);
     }
 
-    pub(super) fn drop_trigger(
-        &mut self,
-        name: &Name,
-        table: Option<&Name>,
-        if_exists: bool,
-        span: Span,
-        watch: &mut dyn Watch,
-    ) {
+    pub(super) fn drop_trigger(&mut self, name: &Name, table: Option<&Name>, if_exists: bool, span: Span) {
         let found = match table {
             Some(table) => self.found(table).ok(),
             None => {
@@ -96,11 +89,11 @@ impl Replay {
         let Some(table) = found else { return };
         let there = self.schema.table(&table).is_some_and(|t| t.triggers.iter().any(|t| t.name == name.name));
         if there || !if_exists {
-            self.make(Change::DropTrigger { table, name: name.name.clone() }, span, watch);
+            self.make(Change::DropTrigger { table, name: name.name.clone() }, span);
         }
     }
 
-    pub(super) fn create_rule(&mut self, create: &CreateRule, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn create_rule(&mut self, create: &CreateRule, span: Span) {
         // A rule of a view is no table's.
         let Ok(table) = self.found(&create.table) else { return };
         let mut rules = self.schema.table(&table).map(|t| t.rewrite_rules.clone()).unwrap_or_default();
@@ -128,16 +121,16 @@ impl Replay {
             writes,
         });
         rules.sort_by(|a, b| a.name.cmp(&b.name));
-        self.make(Change::SetRewriteRules { table, rules }, span, watch);
+        self.make(Change::SetRewriteRules { table, rules }, span);
     }
 
-    pub(super) fn drop_rule(&mut self, rule: &str, table: &Name, if_exists: bool, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn drop_rule(&mut self, rule: &str, table: &Name, if_exists: bool, span: Span) {
         let Ok(table) = self.found(table) else { return };
         let mut rules = self.schema.table(&table).map(|t| t.rewrite_rules.clone()).unwrap_or_default();
         let before = rules.len();
         rules.retain(|r| r.name != rule);
         if rules.len() < before {
-            self.make(Change::SetRewriteRules { table, rules }, span, watch);
+            self.make(Change::SetRewriteRules { table, rules }, span);
         } else if !if_exists {
             self.conflict(ConflictKind::Missing { what: Object::Rule(rule.to_string()), table }, span, None);
         }

@@ -1,25 +1,19 @@
 //! `ALTER TABLE … ADD, VALIDATE, DROP CONSTRAINT`.
 
 use super::super::super::history::ConflictKind;
-use super::super::{Replay, Watch};
+use super::super::Replay;
 use crate::change::{Change, Object, names};
 use crate::schema::facts::ConstraintNames;
 use crate::schema::{ForeignKey, Index, IndexOrigin, Key, Table, TableName};
 use crate::sql::ast::{Constraint, ConstraintKind, CreateTable, DropKind, Ident, Span};
 
 impl Replay {
-    pub(in super::super) fn add_constraint(
-        &mut self,
-        name: &TableName,
-        constraint: &Constraint,
-        column: Option<&str>,
-        watch: &mut dyn Watch,
-    ) {
+    pub(in super::super) fn add_constraint(&mut self, name: &TableName, constraint: &Constraint, column: Option<&str>) {
         let span = constraint.span;
         let Some(table) = self.schema.table(name).cloned() else { return };
         match &constraint.kind {
             ConstraintKind::ForeignKey(references) => {
-                self.add_foreign_key(name, constraint, references, column, watch);
+                self.add_foreign_key(name, constraint, references, column);
             }
             ConstraintKind::PrimaryKey(clause) | ConstraintKind::Unique(clause) => {
                 let primary = matches!(constraint.kind, ConstraintKind::PrimaryKey(_));
@@ -40,7 +34,7 @@ impl Replay {
                 }
                 if primary && table.primary_key.is_none() || !primary && !self.key_exists(&table, &key, constraint) {
                     let table = name.clone();
-                    self.make(Change::AddKey { table, key, primary, index, using }, span, watch);
+                    self.make(Change::AddKey { table, key, primary, index, using }, span);
                 } else {
                     let what =
                         if primary { Object::PrimaryKey } else { Object::Constraint(key.name.unwrap_or_default()) };
@@ -52,7 +46,7 @@ impl Replay {
             }
             ConstraintKind::Check(text) => {
                 let check = self.check(constraint, column, &text.text, &table, &CreateTable::default());
-                self.make(Change::AddCheck { table: name.clone(), check }, span, watch);
+                self.make(Change::AddCheck { table: name.clone(), check }, span);
             }
             ConstraintKind::Index(create) | ConstraintKind::Exclude(create) => {
                 let exclusion = matches!(constraint.kind, ConstraintKind::Exclude(_));
@@ -61,11 +55,11 @@ impl Replay {
                 if constraint.if_not_exists && table.indexes.iter().any(|i| i.name == index.name) {
                     return;
                 }
-                self.make(Change::AddIndex { table: name.clone(), index }, span, watch);
+                self.make(Change::AddIndex { table: name.clone(), index }, span);
             }
             ConstraintKind::NotNull(Some(column)) if !constraint.not_valid => {
                 let change = Change::SetNullable { table: name.clone(), column: column.clone(), nullable: false };
-                self.make(change, span, watch);
+                self.make(change, span);
             }
             _ => {}
         }
@@ -91,15 +85,15 @@ impl Replay {
         found
     }
 
-    pub(super) fn validate(&mut self, table: &TableName, constraint: &Ident, span: Span, watch: &mut dyn Watch) {
+    pub(super) fn validate(&mut self, table: &TableName, constraint: &Ident, span: Span) {
         let Some(of) = self.schema.table(table) else { return };
         let named = |name: &Option<String>| name.as_deref() == Some(constraint.text.as_str());
         if let Some(key) = of.foreign_keys.iter().find(|k| named(&k.name)) {
             let foreign_key = key.clone();
-            self.make(Change::ValidateForeignKey { table: table.clone(), foreign_key }, span, watch);
+            self.make(Change::ValidateForeignKey { table: table.clone(), foreign_key }, span);
         } else {
             let change = Change::ValidateCheck { table: table.clone(), name: constraint.text.clone() };
-            self.make(change, span, watch);
+            self.make(change, span);
         }
     }
 
@@ -112,19 +106,18 @@ impl Replay {
         if_exists: bool,
         cascade: bool,
         span: Span,
-        watch: &mut dyn Watch,
     ) {
         let Some(of) = self.schema.table(table) else { return };
         let folds = self.engine.facts().names.ignore_case;
         let named = |name: &str| name == constraint.text || folds && name.eq_ignore_ascii_case(&constraint.text);
         let key = of.foreign_keys.iter().find(|k| k.name.as_deref().is_some_and(named)).cloned();
         if let Some(foreign_key) = key.filter(|_| matches!(kind, DropKind::Any | DropKind::ForeignKey)) {
-            self.make(Change::DropForeignKey { table: table.clone(), foreign_key }, span, watch);
+            self.make(Change::DropForeignKey { table: table.clone(), foreign_key }, span);
             return;
         }
         let index = of.indexes.iter().find(|i| named(&i.name)).cloned();
         if let Some(index) = index.filter(|_| matches!(kind, DropKind::Index | DropKind::PrimaryKey)) {
-            self.make(Change::DropIndex { table: table.clone(), index }, span, watch);
+            self.make(Change::DropIndex { table: table.clone(), index }, span);
             return;
         }
         let keys = of.primary_key.iter().chain(&of.unique_keys).filter_map(|k| k.name.as_deref());
@@ -134,12 +127,12 @@ impl Replay {
             let column = self.not_null_of(of, &constraint.text);
             if let Some(column) = column {
                 // PostgreSQL 18 names NOT NULL like other constraints.
-                self.make(Change::SetNullable { table: table.clone(), column, nullable: true }, span, watch);
+                self.make(Change::SetNullable { table: table.clone(), column, nullable: true }, span);
             }
             return;
         }
         let change = Change::DropConstraint { table: table.clone(), name: constraint.text.clone(), cascade };
-        self.make(change, span, watch);
+        self.make(change, span);
     }
 
     /// Returns the column whose `NOT NULL` PostgreSQL 18 calls so: `t_column_not_null`.

@@ -6,26 +6,19 @@ use std::collections::BTreeSet;
 
 use super::super::history::{ConflictKind, Difference};
 use super::create::numbers;
-use super::{Replay, Watch, types};
+use super::{Replay, types};
 use crate::change::{self, Change, Commented, Object, names};
 use crate::schema::{Column, DataType, DisabledSide, ForeignKey, Table, TableName};
 use crate::sql::ast::{AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, Ident, Name, Span};
 
 impl Replay {
-    pub(super) fn alter_table(
-        &mut self,
-        name: &Name,
-        if_exists: bool,
-        actions: &[AlterAction],
-        span: Span,
-        watch: &mut dyn Watch,
-    ) {
+    pub(super) fn alter_table(&mut self, name: &Name, if_exists: bool, actions: &[AlterAction], span: Span) {
         // Views, sequences and indexes can be altered by ALTER TABLE, too (manual, ALTER TABLE).
         if self.found(name).is_err()
             && let [AlterAction { kind: AlterKind::RenameTable { name: Some(to), .. }, .. }] = actions
             && let Some((table, index)) = self.find_index(None, name)
         {
-            self.make(Change::RenameIndex { table, index: index.name, to: to.clone() }, span, watch);
+            self.make(Change::RenameIndex { table, index: index.name, to: to.clone() }, span);
             return;
         }
         let Some(mut table) = self.target(name, if_exists, span) else { return };
@@ -33,13 +26,13 @@ impl Replay {
             if self.schema.table(&table).is_none() {
                 return;
             }
-            if let Some(renamed) = self.action(&table, action, watch) {
+            if let Some(renamed) = self.action(&table, action) {
                 table = renamed;
             }
         }
     }
 
-    fn action(&mut self, table: &TableName, action: &AlterAction, watch: &mut dyn Watch) -> Option<TableName> {
+    fn action(&mut self, table: &TableName, action: &AlterAction) -> Option<TableName> {
         let span = action.span;
         let name = || table.clone();
         match &action.kind {
@@ -48,7 +41,7 @@ impl Replay {
                 if there && *if_not_exists {
                     self.hidden_column(table, column, span);
                 } else {
-                    self.add_column(table, column, place.as_ref(), span, watch);
+                    self.add_column(table, column, place.as_ref(), span);
                 }
             }
             AlterKind::DropColumn { column, if_exists, cascade } => {
@@ -56,14 +49,14 @@ impl Replay {
                 if *if_exists && self.schema.table(table).is_some_and(|t| t.column(&column).is_none()) {
                     return None;
                 }
-                self.make(Change::DropColumn { table: name(), column, cascade: *cascade }, span, watch);
+                self.make(Change::DropColumn { table: name(), column, cascade: *cascade }, span);
             }
             AlterKind::RenameColumn { column, to } => {
                 let column = self.column(table, &column.text);
-                self.make(Change::RenameColumn { table: name(), column, to: to.text.clone() }, span, watch);
+                self.make(Change::RenameColumn { table: name(), column, to: to.text.clone() }, span);
             }
             AlterKind::ReplaceColumn { old, column, place } => {
-                self.replace_column(table, old, column, place.as_ref(), span, watch);
+                self.replace_column(table, old, column, place.as_ref(), span);
             }
             AlterKind::SetType { column, data_type, collation } => {
                 let column = self.column(table, &column.text);
@@ -71,43 +64,43 @@ impl Replay {
                 let collation = collation.clone().or(resolved.collation).and_then(|c| self.collation(c));
                 let data_type = resolved.data_type;
                 let change = Change::SetType { table: name(), column: column.clone(), data_type, collation };
-                if self.make(change, span, watch) {
+                if self.make(change, span) {
                     self.after_changed_type(table, &column);
                 }
             }
             AlterKind::SetNullable { column, nullable } => {
                 let column = self.column(table, &column.text);
-                self.make(Change::SetNullable { table: name(), column, nullable: *nullable }, span, watch);
+                self.make(Change::SetNullable { table: name(), column, nullable: *nullable }, span);
             }
             AlterKind::SetDefault { column, default } => {
                 let column = self.column(table, &column.text);
                 let data_type = self.schema.table(table).and_then(|t| t.column(&column)).map(|c| c.data_type.clone());
                 let data_type = data_type.unwrap_or_else(|| DataType::parse(self.engine, ""));
                 let default = default.as_ref().and_then(|d| self.default(&d.text, &data_type));
-                self.set_default(table, column, default, span, watch);
+                self.set_default(table, column, default, span);
             }
             AlterKind::SetAutoNumber { column, auto_number } => {
                 let column = self.column(table, &column.text);
-                self.make(Change::SetAutoNumber { table: name(), column, auto_number: *auto_number }, span, watch);
+                self.make(Change::SetAutoNumber { table: name(), column, auto_number: *auto_number }, span);
             }
             AlterKind::DropExpression { column } => {
                 let column = self.column(table, &column.text);
-                self.make(Change::SetGenerated { table: name(), column, generated: None }, span, watch);
+                self.make(Change::SetGenerated { table: name(), column, generated: None }, span);
             }
-            AlterKind::AddConstraint(constraint) => self.add_constraint(table, constraint, None, watch),
+            AlterKind::AddConstraint(constraint) => self.add_constraint(table, constraint, None),
             AlterKind::DropConstraint { name: constraint, kind, if_exists, cascade } => {
-                self.drop_constraint(table, constraint, *kind, *if_exists, *cascade, span, watch);
+                self.drop_constraint(table, constraint, *kind, *if_exists, *cascade, span);
             }
             AlterKind::RenameConstraint { name: constraint, to } => {
                 let change =
                     Change::RenameConstraint { table: name(), name: constraint.text.clone(), to: to.text.clone() };
-                self.make(change, span, watch);
+                self.make(change, span);
             }
             AlterKind::RenameIndex { index, to } => {
                 let change = Change::RenameIndex { table: name(), index: index.text.clone(), to: to.text.clone() };
-                self.make(change, span, watch);
+                self.make(change, span);
             }
-            AlterKind::Validate { name: constraint } => self.validate(table, constraint, span, watch),
+            AlterKind::Validate { name: constraint } => self.validate(table, constraint, span),
             AlterKind::AlterConstraint { name: constraint, timing, enforced } => {
                 let old = self.key_called(table, constraint, span)?;
                 let mut new = old.clone();
@@ -117,7 +110,7 @@ impl Replay {
                 if enforced.is_some() {
                     new.validated = new.enforced;
                 }
-                self.make(Change::AlterForeignKey { table: name(), old, new }, span, watch);
+                self.make(Change::AlterForeignKey { table: name(), old, new }, span);
             }
             AlterKind::RenameTable { schema, name: to } => {
                 let mut renamed = table.clone();
@@ -127,22 +120,22 @@ impl Replay {
                 if let Some(to) = to {
                     renamed.name.clone_from(to);
                 }
-                if self.make(Change::RenameTable { table: name(), to: renamed.clone() }, span, watch) {
+                if self.make(Change::RenameTable { table: name(), to: renamed.clone() }, span) {
                     if renamed.schema != table.schema {
-                        self.move_sequences(table, &renamed, span, watch);
+                        self.move_sequences(table, &renamed, span);
                     }
-                    self.leave_references(table, &renamed, span, watch);
+                    self.leave_references(table, &renamed, span);
                     return Some(renamed);
                 }
             }
             AlterKind::AttachPartition { partition } => {
                 if let Some(partition) = self.target(partition, false, span).filter(|p| !self.is_below(table, p)) {
-                    self.make(Change::AttachPartition { table: partition, parent: name() }, span, watch);
+                    self.make(Change::AttachPartition { table: partition, parent: name() }, span);
                 }
             }
             AlterKind::DetachPartition { partition } => {
                 if let Some(partition) = self.target(partition, false, span) {
-                    self.detach(table, partition, span, watch);
+                    self.detach(table, partition, span);
                 }
             }
             AlterKind::Inherit { parent, inherits } => {
@@ -152,27 +145,27 @@ impl Replay {
                 if *inherits && !self.is_below(&parent, table) {
                     all.push(parent);
                 }
-                self.make(Change::SetInherits { table: name(), inherits: all }, span, watch);
+                self.make(Change::SetInherits { table: name(), inherits: all }, span);
             }
             AlterKind::SetTrigger { name: trigger, user, enabled } => {
-                self.set_triggers(table, trigger.as_deref(), *user, *enabled, span, watch);
+                self.set_triggers(table, trigger.as_deref(), *user, *enabled, span);
             }
             AlterKind::SetRule { name: rule, enabled } => {
                 let mut rules = self.schema.table(table).map(|t| t.rewrite_rules.clone()).unwrap_or_default();
                 rules.iter_mut().filter(|r| r.name == *rule).for_each(|r| r.enabled = *enabled);
-                self.make(Change::SetRewriteRules { table: name(), rules }, span, watch);
+                self.make(Change::SetRewriteRules { table: name(), rules }, span);
             }
             AlterKind::SetLogged(logged) => {
-                self.make(Change::SetUnlogged { table: name(), unlogged: !logged }, span, watch);
+                self.make(Change::SetUnlogged { table: name(), unlogged: !logged }, span);
             }
             AlterKind::Comment(text) => {
                 let change = Change::Comment { table: name(), on: Commented::Table, text: Some(text.clone()) };
-                self.make(change, span, watch);
+                self.make(change, span);
             }
             AlterKind::ReplacePrimaryKey(clause) => {
                 let of = self.schema.table(table).cloned()?;
                 if let Some(old) = of.primary_key.as_ref().and_then(|k| k.name.clone()) {
-                    self.make(Change::DropConstraint { table: name(), name: old, cascade: false }, span, watch);
+                    self.make(Change::DropConstraint { table: name(), name: old, cascade: false }, span);
                 }
                 let kind = ConstraintKind::PrimaryKey(clause.clone());
                 let constraint = Constraint {
@@ -184,7 +177,7 @@ impl Replay {
                     if_not_exists: false,
                     span,
                 };
-                self.add_constraint(table, &constraint, None, watch);
+                self.add_constraint(table, &constraint, None);
             }
             AlterKind::Nothing => {}
         }
@@ -198,7 +191,7 @@ impl Replay {
     }
 
     /// The sequences of a table's serial columns go where the table goes (manual, ALTER TABLE, SET SCHEMA).
-    fn move_sequences(&mut self, old: &TableName, new: &TableName, span: Span, watch: &mut dyn Watch) {
+    fn move_sequences(&mut self, old: &TableName, new: &TableName, span: Span) {
         let columns = self.schema.table(new).map(|t| t.columns.clone()).unwrap_or_default();
         for column in columns.into_iter().filter(|c| c.auto_number) {
             let sequence = names::joined(&old.name, &column.name, "seq");
@@ -207,13 +200,13 @@ impl Replay {
             };
             if column.default.as_deref() == Some(text(old).as_str()) {
                 let change = Change::SetDefault { table: new.clone(), column: column.name, default: Some(text(new)) };
-                self.make(change, span, watch);
+                self.make(change, span);
             }
         }
     }
 
     /// A partition that is detached keeps its part of the table's foreign keys as keys of its own.
-    fn detach(&mut self, table: &TableName, partition: TableName, span: Span, watch: &mut dyn Watch) {
+    fn detach(&mut self, table: &TableName, partition: TableName, span: Span) {
         // What it is a part of in turn has keys that are the partition's, too.
         let (mut keys, mut seen) = (Vec::new(), BTreeSet::new());
         let mut above = self.schema.table(table);
@@ -230,18 +223,18 @@ impl Replay {
             }
         }
         keys.sort_by(|a, b| a.name.cmp(&b.name));
-        if !self.make(Change::DetachPartition { table: partition.clone() }, span, watch) {
+        if !self.make(Change::DetachPartition { table: partition.clone() }, span) {
             return;
         }
         for key in keys {
             let foreign_key = ForeignKey { firing_order: self.number(), ..key };
-            self.make(Change::AddForeignKey { table: partition.clone(), foreign_key }, span, watch);
+            self.make(Change::AddForeignKey { table: partition.clone(), foreign_key }, span);
         }
     }
 
     /// SQLite: other tables' keys go on naming the old table if `legacy_alter_table` is on and `foreign_keys` off ("ALTER
     /// TABLE RENAME"); so a table is set aside for another of its name.
-    fn leave_references(&mut self, table: &TableName, renamed: &TableName, span: Span, watch: &mut dyn Watch) {
+    fn leave_references(&mut self, table: &TableName, renamed: &TableName, span: Span) {
         let legacy = self.pragmas.contains("legacy_alter_table") && !self.pragmas.contains("foreign_keys");
         if !legacy {
             return;
@@ -251,27 +244,20 @@ impl Replay {
             self.schema.foreign_keys().filter(refers).map(|(child, key)| (child.name.clone(), key.clone())).collect();
         for (child, old) in keys {
             let new = ForeignKey { parent: table.clone(), ..old.clone() };
-            self.make(Change::AlterForeignKey { table: child, old, new }, span, watch);
+            self.make(Change::AlterForeignKey { table: child, old, new }, span);
         }
     }
 
-    fn set_default(
-        &mut self,
-        table: &TableName,
-        column: String,
-        default: Option<String>,
-        span: Span,
-        watch: &mut dyn Watch,
-    ) {
+    fn set_default(&mut self, table: &TableName, column: String, default: Option<String>, span: Span) {
         let change = Change::SetDefault { table: table.clone(), column: column.clone(), default };
-        if !self.make(change, span, watch) || !self.engine.facts().types.sequence_defaults {
+        if !self.make(change, span) || !self.engine.facts().types.sequence_defaults {
             return;
         }
         let Some(of) = self.schema.table(table).and_then(|t| t.column(&column)) else { return };
         // A sequence numbers the column, or no longer does. An identity has no default.
         let auto_number = numbers(of);
         if auto_number != of.auto_number {
-            self.make(Change::SetAutoNumber { table: table.clone(), column, auto_number }, span, watch);
+            self.make(Change::SetAutoNumber { table: table.clone(), column, auto_number }, span);
         }
     }
 
@@ -311,14 +297,7 @@ impl Replay {
         }
     }
 
-    fn add_column(
-        &mut self,
-        table: &TableName,
-        definition: &ColumnDef,
-        place: Option<&ColumnPlace>,
-        span: Span,
-        watch: &mut dyn Watch,
-    ) {
+    fn add_column(&mut self, table: &TableName, definition: &ColumnDef, place: Option<&ColumnPlace>, span: Span) {
         let column = self.new_column(definition, table);
         let position = self.position(table, place);
         let earlier = self.history.origins.column(table, &column.name).map(|c| c.declared);
@@ -333,7 +312,7 @@ impl Replay {
             return;
         }
         let name = column.name.clone();
-        if !self.make(Change::AddColumn { table: table.clone(), column, position }, span, watch) {
+        if !self.make(Change::AddColumn { table: table.clone(), column, position }, span) {
             return;
         }
         for constraint in &definition.constraints {
@@ -346,10 +325,10 @@ impl Replay {
                 }
             }
         }
-        self.column_constraints(table, definition, watch);
+        self.column_constraints(table, definition);
     }
 
-    fn column_constraints(&mut self, table: &TableName, definition: &ColumnDef, watch: &mut dyn Watch) {
+    fn column_constraints(&mut self, table: &TableName, definition: &ColumnDef) {
         for constraint in &definition.constraints {
             let of_table = matches!(
                 constraint.kind,
@@ -360,24 +339,16 @@ impl Replay {
             );
             let ignored = !self.engine.facts().keys.inline && matches!(constraint.kind, ConstraintKind::ForeignKey(_));
             if of_table && !ignored {
-                self.add_constraint(table, constraint, Some(&definition.name.text), watch);
+                self.add_constraint(table, constraint, Some(&definition.name.text));
             }
         }
     }
 
-    fn set_triggers(
-        &mut self,
-        table: &TableName,
-        trigger: Option<&str>,
-        user: bool,
-        enabled: bool,
-        span: Span,
-        watch: &mut dyn Watch,
-    ) {
+    fn set_triggers(&mut self, table: &TableName, trigger: Option<&str>, user: bool, enabled: bool, span: Span) {
         let triggers = self.schema.table(table).map(|t| t.triggers.clone()).unwrap_or_default();
         for of in triggers.iter().filter(|t| trigger.is_none_or(|n| t.name == n)) {
             let change = Change::SetTrigger { table: table.clone(), name: of.name.clone(), enabled };
-            self.make(change, span, watch);
+            self.make(change, span);
         }
         if trigger.is_some() || user {
             return;
@@ -407,7 +378,7 @@ impl Replay {
             changed.push((child.name.clone(), key.clone(), new));
         }
         for (table, old, new) in changed {
-            self.make(Change::AlterForeignKey { table, old, new }, span, watch);
+            self.make(Change::AlterForeignKey { table, old, new }, span);
         }
     }
 
@@ -419,7 +390,6 @@ impl Replay {
         definition: &ColumnDef,
         place: Option<&ColumnPlace>,
         span: Span,
-        watch: &mut dyn Watch,
     ) {
         let name = self.column(table, &old.text);
         let Some(there) = self.schema.table(table).and_then(|t| t.column(&name)).cloned() else {
@@ -430,26 +400,26 @@ impl Replay {
         let made: Column = self.new_column(definition, table);
         let column = made.name.clone();
         if column != name {
-            self.make(Change::RenameColumn { table: table.clone(), column: name, to: column.clone() }, span, watch);
+            self.make(Change::RenameColumn { table: table.clone(), column: name, to: column.clone() }, span);
         }
         let at = || (table.clone(), column.clone());
         if made.data_type != there.data_type || made.collation != there.collation {
             let (table, column) = at();
             let change = Change::SetType { table, column, data_type: made.data_type, collation: made.collation };
-            self.make(change, span, watch);
+            self.make(change, span);
         }
         let primary = self.schema.table(table).is_some_and(|t| t.in_primary_key(&column));
         if made.nullable != there.nullable && !primary {
             let (table, column) = at();
-            self.make(Change::SetNullable { table, column, nullable: made.nullable }, span, watch);
+            self.make(Change::SetNullable { table, column, nullable: made.nullable }, span);
         }
         if made.default != there.default {
             let (table, column) = at();
-            self.make(Change::SetDefault { table, column, default: made.default }, span, watch);
+            self.make(Change::SetDefault { table, column, default: made.default }, span);
         }
         if made.auto_number != there.auto_number {
             let (table, column) = at();
-            self.make(Change::SetAutoNumber { table, column, auto_number: made.auto_number }, span, watch);
+            self.make(Change::SetAutoNumber { table, column, auto_number: made.auto_number }, span);
         }
         if let Some(position) = self.position(table, place)
             && let Some(of) = self.schema.table_mut(table)
@@ -463,9 +433,9 @@ impl Replay {
             let keys = self.schema.table(table).map(|t| t.foreign_keys.clone()).unwrap_or_default();
             let inline = |k: &ForeignKey| k.columns == [column.clone()] && !self.of_table.contains(&k.firing_order);
             for foreign_key in keys.into_iter().filter(inline).collect::<Vec<_>>() {
-                self.make(Change::DropForeignKey { table: table.clone(), foreign_key }, span, watch);
+                self.make(Change::DropForeignKey { table: table.clone(), foreign_key }, span);
             }
         }
-        self.column_constraints(table, definition, watch);
+        self.column_constraints(table, definition);
     }
 }
