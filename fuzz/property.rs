@@ -143,7 +143,7 @@ pub fn replays(engine: Engine, text: &str) {
         migrations: true,
         suppressions: Vec::new(),
     };
-    let report = audit::audit(input, options, &mut ()).expect("nothing is connected to");
+    let report = audit::audit(input, options, &referee::job::Context::default()).expect("nothing is connected to");
     for location in report.findings.iter().flat_map(|f| &f.locations) {
         assert!(text.get(location.start..location.end).is_some(), "{engine}: {location:?}");
         assert!(location.line >= 1 && location.column >= 1, "{engine}: {location:?}");

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::{self, EngineError, EngineErrorKind, LookupPlan, Session};
+use crate::engine::{self, EngineError, LookupPlan, Session};
 use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Severity, ignores};
 use crate::infer::{ReadOptions, RowsRead, Taken};
+use crate::job::{Context, Event};
 use crate::orphans::{self, Outcome, Scan, ScanOptions};
 use crate::relations::{ConfiguredRelation, Graph};
 use crate::rules::{self, Rule, Settings, Timeline};
@@ -52,20 +53,6 @@ pub enum Guesses {
         /// Those that are at least so sure (0 to 1) are not set aside, but count as accepted.
         accept: Option<f64>,
     },
-}
-
-/// What an audit tells while it runs.
-pub trait Progress {
-    /// A stage of `steps` steps begins.
-    fn stage(&mut self, name: &str, steps: usize);
-    /// One step is about to be made.
-    fn step(&mut self, what: &str);
-}
-
-/// Progress that nobody watches.
-impl Progress for () {
-    fn stage(&mut self, _name: &str, _steps: usize) {}
-    fn step(&mut self, _what: &str) {}
 }
 
 /// What an audit found.
@@ -131,8 +118,8 @@ impl Report {
 /// # Errors
 /// Only what stops the whole audit: the user's interrupt, a broken connection. A relation whose rows cannot be read is a
 /// [`Failure`] in the report.
-pub fn audit(input: Input, options: Options, progress: &mut dyn Progress) -> Result<Report, EngineError> {
-    audit_and_go_on(input, options, progress).map(|(report, _)| report)
+pub fn audit(input: Input, options: Options, context: &Context) -> Result<Report, EngineError> {
+    audit_and_go_on(input, options, context).map(|(report, _)| report)
 }
 
 /// Audits a database and returns its session with the report, for who has more to ask.
@@ -142,21 +129,19 @@ pub fn audit(input: Input, options: Options, progress: &mut dyn Progress) -> Res
 pub fn audit_and_go_on(
     mut input: Input,
     options: Options,
-    progress: &mut dyn Progress,
+    context: &Context,
 ) -> Result<(Report, Option<Box<dyn Session>>), EngineError> {
     forget_what_dumps_leave_out(&mut input);
-    let (relations, guesses, rows_read) = relations(&mut input, &options, progress);
+    let (relations, guesses, rows_read) = relations(&mut input, &options, context);
     let mut failures = Vec::new();
 
     let mut scan = None;
     if let (Some(how), Some(session)) = (&options.data, input.session.as_mut()) {
-        progress.stage("Counting orphans", relations.relations().len());
-        let result = orphans::scan(session.as_mut(), &input.schema, &relations, how, &mut |_, relation| {
-            progress.step(&relation.child_side());
-        });
+        context.tell(&Event::Stage { name: "Counting orphans", parts: relations.relations().len() });
+        let result = orphans::scan(session.as_mut(), &input.schema, &relations, how, context);
         for (relation, outcome) in relations.relations().iter().zip(&result.outcomes) {
             if let Outcome::Failed(error) = outcome {
-                if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect) {
+                if error.kind.ends_the_job() {
                     return Err(EngineError {
                         sql: None,
                         hint: error.hint.clone(),
@@ -178,17 +163,17 @@ pub fn audit_and_go_on(
             .filter(|r| !r.columns.is_empty())
             .map(|r| ((r.child.clone(), r.columns.clone()), ()))
             .collect();
-        progress.stage("Asking the planner", wanted.len());
+        context.tell(&Event::Stage { name: "Asking the planner", parts: wanted.len() });
         let mut answers: BTreeMap<(TableName, Vec<String>), LookupPlan> = BTreeMap::new();
         for (table, columns) in wanted.into_keys() {
             let place = crate::relations::side(&table, &columns);
-            progress.step(&place);
+            context.tell(&Event::Part { what: &place });
             let Some(child) = input.schema.table(&table) else { continue };
             match session.lookup_plan(child, &columns) {
                 Ok(plan) => {
                     answers.insert((table, columns), plan);
                 }
-                Err(error) if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect) => {
+                Err(error) if error.kind.ends_the_job() => {
                     return Err(error);
                 }
                 Err(error) => {
@@ -201,7 +186,7 @@ pub fn audit_and_go_on(
 
     let judged = options.migrations && !input.history.steps.is_empty();
     let timeline = judged.then(|| Timeline::new(input.schema.engine, &input.history));
-    let context = rules::Context {
+    let judging = rules::Context {
         schema: &input.schema,
         relations: &relations,
         dialect: engine::dialect(input.schema.engine),
@@ -211,7 +196,7 @@ pub fn audit_and_go_on(
         plans: plans.as_ref(),
         deletes: rules::Deletes::default(),
     };
-    let mut findings = rules::check(options.rules.iter().copied(), &context);
+    let mut findings = rules::check(options.rules.iter().copied(), &judging);
     if !options.tables.is_empty() {
         let globs: Vec<_> = options.tables.iter().map(globset::Glob::compile_matcher).collect();
         findings.retain(|f| f.subject.table.as_ref().is_some_and(|t| globs.iter().any(|g| g.is_match(t.to_string()))));
@@ -244,14 +229,14 @@ pub fn audit_and_go_on(
 }
 
 /// Returns the relations that are judged, and what becomes of the others; how many rows were read for it.
-fn relations(input: &mut Input, options: &Options, progress: &mut dyn Progress) -> (Graph, Taken, Option<RowsRead>) {
+fn relations(input: &mut Input, options: &Options, context: &Context) -> (Graph, Taken, Option<RowsRead>) {
     let (schema, hints) = (&input.schema, input.hints.as_slice());
     let (configured, threshold) = (&options.relations, options.threshold);
     let read = ReadOptions { budget: Some(options.budget), ..ReadOptions::default() };
     let session = input.session.as_mut().filter(|_| options.data.is_some());
     if session.is_some() {
-        progress.stage("Reading rows", 1);
-        progress.step("samples");
+        context.tell(&Event::Stage { name: "Reading rows", parts: 1 });
+        context.tell(&Event::Part { what: "samples" });
     }
     match (options.guesses, session) {
         (Guesses::SetAside { accept }, session) => {

@@ -16,6 +16,7 @@ pub mod files;
 pub mod findings;
 pub mod hints;
 pub mod infer;
+pub mod job;
 pub mod migration;
 pub mod orphans;
 pub mod plan;

@@ -104,7 +104,7 @@ pub(crate) fn demo() -> (tempfile::TempDir, Report) {
     demo::write(&path).expect("the demo");
     let source = Source::parse(&path.display().to_string()).expect("a source");
     let input = source.open(&SessionOptions::default()).expect("a database");
-    let report = audit::audit(input, everything(), &mut ()).expect("an audit");
+    let report = audit::audit(input, everything(), &crate::job::Context::default()).expect("an audit");
     (folder, report)
 }
 

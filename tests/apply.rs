@@ -4,13 +4,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use referee::apply::{self, ApplyError, Journal, JournalError, Options, Outcome, Watch};
+use referee::apply::{self, ApplyError, Journal, JournalError, Options, Outcome};
 use referee::engine::{EngineErrorKind, SessionOptions, Writer};
 use referee::findings::Safety;
+use referee::job::{Context, Event};
 use referee::plan::{Blocks, Down, Guard, Held, Lock, Phase, Plan, Script, Step, Transaction};
 use referee::schema::{Engine, Schema};
 use referee::source::Source;
@@ -96,13 +98,13 @@ impl Place {
     }
 
     fn apply(&self, plan: &Plan) -> Result<Outcome, ApplyError> {
-        self.apply_watched(plan, &mut ())
+        self.apply_watched(plan, &Context::default())
     }
 
-    fn apply_watched(&self, plan: &Plan, watch: &mut dyn Watch) -> Result<Outcome, ApplyError> {
+    fn apply_watched(&self, plan: &Plan, context: &Context) -> Result<Outcome, ApplyError> {
         let mut journal = Journal::open(&self.journal()).unwrap().0;
         journal.begin(plan, &[]).unwrap();
-        apply::apply(&mut *writer(&self.database()), plan, &quick(), &mut journal, watch)
+        apply::apply(&mut *writer(&self.database()), plan, &quick(), &mut journal, context)
     }
 }
 
@@ -124,7 +126,7 @@ fn what_is_done_is_not_done_again_and_can_be_undone() {
     assert!(Journal::open(&place.journal()).unwrap().1.is_none());
 
     place.connect().execute_batch("DROP INDEX one").unwrap();
-    let undone = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &mut ()).unwrap();
+    let undone = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &Context::default()).unwrap();
     assert_eq!(undone, Outcome { done: 1, skipped: 1 });
     assert!(place.indexes().is_empty());
 }
@@ -135,7 +137,7 @@ fn a_step_that_cannot_be_undone_stops_before_anything_is_changed() {
     let lost = Step { down: Down::Impossible("its rows are gone".into()), ..index("one") };
     let plan = plan(Engine::Sqlite, vec![lost, index("two")]);
     place.apply(&plan).unwrap();
-    let error = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &mut ()).unwrap_err();
+    let error = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &Context::default()).unwrap_err();
     assert_eq!(error.to_string(), "Do one cannot be undone: its rows are gone");
     assert_eq!(place.indexes(), ["one", "two"]);
 }
@@ -198,15 +200,18 @@ fn statements_that_do_not_make_what_they_should_are_told() {
     assert_eq!(place.indexes(), ["other"]);
 }
 
-struct Counts(u32, Option<mpsc::Sender<()>>);
-
-impl Watch for Counts {
-    fn waits(&mut self, _: &Step, _: u32, _: Duration) {
-        self.0 += 1;
-        if let Some(sender) = self.1.take() {
-            sender.send(()).unwrap();
+/// A job that counts how often a step waits, and tells of the first time.
+fn counting() -> (Context, Arc<AtomicU32>, mpsc::Receiver<()>) {
+    let (sender, waits) = mpsc::channel();
+    let count = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&count);
+    let context = Context::new(Arc::new(move |event: &Event<'_>| {
+        if matches!(event, Event::Waits { .. }) && counter.fetch_add(1, Ordering::SeqCst) == 0 {
+            // Nobody may listen.
+            let _ = sender.send(());
         }
-    }
+    }));
+    (context, count, waits)
 }
 
 fn locking(name: &str) -> Step {
@@ -219,15 +224,14 @@ fn a_lock_that_somebody_holds_is_tried_for_again() {
     let place = Place::new();
     let other = place.connect();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (sender, waits) = mpsc::channel();
+    let (context, count, waits) = counting();
     let release = thread::spawn(move || {
         waits.recv_timeout(Duration::from_secs(30)).unwrap();
         other.execute_batch("COMMIT").unwrap();
     });
-    let mut watch = Counts(0, Some(sender));
-    assert_eq!(place.apply_watched(&plan(Engine::Sqlite, vec![locking("one")]), &mut watch).unwrap().done, 1);
+    assert_eq!(place.apply_watched(&plan(Engine::Sqlite, vec![locking("one")]), &context).unwrap().done, 1);
     release.join().unwrap();
-    assert!(watch.0 >= 1);
+    assert!(count.load(Ordering::SeqCst) >= 1);
 }
 
 #[test]
@@ -239,10 +243,10 @@ fn a_lock_that_never_comes_ends_the_run_with_nothing_done() {
     let mut journal = Journal::open(&place.journal()).unwrap().0;
     journal.begin(&plan, &[]).unwrap();
     let options = Options { retries: 2, ..quick() };
-    let mut watch = Counts(0, None);
-    let error = apply::apply(&mut *writer(&place.database()), &plan, &options, &mut journal, &mut watch).unwrap_err();
+    let (context, count, _waits) = counting();
+    let error = apply::apply(&mut *writer(&place.database()), &plan, &options, &mut journal, &context).unwrap_err();
     assert!(matches!(&error, ApplyError::Step { partly: false, .. }), "{error}");
-    assert_eq!(watch.0, 2);
+    assert_eq!(count.load(Ordering::SeqCst), 2);
     other.execute_batch("ROLLBACK").unwrap();
     assert!(place.indexes().is_empty());
 }
@@ -303,12 +307,12 @@ fn postgres_lets_one_run_at_a_time_into_a_database() {
     let folder = TempDir::new().unwrap();
     let mut journal = Journal::open(&folder.path().join("j")).unwrap().0;
     let plan = plan(Engine::Postgres, Vec::new());
-    let error = apply::apply(&mut *two, &plan, &quick(), &mut journal, &mut ()).unwrap_err();
+    let error = apply::apply(&mut *two, &plan, &quick(), &mut journal, &Context::default()).unwrap_err();
     assert!(matches!(error, ApplyError::Busy), "{error}");
     drop(one);
     // The server notices the end of a connection a moment later.
     for _ in 0..100 {
-        if apply::apply(&mut *two, &plan, &quick(), &mut journal, &mut ()).is_ok() {
+        if apply::apply(&mut *two, &plan, &quick(), &mut journal, &Context::default()).is_ok() {
             return;
         }
         thread::sleep(Duration::from_millis(50));
@@ -332,12 +336,12 @@ fn postgres_waits_for_a_lock_no_longer_than_it_may() {
     let folder = TempDir::new().unwrap();
     let mut journal = Journal::open(&folder.path().join("j")).unwrap().0;
     let options = Options { retries: 1, ..quick() };
-    let error = apply::apply(&mut *writer, &plan, &options, &mut journal, &mut ()).unwrap_err();
+    let error = apply::apply(&mut *writer, &plan, &options, &mut journal, &Context::default()).unwrap_err();
     let ApplyError::Step { error, .. } = error else { panic!("{error}") };
     assert_eq!(error.code.as_deref(), Some("55P03"));
     other.batch_execute("COMMIT").unwrap();
-    assert_eq!(apply::apply(&mut *writer, &plan, &options, &mut journal, &mut ()).unwrap().done, 1);
-    assert_eq!(apply::undo(&mut *writer, &plan, &options, &mut ()).unwrap().done, 1);
+    assert_eq!(apply::apply(&mut *writer, &plan, &options, &mut journal, &Context::default()).unwrap().done, 1);
+    assert_eq!(apply::undo(&mut *writer, &plan, &options, &Context::default()).unwrap().done, 1);
 }
 
 #[test]

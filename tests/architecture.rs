@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What every module may use, and what uses none.
-const BASE: &[&str] = &["files", "text"];
+const BASE: &[&str] = &["files", "job", "text"];
 
 /// Each module of the library and the modules it may use. `ARCHITECTURE.md` draws the same picture.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("text", &[]),
+    ("job", &[]),
     ("schema", &[]),
     ("hints", &["schema"]),
     ("sql", &["schema"]),

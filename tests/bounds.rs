@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use referee::apply::{self, ApplyError, Journal, Options, Watch};
+use referee::apply::{self, ApplyError, Journal, Options};
 use referee::engine::{SessionOptions, Writer};
-use referee::plan::{self, Definitions, OrphanPolicy, Plan, Step};
+use referee::job::{Context, Event, Events};
+use referee::plan::{self, Definitions, OrphanPolicy, Plan};
 use referee::rules::Settings;
 use referee::source::Source;
 use support::audit::{Ask, audit, open};
@@ -57,13 +58,7 @@ impl Place {
 
     /// Runs statements past every foreign key.
     fn execute(&self, sql: &str) {
-        match self {
-            Self::Sqlite(_, path) => {
-                let connection = rusqlite::Connection::open(path).unwrap();
-                connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
-            }
-            Self::Postgres(_, url) => server::execute(url, &format!("SET session_replication_role = replica; {sql}")),
-        }
+        execute(&self.source(), sql);
     }
 
     fn number(&self, sql: &str) -> i64 {
@@ -120,32 +115,57 @@ impl Place {
         Source::parse(&self.source()).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap()
     }
 
-    fn apply(&self, plan: &Plan, watch: &mut dyn Watch) -> Result<apply::Outcome, ApplyError> {
+    fn apply(&self, plan: &Plan, context: &Context) -> Result<apply::Outcome, ApplyError> {
         let mut journal = Journal::open(&self.journal()).unwrap().0;
         journal.begin(plan, &[]).unwrap();
         let quick = Options { lock_timeout: Duration::from_secs(5), retries: 100, pause: Duration::from_millis(20) };
-        apply::apply(&mut *self.writer(), plan, &quick, &mut journal, watch)
+        apply::apply(&mut *self.writer(), plan, &quick, &mut journal, context)
     }
+}
+
+/// Writes past the keys of a database.
+fn execute(source: &str, sql: &str) {
+    if source.starts_with("postgres") {
+        return server::execute(source, &format!("SET session_replication_role = replica; {sql}"));
+    }
+    let connection = rusqlite::Connection::open(source).unwrap();
+    connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
 }
 
 /// Does something when a step that changes rows begins, and takes down how many it changed.
-#[derive(Default)]
-struct Meanwhile<'a> {
-    act: Option<Box<dyn FnOnce() + 'a>>,
-    changed: Vec<u64>,
-    told: Vec<String>,
+struct Meanwhile {
+    plan: Plan,
+    act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    changed: Mutex<Vec<u64>>,
 }
 
-impl Watch for Meanwhile<'_> {
-    fn starts(&mut self, _: usize, step: &Step) {
-        if let Some(act) = self.act.take_if(|_| step.touches_rows) {
-            act();
-        }
+impl Meanwhile {
+    fn new(plan: &Plan, act: Option<Box<dyn FnOnce() + Send>>) -> Arc<Self> {
+        Arc::new(Self { plan: plan.clone(), act: Mutex::new(act), changed: Mutex::default() })
     }
 
-    fn changed(&mut self, step: &Step, rows: u64) {
-        self.changed.push(rows);
-        self.told.push(step.bounds[0].told(rows));
+    fn changed(&self) -> Vec<u64> {
+        self.changed.lock().unwrap().clone()
+    }
+
+    /// What a user is told of it.
+    fn told(&self) -> Vec<String> {
+        let bounds = self.plan.steps.iter().filter_map(|s| s.bounds.first());
+        bounds.zip(self.changed()).map(|(bound, rows)| bound.told(rows)).collect()
+    }
+}
+
+impl Events for Meanwhile {
+    fn event(&self, event: &Event<'_>) {
+        match *event {
+            Event::Starts { step } if self.plan.steps[step].touches_rows => {
+                if let Some(act) = self.act.lock().unwrap().take() {
+                    act();
+                }
+            }
+            Event::Changed { rows, .. } => self.changed.lock().unwrap().push(rows),
+            _ => {}
+        }
     }
 }
 
@@ -155,30 +175,30 @@ fn what_became_an_orphan_since_it_was_shown_stops_the_run_and_nothing_is_changed
         for place in Place::all("") {
             let plan = place.plan(policy);
             let before = (place.posts(), place.tables());
-            let mut watch = Meanwhile { act: Some(Box::new(|| place.execute(ALL_PARENTS_GO))), ..Meanwhile::default() };
-            let error = place.apply(&plan, &mut watch).unwrap_err();
+            let source = place.source();
+            let watch = Meanwhile::new(&plan, Some(Box::new(move || execute(&source, ALL_PARENTS_GO))));
+            let error = place.apply(&plan, &Context::new(watch.clone())).unwrap_err();
             let ApplyError::MoreRows { shown, found, changed, .. } = &error else { panic!("{error}") };
             assert_eq!((*shown, *found, *changed), (1, 3, 0), "{error}");
-            assert!(watch.changed.is_empty());
-            drop(watch);
+            assert!(watch.changed().is_empty());
             assert_eq!((place.posts(), place.tables()), before);
 
             // Taken up, the run has the same bound.
             let recorded = Journal::open(&place.journal()).unwrap().1.expect("a run that did not end").plan;
             assert_eq!(recorded, plan);
-            let error = place.apply(&recorded, &mut ()).unwrap_err();
+            let error = place.apply(&recorded, &Context::default()).unwrap_err();
             assert!(matches!(error, ApplyError::MoreRows { shown: 1, found: 3, changed: 0, .. }), "{error}");
             assert_eq!((place.posts(), place.tables()), before);
 
             place.execute("INSERT INTO users VALUES (1, 'ann'), (2, 'bob')");
-            let mut watch = Meanwhile::default();
-            place.apply(&recorded, &mut watch).unwrap();
+            let watch = Meanwhile::new(&recorded, None);
+            place.apply(&recorded, &Context::new(watch.clone())).unwrap();
             let (left, told) = match policy {
                 OrphanPolicy::Delete => ((2, 2), "deleted 1 of at most 1 row of posts"),
                 OrphanPolicy::SetNull => ((3, 2), "set 1 of at most 1 row of posts to NULL"),
                 OrphanPolicy::Quarantine => ((2, 2), "moved 1 of at most 1 row of posts"),
             };
-            assert_eq!((place.posts(), watch.changed, watch.told), (left, vec![1], vec![told.to_string()]));
+            assert_eq!((place.posts(), watch.changed(), watch.told()), (left, vec![1], vec![told.to_string()]));
         }
     }
 }
@@ -188,14 +208,14 @@ fn what_became_an_orphan_since_it_was_shown_stops_the_run_and_nothing_is_changed
 fn fewer_rows_than_were_shown_are_changed_and_told() {
     for place in Place::all("INSERT INTO posts VALUES (4, 7, 'four'), (5, 8, 'five');") {
         let plan = place.plan(OrphanPolicy::Delete);
-        let come = || place.execute("INSERT INTO users VALUES (7, 'gil')");
-        let mut watch = Meanwhile { act: Some(Box::new(come)), ..Meanwhile::default() };
-        place.apply(&plan, &mut watch).unwrap();
+        let source = place.source();
+        let come = move || execute(&source, "INSERT INTO users VALUES (7, 'gil')");
+        let watch = Meanwhile::new(&plan, Some(Box::new(come)));
+        place.apply(&plan, &Context::new(watch.clone())).unwrap();
         assert_eq!(
-            (watch.changed.clone(), watch.told.clone()),
+            (watch.changed(), watch.told()),
             (vec![2], vec!["deleted 2 of at most 3 rows of posts".to_string()])
         );
-        drop(watch);
         assert_eq!(place.posts(), (3, 3));
     }
 }
@@ -219,8 +239,8 @@ fn what_a_stopped_run_has_changed_counts_towards_the_bound() {
             if more > 0 {
                 place.execute("INSERT INTO posts VALUES (6, 9, 'six')");
             }
-            let mut watch = Meanwhile::default();
-            let result = place.apply(&plan, &mut watch);
+            let watch = Meanwhile::new(&plan, None);
+            let result = place.apply(&plan, &Context::new(watch.clone()));
             if more > 0 {
                 let error = result.unwrap_err();
                 assert!(matches!(error, ApplyError::MoreRows { shown: 3, found: 4, changed: 1, .. }), "{error}");
@@ -228,7 +248,7 @@ fn what_a_stopped_run_has_changed_counts_towards_the_bound() {
                 place.execute(&format!("DELETE FROM posts WHERE id = 6; DROP TABLE {kept}"));
             } else {
                 result.unwrap();
-                assert_eq!(watch.told, ["deleted 3 of at most 3 rows of posts"]);
+                assert_eq!(watch.told(), ["deleted 3 of at most 3 rows of posts"]);
                 assert_eq!(place.posts(), (2, 2));
                 place.execute(&format!(
                     "INSERT INTO posts VALUES (3, 3, 'three'), (4, 7, 'four'), (5, 8, 'five'); DROP TABLE {kept}"
@@ -252,9 +272,9 @@ fn a_parent_that_another_transaction_brings_meanwhile_saves_its_child() {
                 let (sender, ended) = mpsc::channel();
                 let (place, plan) = (&place, &plan);
                 scope.spawn(move || {
-                    let mut watch = Meanwhile::default();
-                    let result = place.apply(plan, &mut watch);
-                    sender.send(result.map(|_| watch.changed)).unwrap();
+                    let watch = Meanwhile::new(plan, None);
+                    let result = place.apply(plan, &Context::new(watch.clone()));
+                    sender.send(result.map(|_| watch.changed())).unwrap();
                 });
                 let waits = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE NOT l.granted AND c.relname = 'users' \
                              AND l.mode = 'ShareLock' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -281,12 +301,12 @@ fn rows_that_nobody_counted_are_not_changed() {
         }
         let old: Plan = serde_json::from_value(json).unwrap();
         let before = (place.posts(), place.tables());
-        let error = place.apply(&old, &mut ()).unwrap_err();
+        let error = place.apply(&old, &Context::default()).unwrap_err();
         assert!(matches!(error, ApplyError::NotCounted { .. }), "{error}");
         assert_eq!((place.posts(), place.tables()), before);
-        place.apply(&plan, &mut ()).unwrap();
+        place.apply(&plan, &Context::default()).unwrap();
         // What is done already changes nothing.
-        place.apply(&old, &mut ()).unwrap();
+        place.apply(&old, &Context::default()).unwrap();
     }
 }
 
@@ -303,7 +323,7 @@ fn a_trigger_that_lets_a_row_stay_is_named() {
         };
         place.execute(trigger);
         let plan = place.plan(OrphanPolicy::Delete);
-        let error = place.apply(&plan, &mut ()).unwrap_err();
+        let error = place.apply(&plan, &Context::default()).unwrap_err();
         let ApplyError::RowsStay { triggers, counted, changed, .. } = &error else { panic!("{error}") };
         assert_eq!((triggers.as_slice(), *counted, *changed), (&["no_delete on posts".to_string()][..], 1, 0));
         assert_eq!(place.posts(), (3, 3));

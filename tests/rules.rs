@@ -18,6 +18,7 @@ use mysql::prelude::Queryable;
 use referee::audit::{self, Options};
 use referee::config;
 use referee::engine::SessionOptions;
+use referee::job::Context;
 use referee::orphans::ScanOptions;
 use referee::render::json;
 use referee::rules::{self, Settings};
@@ -166,7 +167,7 @@ fn run(example: &Example, source: &str) -> Result<(), String> {
         migrations: has("migration"),
         suppressions: Vec::new(),
     };
-    let report = audit::audit(input, options, &mut ()).map_err(|e| e.to_string())?;
+    let report = audit::audit(input, options, &Context::default()).map_err(|e| e.to_string())?;
     let written = json::render(&report);
     let read = json::Document::read(&written).map_err(|e| format!("its findings cannot be read back: {e}"))?;
     if *read.findings != *report.findings || read.write() != written {

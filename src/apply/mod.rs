@@ -9,8 +9,7 @@ mod run;
 
 use std::time::Duration;
 
-use crate::engine::EngineError;
-use crate::plan::Step;
+use crate::engine::{EngineError, EngineErrorKind};
 
 pub use journal::{Journal, JournalError, Unfinished};
 pub use run::{apply, undo};
@@ -43,27 +42,6 @@ pub struct Outcome {
     /// How many had been done before.
     pub skipped: usize,
 }
-
-/// Is told what a run does.
-pub trait Watch {
-    /// A step begins.
-    fn starts(&mut self, _number: usize, _step: &Step) {}
-    /// A step had been done before.
-    fn skipped(&mut self, _step: &Step) {}
-    /// A step did not get its lock; it is tried again after a pause.
-    fn waits(&mut self, _step: &Step, _attempt: u32, _pause: Duration) {}
-    /// A step that changes rows is done; so many it changed.
-    fn changed(&mut self, _step: &Step, _rows: u64) {}
-    /// A step is done.
-    fn done(&mut self, _step: &Step) {}
-    /// Tells whether to stop before the next step or the next try.
-    fn stopped(&mut self) -> bool {
-        false
-    }
-}
-
-/// Nobody watches.
-impl Watch for () {}
 
 /// Why a run stopped. Every step before the one it names is done; that one is not, unless the error says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -151,13 +129,20 @@ pub enum ApplyError {
     /// Another run is at work in this database.
     #[error("another run of referee is at work in this database")]
     Busy,
-    /// The user stopped it.
+    /// The job was cancelled.
     #[error("stopped")]
     Stopped,
+    /// The time of the whole job is over.
+    #[error("the time for the whole run is over")]
+    OutOfTime,
 }
 
 impl From<EngineError> for ApplyError {
     fn from(error: EngineError) -> Self {
-        Self::Engine(Box::new(error))
+        match error.kind {
+            EngineErrorKind::Cancelled => Self::Stopped,
+            EngineErrorKind::Deadline => Self::OutOfTime,
+            _ => Self::Engine(Box::new(error)),
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! The run itself: guards, statements, retries, proof.
 
-use std::thread;
 use std::time::Duration;
 
 use super::journal::Journal;
-use super::{ApplyError, LONGEST_PAUSE, Options, Outcome, Watch};
+use super::{ApplyError, LONGEST_PAUSE, Options, Outcome};
 use crate::engine::postgres::{CHANGED, MORE_ROWS};
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
+use crate::job::{Context, Event, Why};
 use crate::plan::{Bound, Down, Guard, Plan, Script, Step, Transaction};
 use crate::schema::{TableName, Trigger};
 
@@ -27,19 +27,17 @@ pub fn apply(
     plan: &Plan,
     options: &Options,
     journal: &mut Journal,
-    watch: &mut dyn Watch,
+    context: &Context,
 ) -> Result<Outcome, ApplyError> {
-    take_turn(writer, watch)?;
+    take_turn(writer, context)?;
     every_row_was_counted(writer, plan)?;
     let mut outcome = Outcome::default();
     for (number, step) in plan.steps.iter().enumerate() {
-        if watch.stopped() {
-            return Err(ApplyError::Stopped);
-        }
-        watch.starts(number, step);
+        going(context)?;
+        context.tell(&Event::Starts { step: number });
         if is_done(writer, step)? {
             journal.skipped(&step.id)?;
-            watch.skipped(step);
+            context.tell(&Event::Skipped { step: number });
             outcome.skipped += 1;
             continue;
         }
@@ -48,7 +46,7 @@ pub fn apply(
             return Err(error);
         }
         journal.started(&step.id)?;
-        let rows = match attempt(writer, step, &step.up, options, watch) {
+        let rows = match attempt(writer, (number, step), &step.up, options, context) {
             Ok(rows) => rows,
             Err(error) => {
                 let error = raised_by(with_triggers(error, plan, step), writer, plan, step);
@@ -69,9 +67,9 @@ pub fn apply(
         let bounded = !step.bounds.is_empty();
         journal.done(&step.id, bounded.then_some(rows.changed))?;
         if bounded {
-            watch.changed(step, rows.changed);
+            context.tell(&Event::Changed { step: number, rows: rows.changed });
         }
-        watch.done(step);
+        context.tell(&Event::Done { step: number });
         outcome.done += 1;
     }
     journal.finished()?;
@@ -82,13 +80,8 @@ pub fn apply(
 ///
 /// # Errors
 /// The first thing that went wrong; a step that cannot be undone stops the run before anything is changed.
-pub fn undo(
-    writer: &mut dyn Writer,
-    plan: &Plan,
-    options: &Options,
-    watch: &mut dyn Watch,
-) -> Result<Outcome, ApplyError> {
-    take_turn(writer, watch)?;
+pub fn undo(writer: &mut dyn Writer, plan: &Plan, options: &Options, context: &Context) -> Result<Outcome, ApplyError> {
+    take_turn(writer, context)?;
     let mut done = Vec::new();
     for (number, step) in plan.steps.iter().enumerate() {
         if !is_done(writer, step)? {
@@ -101,30 +94,26 @@ pub fn undo(
     }
     let mut outcome = Outcome { done: 0, skipped: plan.steps.len() - done.len() };
     for (number, step) in done.into_iter().rev() {
-        if watch.stopped() {
-            return Err(ApplyError::Stopped);
-        }
-        watch.starts(number, step);
+        going(context)?;
+        context.tell(&Event::Starts { step: number });
         if let Down::Script { script, guards } = &step.down {
             check(writer, step, guards)?;
-            attempt(writer, step, script, options, watch)?;
+            attempt(writer, (number, step), script, options, context)?;
         }
-        watch.done(step);
+        context.tell(&Event::Done { step: number });
         outcome.done += 1;
     }
     Ok(outcome)
 }
 
 /// Waits a moment for a run that was killed: the server keeps its lock until it sees that nobody listens any more.
-fn take_turn(writer: &mut dyn Writer, watch: &mut dyn Watch) -> Result<(), ApplyError> {
+fn take_turn(writer: &mut dyn Writer, context: &Context) -> Result<(), ApplyError> {
     for _ in 0..TURNS {
         if writer.take_turn()? {
             return Ok(());
         }
-        if watch.stopped() {
-            return Err(ApplyError::Stopped);
-        }
-        thread::sleep(BETWEEN_TURNS);
+        going(context)?;
+        context.cancel.sleep(BETWEEN_TURNS);
     }
     Err(ApplyError::Busy)
 }
@@ -258,10 +247,10 @@ fn short(value: &Value) -> String {
 /// Runs a script, again and again while it does not get its lock.
 fn attempt(
     writer: &mut dyn Writer,
-    step: &Step,
+    (number, step): (usize, &Step),
     script: &Script,
     options: &Options,
-    watch: &mut dyn Watch,
+    context: &Context,
 ) -> Result<Changed, ApplyError> {
     // Who waits for a lock makes everyone wait behind him who comes later. That hurts only if the lock shuts somebody out.
     let back = !std::ptr::eq(script, &step.up);
@@ -275,33 +264,29 @@ fn attempt(
         writer.wait_for_locks(limit)?;
         match once(writer, bounds, script) {
             Ok(rows) => return Ok(rows),
-            // A server, too, cancels statements, by a time limit or an administrator: that is an error like others.
             Err(Stop::Failed { error, .. })
-                if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Busy) && watch.stopped() =>
+                if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Deadline) =>
             {
-                return Err(ApplyError::Stopped);
+                return Err(error.into());
             }
             Err(Stop::Failed { error, .. }) if error.kind == EngineErrorKind::Busy && attempts <= options.retries => {
-                watch.waits(step, attempts, pause);
-                sleep(pause, watch);
+                going(context)?;
+                context.tell(&Event::Waits { step: number, attempt: attempts, pause });
+                context.cancel.sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(stop) => return Err(stop.told(step)),
         }
-        if watch.stopped() {
-            return Err(ApplyError::Stopped);
-        }
+        going(context)?;
     }
 }
 
-/// Waits, but not for longer than a moment after the user wants to stop.
-fn sleep(pause: Duration, watch: &mut dyn Watch) {
-    let slice = Duration::from_millis(100);
-    let mut left = pause;
-    while !left.is_zero() && !watch.stopped() {
-        let now = left.min(slice);
-        thread::sleep(now);
-        left -= now;
+/// Stops the run where the job is over.
+fn going(context: &Context) -> Result<(), ApplyError> {
+    match context.cancel.over() {
+        None => Ok(()),
+        Some(Why::Cancelled) => Err(ApplyError::Stopped),
+        Some(Why::Deadline | Why::Limit) => Err(ApplyError::OutOfTime),
     }
 }
 
@@ -365,7 +350,7 @@ fn once(writer: &mut dyn Writer, bounds: &[Bound], script: &Script) -> Result<Ch
         }
         _ => stop,
     });
-    let after = script.after.iter().try_for_each(|sql| writer.execute(sql).map(drop));
+    let after = script.after.iter().try_for_each(|sql| writer.finish(sql));
     // The first error is the one to tell.
     result.and_then(|rows| after.map(|()| rows).map_err(|error| Stop::Failed { error, partly: true }))
 }
@@ -375,7 +360,7 @@ fn in_transaction(writer: &mut dyn Writer, bounds: &[Bound], statements: &[Strin
     let result = whole(writer, bounds, statements);
     if result.is_err() {
         // Some errors have ended the transaction already.
-        drop(writer.execute("ROLLBACK"));
+        drop(writer.finish("ROLLBACK"));
     }
     result
 }

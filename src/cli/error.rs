@@ -37,6 +37,11 @@ impl CliError {
         self
     }
 
+    /// The time of the whole job is over.
+    pub fn out_of_time() -> Self {
+        Self::new("the time for the whole job is over")
+    }
+
     /// A file that cannot be read or written.
     pub fn file(doing: &str, path: &std::path::Path, error: &io::Error) -> Self {
         let failed = Self::new(format!("cannot {doing} {}: {}", path.display(), reason(error)));
@@ -75,9 +80,10 @@ pub(super) fn reason(error: &io::Error) -> String {
 
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
-        // A server's own time limit cancels statements too; that is no wish of the user's.
-        if error.kind == EngineErrorKind::Cancelled && super::interrupt::check().is_err() {
-            return Self::Interrupted;
+        match error.kind {
+            EngineErrorKind::Cancelled => return Self::Interrupted,
+            EngineErrorKind::Deadline => return Self::out_of_time(),
+            _ => {}
         }
         let failed = Self::new(error.message);
         match error.hint {

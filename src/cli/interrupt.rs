@@ -1,62 +1,74 @@
-//! Ctrl-C: stops the statement that runs, so that the server does not go on with it after we are gone.
+//! The job of this process, and Ctrl-C: it cancels the job, so that no server goes on with a statement after we are gone.
 
+use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::error::{CliError, INTERRUPTED};
+use crate::job::{Context, Event, Why};
+use crate::text::visible;
 
-type Canceller = Box<dyn Fn() + Send + Sync>;
+/// How long what runs is given to stop before we leave it behind.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-static CANCELLER: Mutex<Option<Canceller>> = Mutex::new(None);
-static STOPPED: AtomicBool = AtomicBool::new(false);
-static WRITES: AtomicBool = AtomicBool::new(false);
-
-/// How often, and how many times, the running statement is asked to stop before we leave it behind.
-const PAUSE: Duration = Duration::from_millis(50);
-const TRIES: u32 = 40;
-
-/// Listens to Ctrl-C from here on.
-pub(super) fn listen() {
-    // Fails only if the system has no more threads; Ctrl-C then kills us as it kills any program.
-    let _ = ctrlc::set_handler(stop);
+/// What every verb's stages and connections are given, and whether something was changed by now.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub context: Context,
+    writes: Arc<AtomicBool>,
 }
 
-/// Says how the statement that runs can be stopped.
-pub(super) fn on_stop(canceller: Canceller) {
-    *CANCELLER.lock().unwrap_or_else(PoisonError::into_inner) = Some(canceller);
-}
-
-/// Says that the database is being changed from here on: being interrupted then is no longer without trace.
-pub(super) fn writes() {
-    WRITES.store(true, Ordering::SeqCst);
-}
-
-/// Says what an interruption left behind.
-pub(super) fn left() -> &'static str {
-    if WRITES.load(Ordering::SeqCst) {
-        "interrupted; the steps that are done stay done: run the same command to go on"
-    } else {
-        "interrupted; nothing was changed"
+impl Job {
+    /// Makes the job; `verbose` prints every statement before it is sent.
+    pub fn new(verbose: bool) -> Self {
+        let context = if verbose { Context::new(Arc::new(echo)) } else { Context::default() };
+        Self { context, writes: Arc::default() }
     }
-}
 
-/// Tells a stopped run from one that ended.
-pub(super) fn check() -> Result<(), CliError> {
-    if STOPPED.load(Ordering::SeqCst) { Err(CliError::Interrupted) } else { Ok(()) }
-}
+    /// Listens to Ctrl-C from here on.
+    pub fn listen(&self) {
+        let job = self.clone();
+        // Fails if somebody listens already, or the system has no more threads: Ctrl-C then kills us as it kills any program.
+        let _ = ctrlc::set_handler(move || job.stop());
+    }
 
-#[allow(clippy::exit, reason = "the last resort, when the statement does not stop")]
-fn stop() {
-    STOPPED.store(true, Ordering::SeqCst);
-    if let Some(cancel) = CANCELLER.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-        // Between two statements there is nothing to stop, so the next one is stopped, and the one after that. The main
-        // thread ends the process as soon as it hears of it.
-        for _ in 0..TRIES {
-            cancel();
-            std::thread::sleep(PAUSE);
+    /// Says that the database is being changed from here on: being interrupted then is no longer without trace.
+    pub fn writes(&self) {
+        self.writes.store(true, Ordering::SeqCst);
+    }
+
+    /// Says what an interruption left behind.
+    pub fn left(&self) -> &'static str {
+        if self.writes.load(Ordering::SeqCst) {
+            "interrupted; the steps that are done stay done: run the same command to go on"
+        } else {
+            "interrupted; nothing was changed"
         }
     }
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("error: {}\n", left()).as_bytes());
-    std::process::exit(INTERRUPTED.into());
+
+    /// Tells a stopped run from one that ended.
+    pub fn check(&self) -> Result<(), CliError> {
+        match self.context.cancel.over() {
+            None => Ok(()),
+            Some(Why::Cancelled) => Err(CliError::Interrupted),
+            Some(Why::Deadline | Why::Limit) => Err(CliError::out_of_time()),
+        }
+    }
+
+    #[allow(clippy::exit, reason = "the last resort, when the statement does not stop")]
+    fn stop(&self) {
+        self.context.cancel.cancel();
+        // The main thread ends the process as soon as it hears of it.
+        std::thread::sleep(PATIENCE);
+        let _ = std::io::stderr().write_all(format!("error: {}\n", self.left()).as_bytes());
+        std::process::exit(INTERRUPTED.into());
+    }
+}
+
+/// Prints every statement before it is sent.
+fn echo(event: &Event<'_>) {
+    if let Event::Statement { sql } = event {
+        let _ = writeln!(std::io::stderr().lock(), "{};", visible(sql.trim_end().trim_end_matches(';')));
+    }
 }

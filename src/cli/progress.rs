@@ -8,8 +8,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::ui::Ui;
-use crate::audit::Progress as Stages;
 use crate::engine::{Progress, Session};
+use crate::job::{Context, Event, Events};
 use crate::text::one_line;
 
 /// Whoever waits less than this needs no spinner.
@@ -18,8 +18,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// How often a server is asked how far it has come.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A bar for the stages of an audit.
-pub(super) struct Bar {
+/// A bar for the stages of a job.
+pub(super) struct Bar(Mutex<Stages>);
+
+struct Stages {
     bar: ProgressBar,
     visible: bool,
     ascii: bool,
@@ -27,19 +29,33 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    pub fn new(ui: &Ui) -> Self {
-        Self { bar: ProgressBar::hidden(), visible: ui.progress, ascii: !ui.style.unicode, started: 0 }
+    /// Returns the job, its stages shown by a bar that goes when the context does.
+    pub fn context(ui: &Ui) -> Context {
+        let (visible, ascii) = (ui.progress, !ui.style.unicode);
+        let stages = Stages { bar: ProgressBar::hidden(), visible, ascii, started: 0 };
+        ui.job.context.told_to(Arc::new(Self(Mutex::new(stages))))
     }
 }
 
-impl Stages for Bar {
-    fn stage(&mut self, name: &str, steps: usize) {
+impl Events for Bar {
+    fn event(&self, event: &Event<'_>) {
+        let mut stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *event {
+            Event::Stage { name, parts } => stages.stage(name, parts),
+            Event::Part { what } => stages.part(what),
+            _ => {}
+        }
+    }
+}
+
+impl Stages {
+    fn stage(&mut self, name: &str, parts: usize) {
         self.bar.finish_and_clear();
         self.started = 0;
         if !self.visible {
             return;
         }
-        self.bar = ProgressBar::new(steps as u64);
+        self.bar = ProgressBar::new(parts as u64);
         let chars = if self.ascii { "=> " } else { "━╸ " };
         if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} {wide_msg}") {
             self.bar.set_style(style.progress_chars(chars));
@@ -47,7 +63,7 @@ impl Stages for Bar {
         self.bar.set_prefix(name.to_string());
     }
 
-    fn step(&mut self, what: &str) {
+    fn part(&mut self, what: &str) {
         // What is about to be done is not done yet.
         self.bar.set_position(self.started);
         self.bar.set_message(one_line(what));
@@ -55,7 +71,7 @@ impl Stages for Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for Stages {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -66,13 +82,13 @@ pub(super) struct Steps {
     bar: ProgressBar,
     title: Arc<Mutex<String>>,
     // Dropped at the end, which tells the thread that looks on.
-    looks_on: Option<Sender<()>>,
+    looks_on: Mutex<Option<Sender<()>>>,
 }
 
 impl Steps {
     pub fn new(ui: &Ui, count: usize) -> Self {
         if !ui.progress {
-            return Self { bar: ProgressBar::hidden(), title: Arc::default(), looks_on: None };
+            return Self { bar: ProgressBar::hidden(), title: Arc::default(), looks_on: Mutex::default() };
         }
         let bar = ProgressBar::new(count as u64);
         let chars = if ui.style.unicode { "━╸ " } else { "=> " };
@@ -80,18 +96,18 @@ impl Steps {
             bar.set_style(style.progress_chars(chars));
         }
         bar.enable_steady_tick(TICK);
-        Self { bar, title: Arc::default(), looks_on: None }
+        Self { bar, title: Arc::default(), looks_on: Mutex::default() }
     }
 
     /// Asks every second how far the running statement has come, and shows it. The thread is never waited for, and what goes
     /// wrong in it is nobody's concern: the run does not depend on it.
-    pub fn look_on(&mut self, open: impl FnOnce() -> Option<Box<dyn Session>> + Send + 'static) {
+    pub fn look_on(&self, open: impl FnOnce() -> Option<Box<dyn Session>> + Send + 'static) {
         if self.bar.is_hidden() {
             return;
         }
         let (stop, stopped) = mpsc::channel::<()>();
         let (bar, title) = (self.bar.clone(), Arc::clone(&self.title));
-        self.looks_on = Some(stop);
+        *self.looks_on.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
         std::thread::spawn(move || {
             let Some(mut session) = open() else { return };
             while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
@@ -119,6 +135,15 @@ impl Steps {
         self.bar.set_message(title);
     }
 
+    /// Takes the bar away.
+    pub fn end(&self) {
+        {
+            let _title = self.title.lock().unwrap_or_else(PoisonError::into_inner);
+            *self.looks_on.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        self.bar.finish_and_clear();
+    }
+
     /// Says something without writing into the bar.
     pub fn beside(&self, say: impl FnOnce()) {
         self.bar.suspend(say);
@@ -136,11 +161,7 @@ fn far(progress: &Progress) -> String {
 
 impl Drop for Steps {
     fn drop(&mut self) {
-        {
-            let _title = self.title.lock().unwrap_or_else(PoisonError::into_inner);
-            self.looks_on = None;
-        }
-        self.bar.finish_and_clear();
+        self.end();
     }
 }
 

@@ -12,6 +12,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use super::args::{ColorWhen, Global};
 use super::environment;
 use super::error::CliError;
+use super::interrupt::Job;
 use super::snippet::snippet;
 use crate::config::Diagnostic;
 use crate::render::Style;
@@ -22,7 +23,10 @@ const WIDTH: usize = 80;
 /// Longer lines are hard to read.
 const MAX_WIDTH: usize = 100;
 
+#[derive(Clone)]
 pub(super) struct Ui {
+    /// What the verb's stages are told to, and what stops them.
+    pub job: Job,
     /// How results are written.
     pub style: Style,
     /// Whether notes and progress are left out.
@@ -40,6 +44,7 @@ impl Ui {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let wishes = environment::colour_wishes();
         Self {
+            job: Job::new(global.verbose),
             style: Style {
                 colour: coloured(global.color, out, wishes),
                 unicode: !global.ascii,
@@ -58,6 +63,7 @@ impl Ui {
     /// Returns one that tells nothing: for work whose notes and warnings were told, or will be.
     pub fn muted(&self) -> Self {
         Self {
+            job: self.job.clone(),
             style: self.style,
             quiet: true,
             progress: false,
@@ -106,7 +112,7 @@ impl Ui {
                 self.line(AnsiColor::BrightRed, "error", &format!("{name} has {what}"));
                 self.hints(["correct the file, or run with --no-config to do without it"]);
             }
-            CliError::Interrupted => self.line(AnsiColor::BrightRed, "error", super::interrupt::left()),
+            CliError::Interrupted => self.line(AnsiColor::BrightRed, "error", self.job.left()),
             CliError::BrokenPipe => {}
         }
     }

@@ -7,16 +7,17 @@
 
 pub mod cockroach;
 mod ddl;
+mod guard;
 mod keywords;
 pub mod postgres;
 mod records;
 pub mod sqlite;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::change::Change;
+use crate::job::Context;
 use crate::schema::{Action, Engine, Schema, Table, TableName};
 
 /// What an engine's SQL looks like. Pure: no connection.
@@ -136,8 +137,8 @@ pub trait Session: Send {
     /// Returns how many requests have been sent and answered so far.
     fn round_trips(&self) -> u64;
 
-    /// Returns something by which another thread can stop the statement that is running.
-    fn canceller(&self) -> Box<dyn Fn() + Send + Sync>;
+    /// Stops statements at a moment ([`EngineErrorKind::Timeout`]), also one that runs by then; `None` for never.
+    fn until(&mut self, moment: Option<Instant>);
 }
 
 /// How far a statement has come.
@@ -210,8 +211,11 @@ pub trait Writer: Send {
     /// What the engine says.
     fn take_turn(&mut self) -> Result<bool, EngineError>;
 
-    /// Returns something by which another thread can stop the statement that is running.
-    fn canceller(&self) -> Box<dyn Fn() + Send + Sync>;
+    /// Runs a statement that ends what another began, even if the job is over by now.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn finish(&mut self, sql: &str) -> Result<(), EngineError>;
 }
 
 /// How the planner would find the child rows of a parent.
@@ -225,17 +229,11 @@ pub struct LookupPlan {
     pub plan: String,
 }
 
-/// What is told every statement that a session sends, before it is sent.
-pub trait Observer: Send + Sync {
-    /// Is told one statement.
-    fn statement(&self, sql: &str);
-}
-
 /// What a session is opened with.
 #[derive(Clone, Default)]
 pub struct SessionOptions {
-    /// Is told every statement.
-    pub observer: Option<Arc<dyn Observer>>,
+    /// The job that it works for: what stops it, who is told its statements, how long one may run.
+    pub context: Context,
     /// The password where the URL has none (`PGPASSWORD`, `.pgpass`); the caller reads the environment.
     pub password: Option<String>,
     /// How many seconds to wait for the connection.
@@ -336,16 +334,29 @@ pub enum EngineErrorKind {
     Authentication,
     /// The user may not do this.
     Permission,
-    /// Something else holds a lock, or time ran out.
+    /// Something else holds a lock, or the server's own time limit ran out.
     Busy,
-    /// The user stopped it.
+    /// The job was cancelled.
     Cancelled,
+    /// The time of the whole job is over.
+    Deadline,
+    /// The time of this statement is over; the job goes on.
+    Timeout,
+    /// Somebody else stopped the statement: an administrator.
+    Terminated,
     /// A table or column is gone since the catalog was read.
     Gone,
     /// The catalog says something that cannot be.
     Catalog,
     /// Any other error of a statement.
     Statement,
+}
+
+impl EngineErrorKind {
+    /// Tells whether nothing more can be asked after it, or nobody wants it: no other table fares better.
+    pub fn ends_the_job(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Deadline | Self::Terminated | Self::Connect)
+    }
 }
 
 impl EngineError {

@@ -4,6 +4,7 @@
 //! finds nothing as soon as one parent key is NULL. A relation that cannot be asked does not stop the others.
 
 use crate::engine::{Dialect, EngineError, EngineErrorKind, Session, Value};
+use crate::job::{Context, Event};
 use crate::relations::comparison::comparison;
 use crate::relations::{Graph, Relation};
 use crate::schema::{Column, Engine, Family, Match, Schema, Table, TableKind, TableName};
@@ -236,7 +237,7 @@ fn unreadable(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Op
     Some(error.hint(format!("let the owner run `GRANT SELECT ON {written} TO …` with this user's name")))
 }
 
-/// Counts the orphans of every relation; `progress` is told before each one: how many are done, and the next.
+/// Counts the orphans of every relation; each is a [`Event::Part`].
 ///
 /// Stops early only when the user stops it or the connection is gone; what is left is then skipped.
 pub fn scan(
@@ -244,21 +245,18 @@ pub fn scan(
     schema: &Schema,
     graph: &Graph,
     options: &ScanOptions,
-    progress: &mut dyn FnMut(usize, &Relation),
+    context: &Context,
 ) -> Scan {
     let mut result = Scan::default();
     let mut stopped = false;
-    for (done, relation) in graph.relations().iter().enumerate() {
+    for relation in graph.relations() {
         if stopped {
             result.outcomes.push(Outcome::Skipped("the scan ended before its turn".to_string()));
             continue;
         }
-        progress(done, relation);
+        context.tell(&Event::Part { what: &relation.child_side() });
         let outcome = one(session, schema, relation, options);
-        stopped = matches!(
-            &outcome,
-            Outcome::Failed(e) if matches!(e.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect)
-        );
+        stopped = matches!(&outcome, Outcome::Failed(e) if e.kind.ends_the_job());
         result.outcomes.push(outcome);
     }
     result

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::change::Change;
-use crate::engine::{self, Dialect, EngineError, EngineErrorKind, Rows, Value};
+use crate::engine::{self, Dialect, EngineError, Rows, Value};
 use crate::orphans;
 use crate::plan::Plan;
 use crate::relations::{Relation, side};
@@ -151,7 +151,7 @@ fn counted(what: Sought, sql: String, promised: bool, ask: &mut Ask<'_>) -> Resu
             let number = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
             (number.and_then(|n| u64::try_from(n).ok()), None)
         }
-        Err(e) if matches!(e.kind, EngineErrorKind::Cancelled | EngineErrorKind::Connect) => return Err(e),
+        Err(e) if e.kind.ends_the_job() => return Err(e),
         Err(error) => (None, Some(error.message)),
     };
     Ok(Look { what, sql, rows, why, promised, before: None })

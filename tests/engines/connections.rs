@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use referee::engine::postgres::{self, Environment, Target};
 use referee::engine::{EngineError, EngineErrorKind, Session, SessionOptions};
+use referee::job::Context;
 
 use crate::support::postgres as server;
 
@@ -228,11 +229,18 @@ fn a_server_without_tls_is_refused_where_tls_is_demanded() {
 
 #[test]
 fn a_statement_over_tls_can_be_stopped() {
-    let mut session = open(&guarded().url("ann:right", "127.0.0.1", "shop?sslmode=require")).unwrap();
-    let cancel = session.canceller();
+    let url = guarded().url("ann:right", "127.0.0.1", "shop?sslmode=require");
+    let context = Context::default();
+    let mut session = crate::postgres::opened(&url, &context).unwrap();
+    let cancel = context.cancel.clone();
+    let mut beside = open(&url).unwrap();
     let thread = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        cancel();
+        let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)%' \
+                       AND pid <> pg_backend_pid()";
+        while beside.query(running).unwrap().rows[0][0].integer() == Some(0) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        cancel.cancel();
     });
     assert_eq!(session.query("SELECT pg_sleep(60)").unwrap_err().kind, EngineErrorKind::Cancelled);
     thread.join().unwrap();

@@ -1,6 +1,7 @@
 //! PostgreSQL, every version there is: each fact of the catalog that the model holds.
 
-use referee::engine::{EngineError, Session, SessionOptions, postgres};
+use referee::engine::{EngineError, EngineErrorKind, Session, SessionOptions, postgres};
+use referee::job::Context;
 use referee::schema::{
     Action, Collation, DisabledSide, Family, ForeignKey, IndexOrigin, Match, Schema, Table, TableKind, TableName,
     Timing,
@@ -14,7 +15,12 @@ pub fn session(url: &str) -> Box<dyn Session> {
 }
 
 pub fn try_session(url: &str) -> Result<Box<dyn Session>, EngineError> {
-    let options = SessionOptions::default();
+    opened(url, &Context::default())
+}
+
+/// Opens a session of a job.
+pub fn opened(url: &str, context: &Context) -> Result<Box<dyn Session>, EngineError> {
+    let options = SessionOptions { context: context.clone(), ..SessionOptions::default() };
     postgres::open(&postgres::Target::parse(url, &options.environment).unwrap(), &options)
 }
 
@@ -420,8 +426,8 @@ fn lookup_plans_of_other_tables() {
         server::execute(&url, "CREATE INDEX two ON parted_2 (p_id)");
         assert!(index("parted", "p_id").is_some());
         let mut fails = |column: &str| session.lookup_plan(table(&schema, "p"), &[column.to_string()]).unwrap_err();
-        assert_eq!(fails("gone").kind, referee::engine::EngineErrorKind::Gone);
-        assert_eq!(fails("gone").kind, referee::engine::EngineErrorKind::Gone, "and the session is still good");
+        assert_eq!(fails("gone").kind, EngineErrorKind::Gone);
+        assert_eq!(fails("gone").kind, EngineErrorKind::Gone, "and the session is still good");
     }
 }
 
@@ -447,15 +453,40 @@ fn a_session_only_reads() {
 
 #[test]
 fn a_running_statement_can_be_stopped() {
-    let mut session = session(&server::fresh_database());
-    let cancel = session.canceller();
+    let url = server::fresh_database();
+    let context = Context::default();
+    let mut session = opened(&url, &context).unwrap();
+    let cancel = context.cancel.clone();
     let thread = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        cancel();
+        server::wait_for_statement(&url, "pg_sleep(60)");
+        cancel.cancel();
     });
     let error = session.query("SELECT pg_sleep(60)").unwrap_err();
-    assert_eq!(error.kind, referee::engine::EngineErrorKind::Cancelled, "{error}");
+    assert_eq!(error.kind, EngineErrorKind::Cancelled, "{error}");
     thread.join().unwrap();
+    assert_eq!(session.query("SELECT 1").unwrap_err().kind, EngineErrorKind::Cancelled, "nothing more is begun");
+}
+
+#[test]
+fn a_statement_is_stopped_when_its_time_is_over_and_who_stopped_it_is_told() {
+    let url = server::fresh_database();
+    let context = Context { statement_timeout: Some(std::time::Duration::from_millis(50)), ..Context::default() };
+    let mut limited = opened(&url, &context).unwrap();
+    let error = limited.query("SELECT pg_sleep(60)").unwrap_err();
+    let told = (error.kind, error.message.as_str(), error.code.as_deref());
+    assert_eq!(told, (EngineErrorKind::Timeout, "the statement ran for longer than 50ms", Some("57014")));
+    limited.query("SELECT 1").unwrap();
+    let context = Context::default();
+    let mut session = opened(&url, &context).unwrap();
+    let thread = std::thread::spawn(move || {
+        let pid = server::wait_for_statement(&url, "pg_sleep(61)");
+        server::execute(&url, &format!("SELECT pg_cancel_backend({pid})"));
+    });
+    assert_eq!(session.query("SELECT pg_sleep(61)").unwrap_err().kind, EngineErrorKind::Terminated);
+    thread.join().unwrap();
+    context.cancel.expire_in(std::time::Duration::from_millis(50));
+    assert_eq!(session.query("SELECT pg_sleep(60)").unwrap_err().kind, EngineErrorKind::Deadline);
+    assert_eq!(session.query("SELECT 1").unwrap_err().kind, EngineErrorKind::Deadline);
 }
 
 #[test]
@@ -478,7 +509,7 @@ fn no_superuser_is_needed() {
         assert!(!table(&schema, "closed.t").readable, "no USAGE on its schema");
         assert_eq!(table(&schema, "secret").foreign_keys.len(), 1);
         let error = session.query("SELECT * FROM secret").unwrap_err();
-        assert_eq!(error.kind, referee::engine::EngineErrorKind::Permission);
+        assert_eq!(error.kind, EngineErrorKind::Permission);
         assert!(error.hint.unwrap().contains("GRANT SELECT"));
     }
 }

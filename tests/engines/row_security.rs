@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use referee::engine::EngineErrorKind;
+use referee::job::Context;
 
 use super::postgres::session;
 use crate::support::postgres as server;
@@ -246,7 +247,7 @@ fn a_policy_that_comes_after_the_plan_stops_the_run() {
         let (mut journal, _) = referee::apply::Journal::open(&folder.join("run")).unwrap();
         journal.begin(&plan, &[]).unwrap();
         let how = referee::apply::Options::default();
-        let error = referee::apply::apply(&mut *writer, &plan, &how, &mut journal, &mut ()).unwrap_err();
+        let error = referee::apply::apply(&mut *writer, &plan, &how, &mut journal, &Context::default()).unwrap_err();
         assert!(error.to_string().contains("row-level security policy for table \"users\""), "{error}");
         // Nor do the statements act, whoever runs them without asking first.
         let posts = plan.steps.iter().filter(|s| s.title.contains("posts.user_id"));

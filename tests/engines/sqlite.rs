@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use referee::engine::sqlite::open;
-use referee::engine::{EngineError, EngineErrorKind, Observer, Session, SessionOptions};
+use referee::engine::{EngineError, EngineErrorKind, Session, SessionOptions};
+use referee::job::{Context, Event};
 use referee::orphans::{self, Outcome, ScanOptions};
 use referee::relations::Graph;
 use referee::schema::{Action, Family, IndexOrigin, Match, Schema, Table, TableKind, TableName, Timing};
@@ -277,20 +279,18 @@ fn a_thousand_tables_take_no_more_statements_than_one() {
 }
 
 #[test]
-fn the_observer_hears_every_statement() {
-    #[derive(Default)]
-    struct Log(Mutex<Vec<String>>);
-    impl Observer for Log {
-        fn statement(&self, sql: &str) {
-            self.0.lock().unwrap().push(sql.to_string());
-        }
-    }
+fn every_statement_is_told() {
     let db = database("CREATE TABLE t (a)");
-    let log = Arc::new(Log::default());
-    let mut session =
-        open(&db.path, &SessionOptions { observer: Some(log.clone()), ..SessionOptions::default() }).unwrap();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&log);
+    let context = Context::new(Arc::new(move |event: &Event<'_>| {
+        if let Event::Statement { sql } = event {
+            told.lock().unwrap().push(sql.to_string());
+        }
+    }));
+    let mut session = open(&db.path, &SessionOptions { context, ..SessionOptions::default() }).unwrap();
     session.inspect().unwrap();
-    let heard = log.0.lock().unwrap();
+    let heard = log.lock().unwrap();
     assert_eq!(heard.len() as u64, session.round_trips());
     assert!(heard.iter().any(|s| s.contains("pragma_foreign_key_list")));
 }
@@ -439,17 +439,51 @@ fn the_planner_says_which_index_serves_a_look_up() {
 #[test]
 fn a_running_statement_can_be_stopped() {
     let db = database("CREATE TABLE t (a)");
-    let mut session = session(&db.path);
-    let stop = session.canceller();
+    let (runs, running) = std::sync::mpsc::channel();
+    let context = Context::new(Arc::new(move |event: &Event<'_>| {
+        if matches!(event, Event::Statement { sql } if sql.starts_with("WITH")) {
+            runs.send(()).unwrap();
+        }
+    }));
+    let cancel = context.cancel.clone();
+    let mut session = open(&db.path, &SessionOptions { context, ..SessionOptions::default() }).unwrap();
     let stopper = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        stop();
+        running.recv().unwrap();
+        // It is told before it is sent: whether it runs by now or not, it is stopped.
+        cancel.cancel();
     });
     let error = session
         .query("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
         .unwrap_err();
     stopper.join().unwrap();
     assert_eq!(error.kind, EngineErrorKind::Cancelled);
+    assert_eq!(session.query("SELECT 1").unwrap_err().kind, EngineErrorKind::Cancelled, "nothing more is begun");
+}
+
+#[test]
+fn a_statement_is_stopped_when_its_time_is_over() {
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let db = database("CREATE TABLE t (a)");
+    let context = Context { statement_timeout: Some(Duration::from_millis(20)), ..Context::default() };
+    let mut limited = open(&db.path, &SessionOptions { context, ..SessionOptions::default() }).unwrap();
+    let error = limited.query(endless).unwrap_err();
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (EngineErrorKind::Timeout, "the statement ran for longer than 20ms")
+    );
+    limited.query("SELECT 1").unwrap();
+    let mut session = session(&db.path);
+    session.until(Some(std::time::Instant::now() + Duration::from_millis(20)));
+    assert_eq!(session.query(endless).unwrap_err().kind, EngineErrorKind::Timeout);
+    assert_eq!(session.query("SELECT 1").unwrap_err().kind, EngineErrorKind::Timeout);
+    session.until(None);
+    session.query("SELECT 1").unwrap();
+    let context = Context::default();
+    let mut session =
+        open(&db.path, &SessionOptions { context: context.clone(), ..SessionOptions::default() }).unwrap();
+    context.cancel.expire_in(Duration::from_millis(20));
+    assert_eq!(session.query(endless).unwrap_err().kind, EngineErrorKind::Deadline);
+    assert_eq!(session.query("SELECT 1").unwrap_err().kind, EngineErrorKind::Deadline);
 }
 
 /// What `PRAGMA foreign_key_check` lists for a table, counted by parent and by position of the key.
@@ -466,7 +500,7 @@ fn scanned(path: &Path) -> Vec<(String, Outcome)> {
         &schema,
         schema.foreign_keys().map(|(t, k)| referee::relations::Relation::declared(&schema, &t.name, k)).collect(),
     );
-    let scan = orphans::scan(session.as_mut(), &schema, &graph, &ScanOptions { samples: 3 }, &mut |_, _| {});
+    let scan = orphans::scan(session.as_mut(), &schema, &graph, &ScanOptions { samples: 3 }, &Context::default());
     graph.relations().iter().map(|r| format!("{} -> {}", r.child_side(), r.parent_side())).zip(scan.outcomes).collect()
 }
 

@@ -8,6 +8,7 @@ use referee::change::Change;
 use referee::config;
 use referee::engine::SessionOptions;
 use referee::fate::{Demands, Fates, Options as FateOptions, Verdict};
+use referee::job::Context;
 use referee::plan::{self, Definitions, Options, OrphanPolicy, Phase, Plan};
 use referee::relations::{Graph, side};
 use referee::rules::{self, Settings};
@@ -46,7 +47,7 @@ impl Planner {
             migrations: false,
             suppressions: Vec::new(),
         };
-        let report = audit::audit(input, options, &mut ()).unwrap();
+        let report = audit::audit(input, options, &Context::default()).unwrap();
         Self { report, settings, definitions }
     }
 

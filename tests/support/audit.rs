@@ -6,6 +6,7 @@ use referee::audit::{self, Guesses, Options, Report};
 use referee::config;
 use referee::engine::SessionOptions;
 use referee::findings::Finding;
+use referee::job::Context;
 use referee::orphans::ScanOptions;
 use referee::rules::{self, Settings};
 use referee::source::{Input, Source};
@@ -48,7 +49,7 @@ pub fn audit(source: &str, ask: Ask<'_>) -> Report {
         migrations: false,
         suppressions: Vec::new(),
     };
-    let report = audit::audit(input, options, &mut ()).unwrap_or_else(|e| panic!("{source}: {e}"));
+    let report = audit::audit(input, options, &Context::default()).unwrap_or_else(|e| panic!("{source}: {e}"));
     assert_eq!(report.failures, [], "{source}");
     report
 }

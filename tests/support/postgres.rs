@@ -127,6 +127,30 @@ pub fn connect(url: &str) -> Client {
     Client::connect(url, NoTls).unwrap_or_else(|e| panic!("cannot connect to {url}: {}", explain(&e)))
 }
 
+/// Waits until a session of this database runs a statement with a text in it, and returns its process.
+pub fn wait_for_statement(url: &str, text: &str) -> i32 {
+    wait_for(
+        url,
+        &format!(
+            "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() AND pid <> pg_backend_pid() \
+             AND query LIKE '%{text}%'"
+        ),
+    )
+}
+
+/// Waits until a query returns a row, and returns its number.
+pub fn wait_for(url: &str, query: &str) -> i32 {
+    let mut client = connect(url);
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(row) = client.query(query, &[]).unwrap_or_else(|e| panic!("{}\n{query}", explain(&e))).first() {
+            return row.get(0);
+        }
+        assert!(Instant::now() < limit, "nothing came of {query}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// Writes an error with its code.
 pub fn explain(error: &postgres::Error) -> String {
     let detail = |e: &postgres::error::DbError| e.detail().map(|d| format!(" ({d})")).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -13,13 +13,13 @@ use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Steps;
 use super::super::ui::Ui;
-use super::super::{environment, interrupt};
 use super::audit::code;
 use super::stopped::{Place, fill};
-use super::{Echo, question, verify};
-use crate::apply::{self, Journal, JournalError, Options, Unfinished, Watch};
+use super::{question, verify};
+use crate::apply::{self, Journal, JournalError, Options, Unfinished};
 use crate::config::{Config, FailOn};
-use crate::engine::{Observer, SessionOptions};
+use crate::engine::SessionOptions;
+use crate::job::{Event, Events};
 use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
 use crate::rules;
@@ -68,7 +68,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         return Ok(incomplete.max(left_undone(args, &plan)));
     }
     if !args.apply.yes {
-        ask(&question::of(&plan, &source.label()), ui.style.width)?;
+        ask(&question::of(&plan, &source.label()), ui)?;
     }
     let mut journal = match journal {
         Some(journal) => journal,
@@ -88,27 +88,24 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         journal.begin(&plan, &asked(args)).map_err(journal_error)?;
     }
 
-    let observer = global.verbose.then(|| Arc::new(Echo) as Arc<dyn Observer>);
-    let session = SessionOptions { observer, environment: environment::postgres(), ..SessionOptions::default() };
+    let session = super::session(ui);
     let Some(mut writer) = source.open_writer(&session)? else {
         return Err(CliError::new(format!("{} is no database", source.label())));
     };
-    interrupt::on_stop(writer.canceller());
-    interrupt::writes();
+    ui.job.writes();
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
-    let mut steps = Steps::new(ui, plan.steps.len());
-    let beside = SessionOptions { environment: environment::postgres(), ..SessionOptions::default() };
+    let steps = Steps::new(ui, plan.steps.len());
+    let beside = SessionOptions { context: session.context.silent(), ..session.clone() };
     let server = source.clone();
     steps.look_on(move || server.open_beside(&beside).ok().flatten());
-    let mut watch = Shown { steps, ui, at: 0 };
+    let shown = Shown::new(steps, &plan, ui);
     // What the plan is not about must not be taken for its work. What a run that is taken up has found is not known any more.
     let before = match &taken_up {
         None => crate::verify::before(&plan, &mut |sql| writer.query(sql))?,
         Some(_) => Vec::new(),
     };
-    let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &mut watch);
-    let at = watch.at;
-    drop(watch);
+    let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &ui.job.context.told_to(shown.clone()));
+    let at = shown.end();
     let outcome =
         outcome.map_err(|error| Place { journal: &path, at, undoing: false, width: ui.style.width }.explain(error))?;
     drop(writer);
@@ -260,19 +257,19 @@ fn same_options(run: &Unfinished, args: &FixArgs, path: &Path) -> Result<(), Cli
 }
 
 /// Asks, and fails if the answer is no.
-pub(super) fn ask(question: &str, width: usize) -> Result<(), CliError> {
+pub(super) fn ask(question: &str, ui: &Ui) -> Result<(), CliError> {
     if !io::stdin().is_terminal() {
         return Err(CliError::new("standard input is no terminal: nobody can be asked; nothing was changed")
             .hint("look at the plan, then answer with --yes:")
-            .hint(fill(question, "      ", width)));
+            .hint(fill(question, "      ", ui.style.width)));
     }
-    let question = fill(question, "", width);
+    let question = fill(question, "", ui.style.width);
     let mut err = io::stderr().lock();
     let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
     asked.map_err(|e| CliError::output(&e))?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|e| CliError::output(&e))?;
-    interrupt::check()?;
+    ui.job.check()?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }
@@ -303,30 +300,46 @@ fn told(step: &Step, rows: u64) -> String {
 }
 
 /// Shows what a run does.
-pub(super) struct Shown<'u> {
-    pub steps: Steps,
-    pub ui: &'u Ui,
+pub(super) struct Shown {
+    steps: Steps,
+    plan: Plan,
+    ui: Ui,
     /// The step it is at, from 0.
-    pub at: usize,
+    at: AtomicUsize,
 }
 
-impl Watch for Shown<'_> {
-    fn starts(&mut self, number: usize, step: &Step) {
-        self.at = number;
-        self.steps.at(number, &step.title);
+impl Shown {
+    pub fn new(steps: Steps, plan: &Plan, ui: &Ui) -> Arc<Self> {
+        Arc::new(Self { steps, plan: plan.clone(), ui: ui.clone(), at: AtomicUsize::new(0) })
     }
 
-    fn waits(&mut self, step: &Step, attempt: u32, pause: Duration) {
-        let text = format!("{}: no lock yet (try {attempt}); next try in {pause:?}", step.title);
-        self.steps.beside(|| self.ui.note(&text));
+    /// Takes the bar away, and returns the step that the run was at.
+    pub fn end(&self) -> usize {
+        self.steps.end();
+        self.at.load(Ordering::SeqCst)
     }
 
-    fn changed(&mut self, step: &Step, rows: u64) {
-        let text = told(step, rows);
-        self.steps.beside(|| self.ui.note(&text));
+    fn note(&self, text: &str) {
+        self.steps.beside(|| self.ui.note(text));
     }
+}
 
-    fn stopped(&mut self) -> bool {
-        interrupt::check().is_err()
+impl Events for Shown {
+    fn event(&self, event: &Event<'_>) {
+        let step = |number: usize| self.plan.steps.get(number);
+        match *event {
+            Event::Starts { step: number } => {
+                self.at.store(number, Ordering::SeqCst);
+                self.steps.at(number, step(number).map_or("", |s| &s.title));
+            }
+            Event::Waits { step: number, attempt, pause } => {
+                let title = step(number).map_or("", |s| &s.title);
+                self.note(&format!("{title}: no lock yet (try {attempt}); next try in {pause:?}"));
+            }
+            Event::Changed { step: number, rows } => {
+                step(number).into_iter().for_each(|step| self.note(&told(step, rows)));
+            }
+            _ => {}
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::super::args::{AuditArgs, Global};
 use super::super::error::{CliError, FAILED, FINDINGS};
-use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
@@ -41,8 +40,8 @@ pub(super) fn run(args: &AuditArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     let hidden = Hidden::new(&config, baseline, ui);
     options.suppressions = hidden.suppressions.clone();
 
-    let report = audit(input, options, &mut Bar::new(ui))?;
-    interrupt::check()?;
+    let report = audit(input, options, &Bar::context(ui))?;
+    ui.job.check()?;
 
     ui.diagnostics(&config.name, &config.text, &config.unused_policies(&report.relations));
     ui.diagnostics(&config.name, &config.text, &config.unused_tables(&report.schema));

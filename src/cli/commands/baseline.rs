@@ -2,7 +2,6 @@
 
 use super::super::args::{BaselineArgs, BaselineCommand, Global};
 use super::super::error::CliError;
-use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
@@ -21,8 +20,8 @@ pub(super) fn run(args: &BaselineArgs, global: &Global, ui: &Ui) -> Result<u8, C
     options.migrations = !input.history.files.is_empty();
     // What an ignore hides already needs no entry.
     options.suppressions = config.suppressions(super::today()).0.into_iter().map(|(_, s)| s).collect();
-    let report = audit(input, options, &mut Bar::new(ui))?;
-    interrupt::check()?;
+    let report = audit(input, options, &Bar::context(ui))?;
+    ui.job.check()?;
     if let Some(failure) = report.failures.first() {
         let what = format!("no baseline was written: could not {}: {}", failure.what, failure.message);
         let hint = failure.hint.clone().unwrap_or_else(|| "run without --data, or fix that first".to_string());

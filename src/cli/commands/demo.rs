@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::super::args::{DemoArgs, Global};
 use super::super::error::CliError;
-use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
@@ -64,8 +63,8 @@ pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
         migrations: false,
         suppressions: Vec::new(),
     };
-    let report = audit(input, options, &mut Bar::new(ui))?;
-    interrupt::check()?;
+    let report = audit(input, options, &Bar::context(ui))?;
+    ui.job.check()?;
     let text = render::report(ReportFormat::Text, &report, &ui.style, ui.quiet);
     ui.print(&format!("{tree}\n{text}"))?;
     if !ui.quiet {

@@ -2,7 +2,6 @@
 
 use super::super::args::{FateArgs, Global, OnOff};
 use super::super::error::{CliError, FAILED};
-use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
 use crate::config::THRESHOLD;
@@ -60,9 +59,9 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
                 (Some(condition), Some(impact)) => {
                     let after = fates.impact_after_fix(root, args.rows.as_deref()).filter(|_| args.count);
                     check(condition, &impact, input.session.as_deref_mut(), &input.label, ui)?;
-                    let mut counted = count(&impact, args.count, &mut input)?;
+                    let mut counted = count(&impact, args.count, &mut input, ui)?;
                     if let Some(after) = after {
-                        add_newly_deleted(&mut counted, count(&after, true, &mut input)?);
+                        add_newly_deleted(&mut counted, count(&after, true, &mut input, ui)?);
                     }
                     Some(counted)
                 }
@@ -135,7 +134,7 @@ const PERMISSION: &str = "GRANT SELECT on the table, and USAGE on its schema, to
 
 /// Puts numbers beside the tables: exact ones if asked for, else the engine's estimates. A table whose rows cannot be looked
 /// at, all of them, has none; the others are counted.
-fn count(impact: &Impact, exact: bool, input: &mut Input) -> Result<Vec<Counted>, CliError> {
+fn count(impact: &Impact, exact: bool, input: &mut Input, ui: &Ui) -> Result<Vec<Counted>, CliError> {
     let plain = |t: &TableImpact, uncounted: Option<String>| Counted {
         table: t.table.clone(),
         depth: t.depth,
@@ -163,7 +162,7 @@ fn count(impact: &Impact, exact: bool, input: &mut Input) -> Result<Vec<Counted>
     };
     let mut counted = Vec::new();
     for table in &impact.tables {
-        interrupt::check()?;
+        ui.job.check()?;
         let result = table.counted(|sql| number(session, sql));
         counted.push(match result {
             Ok(counted) => counted,
@@ -174,7 +173,7 @@ fn count(impact: &Impact, exact: bool, input: &mut Input) -> Result<Vec<Counted>
         });
     }
     add_blocking(&mut counted, impact, &mut |sql| {
-        interrupt::check()?;
+        ui.job.check()?;
         match number(session, sql) {
             Ok(rows) => Ok(Some(rows)),
             Err(error) if error.kind == EngineErrorKind::Permission => Ok(None),

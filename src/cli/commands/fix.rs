@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::super::args::{FixArgs, Global, OnOff, WhatArgs};
 use super::super::error::CliError;
-use super::super::interrupt;
 use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
@@ -107,8 +106,8 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     let settings: Settings = options.settings.clone();
     let definitions = definitions(&mut input)?;
 
-    let (mut report, mut session) = audit_and_go_on(input, options, &mut Bar::new(ui))?;
-    interrupt::check()?;
+    let (mut report, mut session) = audit_and_go_on(input, options, &Bar::context(ui))?;
+    ui.job.check()?;
     if let Some(root) = &root {
         if args.only.is_empty() {
             report.findings.clear();
@@ -151,7 +150,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         let missing = options.counts.missing();
         let Some(session) = session.as_mut().filter(|_| !args.no_data && !missing.is_empty()) else { break made };
         for query in missing {
-            interrupt::check()?;
+            ui.job.check()?;
             let rows = count(session.as_mut(), &query)?;
             options.counts.answer(query, rows);
         }

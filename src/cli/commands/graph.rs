@@ -2,7 +2,6 @@
 
 use super::super::args::{Global, GraphArgs};
 use super::super::error::CliError;
-use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::progress::Spinner;
 use super::super::ui::Ui;
@@ -38,7 +37,7 @@ pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
         }
         None => Graph::with_hints(&input.schema, &declared, &input.hints, threshold),
     };
-    interrupt::check()?;
+    ui.job.check()?;
     let options = GraphOptions { root, depth: args.depth };
     let style = ui.style_of(args.output.as_deref());
     let text = render::graph(args.format, &input.schema, &graph, &options, &style);

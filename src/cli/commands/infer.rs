@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::super::args::{Global, InferArgs};
 use super::super::error::CliError;
-use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::progress::Spinner;
 use super::super::ui::Ui;
@@ -38,7 +37,7 @@ pub(super) fn run(args: &InferArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
         survey.read(session.as_mut(), &ReadOptions { budget: Some(args.budget), ..ReadOptions::default() });
         read = true;
     }
-    interrupt::check()?;
+    ui.job.check()?;
     let threshold = super::threshold(args.min_confidence, &config);
     let mut inference = survey.report(Model::published(), threshold, read);
     fate::heed(schema, &known, &mut inference);

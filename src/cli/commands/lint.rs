@@ -6,7 +6,6 @@ use std::path::Path;
 use super::super::args::{Global, LintArgs, WhatArgs};
 use super::super::error::{CliError, FAILED};
 use super::super::git::{Repository, Tree};
-use super::super::interrupt;
 use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
@@ -137,7 +136,7 @@ fn open_at(tree: Option<&Tree>, path: &Path, global: &Global, ui: &Ui) -> Result
 }
 
 fn open(path: &Path, base: Option<&Path>, global: &Global, ui: &Ui) -> Result<Input, CliError> {
-    super::open_source(&Source::Sql(files(path, base, global)?), global, ui)
+    super::open_source(&Source::Sql(files(path, base, global)?), ui)
 }
 
 /// Returns what a path means as files of SQL.
@@ -193,8 +192,8 @@ fn judge(
     if loud {
         super::skipped(&input, ui);
     }
-    let report = audit(input, options, &mut Bar::new(ui))?;
-    interrupt::check()?;
+    let report = audit(input, options, &Bar::context(ui))?;
+    ui.job.check()?;
     if loud {
         ui.diagnostics(&config.name, &config.text, &config.unused_policies(&report.relations));
         ui.diagnostics(&config.name, &config.text, &config.unused_tables(&report.schema));

@@ -24,22 +24,20 @@ mod undo;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::args::{Cli, Command, Global, OnOff, WhatArgs};
+use super::environment;
 use super::error::CliError;
 use super::progress::Spinner;
 use super::ui::Ui;
-use super::{environment, interrupt};
 use crate::audit::{Guesses, Options};
 use crate::change::{Change, Object};
 use crate::config::{self, Config};
-use crate::engine::{Observer, SessionOptions};
+use crate::engine::SessionOptions;
 use crate::files;
 use crate::orphans::ScanOptions;
 use crate::rules::{ALL, Rule, Settings};
@@ -47,7 +45,7 @@ use crate::schema::Schema;
 use crate::source::history::{ConflictKind, Place};
 use crate::source::{Input, Source, SourceError, SourceText};
 use crate::sql::ast::{Command as Statement, Skipped};
-use crate::text::{argument, operand, visible};
+use crate::text::{argument, operand};
 
 /// How many keys of orphans a report shows.
 const SAMPLES: u32 = 5;
@@ -108,12 +106,12 @@ fn command(verb: &str, source: &str, global: &Global) -> String {
     all.join(" ")
 }
 
-/// Prints every statement before it is sent.
-struct Echo;
-
-impl Observer for Echo {
-    fn statement(&self, sql: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{};", visible(sql.trim_end().trim_end_matches(';')));
+/// Returns what the connections of this process are opened with.
+fn session(ui: &Ui) -> SessionOptions {
+    SessionOptions {
+        context: ui.job.context.clone(),
+        environment: environment::postgres(),
+        ..SessionOptions::default()
     }
 }
 
@@ -121,23 +119,19 @@ impl Observer for Echo {
 fn open(source: &SourceText, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     let engine = global.engine.map(Into::into);
     let source = Source::parse(source.secret())?.with_sql(engine, global.base.clone(), global.layout.clone());
-    let input = open_source(&source, global, ui)?;
+    let input = open_source(&source, ui)?;
     skipped(&input, ui);
     Ok(input)
 }
 
-fn open_source(source: &Source, global: &Global, ui: &Ui) -> Result<Input, CliError> {
-    interrupt::listen();
-    let observer = global.verbose.then(|| Arc::new(Echo) as Arc<dyn Observer>);
-    let options = SessionOptions { observer, environment: environment::postgres(), ..SessionOptions::default() };
+fn open_source(source: &Source, ui: &Ui) -> Result<Input, CliError> {
+    ui.job.listen();
+    let options = session(ui);
     let input = {
         let _spinner = Spinner::start(ui, "Reading the catalog".to_string());
         source.open(&options).map_err(|error| cut_off(source, error))?
     };
-    if let Some(session) = &input.session {
-        interrupt::on_stop(session.canceller());
-    }
-    interrupt::check()?;
+    ui.job.check()?;
     Ok(input)
 }
 

@@ -1,16 +1,12 @@
 //! `referee fix --undo`: the last recorded run, shown and undone step by step.
 
-use std::sync::Arc;
-
 use super::super::args::{FixArgs, Global};
 use super::super::error::CliError;
 use super::super::progress::Steps;
 use super::super::ui::Ui;
-use super::super::{environment, interrupt};
+use super::apply;
 use super::stopped::Place;
-use super::{Echo, apply};
 use crate::apply::{Journal, Options, undo};
-use crate::engine::{Observer, SessionOptions};
 use crate::plan::{Down, Step};
 use crate::render::wrap;
 use crate::source::Source;
@@ -42,7 +38,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let mut done: Vec<(usize, &Step)> = Vec::new();
     if let Some(session) = input.session.as_mut() {
         for (number, step) in plan.steps.iter().enumerate() {
-            interrupt::check()?;
+            ui.job.check()?;
             let Some(sql) = &step.done else { continue };
             if Step::is_shown_by(&session.query(sql)?) {
                 done.push((number, step));
@@ -62,21 +58,18 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     }
     if !args.apply.yes {
         let steps = if done.len() == 1 { "1 step".to_string() } else { format!("{} steps", done.len()) };
-        apply::ask(&format!("Undo {steps} in {}?", one_line(&source.label())), ui.style.width)?;
+        apply::ask(&format!("Undo {steps} in {}?", one_line(&source.label())), ui)?;
     }
     let (mut journal, _) = Journal::open(&path).map_err(apply::journal_error)?;
-    let observer = global.verbose.then(|| Arc::new(Echo) as Arc<dyn Observer>);
-    let session = SessionOptions { observer, environment: environment::postgres(), ..SessionOptions::default() };
+    let session = super::session(ui);
     let Some(mut writer) = source.open_writer(&session)? else {
         return Err(CliError::new(format!("{} is no database", operand(&source.label()))));
     };
-    interrupt::on_stop(writer.canceller());
-    interrupt::writes();
+    ui.job.writes();
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
-    let mut watch = apply::Shown { steps: Steps::new(ui, plan.steps.len()), ui, at: 0 };
-    let outcome = undo(&mut *writer, &plan, &options, &mut watch);
-    let at = watch.at;
-    drop(watch);
+    let shown = apply::Shown::new(Steps::new(ui, plan.steps.len()), &plan, ui);
+    let outcome = undo(&mut *writer, &plan, &options, &ui.job.context.told_to(shown.clone()));
+    let at = shown.end();
     let width = ui.style.width;
     let outcome = outcome.map_err(|error| Place { journal: &path, at, undoing: true, width }.explain(error))?;
     // A run that is undone is not taken up again.

@@ -93,7 +93,7 @@ pub(super) fn of(
         let mut options = super::options(what, config, &input, &quiet)?;
         // No plan is made for a guess, and none is to blame for one.
         options.guesses = Guesses::SetAside { accept: None };
-        Ok(audit(input, options, &mut ())?)
+        Ok(audit(input, options, &ui.job.context.silent())?)
     };
     let (before, after) = (judge(&plan.before)?, judge(&input.schema)?);
     let Some(mut session) = input.session.take() else {

@@ -41,7 +41,7 @@ fn start(target: &Target, options: &SessionOptions) -> Result<PostgresSession, E
         for host in &target.hosts {
             match connect(target, host, connector.as_ref(), options) {
                 Ok((mut client, tls)) => match suits(&mut client, *wanted) {
-                    Ok(true) => return PostgresSession::start(client, tls, options.observer.clone()),
+                    Ok(true) => return PostgresSession::start(client, tls, &options.context),
                     Ok(false) => {
                         let message =
                             format!("the server at {host} is not of the kind that target_session_attrs asks for");

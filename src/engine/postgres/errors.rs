@@ -46,7 +46,7 @@ fn classify(db: &DbError) -> (EngineErrorKind, Option<&'static str>) {
         "57014" if message.contains("timeout") => {
             (EngineErrorKind::Busy, Some("give the statement more time (statement_timeout), or read less"))
         }
-        "57014" => (EngineErrorKind::Cancelled, None),
+        "57014" => (EngineErrorKind::Terminated, None),
         "55P03" => {
             (EngineErrorKind::Busy, Some("another session holds a lock on the table: run the command again later"))
         }

@@ -4,17 +4,17 @@
 //! types first.) The session is read-only twice over: by its default, and by `READ ONLY` transactions around what it asks
 //! of the catalog.
 
-use std::sync::Arc;
+use std::time::Instant;
 
-use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+use postgres::{Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::{
-    Dialect, EngineError, EngineErrorKind, LookupPlan, Observer, Progress, Rows, Session, Value, cockroach,
-};
+use super::super::guard::Guard;
+use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Rows, Session, Value, cockroach};
 use super::inspect::{self, Catalog};
 use super::lookup::Lookups;
 use super::{DIALECT, errors};
+use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
 
 const SETTINGS: &str = include_str!("queries/settings.sql");
@@ -42,8 +42,7 @@ const OLDEST: u32 = 13;
 /// See the module.
 pub(in crate::engine) struct PostgresSession {
     client: Client,
-    tls: Option<MakeRustlsConnect>,
-    observer: Option<Arc<dyn Observer>>,
+    pub(super) guard: Guard,
     round_trips: u64,
     /// How many rows the last request changed or returned.
     pub(super) rows: u64,
@@ -58,12 +57,19 @@ impl PostgresSession {
     pub(super) fn start(
         client: Client,
         tls: Option<MakeRustlsConnect>,
-        observer: Option<Arc<dyn Observer>>,
+        context: &Context,
     ) -> Result<Self, EngineError> {
+        let token = client.cancel_token();
+        // The server tells nothing about a request to cancel, and there is nobody to tell it to.
+        let guard = Guard::new(context, move || {
+            drop(match &tls {
+                Some(tls) => token.cancel_query(tls.clone()),
+                None => token.cancel_query(NoTls),
+            });
+        });
         let mut session = Self {
             client,
-            tls,
-            observer,
+            guard,
             round_trips: 0,
             rows: 0,
             version: None,
@@ -101,12 +107,10 @@ impl PostgresSession {
     }
 
     fn run_all(&mut self, sql: &str) -> Result<Vec<Rows>, EngineError> {
-        if let Some(observer) = &self.observer {
-            observer.statement(sql.trim_end());
-        }
         self.round_trips += 1;
         self.rows = 0;
-        let messages = self.client.simple_query(sql).map_err(|e| errors::of_statement(&e, sql))?;
+        let Self { client, guard, .. } = self;
+        let messages = guard.run(sql, || client.simple_query(sql).map_err(|e| errors::of_statement(&e, sql)))?;
         let mut answers: Vec<Rows> = Vec::new();
         for message in messages {
             match message {
@@ -136,6 +140,13 @@ impl PostgresSession {
         Ok(answers)
     }
 
+    /// Ends a transaction, or what else was begun, even if the job is over.
+    pub(super) fn finish(&mut self, sql: &str) -> Result<(), EngineError> {
+        self.round_trips += 1;
+        let Self { client, guard, .. } = self;
+        guard.finish(sql, || client.simple_query(sql)).map(drop).map_err(|e| errors::of_statement(&e, sql))
+    }
+
     /// Runs something inside a read-only transaction that sees one snapshot, and ends it in any case.
     pub(in crate::engine) fn in_snapshot<T>(
         &mut self,
@@ -147,7 +158,7 @@ impl PostgresSession {
         match &result {
             Ok(_) => self.run("COMMIT").map(drop)?,
             // The first error is the one to tell.
-            Err(_) => drop(self.run("ROLLBACK")),
+            Err(_) => drop(self.finish("ROLLBACK")),
         }
         result
     }
@@ -247,8 +258,8 @@ impl Session for PostgresSession {
         let result = self.run_all(&request);
         if result.is_err() {
             // The failed transaction is still open, and the prepared statement may be there.
-            drop(self.run("ROLLBACK"));
-            drop(self.run("DEALLOCATE ALL"));
+            drop(self.finish("ROLLBACK"));
+            drop(self.finish("DEALLOCATE ALL"));
         }
         let answers = result.map_err(|e| e.sql(&query.sql))?;
         self.lookups.plan(table, columns, query.sql, &answers)
@@ -258,16 +269,8 @@ impl Session for PostgresSession {
         self.round_trips
     }
 
-    fn canceller(&self) -> Box<dyn Fn() + Send + Sync> {
-        let token: CancelToken = self.client.cancel_token();
-        let tls = self.tls.clone();
-        // The server tells nothing about a request to cancel, and there is nobody to tell it to.
-        Box::new(move || {
-            drop(match &tls {
-                Some(tls) => token.cancel_query(tls.clone()),
-                None => token.cancel_query(NoTls),
-            });
-        })
+    fn until(&mut self, moment: Option<Instant>) {
+        self.guard.until(moment);
     }
 }
 

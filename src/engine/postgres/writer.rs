@@ -111,7 +111,7 @@ impl Writer for PostgresWriter {
         Ok(said.as_deref() == Some("t"))
     }
 
-    fn canceller(&self) -> Box<dyn Fn() + Send + Sync> {
-        self.0.canceller()
+    fn finish(&mut self, sql: &str) -> Result<(), EngineError> {
+        self.0.finish(sql)
     }
 }

@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 
 use super::session::{self, Sqlite};
-use crate::engine::{EngineError, Rows, Session, SessionOptions};
+use crate::engine::{EngineError, Rows, Session};
 use crate::schema::{Engine, Schema};
 use crate::sql::lexer::significant;
 use crate::sql::split;
@@ -21,7 +21,7 @@ impl Memory {
     pub fn new() -> Result<Self, EngineError> {
         let path = std::path::PathBuf::from(":memory:");
         let connection = Connection::open_in_memory().map_err(|e| session::error(&path, &e, None))?;
-        let mut memory = Self(Sqlite::in_memory(connection, path, SessionOptions::default()));
+        let mut memory = Self(Sqlite::in_memory(connection, path));
         memory.run("PRAGMA foreign_keys = OFF")?;
         Ok(memory)
     }

@@ -6,13 +6,15 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 
 use super::{DIALECT, inspect};
+use crate::engine::guard::Guard;
 use crate::engine::{Dialect, EngineError, EngineErrorKind, LookupPlan, Rows, Session, SessionOptions, Value};
+use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
 use crate::text::operand;
 
@@ -22,7 +24,7 @@ const BUSY: Duration = Duration::from_secs(5);
 pub(super) struct Sqlite {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-    pub(super) options: SessionOptions,
+    pub(super) guard: Guard,
     round_trips: u64,
     /// What the file was when it was opened without locks; `None` if SQLite's locks guard it.
     unlocked: Option<Stamp>,
@@ -73,9 +75,9 @@ pub(super) fn start(path: &Path, options: &SessionOptions, writes: bool) -> Resu
     let unlocked = !writes && header.get(19) == Some(&2) && !wal_has_rows;
     let connection = connect(&absolute, unlocked, writes).map_err(|e| error(path, &e, None))?;
     let mut session = Sqlite {
+        guard: guard(&connection, &options.context),
         connection,
         path: path.to_path_buf(),
-        options: options.clone(),
         round_trips: 0,
         unlocked: unlocked.then(|| stamp(&absolute)).flatten(),
         schema: None,
@@ -89,6 +91,11 @@ pub(super) fn start(path: &Path, options: &SessionOptions, writes: bool) -> Resu
     // Nothing has been read yet: a damaged, encrypted or locked file shows here.
     session.query("SELECT count(*) FROM main.sqlite_schema")?;
     Ok(session)
+}
+
+fn guard(connection: &Connection, context: &Context) -> Guard {
+    let handle = connection.get_interrupt_handle();
+    Guard::new(context, move || handle.interrupt())
 }
 
 fn connect(path: &Path, unlocked: bool, writes: bool) -> rusqlite::Result<Connection> {
@@ -201,7 +208,7 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
             EngineError::new(K::NotADatabase, format!("`{shown}` is damaged: {said}"))
                 .hint(format!("see `sqlite3 {file} 'PRAGMA integrity_check'`; `sqlite3 {file} .recover` saves what can be saved"))
         }
-        Some(ErrorCode::OperationInterrupted) => EngineError::new(K::Cancelled, "stopped"),
+        Some(ErrorCode::OperationInterrupted) => EngineError::new(K::Terminated, "stopped"),
         Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
             EngineError::new(K::Permission, format!("`{shown}`: {said}"))
         }
@@ -217,19 +224,18 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
 
 impl Sqlite {
     /// Takes a connection to a database without a file.
-    pub(super) fn in_memory(connection: Connection, path: PathBuf, options: SessionOptions) -> Self {
-        Self { connection, path, options, round_trips: 0, unlocked: None, schema: None, writes: true, _file: None }
+    pub(super) fn in_memory(connection: Connection, path: PathBuf) -> Self {
+        let guard = guard(&connection, &Context::default());
+        Self { connection, path, guard, round_trips: 0, unlocked: None, schema: None, writes: true, _file: None }
     }
 
     /// Runs a statement that may write; its rows are thrown away.
     pub(super) fn execute(&mut self, sql: &str) -> Result<(), EngineError> {
-        self.connection.execute_batch(sql).map_err(|e| error(&self.path, &e, Some(sql)))
+        let Self { connection, guard, path, .. } = self;
+        guard.run(sql, || connection.execute_batch(sql).map_err(|e| error(path, &e, Some(sql))))
     }
 
     fn run(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        if let Some(observer) = &self.options.observer {
-            observer.statement(sql);
-        }
         self.round_trips += 1;
         // A read-only connection refuses to change its file, but VACUUM INTO would make another.
         let statement = self.connection.prepare(sql).map_err(|e| error(&self.path, &e, Some(sql)))?;
@@ -237,7 +243,7 @@ impl Sqlite {
             let message = "this statement would write, and the session is open to read only";
             return Err(EngineError::new(EngineErrorKind::Permission, message).sql(sql));
         }
-        rows(statement).map_err(|e| error(&self.path, &e, Some(sql)))
+        self.guard.run(sql, || rows(statement).map_err(|e| error(&self.path, &e, Some(sql))))
     }
 
     /// Gives up the reading without locks when somebody has begun to write.
@@ -326,7 +332,9 @@ impl Session for Sqlite {
     fn inspect(&mut self) -> Result<Schema, EngineError> {
         self.run("BEGIN")?;
         let schema = self.catalog();
-        self.run("ROLLBACK")?;
+        self.round_trips += 1;
+        let Self { connection, guard, path, .. } = self;
+        guard.finish("ROLLBACK", || connection.execute_batch("ROLLBACK")).map_err(|e| error(path, &e, None))?;
         self.unchanged()?;
         let mut schema = schema?;
         schema.version = Version::find_in(rusqlite::version());
@@ -377,9 +385,8 @@ impl Session for Sqlite {
         self.round_trips
     }
 
-    fn canceller(&self) -> Box<dyn Fn() + Send + Sync> {
-        let handle = self.connection.get_interrupt_handle();
-        Box::new(move || handle.interrupt())
+    fn until(&mut self, moment: Option<Instant>) {
+        self.guard.until(moment);
     }
 }
 

@@ -35,12 +35,9 @@ impl Writer for SqliteWriter {
     }
 
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        if let Some(observer) = &self.0.options.observer {
-            observer.statement(sql);
-        }
         let before = self.0.connection.total_changes();
         // Steps over the rows that a PRAGMA returns.
-        self.0.connection.execute_batch(sql).map_err(|e| error(&self.0.path, &e, Some(sql)))?;
+        self.0.execute(sql)?;
         // A statement that changes no row leaves the number of the one before (c3ref/changes.html).
         Ok(if self.0.connection.total_changes() == before { 0 } else { self.0.connection.changes() })
     }
@@ -59,7 +56,8 @@ impl Writer for SqliteWriter {
         Ok(true)
     }
 
-    fn canceller(&self) -> Box<dyn Fn() + Send + Sync> {
-        self.0.canceller()
+    fn finish(&mut self, sql: &str) -> Result<(), EngineError> {
+        let Sqlite { connection, guard, path, .. } = &mut self.0;
+        guard.finish(sql, || connection.execute_batch(sql)).map_err(|e| error(path, &e, Some(sql)))
     }
 }

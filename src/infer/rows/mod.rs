@@ -10,8 +10,6 @@ mod profile;
 mod sql;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
@@ -21,7 +19,7 @@ use super::candidates::Candidate;
 use super::decide::Counts;
 use super::model::{Feature, Model};
 use super::{Subject, Survey};
-use crate::engine::{EngineErrorKind, Session};
+use crate::engine::{EngineError, EngineErrorKind as Kind, Session};
 use crate::schema::{Schema, Table, TableName};
 use profile::{Column, Profiles};
 
@@ -74,7 +72,8 @@ impl Reader<'_> {
         }
         match self.session.query(sql) {
             Ok(rows) => Some(rows),
-            Err(error) if error.kind == EngineErrorKind::Cancelled => {
+            Err(error) if error.kind == Kind::Timeout && self.late() => None,
+            Err(EngineError { kind: Kind::Cancelled | Kind::Deadline | Kind::Terminated, .. }) => {
                 self.read.out_of_time = true;
                 None
             }
@@ -92,23 +91,11 @@ impl Reader<'_> {
 impl Survey<'_> {
     /// Asks the rows.
     pub fn read(&mut self, session: &mut dyn Session, options: &ReadOptions) {
-        let Some(budget) = options.budget else { return self.read_until(session, options, None) };
+        let deadline = options.budget.map(|budget| Instant::now() + budget);
         // A statement that is still running when time is out is stopped.
-        let cancel = session.canceller();
-        let (done, waiting) = mpsc::channel::<()>();
-        let watch = thread::spawn(move || {
-            if waiting.recv_timeout(budget) == Err(mpsc::RecvTimeoutError::Timeout) {
-                cancel();
-            }
-        });
-        self.read_until(session, options, Some(Instant::now() + budget));
-        drop(done);
-        // The watch only waits and calls; it cannot have failed.
-        let _ = watch.join();
-        if self.rows.out_of_time {
-            // A request to stop may arrive after the statement it was meant for; it must not hit the caller's next one.
-            let _ = session.query("SELECT 1");
-        }
+        session.until(deadline);
+        self.read_until(session, options, deadline);
+        session.until(None);
     }
 
     fn read_until(&mut self, session: &mut dyn Session, options: &ReadOptions, deadline: Option<Instant>) {
