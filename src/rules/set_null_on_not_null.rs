@@ -178,7 +178,8 @@ fn consequence(engine: Engine, table: &Table, key: &ForeignKey, on_delete: bool,
         format!("The parent's key cannot be changed: an UPDATE of it in `{parent}`, where `{child}` refers to it,")
     };
     let facts = engine.facts();
-    let refused = facts.keys.set_null_refused;
+    let checks = found.iter().all(|o| matches!(o, Obstacle::Check(..)));
+    let refused = facts.keys.set_null_checked.filter(|_| checks).or(facts.keys.set_null_refused);
     let error = found.iter().find_map(|obstacle| match obstacle {
         Obstacle::NotNull(c) | Obstacle::PrimaryKey(c) => not_null_error(engine, child, c),
         Obstacle::Rowid(_) => Some("datatype mismatch".to_string()),

@@ -173,3 +173,16 @@ fn only_a_plain_condition_is_read_off_a_check() {
         assert!(!forbids_null(no, "p_id"), "{no}");
     }
 }
+
+#[test]
+fn mysql_refuses_a_check_on_the_column_with_a_code_of_its_own() {
+    let why = |expression: Option<&str>| {
+        let nullable = if expression.is_some() { "" } else { "not-null " };
+        let mut s = schema(Engine::Mysql, &["p: id bigint pk", &format!("c: id bigint pk, p bigint {nullable}>p.id set-null")]);
+        let check = |e: &str| Check { name: Some("ck".into()), expression: e.into(), validated: true };
+        s.table_mut(&"c".into()).unwrap().checks.extend(expression.map(check));
+        run(&s)[0].why.clone()
+    };
+    assert!(why(Some("p IS NOT NULL")).contains("(error 3823)"));
+    assert!(why(None).contains("(error 1830)"));
+}

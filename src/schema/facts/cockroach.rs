@@ -47,6 +47,7 @@ pub(super) static FACTS: Facts = Facts {
         cascade_limit: None,
         // Logic test fk: "cannot add a SET NULL cascading action on column … which has a NOT NULL constraint".
         set_null_refused: Some("42830"),
+        set_null_checked: None,
         set_columns_since: None,
         set_default: SetDefault::CarriedOut,
         inline: true,

@@ -30,6 +30,8 @@ pub struct Keys {
     pub cascade_limit: Option<CascadeLimit>,
     /// The codes with which `SET NULL` of a `NOT NULL` column is refused when it is declared.
     pub set_null_refused: Option<&'static str>,
+    /// The code with which `SET NULL` of a column is refused that a CHECK is about, where it is another one.
+    pub set_null_checked: Option<&'static str>,
     /// The first version that knows `SET NULL (columns)`; `None` for never.
     pub set_columns_since: Option<u32>,
     /// What `SET DEFAULT` does.

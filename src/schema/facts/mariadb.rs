@@ -20,6 +20,8 @@ pub(super) static FACTS: Facts = Facts {
         cascade_limit: Some(CascadeLimit { most: 14, error: "ERROR 1296, got error 193 from InnoDB" }),
         // CREATE TABLE: 1005, errno 150; MODIFY: 1830.
         set_null_refused: Some("1005 or 1830"),
+        // Whether a CHECK on the column is refused was not tried.
+        set_null_checked: None,
         // It is stored as RESTRICT.
         set_default: SetDefault::Refuses { kept: false },
         ..MYSQL.keys

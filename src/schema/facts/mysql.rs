@@ -57,6 +57,8 @@ pub(super) const MYSQL: Facts = Facts {
             error: "ERROR 3008, foreign key cascade delete/update exceeds max depth of 15",
         }),
         set_null_refused: Some("1830"),
+        // "CHECK Constraints", 15.1.20.6: prohibited on columns that a referential action writes.
+        set_null_checked: Some("3823"),
         set_columns_since: None,
         // The manual has InnoDB refuse the word; 9.7 keeps it and refuses the delete (1451).
         set_default: SetDefault::Refuses { kept: true },

@@ -50,6 +50,7 @@ pub(super) static FACTS: Facts = Facts {
         cascade_limit: None,
         // Accepted; the delete fails with 23502.
         set_null_refused: None,
+        set_null_checked: None,
         // Release notes, 15: SET NULL and SET DEFAULT with a list of columns.
         set_columns_since: Some(15),
         set_default: SetDefault::CarriedOut,

@@ -51,6 +51,7 @@ pub(super) static FACTS: Facts = Facts {
         cascade_limit: None,
         // Accepted; the delete fails.
         set_null_refused: None,
+        set_null_checked: None,
         set_columns_since: None,
         set_default: SetDefault::CarriedOut,
         inline: true,
