@@ -22,6 +22,7 @@ pub mod orphans;
 pub mod plan;
 pub mod relations;
 pub mod render;
+pub mod rows;
 pub mod rules;
 pub mod schema;
 pub mod source;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::change::Change;
 use crate::job::Context;
-use crate::schema::{Action, Engine, Schema, Table, TableName};
+use crate::schema::{Action, Column, Comparison, Engine, Schema, Table, TableName};
 
 /// What an engine's SQL looks like. Pure: no connection.
 pub trait Dialect: Sync {
@@ -85,6 +85,36 @@ pub trait Dialect: Sync {
         allowed: &[Action],
         exempt: &[(&TableName, &[String])],
     ) -> String;
+
+    /// Writes an expression as a text.
+    fn as_text(&self, expression: &str) -> String {
+        format!("CAST({expression} AS text)")
+    }
+
+    /// Writes when a child's value equals a parent's, as a foreign key compares them; `how` is what the catalog or the types say.
+    fn key_equality(&self, parent: &str, child: &str, how: &Comparison) -> String {
+        how.sql(parent, child)
+    }
+
+    /// Tells whether an unqualified operator means what the search path makes of it.
+    fn qualifies_operators(&self) -> bool {
+        false
+    }
+
+    /// Tells whether a column's type has a `=`, and an order with it.
+    fn has_equality(&self, column: &Column) -> bool {
+        !matches!(column.data_type.base.as_str(), "json" | "xml" | "point" | "polygon" | "path")
+    }
+
+    /// Tells whether texts of two collations can be compared, if need be by naming one of them.
+    fn joins_collations(&self) -> bool {
+        true
+    }
+
+    /// Returns the collation by which texts are equal only if their bytes are, where it has to be named.
+    fn collation_of_bytes(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Writes the SQL that makes a change, one statement an item without semicolon; `None` if no single statement of the
     /// engine makes it (SQLite cannot add a foreign key to a table: that needs the table to be rebuilt).

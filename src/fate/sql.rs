@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::net::{Act, Net};
 use super::walk::Walk;
 use crate::engine;
-use crate::relations::comparison::{comparison, within};
+use crate::rows::comparison::{comparison, within};
 use crate::schema::{Comparison, Engine, Table};
 
 /// Writes SQL about one delete.

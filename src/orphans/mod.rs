@@ -2,7 +2,4 @@
 
 mod scan;
 
-pub use scan::{
-    OrphanRows, Orphans, Outcome, ReferringRows, Scan, ScanOptions, obstacle, orphan_query, orphan_rows,
-    referring_rows, sample_query, scan,
-};
+pub use scan::{Orphans, Outcome, Scan, ScanOptions, obstacle, scan};

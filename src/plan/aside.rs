@@ -4,9 +4,9 @@
 use super::bench::{Bench, arrow, short_hash};
 use super::closure::Closure;
 use super::{Bound, Guard, OrphanPolicy, RowAction, remedy};
-use crate::orphans::OrphanRows;
-use crate::relations::comparison::{of_key, within};
 use crate::relations::side;
+use crate::rows::RowSet;
+use crate::rows::comparison::{of_key, within};
 use crate::schema::{Column, Does, ForeignKey, Schema, Table, TableName, Write, WriteKind};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
@@ -72,14 +72,13 @@ pub(super) fn counted_rows(count: Option<u64>) -> String {
 }
 
 /// Makes the bound of a clean-up of one relation of a table.
-pub(super) fn bound(rows: &OrphanRows, shown: u64, table: &TableName, policy: OrphanPolicy) -> Bound {
+pub(super) fn bound(rows: &RowSet, shown: u64, table: &TableName, policy: OrphanPolicy) -> Bound {
     let action = match policy {
         OrphanPolicy::SetNull => RowAction::SetNull,
         OrphanPolicy::Delete => RowAction::Delete,
         OrphanPolicy::Quarantine => RowAction::Move,
     };
-    let count = format!("SELECT count(*) FROM {} AS child WHERE {}", rows.source, rows.condition);
-    Bound { count, rows: shown, table: table.clone(), columns: Vec::new(), action }
+    Bound { count: rows.count(), rows: shown, table: table.clone(), columns: Vec::new(), action }
 }
 
 /// Names the table that rows are backed up in, within 63 bytes; `what` tells those of one table apart.
@@ -182,21 +181,12 @@ pub(super) fn is_alike(one: &ForeignKey, other: &ForeignKey) -> bool {
 }
 
 /// Makes the guard that no row without parent is left: it names the values, and how many rows have each.
-pub(super) fn none_left(bench: &Bench<'_>, child: &str, key: &ForeignKey, rows: &OrphanRows) -> Guard {
+pub(super) fn none_left(bench: &Bench<'_>, child: &str, key: &ForeignKey, rows: &RowSet) -> Guard {
     Guard {
-        sql: counted(bench, "child", &key.columns, &rows.source, "", &rows.condition),
+        sql: rows.by_value(bench.dialect, ("child", &key.columns), "", NAMED),
         found: format!("{child} has orphans (no such row in `{}`)", key.parent),
         advice: "plan again with --orphans delete, set-null or quarantine, or change them by hand".to_string(),
     }
-}
-
-fn counted(bench: &Bench<'_>, of: &str, columns: &[String], source: &str, join: &str, condition: &str) -> String {
-    let listed: Vec<String> = columns.iter().map(|c| format!("{of}.{}", bench.dialect.identifier(c))).collect();
-    let places: Vec<String> = (1..=columns.len()).map(|n| n.to_string()).collect();
-    let (listed, places) = (listed.join(", "), places.join(", "));
-    format!(
-        "SELECT {listed}, count(*) AS rows FROM {source} AS child{join} WHERE {condition} GROUP BY {places} ORDER BY {places} LIMIT {NAMED}"
-    )
 }
 
 /// Writes the query that names the rows in which a column is NULL; counts them where nothing tells them apart.
@@ -246,13 +236,13 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
 
 /// Asks, key by key, for rows that refer to rows without parent, which are about to go: they would go along, be changed or forbid
 /// it, and nothing would bring them back.
-pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &OrphanRows) -> Vec<Guard> {
+pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &RowSet) -> Vec<Guard> {
     let guard = |referring: Referring<'_>| {
         let Referring { child, key, declared, source, condition } = referring;
         let action = if declared { format!(" (ON DELETE {})", key.on_delete) } else { String::new() };
         let join = format!(" JOIN {source} ON {condition}");
         Guard {
-            sql: counted(bench, "referrer", &key.columns, &rows.source, &join, &rows.condition),
+            sql: rows.by_value(bench.dialect, ("referrer", &key.columns), &join, NAMED),
             found: format!(
                 "{} refers to rows of `{table}` that are orphans themselves and are about to go{action}",
                 side(&child.name, &key.columns)

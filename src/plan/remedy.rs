@@ -6,8 +6,8 @@
 use super::{Guard, Input, Options, OrphanPolicy};
 use crate::change::Change;
 use crate::engine::{self, Dialect};
-use crate::orphans::{OrphanRows, orphan_rows};
 use crate::relations::{Relation, side};
+use crate::rows::{RelationRows, RowSet};
 use crate::schema::{Engine, Family, ForeignKey, Schema, Table, TableName};
 
 /// What becomes of the orphans of a relation.
@@ -136,7 +136,7 @@ impl Question<'_> {
         if orphans.saturating_mul(2) <= refer {
             return Ok(());
         }
-        let all = self.options.counts.get(&format!("SELECT count(*) FROM {} AS child", self.rows().source));
+        let all = self.options.counts.get(&self.rows().orphans().count_all());
         let share = match all {
             Some(all) if orphans >= all => format!("that is every row of `{}` ({orphans} of {all})", self.table.name),
             _ => format!("that is {orphans} of the {refer} rows of `{}` whose reference is not NULL", self.table.name),
@@ -149,15 +149,17 @@ impl Question<'_> {
         ))
     }
 
-    fn rows(&self) -> OrphanRows {
-        orphan_rows(self.dialect, self.schema, &Relation::declared(self.schema, &self.table.name, self.key))
+    fn rows(&self) -> RelationRows<'_> {
+        RelationRows::of_key(self.dialect, self.schema, &self.table.name, self.key)
     }
 
-    /// Writes the query that counts the rows whose reference is not NULL.
+    fn orphan_rows(&self) -> RowSet {
+        self.rows().orphans()
+    }
+
+    /// Writes the query that counts the rows that refer, whether they have a parent or not.
     fn referring_rows(&self) -> String {
-        let columns = self.key.columns.iter().map(|c| format!("child.{} IS NOT NULL", self.dialect.identifier(c)));
-        let present: Vec<String> = columns.collect();
-        format!("SELECT count(*) FROM {} AS child WHERE {}", self.rows().source, present.join(" AND "))
+        self.rows().with_reference().count()
     }
 
     fn orphans(&self) -> String {
@@ -220,8 +222,7 @@ impl Question<'_> {
 
     /// Writes a query about the orphans that pass a test.
     fn holding(&self, test: &str, what: &str) -> String {
-        let OrphanRows { source, condition } = self.rows();
-        format!("SELECT {what} FROM {source} AS child WHERE {condition} AND {test}")
+        self.orphan_rows().and(test).select(what)
     }
 
     /// Makes the guards for a step whose rows were not counted: no orphan holds the column's default, and the orphans are not most
@@ -234,11 +235,10 @@ impl Question<'_> {
     }
 
     fn not_most(&self) -> Guard {
-        let OrphanRows { source, condition } = self.rows();
         Guard {
             sql: format!(
-                "SELECT orphans, refer FROM (SELECT (SELECT count(*) FROM {source} AS child WHERE {condition}) AS orphans, \
-                 ({}) AS refer) AS counted WHERE orphans > refer - orphans",
+                "SELECT orphans, refer FROM (SELECT ({}) AS orphans, ({}) AS refer) AS counted WHERE orphans > refer - orphans",
+                self.orphan_rows().count(),
                 self.referring_rows()
             ),
             found: format!(

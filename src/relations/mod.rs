@@ -4,7 +4,6 @@
 //! configuration and what `infer` adds; its answers (cycles, order, reach, shortest path) are pure functions in `graph`.
 
 mod acting;
-pub mod comparison;
 mod graph;
 pub mod lookup;
 mod predicate;

@@ -4,8 +4,9 @@ use super::wording::{key_name, rows};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::engine::Dialect;
 use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
-use crate::orphans::{self, OrphanRows, Orphans, Outcome};
+use crate::orphans::{Orphans, Outcome};
 use crate::relations::{Basis, Graph, Relation};
+use crate::rows::RelationRows;
 use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Table};
 use crate::text::argument;
 
@@ -199,7 +200,7 @@ fn how(engine: Engine, key: &ForeignKey) -> String {
 /// The statements that end it: the gentler one first. They change rows, so they are shown and never run by themselves; they change
 /// the rows that were counted and no others.
 fn repairs(context: &Context<'_>, dialect: &dyn Dialect, child: &Table, relation: &Relation) -> Vec<Fix> {
-    let OrphanRows { source, condition } = orphans::orphan_rows(dialect, context.schema, relation);
+    let rows = RelationRows::of(dialect, context.schema, relation).orphans();
     // One NULL makes a reference that MATCH SIMPLE does not check; MATCH FULL wants NULL in all columns.
     let free: Vec<&String> = relation
         .columns
@@ -210,13 +211,9 @@ fn repairs(context: &Context<'_>, dialect: &dyn Dialect, child: &Table, relation
     let full = relation.foreign_key().is_some_and(|k| k.matching == Match::Full);
     let mut fixes = Vec::new();
     if !free.is_empty() && (!full || free.len() == relation.columns.len()) {
-        let set: Vec<String> = free.iter().map(|c| format!("{} = NULL", dialect.identifier(c))).collect();
-        fixes.push(manual(
-            "Keep the rows and set the reference NULL",
-            format!("UPDATE {source} AS child SET {} WHERE {condition}", set.join(", ")),
-        ));
+        fixes.push(manual("Keep the rows and set the reference NULL", rows.set_null(dialect, &free)));
     }
-    fixes.push(manual("Delete the rows (no backup; what refers to them goes along, blocks it or is left as orphans)", format!("DELETE FROM {source} AS child WHERE {condition}")));
+    fixes.push(manual("Delete the rows (no backup; what refers to them goes along, blocks it or is left as orphans)", rows.delete()));
     fixes
 }
 

@@ -5,9 +5,9 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::fate::Advisor;
 use crate::findings::{Finding, Safety, Severity, Subject};
-use crate::orphans;
 use crate::relations::lookup::{Grade, grade};
 use crate::relations::{Basis, Handling, Objection, Relation, unread};
+use crate::rows::RelationRows;
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 use crate::text::argument;
 
@@ -188,7 +188,7 @@ fn obstacle(context: &Context<'_>, relation: &Relation, child: &Table) -> Option
 
 fn help(context: &Context<'_>, relation: &Relation, action: Action) -> String {
     let count = context.dialect.map(|d| {
-        let query = orphans::orphan_query(d, context.schema, relation);
+        let query = RelationRows::of(d, context.schema, relation).orphans().count();
         format!("First make sure that there are no orphan rows: `{query}` must be 0. ")
     });
     let how = match context.schema.engine {

@@ -13,6 +13,7 @@ use crate::engine::{self, Dialect, EngineError, Rows, Value};
 use crate::orphans;
 use crate::plan::Plan;
 use crate::relations::{Relation, side};
+use crate::rows::RelationRows;
 use crate::rules;
 use crate::schema::{ForeignKey, Schema, TableName};
 
@@ -120,7 +121,7 @@ pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) ->
     let Some(dialect) = engine::dialect(now.engine) else { return Ok(looks) };
     for (relation, promised) in relations(plan, now).into_iter().filter(|(_, promised)| !apart || !promised) {
         let what = what(&relation);
-        let sql = orphans::orphan_query(dialect, now, &relation);
+        let sql = RelationRows::of(dialect, now, &relation).orphans().count();
         let look = match orphans::obstacle(dialect, now, &relation) {
             Some(why) => Look { what, sql: String::new(), rows: None, why: Some(why), promised, before: None },
             None => counted(what, sql, promised, ask)?,

@@ -30,6 +30,11 @@ impl Dialect for Cockroach {
         postgres::policies::keys_not_on_delete(self, schema, parent, allowed, exempt)
     }
 
+    fn joins_collations(&self) -> bool {
+        // Collated strings of different collations are of different types (docs, "Collate").
+        false
+    }
+
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {
         let table = self.table(change.table());
         Some(match change {

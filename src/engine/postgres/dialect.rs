@@ -35,6 +35,14 @@ impl Dialect for Postgres {
         policies::keys_not_on_delete(self, schema, parent, allowed, exempt)
     }
 
+    fn qualifies_operators(&self) -> bool {
+        true
+    }
+
+    fn collation_of_bytes(&self) -> Option<&'static str> {
+        Some("\"C\"")
+    }
+
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {
         let table = self.table(change.table());
         // Manual, CREATE INDEX and DROP INDEX: neither runs concurrently on a partitioned table.

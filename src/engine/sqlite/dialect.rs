@@ -3,7 +3,7 @@
 use super::super::{Dialect, ddl, keywords};
 use super::policies;
 use crate::change::Change;
-use crate::schema::{Action, Engine, Schema, TableName};
+use crate::schema::{Action, Column, Comparison, Engine, Schema, TableName};
 
 /// SQLite's dialect.
 pub static DIALECT: Sqlite = Sqlite;
@@ -36,6 +36,16 @@ impl Dialect for Sqlite {
         exempt: &[(&TableName, &[String])],
     ) -> String {
         policies::keys_not_on_delete(self, parent, allowed, exempt)
+    }
+
+    /// A foreign key compares by the parent's affinity and collation ("Foreign Key Support", 3). In a comparison the left column's
+    /// collation is taken, and the plus takes the child's affinity away.
+    fn key_equality(&self, parent: &str, child: &str, _how: &Comparison) -> String {
+        format!("{parent} = +{child}")
+    }
+
+    fn has_equality(&self, _column: &Column) -> bool {
+        true
     }
 
     fn sql_for(&self, change: &Change, _schema: &Schema) -> Option<Vec<String>> {

@@ -1,7 +1,7 @@
 //! The statements that read rows.
 
 use crate::engine::{Dialect, Value};
-use crate::relations::comparison::of_columns;
+use crate::rows::comparison::of_columns;
 use crate::schema::{Column, Engine, Family, Schema, Table, TableName};
 
 /// Tells whether a table has more than so many rows, and how many it has if not.

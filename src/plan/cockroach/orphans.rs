@@ -8,8 +8,8 @@ use super::super::closure::Closure;
 use super::super::remedy::Remedy;
 use super::super::{Bound, Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use crate::change::Change;
-use crate::orphans::{OrphanRows, orphan_rows, referring_rows};
-use crate::relations::{Relation, side};
+use crate::relations::side;
+use crate::rows::{RelationRows, RowSet};
 use crate::schema::{ForeignKey, TableName};
 
 /// How many rows are changed at once.
@@ -25,9 +25,8 @@ pub(super) fn before_key(
     table: &TableName,
     key: &ForeignKey,
 ) -> Result<(Vec<Step>, Vec<Guard>), String> {
-    let relation = Relation::declared(&bench.now, table, key);
-    let rows = orphan_rows(bench.dialect, &bench.now, &relation);
-    let (child, parent) = (relation.child_side(), &key.parent);
+    let rows = RelationRows::of_key(bench.dialect, &bench.now, table, key).orphans();
+    let (child, parent) = (side(table, &key.columns), &key.parent);
     let guard = aside::none_left(bench, &child, key, &rows);
     let remedy = if want.orphans == Some(0) && !bench.loses_rows(parent, table) {
         None
@@ -88,12 +87,13 @@ pub(super) fn before_key(
 pub(super) fn clean(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String> {
     for one in closure.relations().iter().chain(&closure.blocks) {
         for seed in closure.seeds.iter().filter(|s| s.child == one.key.parent) {
-            let declared = |child, key| Relation::declared(&bench.now, child, key);
-            let orphans = orphan_rows(bench.dialect, &bench.now, &declared(&seed.child, &seed.key));
-            let rows = referring_rows(bench.dialect, &bench.now, &declared(&one.child, &one.key));
+            let orphans = RelationRows::of_key(bench.dialect, &bench.now, &seed.child, &seed.key).orphans();
+            let rows = RelationRows::of_key(bench.dialect, &bench.now, &one.child, &one.key).referring();
             let query = format!(
-                "SELECT count(*) FROM {} AS child JOIN (SELECT child.* FROM {} AS child WHERE {}) AS parent ON {}",
-                rows.child, orphans.source, orphans.condition, rows.condition
+                "SELECT count(*) FROM {} AS child JOIN ({}) AS parent ON {}",
+                rows.child,
+                orphans.select("child.*"),
+                rows.condition
             );
             let (of, to) = (side(&one.child, &one.key.columns), side(&seed.child, &seed.key.columns));
             match bench.workshop.options.counts.get(&query) {
@@ -120,7 +120,7 @@ pub(super) fn clean(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(
 struct Work<'a> {
     table: &'a TableName,
     key: &'a ForeignKey,
-    rows: &'a OrphanRows,
+    rows: &'a RowSet,
     count: u64,
     policy: OrphanPolicy,
     aside: &'a Aside,
@@ -138,7 +138,7 @@ impl Work<'_> {
         down: Down,
     ) -> Result<Draft, String> {
         let table = bench.table(self.table)?;
-        let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
+        let place = &self.place;
         let make = vec![
             format!("CREATE TABLE IF NOT EXISTS {place} (LIKE {})", bench.name(self.table)),
             format!("COMMENT ON TABLE {place} IS {}", bench.dialect.literal(&self.aside.comment)),
@@ -161,7 +161,8 @@ impl Work<'_> {
             locks: Vec::new(),
             guards: Vec::new(),
             done: Some(format!(
-                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition}) AND to_regclass({}) IS NOT NULL",
+                "SELECT 1 WHERE {} AND to_regclass({}) IS NOT NULL",
+                self.rows.none(),
                 bench.dialect.literal(place)
             )),
         })
@@ -187,7 +188,7 @@ impl Work<'_> {
     }
 
     fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
-        let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
+        let (place, RowSet { source, condition, .. }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
         let (spared, listed) = (aside::spared(bench, self.table), self.columns(bench, "child.", true)?);
         let statement = |Batch { limit, allowed }: Batch| {
@@ -223,7 +224,7 @@ impl Work<'_> {
         let same: Vec<String> = quoted(identity).iter().map(|c| format!("child.{c} = kept.{c}")).collect();
         let same = same.join(" AND ");
         let columns: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
-        let (place, OrphanRows { source, condition }) = (&self.place, self.rows);
+        let (place, RowSet { source, condition, .. }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
         let null: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
         let (listed, by, null) = (self.columns(bench, "child.", true)?, quoted(identity).join(", "), null.join(", "));

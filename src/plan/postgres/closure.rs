@@ -7,15 +7,15 @@
 
 use super::super::aside;
 use super::super::bench::{Bench, Draft};
-use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes, rows};
+use super::super::closure::{self, Closure, Mark, Queries, Reference, Size, Sizes};
 use super::super::remedy::Question;
 use super::super::{Blocks, Bound, Down, Guard, Held, OrphanPolicy, Phase};
 use super::returned::{self, Restored};
 use super::{backup as place, catalog, locks, partitions, since, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::CHANGED;
-use crate::orphans::{OrphanRows, ReferringRows, orphan_rows, referring_rows};
-use crate::relations::{Relation, side};
+use crate::relations::side;
+use crate::rows::{self, Referring, RelationRows, RowSet};
 use crate::schema::{ForeignKey, Table, TableName, Timing};
 
 /// The rows that go, while the step runs: table's number, partition, place.
@@ -59,12 +59,12 @@ struct Writing<'a, 'w> {
 }
 
 impl Writing<'_, '_> {
-    fn orphans(&self, child: &TableName, key: &ForeignKey) -> OrphanRows {
-        orphan_rows(self.bench.dialect, &self.bench.now, &Relation::declared(&self.bench.now, child, key))
+    fn orphans(&self, child: &TableName, key: &ForeignKey) -> RowSet {
+        RelationRows::of_key(self.bench.dialect, &self.bench.now, child, key).orphans()
     }
 
-    fn referring(&self, child: &TableName, key: &ForeignKey) -> ReferringRows {
-        referring_rows(self.bench.dialect, &self.bench.now, &Relation::declared(&self.bench.now, child, key))
+    fn referring(&self, child: &TableName, key: &ForeignKey) -> Referring {
+        RelationRows::of_key(self.bench.dialect, &self.bench.now, child, key).referring()
     }
 
     fn number(&self, table: &TableName) -> String {
@@ -79,7 +79,7 @@ impl Writing<'_, '_> {
             .seeds
             .iter()
             .map(|seed| {
-                let OrphanRows { source, condition } = self.orphans(&seed.child, &seed.key);
+                let RowSet { source, condition, .. } = self.orphans(&seed.child, &seed.key);
                 let number = self.number(&seed.child);
                 format!("SELECT {number} AS t, {place} FROM {source} AS child WHERE {condition}")
             })
@@ -89,7 +89,7 @@ impl Writing<'_, '_> {
             .follows
             .iter()
             .map(|follow| {
-                let ReferringRows { child, parent, condition } = self.referring(&follow.child, &follow.key);
+                let Referring { child, parent, condition } = self.referring(&follow.child, &follow.key);
                 format!(
                     "SELECT {}, {place} FROM latest JOIN {parent} AS parent ON latest.t = {} AND parent.tableoid = latest.part AND parent.ctid = \
                      latest.place::pg_catalog.tid JOIN {child} AS child ON {condition}",
@@ -116,11 +116,11 @@ impl Writing<'_, '_> {
     fn marked(&self, mark: &Mark, gone: &str) -> String {
         let place = "child.tableoid AS part, child.ctid AS place";
         let orphans = mark.orphans.iter().map(|key| {
-            let OrphanRows { source, condition } = self.orphans(&mark.table, key);
+            let RowSet { source, condition, .. } = self.orphans(&mark.table, key);
             format!("SELECT {place} FROM {source} AS child WHERE {condition}")
         });
         let follows = mark.follows.iter().map(|key| {
-            let ReferringRows { child, parent, condition } = self.referring(&mark.table, key);
+            let Referring { child, parent, condition } = self.referring(&mark.table, key);
             format!(
                 "SELECT {place} FROM {} JOIN {child} AS child ON {condition}",
                 self.parents(&key.parent, &parent, gone)
@@ -154,7 +154,7 @@ impl Writing<'_, '_> {
     }
 
     fn blocked(&self, block: &Reference, gone: &str) -> String {
-        let ReferringRows { child, parent, condition } = self.referring(&block.child, &block.key);
+        let Referring { child, parent, condition } = self.referring(&block.child, &block.key);
         format!(
             "FROM {} JOIN {child} AS child ON {condition} WHERE {}",
             self.parents(&block.key.parent, &parent, gone),
@@ -165,17 +165,13 @@ impl Writing<'_, '_> {
     fn queries(&self) -> Queries {
         let gone = self.gone();
         let closure = self.closure;
-        let any = |rows: &[OrphanRows]| {
-            let all: Vec<String> = rows.iter().map(|r| format!("({})", r.condition)).collect();
-            rows.first().map(|first| (first.source.clone(), all.join(" OR ")))
-        };
         let of_table = |table: &TableName| {
             let seeds = closure.seeds.iter().filter(|s| s.child == *table);
-            let rows: Vec<OrphanRows> = seeds.map(|s| self.orphans(table, &s.key)).collect();
-            any(&rows).map(|(source, condition)| format!("SELECT count(*) FROM {source} AS child WHERE {condition}"))
+            let rows: Vec<RowSet> = seeds.map(|s| self.orphans(table, &s.key)).collect();
+            RowSet::any(&rows).map(|rows| rows.count())
         };
         let linked = |one: &Reference| {
-            let ReferringRows { child, parent, condition } = self.referring(&one.child, &one.key);
+            let Referring { child, parent, condition } = self.referring(&one.child, &one.key);
             let parents = self.parents(&one.key.parent, &parent, "gone");
             format!("{gone}\nSELECT count(*) FROM {parents} JOIN {child} AS child ON {condition}")
         };
@@ -248,9 +244,7 @@ impl Writing<'_, '_> {
     }
 
     fn source(&self, table: &TableName) -> String {
-        // Any key of the child tells how it is written in FROM.
-        let relation = Relation::declared(&self.bench.now, table, &ForeignKey::new(["_"], table.clone(), ["_"]));
-        referring_rows(self.bench.dialect, &self.bench.now, &relation).child
+        rows::source(self.bench.dialect, &self.bench.now, table)
     }
 
     fn draft(&self, sizes: Option<&Sizes>) -> Result<Draft, String> {
@@ -355,7 +349,7 @@ impl Writing<'_, '_> {
                 (from, *shown, format!("of {} would become orphans", guess.child))
             });
             for (from, shown, what) in gone.chain(marks).chain(guesses) {
-                let text = format!(" rows {what}, and the plan showed {}: plan again", rows(shown));
+                let text = format!(" rows {what}, and the plan showed {}: plan again", closure::rows(shown));
                 lines.push(format!(
                     "  SELECT pg_catalog.count(*) INTO _referee_count FROM {from};\n  IF _referee_count > {shown} THEN RAISE EXCEPTION USING MESSAGE \
                      = pg_catalog.concat(_referee_count, {}); END IF;",
@@ -433,7 +427,7 @@ impl Writing<'_, '_> {
         let literal = |text: &str| self.bench.dialect.literal(text);
         let mut lines: Vec<String> = Vec::new();
         for one in &self.closure.checked {
-            let OrphanRows { source, condition } = self.orphans(&one.child, &one.key);
+            let RowSet { source, condition, .. } = self.orphans(&one.child, &one.key);
             let text = format!(
                 "{} still has orphans: a trigger or rule of `{}` keeps rows from being changed; nothing was changed",
                 side(&one.child, &one.key.columns),
@@ -447,7 +441,7 @@ impl Writing<'_, '_> {
         for one in self.closure.relations() {
             let deleted = backups.iter().find(|b| b.mark.is_none() && b.of == one.key.parent);
             let Some(deleted) = deleted.filter(|_| !self.closure.checked.contains(&one)) else { continue };
-            let ReferringRows { child, condition, .. } = self.referring(&one.child, &one.key);
+            let Referring { child, condition, .. } = self.referring(&one.child, &one.key);
             let text = format!(
                 "{} still refers to deleted rows: a trigger or rule of `{}` keeps rows from being changed; nothing was changed",
                 side(&one.child, &one.key.columns),
@@ -506,7 +500,7 @@ impl Writing<'_, '_> {
     fn done(&self, backups: &[Backup]) -> String {
         let mut all: Vec<String> = Vec::new();
         for one in &self.closure.checked {
-            let OrphanRows { source, condition } = self.orphans(&one.child, &one.key);
+            let RowSet { source, condition, .. } = self.orphans(&one.child, &one.key);
             all.push(format!("NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition})"));
         }
         for backup in backups {

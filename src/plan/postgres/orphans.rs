@@ -14,8 +14,8 @@ use super::returned::{self, Restored};
 use super::{backup, catalog, each, locks, partitions, since, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
-use crate::orphans::{OrphanRows, orphan_rows};
-use crate::relations::{Relation, side};
+use crate::relations::side;
+use crate::rows::{RelationRows, RowSet};
 use crate::schema::{ForeignKey, Table, TableName, Timing};
 
 /// How many rows are changed at once.
@@ -32,9 +32,8 @@ pub(super) fn before_key(
         // Periods that cover each other are not counted; a key that is not enforced asks nothing.
         return Ok((Vec::new(), Vec::new()));
     }
-    let relation = Relation::declared(&bench.now, table, key);
-    let rows = orphan_rows(bench.dialect, &bench.now, &relation);
-    let (child, parent) = (relation.child_side(), &key.parent);
+    let rows = RelationRows::of_key(bench.dialect, &bench.now, table, key).orphans();
+    let (child, parent) = (side(table, &key.columns), &key.parent);
     let guard = aside::none_left(bench, &child, key, &rows);
     if want.orphans == Some(0) || bench.is_clean(table, key) {
         return Ok((Vec::new(), vec![guard]));
@@ -85,7 +84,7 @@ pub(super) fn before_key(
 struct Work<'a> {
     table: &'a TableName,
     key: &'a ForeignKey,
-    rows: &'a OrphanRows,
+    rows: &'a RowSet,
     count: &'a str,
     policy: OrphanPolicy,
     aside: &'a Aside,
@@ -187,8 +186,7 @@ impl Work<'_> {
 
     /// A query that returns a row when no row without parent is left.
     fn none_left(&self) -> String {
-        let OrphanRows { source, condition } = self.rows;
-        format!("SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition})")
+        format!("SELECT 1 WHERE {}", self.rows.none())
     }
 
     /// Runs a statement on one batch after the other. It ends in a condition, to which that of the batch is added. A column may
@@ -199,7 +197,7 @@ impl Work<'_> {
     /// table that rows are kept in. Under READ COMMITTED each statement sees what was committed before it (manual, 13.2.1), so that
     /// the change, once nobody else can write to the parent, looks for the parents again.
     fn in_batches(&self, bench: &Bench<'_>, change: &str) -> String {
-        let OrphanRows { source, condition } = self.rows;
+        let RowSet { source, condition, .. } = self.rows;
         let (place, hold) = (&self.place, self.hold());
         let since = since::lines(bench, &self.since(bench)).join("\n      ");
         let shown = self.shown.map_or_else(|| "NULL".to_string(), |n| n.to_string());

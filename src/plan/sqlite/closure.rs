@@ -21,8 +21,7 @@ use super::{backup, lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
-use crate::orphans::{OrphanRows, ReferringRows, orphan_rows, referring_rows};
-use crate::relations::Relation;
+use crate::rows::{Referring, RelationRows, RowSet};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 
 /// The rows that go: the table's number and what tells the row apart.
@@ -96,12 +95,12 @@ impl<'a> Writing<'a> {
         backup::identity(self.table(name)?, alias)
     }
 
-    fn orphans(&self, child: &TableName, key: &ForeignKey) -> OrphanRows {
-        orphan_rows(&DIALECT, self.schema, &Relation::declared(self.schema, child, key))
+    fn orphans(&self, child: &TableName, key: &ForeignKey) -> RowSet {
+        RelationRows::of_key(&DIALECT, self.schema, child, key).orphans()
     }
 
-    fn referring(&self, child: &TableName, key: &ForeignKey) -> ReferringRows {
-        referring_rows(&DIALECT, self.schema, &Relation::declared(self.schema, child, key))
+    fn referring(&self, child: &TableName, key: &ForeignKey) -> Referring {
+        RelationRows::of_key(&DIALECT, self.schema, child, key).referring()
     }
 
     fn number(&self, table: &TableName) -> usize {
@@ -112,13 +111,13 @@ impl<'a> Writing<'a> {
     fn gone(&self) -> Result<String, String> {
         let mut seeds: Vec<String> = Vec::new();
         for seed in &self.closure.seeds {
-            let OrphanRows { source, condition } = self.orphans(&seed.child, &seed.key);
+            let RowSet { source, condition, .. } = self.orphans(&seed.child, &seed.key);
             let (number, row) = (self.number(&seed.child), self.identity(&seed.child, "child")?);
             seeds.push(format!("SELECT {number}, {row} FROM {source} AS child WHERE {condition}"));
         }
         let mut pairs: Vec<String> = Vec::new();
         for follow in &self.closure.follows {
-            let ReferringRows { child, parent, condition } = self.referring(&follow.child, &follow.key);
+            let Referring { child, parent, condition } = self.referring(&follow.child, &follow.key);
             pairs.push(format!(
                 "SELECT {}, {}, {}, {} FROM {child} AS child JOIN {parent} AS parent ON {condition}",
                 self.number(&follow.key.parent),
@@ -144,11 +143,11 @@ impl<'a> Writing<'a> {
         let row = self.identity(&mark.table, "child")?;
         let mut all: Vec<String> = Vec::new();
         for key in &mark.orphans {
-            let OrphanRows { source, condition } = self.orphans(&mark.table, key);
+            let RowSet { source, condition, .. } = self.orphans(&mark.table, key);
             all.push(format!("SELECT {row} AS r FROM {source} AS child WHERE {condition}"));
         }
         for key in &mark.follows {
-            let ReferringRows { child, parent, condition } = self.referring(&mark.table, key);
+            let Referring { child, parent, condition } = self.referring(&mark.table, key);
             let is_gone = self.is_gone(&key.parent, "parent", gone)?;
             all.push(format!(
                 "SELECT {row} AS r FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}"
@@ -169,7 +168,7 @@ impl<'a> Writing<'a> {
 
     /// Writes the rows that may not refer to one that goes, from FROM on.
     fn blocked(&self, block: &Reference, gone: &str) -> Result<String, String> {
-        let ReferringRows { child, parent, condition } = self.referring(&block.child, &block.key);
+        let Referring { child, parent, condition } = self.referring(&block.child, &block.key);
         let is_gone = self.is_gone(&block.key.parent, "parent", gone)?;
         let stays = match self.closure.number(&block.child) {
             None => String::new(),
@@ -180,17 +179,13 @@ impl<'a> Writing<'a> {
 
     fn queries(&self) -> Result<Queries, String> {
         let (closure, gone) = (self.closure, self.gone()?);
-        let any = |rows: &[OrphanRows]| {
-            let all: Vec<String> = rows.iter().map(|r| format!("({})", r.condition)).collect();
-            rows.first().map(|first| (first.source.clone(), all.join(" OR ")))
-        };
         let of_table = |table: &TableName| {
             let seeds = closure.seeds.iter().filter(|s| s.child == *table);
-            let rows: Vec<OrphanRows> = seeds.map(|s| self.orphans(table, &s.key)).collect();
-            any(&rows).map(|(source, condition)| format!("SELECT count(*) FROM {source} AS child WHERE {condition}"))
+            let rows: Vec<RowSet> = seeds.map(|s| self.orphans(table, &s.key)).collect();
+            RowSet::any(&rows).map(|rows| rows.count())
         };
         let linked = |one: Reference| {
-            let ReferringRows { child, parent, condition } = self.referring(&one.child, &one.key);
+            let Referring { child, parent, condition } = self.referring(&one.child, &one.key);
             let is_gone = self.is_gone(&one.key.parent, "parent", GONE)?;
             Ok(format!(
                 "{gone}\nSELECT count(*) FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}"
@@ -344,7 +339,7 @@ impl<'a> Writing<'a> {
             ));
         }
         for one in &closure.checked {
-            let OrphanRows { source, condition } = self.orphans(&one.child, &one.key);
+            let RowSet { source, condition, .. } = self.orphans(&one.child, &one.key);
             statements.extend(sql::nothing_left(&format!("FROM {source} AS child WHERE {condition}")));
         }
         statements.extend(self.nothing_dangles(backups, &gone)?);
@@ -444,7 +439,7 @@ impl<'a> Writing<'a> {
 
     fn done(&self, backups: &[Backup<'_>]) -> String {
         let orphans = self.closure.checked.iter().map(|one| {
-            let OrphanRows { source, condition } = self.orphans(&one.child, &one.key);
+            let RowSet { source, condition, .. } = self.orphans(&one.child, &one.key);
             format!("NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition})")
         });
         let there = backups.iter().map(|b| {

@@ -15,8 +15,8 @@ use super::closure::{self, Site};
 use super::{lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
-use crate::orphans::OrphanRows;
 use crate::relations::side;
+use crate::rows::RowSet;
 use crate::schema::{ForeignKey, Table, TableName};
 
 /// A key that shall hold, and who wants it.
@@ -121,7 +121,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
     let orphans = sql::orphans_of(schema, table, key);
-    let OrphanRows { source, mut condition } = orphans.clone();
+    let RowSet { source, mut condition, .. } = orphans.clone();
     let from = format!("{source} AS child");
     let start = if policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
     let aside = site.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));

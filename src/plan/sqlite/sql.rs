@@ -2,8 +2,7 @@
 
 use super::super::{Guard, aside::NAMED};
 use crate::engine::{Dialect, sqlite::DIALECT};
-use crate::orphans::{self, OrphanRows};
-use crate::relations::Relation;
+use crate::rows::{RelationRows, RowSet};
 use crate::schema::{ForeignKey, Index, Schema, Table};
 
 /// Writes a text as a literal.
@@ -18,13 +17,12 @@ pub(super) fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 
 /// Writes a key's orphans from `FROM` on; the child is called `child` in it.
 pub(super) fn orphan_rows(schema: &Schema, child: &Table, key: &ForeignKey) -> String {
-    let OrphanRows { source, condition } = orphans_of(schema, child, key);
-    format!("FROM {source} AS child WHERE {condition}")
+    orphans_of(schema, child, key).from()
 }
 
-/// Writes which rows of a child have no parent, in halves.
-pub(super) fn orphans_of(schema: &Schema, child: &Table, key: &ForeignKey) -> OrphanRows {
-    orphans::orphan_rows(&DIALECT, schema, &Relation::declared(schema, &child.name, key))
+/// Returns the orphans of a key.
+pub(super) fn orphans_of(schema: &Schema, child: &Table, key: &ForeignKey) -> RowSet {
+    RelationRows::of_key(&DIALECT, schema, &child.name, key).orphans()
 }
 
 /// Makes the guard that a key has no orphans.

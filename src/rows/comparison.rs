@@ -3,9 +3,9 @@
 //! An unqualified `=` means what the search path makes of it. A declared key has its operators in the catalog; of what nothing
 //! declares, the types decide.
 
-use super::Relation;
 use crate::engine::Dialect;
-use crate::schema::{Column, Comparison, Engine, Family, ForeignKey, Schema, TableName, split_dotted};
+use crate::relations::Relation;
+use crate::schema::{Column, Comparison, Family, ForeignKey, Schema, TableName, split_dotted};
 
 /// Returns how one pair of a relation's columns is compared.
 pub fn comparison(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, at: usize) -> Comparison {
@@ -38,7 +38,7 @@ pub fn of_columns(
 ) -> Comparison {
     let of = |table: &TableName, column: &str| schema.table(table).and_then(|t| t.column(column));
     match (of(child, column), of(parent, key)) {
-        (Some(child), Some(parent)) if dialect.engine() == Engine::Postgres => by_types(dialect, child, parent),
+        (Some(child), Some(parent)) if dialect.qualifies_operators() => by_types(dialect, child, parent),
         _ => Comparison::default(),
     }
 }
@@ -77,4 +77,29 @@ fn by_types(dialect: &dyn Dialect, child: &Column, parent: &Column) -> Compariso
 /// Names the system's type that a child's value becomes when the parent's is one.
 fn plain(parent: &Column) -> Option<String> {
     (parent.data_type.family == Family::Text).then(|| "pg_catalog.text".to_string())
+}
+
+/// Tells whether the engine has an operator `=` for two columns.
+pub(super) fn is_comparable(dialect: &dyn Dialect, a: &Column, b: &Column) -> bool {
+    let group = |column: &Column| match column.data_type.family {
+        Family::Integer | Family::Decimal | Family::Float => Some(0),
+        Family::Date | Family::Timestamp => Some(1),
+        Family::Text => Some(2),
+        _ => None,
+    };
+    if dialect.engine().facts().types.dynamic {
+        return true;
+    }
+    if !dialect.has_equality(a) || !dialect.has_equality(b) {
+        return false;
+    }
+    match (group(a), group(b)) {
+        (Some(one), Some(other)) => one == other,
+        // Two enums or two types of an extension may share a base name; a domain's column is spelled differently.
+        (None, None) if matches!(a.data_type.family, Family::Enum | Family::Other | Family::Array) => {
+            a.data_type.base == b.data_type.base && a.data_type.raw == b.data_type.raw
+        }
+        (None, None) => a.data_type.base == b.data_type.base,
+        _ => false,
+    }
 }
