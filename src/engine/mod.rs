@@ -116,9 +116,68 @@ pub trait Dialect: Sync {
         None
     }
 
+    /// Writes a value as a literal that is compared as the value was that the engine gave.
+    fn value(&self, value: &Value) -> String {
+        match value {
+            Value::Null => "NULL".to_string(),
+            Value::Text(text) => self.literal(text),
+            other => other.to_string(),
+        }
+    }
+
+    /// Tells whether NULL comes before all values where rows are sorted upwards.
+    fn nulls_first(&self) -> bool {
+        false
+    }
+
+    /// Returns what names the place of a table's row, sorted, each part with the type that a text of it is cast to; empty where
+    /// nothing does.
+    fn places(&self, _table: &Table) -> Vec<(&'static str, Option<&'static str>)> {
+        Vec::new()
+    }
+
+    /// Returns the columns of a set of rows of several tables, beside the table's number `t`.
+    fn identity_columns(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Writes what tells a row apart while one statement runs, one for each of the columns; `None` where nothing does.
+    fn identity(&self, _table: &Table, _row: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Writes that a row is one that a recursive query has just stored in a set.
+    fn is_stored(&self, _table: &Table, _row: &str, _set: &str) -> Option<String> {
+        None
+    }
+
+    /// Writes the columns of a finished set, made of what a recursive query stored.
+    fn restored_identity(&self) -> String {
+        self.identity_columns().join(", ")
+    }
+
+    /// Writes that a row of a table is in a set, under the table's number.
+    fn is_in(&self, _table: &Table, _row: &str, _set: &str, _number: usize) -> Option<String> {
+        None
+    }
+
+    /// Returns how a recursive query finds what is reached along several relations.
+    fn recursion(&self) -> Recursion {
+        Recursion::Rounds
+    }
+
     /// Writes the SQL that makes a change, one statement an item without semicolon; `None` if no single statement of the
     /// engine makes it (SQLite cannot add a foreign key to a table: that needs the table to be rebuilt).
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>>;
+}
+
+/// How a recursive query goes along several relations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recursion {
+    /// Round by round: all rows that are new are joined at once.
+    Rounds,
+    /// Row by row, along pairs of child and parent that were joined before.
+    Pairs,
 }
 
 /// Returns the dialect of an engine; `None` for one that referee does not speak yet.

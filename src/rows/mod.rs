@@ -6,10 +6,16 @@
 //! by periods where the key is temporal. Every function is pure: it writes SQL, and whoever asks runs it.
 
 pub mod comparison;
+mod owners;
+mod pages;
+mod reach;
 mod relation;
 mod set;
 #[cfg(test)]
 mod tests;
 
+pub use owners::{OwnedRows, OwnerPaths};
+pub use pages::Pages;
+pub use reach::{NoIdentity, Reach};
 pub use relation::{Referring, RelationRows};
 pub use set::{RowSet, source};

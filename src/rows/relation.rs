@@ -70,6 +70,16 @@ impl<'a> RelationRows<'a> {
         Self { dialect, schema, child, columns, parent, parent_columns, key: None }
     }
 
+    /// Returns the table that refers.
+    pub fn child(&self) -> &'a TableName {
+        self.child
+    }
+
+    /// Returns the table that is referred to.
+    pub fn parent(&self) -> &'a TableName {
+        self.parent
+    }
+
     /// Writes the child in FROM.
     pub fn child_source(&self) -> String {
         source(self.dialect, self.schema, self.child)

@@ -2,7 +2,7 @@
 
 use super::super::{Dialect, ddl, postgres};
 use crate::change::Change;
-use crate::schema::{Action, Engine, Schema, TableName};
+use crate::schema::{Action, Engine, Schema, Table, TableName};
 
 /// CockroachDB's dialect.
 pub static DIALECT: Cockroach = Cockroach;
@@ -33,6 +33,17 @@ impl Dialect for Cockroach {
     fn joins_collations(&self) -> bool {
         // Collated strings of different collations are of different types (docs, "Collate").
         false
+    }
+
+    fn nulls_first(&self) -> bool {
+        // Docs, "ORDER BY": NULL is lower than any other value.
+        true
+    }
+
+    /// The hidden column of a table without a primary key (docs, "Primary Key Constraint").
+    fn places(&self, table: &Table) -> Vec<(&'static str, Option<&'static str>)> {
+        let hidden = table.primary_key.is_none() && table.column("rowid").is_none();
+        if hidden { vec![("rowid", None)] } else { Vec::new() }
     }
 
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {

@@ -3,7 +3,7 @@
 use super::super::{Dialect, ddl, keywords};
 use super::policies;
 use crate::change::Change;
-use crate::schema::{Action, Engine, ForeignKey, Schema, TableKind, TableName};
+use crate::schema::{Action, Engine, ForeignKey, Schema, Table, TableKind, TableName};
 
 /// PostgreSQL's dialect.
 pub static DIALECT: Postgres = Postgres;
@@ -41,6 +41,39 @@ impl Dialect for Postgres {
 
     fn collation_of_bytes(&self) -> Option<&'static str> {
         Some("\"C\"")
+    }
+
+    /// A row's place, in its partition where the table has several (manual, 5.5).
+    fn places(&self, table: &Table) -> Vec<(&'static str, Option<&'static str>)> {
+        let ctid = ("ctid", Some("pg_catalog.tid"));
+        match table.kind {
+            TableKind::Plain => vec![ctid],
+            TableKind::Partitioned => vec![("tableoid", Some("pg_catalog.oid")), ctid],
+            _ => Vec::new(),
+        }
+    }
+
+    fn identity_columns(&self) -> &'static [&'static str] {
+        &["part", "place"]
+    }
+
+    fn identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
+        let local = matches!(table.kind, TableKind::Plain | TableKind::Partitioned);
+        local.then(|| vec![format!("{row}.tableoid"), format!("{row}.ctid::pg_catalog.text")])
+    }
+
+    fn is_stored(&self, _table: &Table, row: &str, set: &str) -> Option<String> {
+        Some(format!("{row}.tableoid = {set}.part AND {row}.ctid = {set}.place::pg_catalog.tid"))
+    }
+
+    fn restored_identity(&self) -> String {
+        "part, place::pg_catalog.tid AS place".to_string()
+    }
+
+    fn is_in(&self, _table: &Table, row: &str, set: &str, number: usize) -> Option<String> {
+        Some(format!(
+            "EXISTS (SELECT 1 FROM {set} AS other WHERE other.t = {number} AND other.part = {row}.tableoid AND other.place = {row}.ctid)"
+        ))
     }
 
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {

@@ -1,9 +1,9 @@
 //! SQLite's SQL.
 
-use super::super::{Dialect, ddl, keywords};
+use super::super::{Dialect, Recursion, Value, ddl, keywords};
 use super::policies;
 use crate::change::Change;
-use crate::schema::{Action, Column, Comparison, Engine, Schema, TableName};
+use crate::schema::{Action, Column, Comparison, Engine, Schema, Table, TableKind, TableName};
 
 /// SQLite's dialect.
 pub static DIALECT: Sqlite = Sqlite;
@@ -48,6 +48,51 @@ impl Dialect for Sqlite {
         true
     }
 
+    /// A text with a NUL in it, and a number beyond all, have no literal of their own.
+    fn value(&self, value: &Value) -> String {
+        match value {
+            Value::Null => "NULL".to_string(),
+            Value::Text(text) if text.contains('\0') => {
+                format!("CAST({} AS TEXT)", Value::Blob(text.as_bytes().to_vec()))
+            }
+            Value::Text(text) => self.literal(text),
+            Value::Real(x) if x.is_infinite() => if *x > 0.0 { "9e999" } else { "-9e999" }.to_string(),
+            Value::Real(x) => format!("{x:e}"),
+            other => other.to_string(),
+        }
+    }
+
+    /// "Datatypes In SQLite", 4.1: a NULL is less than any other value.
+    fn nulls_first(&self) -> bool {
+        true
+    }
+
+    fn places(&self, table: &Table) -> Vec<(&'static str, Option<&'static str>)> {
+        rowid(table).into_iter().map(|name| (name, None)).collect()
+    }
+
+    fn identity_columns(&self) -> &'static [&'static str] {
+        &["r"]
+    }
+
+    fn identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
+        let Some(key) = table.primary_key.as_ref().filter(|_| table.without_rowid) else {
+            return rowid(table).map(|name| vec![format!("{row}.{name}")]);
+        };
+        // A quoted value holds no comma outside of quotes: two keys never give one text.
+        let parts: Vec<String> = key.columns.iter().map(|c| format!("quote({row}.{})", self.identifier(c))).collect();
+        Some(vec![parts.join(" || ',' || ")])
+    }
+
+    fn is_in(&self, table: &Table, row: &str, set: &str, number: usize) -> Option<String> {
+        let identity = self.identity(table, row)?.concat();
+        Some(format!("{identity} IN (SELECT r FROM {set} WHERE t = {number})"))
+    }
+
+    fn recursion(&self) -> Recursion {
+        Recursion::Pairs
+    }
+
     fn sql_for(&self, change: &Change, _schema: &Schema) -> Option<Vec<String>> {
         match change {
             Change::AddIndex { table, index } => {
@@ -80,4 +125,11 @@ impl Dialect for Sqlite {
             _ => None,
         }
     }
+}
+
+/// Returns what a table's rowid is called: "Rowid Tables" has three names, each unless a column has it.
+fn rowid(table: &Table) -> Option<&'static str> {
+    let is_free = |name: &&str| !table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+    let has_one = !table.without_rowid && table.kind == TableKind::Plain;
+    ["rowid", "_rowid_", "oid"].into_iter().find(is_free).filter(|_| has_one)
 }
