@@ -32,3 +32,5 @@ pub mod verify;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use super::nulls::doubts;
 use super::publications::refused;
 use crate::relations::{side, written};
 use crate::schema::{Chance, Does, Publication, RewriteRule, Table, TableKind, TableName, Trigger, Write, WriteKind};
+use crate::text::said;
 
 /// Something beside the keys that a verdict leaves out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -152,6 +153,9 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> 
         ),
     }));
     found.dedup();
+    for assumption in &mut found {
+        assumption.text = said(std::mem::take(&mut assumption.text));
+    }
     found
 }
 

@@ -11,6 +11,7 @@ use super::repair::apply;
 use crate::change::Change;
 use crate::relations::Relation;
 use crate::schema::{Action, ForeignKey};
+use crate::text::said;
 
 /// Something that can be done about a relation.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -35,7 +36,7 @@ pub(super) fn choices(net: &Net<'_>, after: &Net<'_>, link: usize, proposal: &Pr
     let mut add = |word: &str, does: String, newly_deletes, how: &Proposal| {
         let Some(to) = how.to else { return };
         let changes = changes(relation, to, how);
-        all.push(Choosable { word: word.to_string(), does, newly_deletes, changes });
+        all.push(Choosable { word: word.to_string(), does: said(does), newly_deletes, changes });
     };
     let null_with = |set_columns: Vec<String>, drop_not_null: Vec<String>| Proposal {
         to: Some(Action::SetNull),

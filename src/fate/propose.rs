@@ -9,6 +9,7 @@ use super::nulls::{Doubt, doubts};
 use super::{Asked, Demands, Goal};
 use crate::infer::{is_record, is_reference_data, names_actor};
 use crate::schema::{Action, ForeignKey, Match, Table};
+use crate::text::said;
 
 /// What a relation shall do from now on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,7 +30,7 @@ pub(super) struct Proposal {
 
 impl Proposal {
     fn of(to: Action, reason: String) -> Self {
-        Self { to: Some(to), reason, ..Self::default() }
+        Self { to: Some(to), reason: said(reason), ..Self::default() }
     }
 
     fn decide(self) -> Self {
@@ -38,7 +39,7 @@ impl Proposal {
 
     /// Leaves it to a person, with nothing to propose.
     fn leave(reason: String) -> Self {
-        Self { decide: true, reason, ..Self::default() }
+        Self { decide: true, reason: said(reason), ..Self::default() }
     }
 }
 

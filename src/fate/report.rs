@@ -9,6 +9,7 @@ use super::{
     Assumption, Effect, Fate, May, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, actors, demands,
     repair,
 };
+use crate::text::said;
 
 pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool) -> Fate {
     let judged = judge(net, root);
@@ -29,8 +30,8 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool
         verdict: judged.verdict,
         today: judged.today,
         promised: assumptions.is_empty(),
-        summary: conditional(net, &judged, summary(net, &judged, &relations), &assumptions),
-        notes: notes(net, &judged, options),
+        summary: said(conditional(net, &judged, summary(net, &judged, &relations), &assumptions)),
+        notes: notes(net, &judged, options).into_iter().map(said).collect(),
         tables,
         relations,
         conditions,
@@ -92,7 +93,7 @@ fn relations(net: &Net<'_>, judged: &Judgement) -> Vec<RelationOutcome> {
                 name: relation.foreign_key().and_then(|k| k.name.clone()),
                 on_delete: relation.on_delete,
                 effect: ruling.effect,
-                reason: reason(net, judged, ruling),
+                reason: said(reason(net, judged, ruling)),
                 order_decides: ruling.order_decides,
                 path: path.iter().map(|&i| net.graph.relations()[net.links[i].relation].child_side()).collect(),
                 chain: path.iter().map(|&i| net.links[i].relation).collect(),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::Change;
 use crate::relations::{Relation, side};
 use crate::schema::{Action, ForeignKey, Index, TableName};
+use crate::text::said;
 
 pub use rule::{Meta, RuleId, by_name};
 
@@ -285,7 +286,7 @@ impl Finding {
             severity: meta.severity,
             fingerprint: fingerprint::of(meta.code, &subject, ""),
             subject,
-            message: message.into(),
+            message: said(message),
             why: String::new(),
             help: String::new(),
             labels: Vec::new(),
@@ -315,14 +316,14 @@ impl Finding {
     /// Says why it hurts.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
-        self.why = why.into();
+        self.why = said(why);
         self
     }
 
     /// Says what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = help.into();
+        self.help = said(help);
         self
     }
 
@@ -335,7 +336,7 @@ impl Finding {
     /// Adds a fact that it rests on.
     #[must_use]
     pub fn fact(mut self, place: impl Into<String>, fact: Fact, text: impl Into<String>) -> Self {
-        self.labels.push(Label { place: place.into(), text: text.into(), fact });
+        self.labels.push(Label { place: place.into(), text: said(text), fact });
         self
     }
 
@@ -349,7 +350,7 @@ impl Finding {
     /// Says which action is advised, and shows it among the facts.
     #[must_use]
     pub fn advice(self, place: impl Into<String>, action: Action, rationale: impl Into<String>) -> Self {
-        let advice = Advice { action, rationale: rationale.into() };
+        let advice = Advice { action, rationale: said(rationale) };
         let shown = self.fact(place, Fact::OnDeleteAdvised, advice.to_string());
         Self { advice: Some(advice), ..shown }
     }
@@ -364,14 +365,14 @@ impl Finding {
     /// Adds a query and what it returned.
     #[must_use]
     pub fn evidence(mut self, query: impl Into<String>, returned: impl Into<String>) -> Self {
-        self.evidence.push(Evidence { query: query.into(), returned: returned.into() });
+        self.evidence.push(Evidence { query: query.into(), returned: said(returned) });
         self
     }
 
     /// Adds a repair; the first one added is the recommended one.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
-        self.fixes.push(fix);
+        self.fixes.push(Fix { title: said(fix.title), ..fix });
         self
     }
 }

@@ -6,6 +6,7 @@ use super::{Fact, Finding, Label, Location, Subject, SubjectKind};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 use crate::source::History;
 use crate::source::history::Place;
+use crate::text::said;
 
 /// The files of a history, ready to be asked for lines.
 pub struct Places<'h> {
@@ -38,7 +39,7 @@ impl<'h> Places<'h> {
         }
         let (line, column) = self.line_and_column(place.file, start)?;
         let (end_line, end_column) = self.line_and_column(place.file, end)?;
-        let label = label.into();
+        let label = said(label);
         Some(Location { file: file.path.clone(), line, column, end_line, end_column, start, end, label })
     }
 

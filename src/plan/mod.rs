@@ -89,7 +89,7 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         |reason: &Reason| input.findings.iter().find(|f| select::reason(f) == *reason).map(|f| f.subject.place());
     let (selected, mut refused, mut steps, after) = loop {
         let selected = selection.choose();
-        let made = recipes(&workshop, &selected.wanted);
+        let made = words::made(recipes(&workshop, &selected.wanted));
         let mut refused = made.refused;
         let (steps, after) = order::order(input.schema, made.steps, &mut refused);
         // Without what is refused the rest may bring what the whole would not have: it is chosen and judged anew.

@@ -89,7 +89,7 @@ fn id(step: &Step) -> String {
         step.up.statements.iter().for_each(|s| feed(s));
     }
     let short = (hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48)) & 0xffff;
-    format!("{}-{short:04x}", words::slug(&step.changes, &step.title))
+    format!("{}-{short:04x}", words::slug(step))
 }
 
 /// The place among all keys changes with every other key; a step's name must not.

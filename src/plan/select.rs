@@ -19,7 +19,7 @@ use crate::orphans::Outcome;
 use crate::relations::{Relation, lookup};
 use crate::rules::{self, FATE};
 use crate::schema::{Schema, Table, TableName};
-use crate::text::{argument, quoted};
+use crate::text::{argument, quoted, said};
 
 /// What the findings come to.
 #[derive(Debug, Default)]
@@ -259,7 +259,7 @@ impl Selector<'_, '_> {
             }
             match self.pick(finding, &mut choices) {
                 Ok(pick) => picks.push(pick),
-                Err(why) => left.push(Left { finding, why }),
+                Err(why) => left.push(Left { finding, why: said(why) }),
             }
         }
         picks.sort_by_cached_key(|p| priority(p));
@@ -436,6 +436,7 @@ impl Selector<'_, '_> {
                     orphans = None;
                 }
                 Err(why) => {
+                    let why = said(why);
                     if let Some((change, key)) = over.and_then(|(c, _)| Some((c, key_of(c)?))) {
                         barred.keys.push((change.table().clone(), key.columns.clone(), why.clone()));
                     }
@@ -454,7 +455,7 @@ impl Selector<'_, '_> {
             let first = owners.iter().min_by_key(|p| (p.is_lookup, priority(p)));
             wanted.push(Wanted {
                 title: words::title(&changes),
-                why: if loosens { LOOSENS.to_string() } else { first.map(|p| why(p)).unwrap_or_default() },
+                why: if loosens { said(LOOSENS) } else { first.map(|p| why(p)).unwrap_or_default() },
                 findings,
                 safety: owners.iter().map(|p| p.safety).max().unwrap_or(Safety::Manual),
                 changes,

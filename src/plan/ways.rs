@@ -7,6 +7,7 @@ use crate::fate::is_cascading;
 use crate::findings::{Finding, Safety};
 use crate::rules::{FATE, policy};
 use crate::schema::{Action, ForeignKey, Table, TableName};
+use crate::text::said;
 
 /// One way to mend a finding.
 pub(super) struct Way {
@@ -29,7 +30,7 @@ pub(super) fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
             let numbered = (2usize..).map(|n| format!("{word}-{n}"));
             word = numbered.into_iter().find(|w| !taken(w)).unwrap_or(word);
         }
-        ways.push(Way { word, title, safety, changes });
+        ways.push(Way { word, title: said(title), safety, changes });
     };
     for fix in finding.fixes.iter().filter(|f| !f.changes.is_empty()) {
         let [Change::AddForeignKey { table, foreign_key }] = fix.changes.as_slice() else {

@@ -1,8 +1,10 @@
 //! What changes are called: titles of steps, the words that choose an option.
 
+use super::{Down, Made, Step};
 use crate::change::Change;
 use crate::relations::side;
 use crate::schema::{Action, ForeignKey, TableName};
+use crate::text::said;
 
 /// Returns the word that chooses these changes on the command line: `protect`, `cascade`, `drop-not-null`.
 pub(super) fn word(changes: &[Change]) -> String {
@@ -62,14 +64,34 @@ pub fn chooses(typed: &str, wanted: Action) -> bool {
 /// Writes what changes do, in the imperative.
 pub(super) fn title(changes: &[Change]) -> String {
     let all: Vec<String> = changes.iter().map(one).collect();
-    match all.as_slice() {
+    said(match all.as_slice() {
         [] => "Do nothing".to_string(),
         [only] => only.clone(),
         [first, rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(|t| lower(t)).collect();
             format!("{first}, then {}", rest.join(", then "))
         }
+    })
+}
+
+/// Passes on what recipes made, with its texts.
+pub(super) fn made(made: Made) -> Made {
+    let Made { mut steps, mut refused } = made;
+    for step in &mut steps {
+        step.title = said(std::mem::take(&mut step.title));
+        step.why = said(std::mem::take(&mut step.why));
+        for guard in &mut step.guards {
+            guard.found = said(std::mem::take(&mut guard.found));
+            guard.advice = said(std::mem::take(&mut guard.advice));
+        }
+        if let Down::Impossible(why) = &mut step.down {
+            *why = said(std::mem::take(why));
+        }
     }
+    for entry in &mut refused {
+        entry.why = said(std::mem::take(&mut entry.why));
+    }
+    Made { steps, refused }
 }
 
 fn lower(text: &str) -> String {
@@ -143,9 +165,9 @@ fn one(change: &Change) -> String {
     }
 }
 
-/// Returns the start of a step's id: `add-orders-customer-id-fkey`.
-pub(super) fn slug(changes: &[Change], title: &str) -> String {
-    let text = match changes.last() {
+/// Returns the start of a step's id: `add-orders-customer-id-fkey`. It is made of what the step does, never of its title.
+pub(super) fn slug(step: &Step) -> String {
+    let text = match step.changes.last() {
         Some(Change::AddForeignKey { table, foreign_key: key }) => format!("add {}", key_name(table, key)),
         Some(Change::DropForeignKey { table, foreign_key: key }) => format!("drop {}", key_name(table, key)),
         Some(Change::ReplaceForeignKey { table, new, .. } | Change::AlterForeignKey { table, new, .. }) => {
@@ -154,7 +176,20 @@ pub(super) fn slug(changes: &[Change], title: &str) -> String {
         Some(Change::ValidateForeignKey { table, foreign_key: key }) => format!("validate {}", key_name(table, key)),
         Some(Change::AddIndex { index, .. }) => format!("add {}", index.name),
         Some(Change::DropIndex { index, .. }) => format!("drop {}", index.name),
-        _ => title.to_string(),
+        Some(Change::RenameConstraint { to, .. }) => format!("rename {to}"),
+        Some(Change::SetNullable { table, column, nullable: true }) => format!("drop NOT NULL from {table} {column}"),
+        Some(Change::SetNullable { table, column, nullable: false }) => format!("set NOT NULL on {table} {column}"),
+        Some(Change::SetDefault { table, column, default: None }) => format!("drop the default of {table} {column}"),
+        Some(Change::SetDefault { table, column, default: Some(_) }) => format!("set the default of {table} {column}"),
+        Some(Change::SetType { table, column, .. }) => format!("give {table} {column} another type"),
+        _ if step.touches_rows => {
+            match step.bounds.first().map(|b| &b.table).or(step.locks.first().map(|l| &l.table)) {
+                Some(table) => format!("clean up {table}"),
+                None => "clean up".to_string(),
+            }
+        }
+        Some(other) => format!("change {}", other.table()),
+        None => step.phase.to_string(),
     };
     let mut slug = String::new();
     for c in text.chars() {

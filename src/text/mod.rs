@@ -4,12 +4,16 @@
 //! Markdown and XML have theirs in `render`, the only room that writes them.
 
 mod commands;
+mod said;
 mod secret;
 mod shell;
 mod sql;
 mod visible;
 
 pub use commands::with_source;
+#[cfg(test)]
+pub(crate) use said::reworded;
+pub(crate) use said::said;
 pub use secret::{masked, redact};
 pub use shell::{argument, operand, quoted};
 pub use sql::{closed, comment, do_block};
