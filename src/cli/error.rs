@@ -21,6 +21,8 @@ pub(super) enum CliError {
     Config { name: String, text: String, diagnostics: Vec<Diagnostic> },
     /// The user stopped it.
     Interrupted,
+    /// The time of the whole job is over.
+    OutOfTime,
     /// Whoever reads our output has closed it, and wants no more.
     BrokenPipe,
 }
@@ -35,11 +37,6 @@ impl CliError {
             hints.push(hint.into());
         }
         self
-    }
-
-    /// The time of the whole job is over.
-    pub fn out_of_time() -> Self {
-        Self::new("the time for the whole job is over")
     }
 
     /// A file that cannot be read or written.
@@ -63,7 +60,7 @@ impl CliError {
 
     pub fn code(&self) -> u8 {
         match self {
-            Self::Failed { .. } | Self::Config { .. } => FAILED,
+            Self::Failed { .. } | Self::Config { .. } | Self::OutOfTime => FAILED,
             Self::Interrupted => INTERRUPTED,
             Self::BrokenPipe => 0,
         }
@@ -82,7 +79,7 @@ impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         match error.kind {
             EngineErrorKind::Cancelled => return Self::Interrupted,
-            EngineErrorKind::Deadline => return Self::out_of_time(),
+            EngineErrorKind::Deadline => return Self::OutOfTime,
             _ => {}
         }
         let failed = Self::new(error.message);

@@ -3,8 +3,10 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::args::Global;
 use super::error::{CliError, INTERRUPTED};
 use crate::job::{Context, Event, Why};
 use crate::text::visible;
@@ -17,13 +19,42 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Job {
     pub context: Context,
     writes: Arc<AtomicBool>,
+    /// What is being read.
+    part: Arc<Mutex<Option<String>>>,
+    time: Option<Duration>,
 }
 
 impl Job {
-    /// Makes the job; `verbose` prints every statement before it is sent.
-    pub fn new(verbose: bool) -> Self {
-        let context = if verbose { Context::new(Arc::new(echo)) } else { Context::default() };
-        Self { context, writes: Arc::default() }
+    /// Makes the job, and begins to count its time.
+    pub fn new(global: &Global) -> Self {
+        let mut context = if global.verbose { Context::new(Arc::new(echo)) } else { Context::default() };
+        context.statement_timeout = global.statement_timeout;
+        if let Some(time) = global.max_duration {
+            context.cancel.expire_in(time);
+        }
+        Self { context, writes: Arc::default(), part: Arc::default(), time: global.max_duration }
+    }
+
+    /// Says what is being read from here on.
+    pub fn reads(&self, what: Option<&str>) {
+        *self.part.lock().unwrap_or_else(PoisonError::into_inner) = what.map(str::to_string);
+    }
+
+    /// Says that the time of the job is over, and what was being read.
+    pub fn late(&self) -> String {
+        let time = self.time.map_or_else(String::new, |time| format!(" of {time:?}"));
+        let part = self.part.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = part.as_ref().map_or_else(String::new, |what| format!(", at {what}"));
+        format!("the time{time} for the whole job is over (--max-duration){reading}")
+    }
+
+    /// Says what to do where the time was too short.
+    pub fn more_time(&self) -> &'static str {
+        if self.writes.load(Ordering::SeqCst) {
+            "the steps that are done stay done: run the same command with more time to go on"
+        } else {
+            "nothing was changed; give it more time, or less to read (--table, no --data)"
+        }
     }
 
     /// Listens to Ctrl-C from here on.
@@ -52,7 +83,7 @@ impl Job {
         match self.context.cancel.over() {
             None => Ok(()),
             Some(Why::Cancelled) => Err(CliError::Interrupted),
-            Some(Why::Deadline | Why::Limit) => Err(CliError::out_of_time()),
+            Some(Why::Deadline | Why::Limit) => Err(CliError::OutOfTime),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::interrupt::Job;
 use super::ui::Ui;
 use crate::engine::{Progress, Session};
 use crate::job::{Context, Event, Events};
@@ -19,7 +20,10 @@ const TICK: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A bar for the stages of a job.
-pub(super) struct Bar(Mutex<Stages>);
+pub(super) struct Bar {
+    stages: Mutex<Stages>,
+    job: Job,
+}
 
 struct Stages {
     bar: ProgressBar,
@@ -33,16 +37,19 @@ impl Bar {
     pub fn context(ui: &Ui) -> Context {
         let (visible, ascii) = (ui.progress, !ui.style.unicode);
         let stages = Stages { bar: ProgressBar::hidden(), visible, ascii, started: 0 };
-        ui.job.context.told_to(Arc::new(Self(Mutex::new(stages))))
+        ui.job.context.told_to(Arc::new(Self { stages: Mutex::new(stages), job: ui.job.clone() }))
     }
 }
 
 impl Events for Bar {
     fn event(&self, event: &Event<'_>) {
-        let mut stages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         match *event {
             Event::Stage { name, parts } => stages.stage(name, parts),
-            Event::Part { what } => stages.part(what),
+            Event::Part { what } => {
+                self.job.reads(Some(what));
+                stages.part(what);
+            }
             _ => {}
         }
     }

@@ -44,7 +44,7 @@ impl Ui {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let wishes = environment::colour_wishes();
         Self {
-            job: Job::new(global.verbose),
+            job: Job::new(global),
             style: Style {
                 colour: coloured(global.color, out, wishes),
                 unicode: !global.ascii,
@@ -113,6 +113,10 @@ impl Ui {
                 self.hints(["correct the file, or run with --no-config to do without it"]);
             }
             CliError::Interrupted => self.line(AnsiColor::BrightRed, "error", self.job.left()),
+            CliError::OutOfTime => {
+                self.line(AnsiColor::BrightRed, "error", &self.job.late());
+                self.hints([self.job.more_time()]);
+            }
             CliError::BrokenPipe => {}
         }
     }

@@ -67,6 +67,7 @@ impl Guard {
                     None => "the time for reading is over".to_string(),
                 };
                 EngineError::new(EngineErrorKind::Timeout, message)
+                    .hint("give each statement more time (--statement-timeout), or read less")
             }
         }
     }

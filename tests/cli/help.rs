@@ -67,20 +67,30 @@ fn the_first_page() {
           -V, --version  Print version
 
         Global options:
-          -q, --quiet            Say only what was asked for: no notes, no progress
-          -v, --verbose          Print every SQL statement before it is sent
-              --color <WHEN>     When to use colour [default: auto] [possible values:
-                                 auto, always, never]
-              --ascii            Draw with ASCII characters only
-              --config <FILE>    Read the configuration from FILE instead of
-                                 ./referee.toml
-              --no-config        Read no configuration
-              --engine <ENGINE>  SQL files: whose SQL it is, where they do not tell
-                                 [possible values: postgres, cockroach, sqlite, mysql,
-                                 mariadb]
-              --base <FILE>      SQL files: the schema that the migrations begin with
-              --layout <TOOL>    SQL files: which tool's folder it is, where that cannot
-                                 be told
+          -q, --quiet
+                  Say only what was asked for: no notes, no progress
+          -v, --verbose
+                  Print every SQL statement before it is sent
+              --color <WHEN>
+                  When to use colour [default: auto] [possible values: auto, always,
+                  never]
+              --ascii
+                  Draw with ASCII characters only
+              --config <FILE>
+                  Read the configuration from FILE instead of ./referee.toml
+              --no-config
+                  Read no configuration
+              --statement-timeout <TIME>
+                  Stop each statement that runs for longer than TIME
+              --max-duration <TIME>
+                  Stop the whole job after TIME
+              --engine <ENGINE>
+                  SQL files: whose SQL it is, where they do not tell [possible values:
+                  postgres, cockroach, sqlite, mysql, mariadb]
+              --base <FILE>
+                  SQL files: the schema that the migrations begin with
+              --layout <TOOL>
+                  SQL files: which tool's folder it is, where that cannot be told
 
         A SOURCE is one of:
           shop.db, sqlite:shop.db        a SQLite file
@@ -137,20 +147,30 @@ fn the_page_of_audit() {
           -h, --help                  Print help
 
         Global options:
-          -q, --quiet            Say only what was asked for: no notes, no progress
-          -v, --verbose          Print every SQL statement before it is sent
-              --color <WHEN>     When to use colour [default: auto] [possible values:
-                                 auto, always, never]
-              --ascii            Draw with ASCII characters only
-              --config <FILE>    Read the configuration from FILE instead of
-                                 ./referee.toml
-              --no-config        Read no configuration
-              --engine <ENGINE>  SQL files: whose SQL it is, where they do not tell
-                                 [possible values: postgres, cockroach, sqlite, mysql,
-                                 mariadb]
-              --base <FILE>      SQL files: the schema that the migrations begin with
-              --layout <TOOL>    SQL files: which tool's folder it is, where that cannot
-                                 be told
+          -q, --quiet
+                  Say only what was asked for: no notes, no progress
+          -v, --verbose
+                  Print every SQL statement before it is sent
+              --color <WHEN>
+                  When to use colour [default: auto] [possible values: auto, always,
+                  never]
+              --ascii
+                  Draw with ASCII characters only
+              --config <FILE>
+                  Read the configuration from FILE instead of ./referee.toml
+              --no-config
+                  Read no configuration
+              --statement-timeout <TIME>
+                  Stop each statement that runs for longer than TIME
+              --max-duration <TIME>
+                  Stop the whole job after TIME
+              --engine <ENGINE>
+                  SQL files: whose SQL it is, where they do not tell [possible values:
+                  postgres, cockroach, sqlite, mysql, mariadb]
+              --base <FILE>
+                  SQL files: the schema that the migrations begin with
+              --layout <TOOL>
+                  SQL files: which tool's folder it is, where that cannot be told
 
         A SOURCE is one of:
           shop.db, sqlite:shop.db        a SQLite file

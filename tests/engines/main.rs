@@ -15,6 +15,7 @@ mod support;
 mod connections;
 mod hostile;
 mod infer;
+mod limits;
 mod migrations;
 mod operators;
 mod postgres;

@@ -13,6 +13,7 @@ mod values;
 mod verify;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -83,6 +84,12 @@ pub(super) struct Global {
     /// Read no configuration
     #[arg(long, global = true)]
     pub no_config: bool,
+    /// Stop each statement that runs for longer than TIME
+    #[arg(long, global = true, value_name = "TIME", value_parser = values::duration)]
+    pub statement_timeout: Option<Duration>,
+    /// Stop the whole job after TIME
+    #[arg(long, global = true, value_name = "TIME", value_parser = values::duration)]
+    pub max_duration: Option<Duration>,
     /// SQL files: whose SQL it is, where they do not tell
     #[arg(long, global = true, value_name = "ENGINE")]
     pub engine: Option<EngineName>,

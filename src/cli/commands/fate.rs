@@ -9,7 +9,7 @@ use crate::engine::{EngineError, EngineErrorKind, Session, Value};
 use crate::fate::{Blocked, Counted, Fates, Impact, Options, TableImpact};
 use crate::relations::Graph;
 use crate::render::{self, FateFormat};
-use crate::schema::{RowFilter, Schema, Table};
+use crate::schema::{RowFilter, Schema, Table, TableName};
 use crate::source::Input;
 
 pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
@@ -126,8 +126,17 @@ fn check(
             ui.warn(&format!("--where was not checked: {}", error.message), error.hint.as_deref());
             Ok(())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(uncounted(&impact.root, error)),
     }
+}
+
+/// Says of which table the rows were not counted in time; other errors say it themselves.
+fn uncounted(table: &TableName, error: EngineError) -> CliError {
+    if error.kind != EngineErrorKind::Timeout {
+        return error.into();
+    }
+    let message = format!("could not count the rows of {table}: {}", error.message);
+    EngineError { message, ..error }.into()
 }
 
 const PERMISSION: &str = "GRANT SELECT on the table, and USAGE on its schema, to this user";
@@ -148,7 +157,7 @@ fn count(impact: &Impact, exact: bool, input: &mut Input, ui: &Ui) -> Result<Vec
     };
     if !exact {
         let mut counted = impact.tables.iter().map(|t| plain(t, None)).collect();
-        add_blocking(&mut counted, impact, &mut |_| Ok(None))?;
+        add_blocking(&mut counted, impact, &mut |_, _| Ok(None))?;
         return Ok(counted);
     }
     let Some(session) = input.session.as_deref_mut() else {
@@ -163,21 +172,22 @@ fn count(impact: &Impact, exact: bool, input: &mut Input, ui: &Ui) -> Result<Vec
     let mut counted = Vec::new();
     for table in &impact.tables {
         ui.job.check()?;
+        ui.job.reads(Some(&table.table.to_string()));
         let result = table.counted(|sql| number(session, sql));
         counted.push(match result {
             Ok(counted) => counted,
             Err(error) if error.kind == EngineErrorKind::Permission => {
                 plain(table, Some(hidden(&input.schema, &error)))
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(uncounted(&table.table, error)),
         });
     }
-    add_blocking(&mut counted, impact, &mut |sql| {
+    add_blocking(&mut counted, impact, &mut |table, sql| {
         ui.job.check()?;
         match number(session, sql) {
             Ok(rows) => Ok(Some(rows)),
             Err(error) if error.kind == EngineErrorKind::Permission => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(uncounted(table, error)),
         }
     })?;
     Ok(counted)
@@ -187,11 +197,11 @@ fn count(impact: &Impact, exact: bool, input: &mut Input, ui: &Ui) -> Result<Vec
 fn add_blocking(
     counted: &mut Vec<Counted>,
     impact: &Impact,
-    count: &mut dyn FnMut(&str) -> Result<Option<u64>, CliError>,
+    count: &mut dyn FnMut(&TableName, &str) -> Result<Option<u64>, CliError>,
 ) -> Result<(), CliError> {
     for blocking in &impact.blocking {
         let rows = match &blocking.sql {
-            Some(sql) => count(sql)?,
+            Some(sql) => count(&blocking.table, sql)?,
             None => None,
         };
         let blocked = Blocked { relation: blocking.relation.clone(), rows, exact: blocking.exact };

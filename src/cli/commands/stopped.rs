@@ -153,6 +153,7 @@ impl Place<'_> {
                     .hint("make a new plan from what is there now: --apply --anew")
             }
             ApplyError::Stopped => CliError::Interrupted,
+            ApplyError::OutOfTime => CliError::OutOfTime,
             ApplyError::Busy => CliError::new(error.to_string()).hint("wait for it to end, then run the same command"),
             ApplyError::Engine(error) => CliError::from(*error).hint(fill(&again, "      ", width)),
             ApplyError::Journal(error) => journal_error(error),
