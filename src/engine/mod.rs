@@ -14,6 +14,7 @@ mod records;
 pub mod sqlite;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::change::Change;
@@ -207,6 +208,25 @@ pub trait Session: Send {
     /// What the engine says.
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError>;
 
+    /// Runs one statement with values, which stand in it for `$1`, `$2`, … on every engine. On PostgreSQL a text has no type of its
+    /// own there, as a parameter has none.
+    ///
+    /// # Errors
+    /// What the engine says; a place without a value, or a value without a place.
+    fn query_with(&mut self, sql: &str, values: &[Value]) -> Result<Rows, EngineError>;
+
+    /// Runs such a query and hands its rows over one by one, in bounded memory, until none is left or `each` stops it. What the query
+    /// sees is one snapshot, which is given up when it returns.
+    ///
+    /// # Errors
+    /// As [`Session::query_with`]; rows may have been handed over before.
+    fn stream(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), EngineError>;
+
     /// Asks the planner whether the engine's own look-up of child rows by `columns` can use an index: the plan of the
     /// very query that the engine's foreign key check runs.
     ///
@@ -344,6 +364,15 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// The rows, each as long as `columns`.
     pub rows: Vec<Vec<Value>>,
+}
+
+/// One row of a query, as it is handed over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row<'a> {
+    /// The names of the columns.
+    pub columns: &'a [String],
+    /// The values, as many as `columns`.
+    pub values: Vec<Value>,
 }
 
 /// One value of a row. Engines that send text (PostgreSQL's simple protocol) give only `Null` and `Text`.

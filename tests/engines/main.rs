@@ -22,3 +22,4 @@ mod postgres;
 mod row_security;
 mod secrets;
 mod sqlite;
+mod values;

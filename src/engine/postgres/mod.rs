@@ -1,5 +1,6 @@
 //! PostgreSQL, and the connection that CockroachDB shares.
 
+mod bind;
 mod connect;
 mod dialect;
 mod errors;

@@ -4,13 +4,15 @@
 //! types first.) The session is read-only twice over: by its default, and by `READ ONLY` transactions around what it asks
 //! of the catalog.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use postgres::{Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::guard::Guard;
-use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Rows, Session, Value, cockroach};
+use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Row, Rows, Session, Value, cockroach};
+use super::bind::bind;
 use super::inspect::{self, Catalog};
 use super::lookup::Lookups;
 use super::{DIALECT, errors};
@@ -35,6 +37,10 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL 
 /// left out (manual, "row_security"). The statements of one request are one transaction (manual, "Multiple Statements in a
 /// Simple Query"), so that it holds behind a pooler, too, which hands each transaction to another session.
 const ALL_ROWS: &str = "SET LOCAL row_security = off; ";
+
+/// The cursor of a stream, and how many rows are asked for at a time.
+const CURSOR: &str = "referee_rows";
+const PAGE: usize = 1_000;
 
 /// The oldest version whose catalog has what the queries ask for.
 const OLDEST: u32 = 13;
@@ -224,6 +230,36 @@ impl Session for PostgresSession {
 
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
         self.run_on_all_rows(sql)
+    }
+
+    fn query_with(&mut self, sql: &str, values: &[Value]) -> Result<Rows, EngineError> {
+        self.run_on_all_rows(&bind(sql, values)?)
+    }
+
+    fn stream(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let sql = bind(sql, values)?;
+        let begin = if self.cockroach { "BEGIN READ ONLY".to_string() } else { format!("BEGIN READ ONLY; {ALL_ROWS}") };
+        // A cursor, so that no more rows are under way than are asked for.
+        self.in_snapshot(&begin, |session| {
+            session.run(&format!("DECLARE {CURSOR} NO SCROLL CURSOR FOR {sql}")).map_err(|error| error.sql(&sql))?;
+            loop {
+                let Rows { columns, rows } = session.run(&format!("FETCH {PAGE} FROM {CURSOR}"))?;
+                let last = rows.len() < PAGE;
+                for values in rows {
+                    if each(Row { columns: &columns, values }).is_break() {
+                        return Ok(());
+                    }
+                }
+                if last {
+                    return Ok(());
+                }
+            }
+        })
     }
 
     /// Asks the view that reports index builds ("CREATE INDEX Progress Reporting"), for the session that holds the lock of a

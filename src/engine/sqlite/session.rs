@@ -5,15 +5,16 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::types::ValueRef;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 
 use super::{DIALECT, inspect};
 use crate::engine::guard::Guard;
-use crate::engine::{Dialect, EngineError, EngineErrorKind, LookupPlan, Rows, Session, SessionOptions, Value};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, LookupPlan, Row, Rows, Session, SessionOptions, Value};
 use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
 use crate::text::operand;
@@ -236,14 +237,26 @@ impl Sqlite {
     }
 
     fn run(&mut self, sql: &str) -> Result<Rows, EngineError> {
+        self.run_with(sql, &[], rows)
+    }
+
+    fn run_with<T>(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        work: impl FnOnce(Statement<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, EngineError> {
         self.round_trips += 1;
         // A read-only connection refuses to change its file, but VACUUM INTO would make another.
-        let statement = self.connection.prepare(sql).map_err(|e| error(&self.path, &e, Some(sql)))?;
+        let mut statement = self.connection.prepare(sql).map_err(|e| error(&self.path, &e, Some(sql)))?;
         if !self.writes && !statement.readonly() {
             let message = "this statement would write, and the session is open to read only";
             return Err(EngineError::new(EngineErrorKind::Permission, message).sql(sql));
         }
-        self.guard.run(sql, || rows(statement).map_err(|e| error(&self.path, &e, Some(sql))))
+        if !values.is_empty() {
+            bind(&mut statement, values).map_err(|e| e.sql(sql))?;
+        }
+        self.guard.run(sql, || work(statement).map_err(|e| error(&self.path, &e, Some(sql))))
     }
 
     /// Gives up the reading without locks when somebody has begun to write.
@@ -285,15 +298,49 @@ impl Sqlite {
     }
 }
 
-fn rows(mut statement: Statement<'_>) -> rusqlite::Result<Rows> {
-    let columns: Vec<String> = statement.column_names().map(str::to_string).collect();
-    let count = columns.len();
-    let mut result = Rows { columns, rows: Vec::new() };
+/// Puts values in the places of `$1` or `?1`, and so on. SQLite numbers places as they come; their names say which value is meant.
+fn bind(statement: &mut Statement<'_>, values: &[Value]) -> Result<(), EngineError> {
+    let wrong = |what: String| EngineError::new(EngineErrorKind::Statement, what);
+    let mut used = vec![false; values.len()];
+    for place in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(place).unwrap_or("?").to_string();
+        let number = name.get(1..).and_then(|n| n.parse::<usize>().ok()).and_then(|n| n.checked_sub(1));
+        let Some((at, value)) = number.and_then(|at| Some((at, values.get(at)?))) else {
+            return Err(wrong(format!("there is no value for {name}")));
+        };
+        used[at] = true;
+        let value = match value {
+            Value::Null => ValueRef::Null,
+            Value::Integer(n) => ValueRef::Integer(*n),
+            Value::Real(x) => ValueRef::Real(*x),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        };
+        statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value)).map_err(|e| wrong(e.to_string()))?;
+    }
+    used.iter().position(|used| !used).map_or(Ok(()), |at| Err(wrong(format!("no place ${} for a value", at + 1))))
+}
+
+fn rows(statement: Statement<'_>) -> rusqlite::Result<Rows> {
+    let mut result = Rows { columns: names(&statement), rows: Vec::new() };
+    each_row(statement, &mut |row| {
+        result.rows.push(row.values);
+        ControlFlow::Continue(())
+    })?;
+    Ok(result)
+}
+
+fn names(statement: &Statement<'_>) -> Vec<String> {
+    statement.column_names().map(str::to_string).collect()
+}
+
+fn each_row(mut statement: Statement<'_>, each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>) -> rusqlite::Result<()> {
+    let columns = names(&statement);
     // Raw: a plan is asked for without values for its parameters.
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
-        let mut values = Vec::with_capacity(count);
-        for i in 0..count {
+        let mut values = Vec::with_capacity(columns.len());
+        for i in 0..columns.len() {
             values.push(match row.get_ref(i)? {
                 ValueRef::Null => Value::Null,
                 ValueRef::Integer(n) => Value::Integer(n),
@@ -302,9 +349,11 @@ fn rows(mut statement: Statement<'_>) -> rusqlite::Result<Rows> {
                 ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
             });
         }
-        result.rows.push(values);
+        if each(Row { columns: &columns, values }).is_break() {
+            break;
+        }
     }
-    Ok(result)
+    Ok(())
 }
 
 /// The affinity by which SQLite converts what is compared with a column ("Datatypes In SQLite", 3.1).
@@ -347,6 +396,23 @@ impl Session for Sqlite {
         // First: what was read while somebody wrote may look like damage.
         self.unchanged()?;
         rows
+    }
+
+    fn query_with(&mut self, sql: &str, values: &[Value]) -> Result<Rows, EngineError> {
+        let answer = self.run_with(sql, values, rows);
+        self.unchanged()?;
+        answer
+    }
+
+    fn stream(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), EngineError> {
+        let ended = self.run_with(sql, values, |statement| each_row(statement, each));
+        self.unchanged()?;
+        ended
     }
 
     fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError> {
