@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use referee::apply::{self, ApplyError, Journal, JournalError, Options, Outcome};
+use referee::apply::{self, ApplyError, Journal, JournalError, Options, Outcome, Recorded};
 use referee::engine::{EngineErrorKind, SessionOptions, Writer};
 use referee::findings::Safety;
 use referee::job::{Context, Event};
@@ -101,6 +101,12 @@ impl Place {
         self.apply_watched(plan, &Context::default())
     }
 
+    fn undo(&self, plan: &Plan) -> Result<Outcome, ApplyError> {
+        let mut journal = Journal::open(&self.journal()).unwrap().0;
+        let run = Recorded::whole(plan.clone());
+        apply::undo(&mut *writer(&self.database()), &run, &quick(), &mut journal, &Context::default())
+    }
+
     fn apply_watched(&self, plan: &Plan, context: &Context) -> Result<Outcome, ApplyError> {
         let mut journal = Journal::open(&self.journal()).unwrap().0;
         journal.begin(plan, &[]).unwrap();
@@ -126,7 +132,7 @@ fn what_is_done_is_not_done_again_and_can_be_undone() {
     assert!(Journal::open(&place.journal()).unwrap().1.is_none());
 
     place.connect().execute_batch("DROP INDEX one").unwrap();
-    let undone = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &Context::default()).unwrap();
+    let undone = place.undo(&plan).unwrap();
     assert_eq!(undone, Outcome { done: 1, skipped: 1 });
     assert!(place.indexes().is_empty());
 }
@@ -137,7 +143,7 @@ fn a_step_that_cannot_be_undone_stops_before_anything_is_changed() {
     let lost = Step { down: Down::Impossible("its rows are gone".into()), ..index("one") };
     let plan = plan(Engine::Sqlite, vec![lost, index("two")]);
     place.apply(&plan).unwrap();
-    let error = apply::undo(&mut *writer(&place.database()), &plan, &quick(), &Context::default()).unwrap_err();
+    let error = place.undo(&plan).unwrap_err();
     assert_eq!(error.to_string(), "Do one cannot be undone: its rows are gone");
     assert_eq!(place.indexes(), ["one", "two"]);
 }
@@ -341,7 +347,8 @@ fn postgres_waits_for_a_lock_no_longer_than_it_may() {
     assert_eq!(error.code.as_deref(), Some("55P03"));
     other.batch_execute("COMMIT").unwrap();
     assert_eq!(apply::apply(&mut *writer, &plan, &options, &mut journal, &Context::default()).unwrap().done, 1);
-    assert_eq!(apply::undo(&mut *writer, &plan, &options, &Context::default()).unwrap().done, 1);
+    let run = Recorded::whole(plan);
+    assert_eq!(apply::undo(&mut *writer, &run, &options, &mut journal, &Context::default()).unwrap().done, 1);
 }
 
 #[test]

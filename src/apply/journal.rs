@@ -32,6 +32,8 @@ pub struct Unfinished {
     pub plan: Plan,
     /// The options that the plan was made by, each with its value (`--orphans`, `delete`); `None` if they were not recorded.
     pub asked: Option<Vec<(String, String)>>,
+    /// Which database it changes, as [`Dialect::identity_query`](crate::engine::Dialect::identity_query) tells.
+    pub database: Option<String>,
     /// The steps it did.
     pub done: Vec<String>,
     /// The step it was at.
@@ -40,6 +42,31 @@ pub struct Unfinished {
     pub error: Option<String>,
     /// When it began, in seconds since 1970 (UTC).
     pub began: u64,
+}
+
+/// A run that a journal holds, whether it came to its end or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Its number in the file, from 0.
+    pub number: usize,
+    /// What it meant to do.
+    pub plan: Plan,
+    /// Which database it changed, as [`Dialect::identity_query`](crate::engine::Dialect::identity_query) tells.
+    pub database: Option<String>,
+    /// The steps it did, or found done.
+    pub done: Vec<String>,
+    /// The steps of it that an undo has undone.
+    pub undone: Vec<String>,
+    /// An undo of it began and did not come to its end.
+    pub undoing: bool,
+}
+
+impl Recorded {
+    /// Makes what would be recorded of a run that did a whole plan.
+    pub fn whole(plan: Plan) -> Self {
+        let done = plan.steps.iter().map(|s| s.id.clone()).collect();
+        Self { number: 0, plan, database: None, done, undone: Vec::new(), undoing: false }
+    }
 }
 
 /// A journal that cannot be used.
@@ -65,6 +92,8 @@ enum Record {
         plan: Box<Plan>,
         #[serde(default)]
         asked: Option<Vec<(String, String)>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        database: Option<String>,
     },
     Started {
         step: String,
@@ -90,6 +119,23 @@ enum Record {
         at: u64,
     },
     Abandoned {
+        at: u64,
+    },
+    /// The undo of a run begins; `run` counts the runs of the file from 0.
+    Undoing {
+        run: usize,
+        at: u64,
+    },
+    /// One of its steps is undone.
+    Undone {
+        run: usize,
+        step: String,
+        at: u64,
+    },
+    /// All of them are.
+    #[serde(rename = "all-undone")]
+    AllUndone {
+        run: usize,
         at: u64,
     },
 }
@@ -138,11 +184,11 @@ impl Journal {
         Ok((Self { file, path: path.to_path_buf() }, unfinished))
     }
 
-    /// Returns the plan of the last run in a journal, whether it came to its end or not; `None` if no run is in it.
+    /// Returns the runs of a journal that are not undone, whether they came to their end or not, the newest first.
     ///
     /// # Errors
     /// The file cannot be read, or is no journal.
-    pub fn last_plan(path: &Path) -> Result<Option<Plan>, JournalError> {
+    pub fn runs(path: &Path) -> Result<Vec<Recorded>, JournalError> {
         let shown = || path.display().to_string();
         let io = |error| JournalError::Io { path: shown(), error };
         files::regular(path).map_err(io)?;
@@ -150,14 +196,11 @@ impl Journal {
         if !text.is_empty() && !text.starts_with(HEAD) {
             return Err(JournalError::Foreign { path: shown() });
         }
-        let Some((number, line)) = text.lines().enumerate().filter(|(_, l)| l.starts_with(HEAD)).last() else {
-            return Ok(None);
-        };
-        match serde_json::from_str(line) {
-            Ok(Record::Run { plan, .. }) => Ok(Some(*plan)),
-            Ok(_) => Ok(None),
-            Err(error) => Err(JournalError::Syntax { path: shown(), line: number + 1, error }),
-        }
+        // A line without end was being written when the run was killed: it never counted.
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        let syntax = |(line, error)| JournalError::Syntax { path: shown(), line, error };
+        let all = runs(&text[..whole]).map_err(syntax)?;
+        Ok(all.into_iter().rev().filter_map(|(run, undone)| (!undone).then_some(run)).collect())
     }
 
     /// Returns where it is.
@@ -170,8 +213,21 @@ impl Journal {
     /// # Errors
     /// The file cannot be written.
     pub fn begin(&mut self, plan: &Plan, asked: &[(String, String)]) -> Result<(), JournalError> {
+        self.begin_in(None, plan, asked)
+    }
+
+    /// Begins a run in a database that can be told from others.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin_in(
+        &mut self,
+        database: Option<String>,
+        plan: &Plan,
+        asked: &[(String, String)],
+    ) -> Result<(), JournalError> {
         let (plan, asked) = (Box::new(plan.clone()), Some(asked.to_vec()));
-        self.add(&Record::Run { format: FORMAT.into(), at: now(), plan, asked })
+        self.add(&Record::Run { format: FORMAT.into(), at: now(), plan, asked, database })
     }
 
     /// Tells that the last run will not be taken up.
@@ -180,6 +236,18 @@ impl Journal {
     /// The file cannot be written.
     pub fn abandon(&mut self) -> Result<(), JournalError> {
         self.add(&Record::Abandoned { at: now() })
+    }
+
+    pub(super) fn undoing(&mut self, run: usize) -> Result<(), JournalError> {
+        self.add(&Record::Undoing { run, at: now() })
+    }
+
+    pub(super) fn undone(&mut self, run: usize, step: &str) -> Result<(), JournalError> {
+        self.add(&Record::Undone { run, step: step.into(), at: now() })
+    }
+
+    pub(super) fn all_undone(&mut self, run: usize) -> Result<(), JournalError> {
+        self.add(&Record::AllUndone { run, at: now() })
     }
 
     pub(super) fn started(&mut self, step: &str) -> Result<(), JournalError> {
@@ -215,8 +283,8 @@ fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
     let mut last = None;
     for (number, line) in text.lines().enumerate() {
         let record: Record = serde_json::from_str(line).map_err(|error| (number + 1, error))?;
-        if let Record::Run { plan, asked, at: began, .. } = record {
-            last = Some(Unfinished { plan: *plan, asked, done: Vec::new(), at: None, error: None, began });
+        if let Record::Run { plan, asked, database, at: began, .. } = record {
+            last = Some(Unfinished { plan: *plan, asked, database, done: Vec::new(), at: None, error: None, began });
             continue;
         }
         let Some(run) = &mut last else { continue };
@@ -228,11 +296,38 @@ fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
             }
             // A guard stops a step before it starts.
             Record::Failed { step, error, .. } => (run.at, run.error) = (Some(step), Some(error)),
-            Record::Finished { .. } | Record::Abandoned { .. } => last = None,
-            Record::Run { .. } => {}
+            // A run that is undone is not taken up again.
+            Record::Finished { .. } | Record::Abandoned { .. } | Record::Undoing { .. } => last = None,
+            Record::Run { .. } | Record::Undone { .. } | Record::AllUndone { .. } => {}
         }
     }
     Ok(last)
+}
+
+/// Reads every run of a journal's lines, and whether all of it is undone.
+fn runs(text: &str) -> Result<Vec<(Recorded, bool)>, (usize, serde_json::Error)> {
+    let mut runs: Vec<(Recorded, bool)> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        match serde_json::from_str(line).map_err(|error| (number + 1, error))? {
+            Record::Run { plan, database, .. } => {
+                let run = Recorded { number: runs.len(), database, done: Vec::new(), ..Recorded::whole(*plan) };
+                runs.push((run, false));
+            }
+            Record::Done { step, .. } | Record::Skipped { step, .. } => {
+                runs.iter_mut().last().into_iter().for_each(|(run, _)| run.done.push(step.clone()));
+            }
+            Record::Undoing { run, .. } => runs.iter_mut().nth(run).into_iter().for_each(|(r, _)| r.undoing = true),
+            Record::Undone { run, step, .. } => {
+                runs.iter_mut().nth(run).into_iter().for_each(|(r, _)| r.undone.push(step.clone()));
+            }
+            Record::AllUndone { run, .. } => runs.iter_mut().nth(run).into_iter().for_each(|(r, undone)| {
+                r.undoing = false;
+                *undone = true;
+            }),
+            Record::Started { .. } | Record::Failed { .. } | Record::Finished { .. } | Record::Abandoned { .. } => {}
+        }
+    }
+    Ok(runs)
 }
 
 fn now() -> u64 {

@@ -6,13 +6,15 @@
 
 pub mod journal;
 mod run;
+mod undo;
 
 use std::time::Duration;
 
 use crate::engine::{EngineError, EngineErrorKind};
 
-pub use journal::{Journal, JournalError, Unfinished};
-pub use run::{apply, undo};
+pub use journal::{Journal, JournalError, Recorded, Unfinished};
+pub use run::apply;
+pub use undo::{Lost, ToUndo, backups, identity, is_same, to_undo, undo};
 
 /// How a plan is run.
 #[derive(Clone, Debug, PartialEq, Eq)]

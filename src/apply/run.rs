@@ -7,7 +7,7 @@ use super::{ApplyError, LONGEST_PAUSE, Options, Outcome};
 use crate::engine::postgres::{CHANGED, MORE_ROWS};
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
 use crate::job::{Context, Event, Why};
-use crate::plan::{Bound, Down, Guard, Plan, Script, Step, Transaction};
+use crate::plan::{Bound, Guard, Plan, Script, Step, Transaction};
 use crate::schema::{TableName, Trigger};
 
 /// How many rows of a guard's answer an error shows.
@@ -76,38 +76,8 @@ pub fn apply(
     Ok(outcome)
 }
 
-/// Undoes the steps of a plan that have been done, the last one first.
-///
-/// # Errors
-/// The first thing that went wrong; a step that cannot be undone stops the run before anything is changed.
-pub fn undo(writer: &mut dyn Writer, plan: &Plan, options: &Options, context: &Context) -> Result<Outcome, ApplyError> {
-    take_turn(writer, context)?;
-    let mut done = Vec::new();
-    for (number, step) in plan.steps.iter().enumerate() {
-        if !is_done(writer, step)? {
-            continue;
-        }
-        if let Down::Impossible(why) = &step.down {
-            return Err(ApplyError::Irreversible { title: step.title.clone(), why: why.clone() });
-        }
-        done.push((number, step));
-    }
-    let mut outcome = Outcome { done: 0, skipped: plan.steps.len() - done.len() };
-    for (number, step) in done.into_iter().rev() {
-        going(context)?;
-        context.tell(&Event::Starts { step: number });
-        if let Down::Script { script, guards } = &step.down {
-            check(writer, step, guards)?;
-            attempt(writer, (number, step), script, options, context)?;
-        }
-        context.tell(&Event::Done { step: number });
-        outcome.done += 1;
-    }
-    Ok(outcome)
-}
-
 /// Waits a moment for a run that was killed: the server keeps its lock until it sees that nobody listens any more.
-fn take_turn(writer: &mut dyn Writer, context: &Context) -> Result<(), ApplyError> {
+pub(super) fn take_turn(writer: &mut dyn Writer, context: &Context) -> Result<(), ApplyError> {
     for _ in 0..TURNS {
         if writer.take_turn()? {
             return Ok(());
@@ -204,7 +174,7 @@ fn triggers_before(plan: &Plan, step: &Step) -> Vec<String> {
     before.map(|t| format!("{} on {}", t.name, table.name)).collect()
 }
 
-fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), ApplyError> {
+pub(super) fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), ApplyError> {
     for guard in guards {
         let answer = writer.query(&guard.sql)?;
         if !answer.rows.is_empty() {
@@ -245,7 +215,7 @@ fn short(value: &Value) -> String {
 }
 
 /// Runs a script, again and again while it does not get its lock.
-fn attempt(
+pub(super) fn attempt(
     writer: &mut dyn Writer,
     (number, step): (usize, &Step),
     script: &Script,
@@ -282,7 +252,7 @@ fn attempt(
 }
 
 /// Stops the run where the job is over.
-fn going(context: &Context) -> Result<(), ApplyError> {
+pub(super) fn going(context: &Context) -> Result<(), ApplyError> {
     match context.cancel.over() {
         None => Ok(()),
         Some(Why::Cancelled) => Err(ApplyError::Stopped),
@@ -299,7 +269,7 @@ enum Stop {
 
 /// How many rows a script was to change, and how many it did.
 #[derive(Clone, Copy, Default)]
-struct Changed {
+pub(super) struct Changed {
     counted: u64,
     changed: u64,
 }

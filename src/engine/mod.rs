@@ -167,6 +167,12 @@ pub trait Dialect: Sync {
         Recursion::Rounds
     }
 
+    /// Returns the query that tells this database from every other one, whatever URL leads to it: one row, one value. `None`
+    /// where the engine has nothing to tell it by (SQLite: a database is its file).
+    fn identity_query(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Writes the SQL that makes a change, one statement an item without semicolon; `None` if no single statement of the
     /// engine makes it (SQLite cannot add a foreign key to a table: that needs the table to be rebuilt).
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>>;

@@ -132,8 +132,11 @@ pub(super) fn references_back(
         sql: format!(
             "SELECT {names} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {child} AS child WHERE {same}) ORDER BY {names} LIMIT {NAMED}"
         ),
-        found: format!("rows of `{table}` that were set to NULL are gone or hold something else by now"),
-        advice: format!("delete them from `{backup}`, and undo again"),
+        found: format!("rows of `{table}` that were set to NULL have been changed or deleted since"),
+        advice: format!(
+            "to keep them as they are now, delete their copies from the backup `{backup}` (their old references are then lost), and run \
+             the undo again"
+        ),
     };
     (update, changed)
 }

@@ -568,6 +568,86 @@ fn a_run_is_undone_from_its_journal() {
     assert!(again.code == 0 && again.err.contains("there is nothing to undo"), "{}", again.err);
 }
 
+const CLEAN: [&str; 4] = ["--only", "orphan-rows", "--orphans", "quarantine"];
+const ROWS: &str = "SELECT (SELECT group_concat(id || ':' || user_id, ' ') FROM (SELECT * FROM orders ORDER BY id)) || ' / ' || \
+                    (SELECT group_concat(id || ':' || order_id, ' ') FROM (SELECT * FROM order_items ORDER BY id))";
+
+#[test]
+fn an_undo_restores_rows_whatever_orphans_came_since() {
+    let sandbox = orders("");
+    let before = ask(&sandbox, ROWS);
+    assert_eq!(apply(&sandbox, &CLEAN).code, 0);
+    assert_ne!(ask(&sandbox, ROWS), before);
+    execute(&sandbox, "PRAGMA foreign_keys = OFF; INSERT INTO orders VALUES (7, 77)");
+    let asked = sandbox.run(&["fix", "shop.db", "--undo", "--apply"]);
+    let told = words(&asked.err);
+    assert!(
+        told.contains(
+            "Restores 3 rows from _referee_quarantine_order_items (2), _referee_quarantine_orders (1), then drops them."
+        ),
+        "{told}"
+    );
+    fits(&asked.err);
+    let undone = sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
+    assert!(undone.code == 0 && undone.err.contains("1 of 1 steps undone"), "{}", undone.err);
+    execute(&sandbox, "DELETE FROM orders WHERE id = 7");
+    assert_eq!(ask(&sandbox, ROWS), before);
+}
+
+#[test]
+fn a_later_run_does_not_hide_an_earlier_one_from_the_undo() {
+    let sandbox = orders("");
+    let (rows, tables) = (ask(&sandbox, ROWS), schema(&sandbox));
+    assert_eq!(apply(&sandbox, &CLEAN).code, 0);
+    let index = apply(&sandbox, &["--only", "unindexed-foreign-key"]);
+    assert_eq!(index.code, 0, "{}{}", index.out, index.err);
+    let undo = || sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
+    assert!(undo().err.contains("3 of 3 steps undone"));
+    assert_ne!(ask(&sandbox, ROWS), rows);
+    let run = undo();
+    assert!(run.code == 0 && run.err.contains("1 of 1 steps undone"), "{}", run.err);
+    assert_eq!((ask(&sandbox, ROWS), schema(&sandbox)), (rows, tables));
+    assert!(undo().err.contains("there is nothing to undo"));
+}
+
+#[test]
+fn what_an_undo_cannot_undo_is_named_and_is_no_success() {
+    let sandbox = orders("");
+    assert_eq!(apply(&sandbox, &CLEAN).code, 0);
+    assert_eq!(apply(&sandbox, &["--only", "unindexed-foreign-key"]).code, 0);
+    execute(&sandbox, "DROP INDEX carts_user_id_idx; DROP TABLE _referee_quarantine_orders");
+    let run = sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
+    let told = words(&run.err);
+    assert_eq!(run.code, 1, "{told}");
+    assert!(told.contains("2 of 3 steps undone") && told.contains("Add the index carts_user_id_idx"), "{told}");
+    let rest = sandbox.run(&["fix", "shop.db", "--undo"]);
+    let told = words(&rest.err);
+    assert_eq!(rest.code, 1, "{told}");
+    assert!(told.contains("its backup is gone (_referee_quarantine_orders)"), "{told}");
+}
+
+#[test]
+fn an_undo_that_stopped_is_gone_on_with_and_no_run_takes_its_place() {
+    let sandbox = orders("");
+    let before = ask(&sandbox, ROWS);
+    let run = apply(&sandbox, &["--only", "unindexed-foreign-key,orphan-rows", "--orphans", "delete"]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    // The row cannot come back over one that has its key by now.
+    execute(&sandbox, "INSERT INTO orders VALUES (2, 1)");
+    let stopped = sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
+    assert!(stopped.code == 2 && !stopped.err.contains("--anew"), "{}", stopped.err);
+    for more in [&[][..], &["--anew"]] {
+        let refused = apply(&sandbox, more);
+        let told = words(&refused.err);
+        assert!(refused.code == 2 && told.contains("an undo of the run in shop.db.referee-run stopped"), "{told}");
+        assert!(told.contains("referee fix shop.db --undo --apply"), "{told}");
+    }
+    execute(&sandbox, "DELETE FROM orders WHERE id = 2");
+    assert_eq!(sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]).code, 0);
+    assert_eq!(ask(&sandbox, ROWS), before);
+    assert_eq!(apply(&sandbox, &["--only", "unindexed-foreign-key"]).code, 0);
+}
+
 #[test]
 fn what_is_no_plan_or_not_the_planned_database_is_told() {
     let sandbox = orders("");

@@ -33,13 +33,22 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
     let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };
     let (mut journal, unfinished) = recorded.map_or((None, None), |(journal, run)| (Some(journal), run));
-    let given_up = args.apply.anew && unfinished.is_some();
+    if path.exists() {
+        no_undo_is_open(&path, args, global)?;
+    }
+    let given_up = unfinished.as_ref().filter(|_| args.apply.anew).map(|run| run.database.clone());
     let taken_up = unfinished.filter(|_| !args.apply.anew);
     let mut report = None;
     let mut incomplete = 0;
     let plan = match &taken_up {
         Some(run) => {
             same_options(run, args, &path)?;
+            let mut input = super::open(&args.source, global, ui)?;
+            if let Some(session) = input.session.as_mut() {
+                let dialect = session.dialect();
+                let here = apply::identity(dialect, &mut |sql| session.query(sql));
+                same_database(run.database.as_deref(), here.as_deref(), &path)?;
+            }
             tell(run, &path, ui);
             run.plan.clone()
         }
@@ -61,14 +70,16 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         ui.write(&shown);
     }
     if plan.steps.is_empty() {
-        if let Some(journal) = journal.as_mut().filter(|_| given_up) {
+        if let Some(journal) = journal.as_mut().filter(|_| given_up.is_some()) {
             journal.abandon().map_err(journal_error)?;
         }
         ui.note("the plan has no steps: nothing is changed");
         return Ok(incomplete.max(left_undone(args, &plan)));
     }
     if !args.apply.yes {
-        ask(&question::of(&plan, &source.label()), ui)?;
+        if !ask(&question::of(&plan, &source.label()), ui)? {
+            return Ok(FINDINGS);
+        }
     }
     let mut journal = match journal {
         Some(journal) => journal,
@@ -83,15 +94,19 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     if let Some(report) = &report {
         super::accept::record(&plan, report, global, ui)?;
     }
-    if taken_up.is_none() {
-        // An older run that did not come to its end is given up by the new one.
-        journal.begin(&plan, &asked(args)).map_err(journal_error)?;
-    }
-
     let session = super::session(ui);
     let Some(mut writer) = source.open_writer(&session)? else {
         return Err(CliError::new(format!("{} is no database", source.label())));
     };
+    let dialect = writer.dialect();
+    let here = apply::identity(dialect, &mut |sql| writer.query(sql));
+    if given_up.is_some() {
+        same_database(given_up.flatten().as_deref(), here.as_deref(), &path)?;
+    }
+    if taken_up.is_none() {
+        // An older run that did not come to its end is given up by the new one.
+        journal.begin_in(here, &plan, &asked(args)).map_err(journal_error)?;
+    }
     ui.job.writes();
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
     let steps = Steps::new(ui, plan.steps.len());
@@ -146,6 +161,26 @@ pub(super) fn is_database(source: &Source) -> Result<(), CliError> {
             .hint("name the database, or write the plan as files: --out DIR"));
     }
     Ok(())
+}
+
+/// Refuses to go on with, or to give up, a run that was begun in another database.
+fn same_database(recorded: Option<&str>, here: Option<&str>, path: &Path) -> Result<(), CliError> {
+    if apply::is_same(recorded, here) {
+        return Ok(());
+    }
+    Err(CliError::new(format!("the run in {} was begun in another database, and has not ended there", path.display()))
+        .hint("connect to that one to go on with it")
+        .hint("for this database, name another file: --journal FILE"))
+}
+
+/// Refuses a run while an undo has stopped halfway: what is left of it is known by the record that the run would take the place of.
+fn no_undo_is_open(path: &Path, args: &FixArgs, global: &Global) -> Result<(), CliError> {
+    let runs = Journal::runs(path).map_err(journal_error)?;
+    let Some(run) = runs.iter().find(|run| run.undoing) else { return Ok(()) };
+    let left = run.plan.steps.len() - run.undone.len();
+    Err(CliError::new(format!("an undo of the run in {} stopped with {left} steps to go", path.display()))
+        .hint(format!("go on with it: {} --apply", super::undo::command(args, global)))
+        .hint("to give it up, move that file away; rows that are not restored yet stay in their backup tables"))
 }
 
 /// Returns where the run is recorded.
@@ -256,8 +291,11 @@ fn same_options(run: &Unfinished, args: &FixArgs, path: &Path) -> Result<(), Cli
     .hint("to give it up for a new plan by what is said now, add --anew; what is done stays done"))
 }
 
-/// Asks, and fails if the answer is no.
-pub(super) fn ask(question: &str, ui: &Ui) -> Result<(), CliError> {
+/// Asks, and says so if the answer is no.
+///
+/// # Errors
+/// Nobody can be asked.
+pub(super) fn ask(question: &str, ui: &Ui) -> Result<bool, CliError> {
     if !io::stdin().is_terminal() {
         return Err(CliError::new("standard input is no terminal: nobody can be asked; nothing was changed")
             .hint("look at the plan, then answer with --yes:")
@@ -271,9 +309,10 @@ pub(super) fn ask(question: &str, ui: &Ui) -> Result<(), CliError> {
     io::stdin().lock().read_line(&mut answer).map_err(|e| CliError::output(&e))?;
     ui.job.check()?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
+        return Ok(true);
     }
-    Err(CliError::new("not applied; nothing was changed").hint("write the plan as files to look at it: --out DIR"))
+    ui.note("nothing was changed");
+    Ok(false)
 }
 
 pub(super) fn journal_error(error: JournalError) -> CliError {

@@ -37,6 +37,14 @@ impl Place<'_> {
         }
     }
 
+    /// Names the way out that a run has and an undo has not: whoever plans again gives up the record that an undo needs.
+    fn or_plan_again(&self, stopped: CliError) -> CliError {
+        if self.undoing {
+            return stopped;
+        }
+        stopped.hint("or make a new plan, with what else you want to say: --apply --anew")
+    }
+
     /// Says why a run stopped, what is applied by now, and what to do.
     pub fn explain(&self, error: ApplyError) -> CliError {
         let width = self.width;
@@ -55,9 +63,9 @@ impl Place<'_> {
                     rows.lines().for_each(|row| text.push_str(&format!("  {row}\n")));
                 }
                 text.push_str(&format!("found by:\n  {}", fill(&sql, "  ", width)));
-                CliError::new(text)
-                    .hint("fix that, then run the same command: it goes on with this step")
-                    .hint("or make a new plan, with what else you want to say: --apply --anew")
+                let stopped =
+                    CliError::new(text).hint("fix that, then run the same command: it goes on with this step");
+                self.or_plan_again(stopped)
             }
             ApplyError::Step { title, error, partly, triggers } => {
                 let state = match error.kind {
@@ -86,16 +94,14 @@ impl Place<'_> {
                     None => failed,
                 };
                 if !triggers.is_empty() {
-                    return failed
+                    let failed = failed
                         .hint("the trigger blocks the next try, too, unless it or the plan is changed")
-                        .hint(fill(&again, "      ", width))
-                        .hint("or make a new plan, with what else you want to say: --apply --anew");
+                        .hint(fill(&again, "      ", width));
+                    return self.or_plan_again(failed);
                 }
                 let failed = failed.hint(fill(&again, "      ", width));
                 match error.kind {
-                    EngineErrorKind::Statement => {
-                        failed.hint("or make a new plan, with what else you want to say: --apply --anew")
-                    }
+                    EngineErrorKind::Statement => self.or_plan_again(failed),
                     _ => failed,
                 }
             }
@@ -140,9 +146,9 @@ impl Place<'_> {
                     fill(&why, "  ", width),
                     fill(&sql, "  ", width)
                 ));
-                CliError::new(text)
-                    .hint("decide with whoever wrote them what becomes of these rows; then run the same command again")
-                    .hint("or make a new plan, with what else you want to say: --apply --anew")
+                let stopped = CliError::new(text)
+                    .hint("decide with whoever wrote them what becomes of these rows; then run the same command again");
+                self.or_plan_again(stopped)
             }
             ApplyError::NotDone { title, sql } => {
                 let mut text =

@@ -46,6 +46,11 @@ impl Dialect for Cockroach {
         if hidden { vec![("rowid", None)] } else { Vec::new() }
     }
 
+    // Docs, "Functions and operators", crdb_internal.cluster_id: every user may call it.
+    fn identity_query(&self) -> Option<&'static str> {
+        Some("SELECT crdb_internal.cluster_id()::STRING || '/' || current_database()")
+    }
+
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {
         let table = self.table(change.table());
         Some(match change {

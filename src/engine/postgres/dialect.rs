@@ -76,6 +76,14 @@ impl Dialect for Postgres {
         ))
     }
 
+    // The cluster by its identifier (manual, 9.27.12, pg_control_system), the database by its oid.
+    fn identity_query(&self) -> Option<&'static str> {
+        Some(
+            "SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system())::pg_catalog.text || '/' || oid::pg_catalog.text \
+             FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()",
+        )
+    }
+
     fn sql_for(&self, change: &Change, schema: &Schema) -> Option<Vec<String>> {
         let table = self.table(change.table());
         // Manual, CREATE INDEX and DROP INDEX: neither runs concurrently on a partitioned table.

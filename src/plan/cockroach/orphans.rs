@@ -247,8 +247,11 @@ impl Work<'_> {
                 "SELECT {listed} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {name} AS child WHERE {same}) ORDER BY {listed} LIMIT {}",
                 aside::NAMED
             ),
-            found: format!("rows of `{}` that were set to NULL are gone or hold something else by now", self.table),
-            advice: format!("delete them from `{}`, and undo again", self.aside.name),
+            found: format!("rows of `{}` that were set to NULL have been changed or deleted since", self.table),
+            advice: format!(
+                "to keep them as they are now, delete their copies from the backup `{}` (their old references are then lost), and run the undo again",
+                self.aside.name
+            ),
         };
         let title = format!("Set {child} to NULL where it names no row of {parent}");
         self.draft(bench, &title, statement, self.back(&aside::forbidding(of, self.key), back, vec![changed]))

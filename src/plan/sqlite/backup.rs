@@ -98,8 +98,10 @@ pub(super) fn give_back(
             "SELECT {first} FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {null}) ORDER BY 1 \
              LIMIT {NAMED}"
         ),
-        found: format!("rows of {} that were set to NULL are gone or hold something else by now", table.name),
-        advice: format!("delete them from {aside}, then undo again"),
+        found: format!("rows of {} that were set to NULL have been changed or deleted since", table.name),
+        advice: format!(
+            "to keep them as they are now, delete their copies from the backup {aside} (their old references are then lost), and run the undo again"
+        ),
     };
     let held: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS kept.{c}")).collect();
     let mut statements = counting(&table.name, vec![update], "");
