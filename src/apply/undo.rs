@@ -7,7 +7,6 @@
 use super::journal::{Journal, Recorded};
 use super::run::{attempt, check, going, take_turn};
 use super::{ApplyError, Options, Outcome};
-use crate::change::Change;
 use crate::engine::{Dialect, EngineError, Rows, Writer};
 use crate::job::{Context, Event};
 use crate::plan::{Down, Step};
@@ -42,7 +41,7 @@ pub fn to_undo<'r>(
 ) -> Result<ToUndo<'r>, EngineError> {
     let mut found = ToUndo::default();
     for (number, step) in run.plan.steps.iter().enumerate() {
-        let backups = backups(step);
+        let backups = step.backups();
         let gone: Vec<TableName> = backups.iter().filter(|b| schema.table(b).is_none()).map(|b| (*b).clone()).collect();
         let applied = match &step.done {
             _ if !backups.is_empty() => gone.is_empty(),
@@ -68,15 +67,6 @@ pub fn identity(dialect: &dyn Dialect, query: &mut dyn FnMut(&str) -> Result<Row
 /// Tells whether a run that was recorded in one database may be meant for another; it may where either is not known.
 pub fn is_same(recorded: Option<&str>, here: Option<&str>) -> bool {
     recorded.zip(here).is_none_or(|(recorded, here)| recorded == here)
-}
-
-/// Returns the tables in which a step that changes rows backs them up.
-pub fn backups(step: &Step) -> Vec<&TableName> {
-    let made = step.changes.iter().filter(|_| step.touches_rows).filter_map(|change| match change {
-        Change::CreateTable { definition } => Some(&definition.name),
-        _ => None,
-    });
-    made.collect()
 }
 
 /// Undoes the steps of a recorded run that are applied, the last one first, and records it. Run again after it stopped, it goes on.

@@ -105,7 +105,7 @@ pub(super) fn write(
 pub(super) fn named(engine: Engine) -> (&'static str, &'static str) {
     match engine.facts().scripts.client {
         Client::Sqlite3 => ("sqlite", "6"),
-        Client::Psql => ("postgresql", "7"),
+        Client::Psql | Client::Cockroach => ("postgresql", "7"),
         Client::Mysql => ("mysql", "5"),
     }
 }

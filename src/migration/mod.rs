@@ -15,7 +15,8 @@ mod unit;
 
 use std::collections::BTreeMap;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
+use crate::schema::Engine;
 
 pub use tools::{TOOLS, Tool, find};
 
@@ -79,6 +80,17 @@ pub enum MigrationError {
     InTransaction { tool: &'static str, why: String },
     #[error("{tool} would take `{line}` for a mark of its own, and it is part of a statement: {title}")]
     Mark { tool: &'static str, line: String, title: String },
+}
+
+/// Returns the line that has the engine's own client (psql, sqlite3) stop at the first error; `None` where it does so by itself.
+pub fn stops_at_errors(engine: Engine) -> Option<&'static str> {
+    tools::stops_at_errors(engine)
+}
+
+/// Writes one step of a plan for the engine's own client (psql, sqlite3): comments that say what and why, checks that stop it,
+/// the statements.
+pub fn script(plan: &Plan, step: &Step) -> String {
+    tools::by_client(plan, vec![step], text::up)
 }
 
 /// Writes a plan for a tool.

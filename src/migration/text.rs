@@ -116,6 +116,7 @@ pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separa
         // What only looks whether another step may run, or has been run by hand, has no changes of its own.
         let looks = *hand == Hand::Needed || step.changes.is_empty() && !step.guards.is_empty();
         out.all_rows = looks || step.depends_on_rows();
+        out.changes_rows = step.touches_rows;
         out.script(&step.up, &step.guards, step.done.as_deref(), step.lock_timeout(LONGEST));
     }
     out.text
@@ -134,6 +135,7 @@ pub(super) fn back(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Sepa
             Ok((script, guards)) => {
                 comment(&mut out.text, &format!("Undoes: {}", step.title));
                 out.all_rows = step.depends_on_rows();
+                out.changes_rows = step.touches_rows;
                 out.script(script, guards, None, step.undo_lock_timeout(LONGEST));
             }
             Err(why) => {
@@ -187,11 +189,13 @@ struct Text<'p> {
     heed: String,
     /// Whether the next script rests on rows, so that the server shall refuse where a policy hides some.
     all_rows: bool,
+    /// Whether the next script changes rows: it locks their parents and looks again, which takes a new snapshot for each statement.
+    changes_rows: bool,
 }
 
 impl<'p> Text<'p> {
     fn new(plan: &'p Plan, around: Around, separator: Separator) -> Self {
-        Self { plan, around, separator, text: String::new(), heed: String::new(), all_rows: false }
+        Self { plan, around, separator, text: String::new(), heed: String::new(), all_rows: false, changes_rows: false }
     }
 
     fn gap(&mut self) {
@@ -228,11 +232,18 @@ impl<'p> Text<'p> {
         let mut first = true;
         let facts = self.plan.engine.facts();
         let own = script.transaction == Transaction::Own;
+        let fresh = facts.scripts.stop == Stop::Block && self.changes_rows && self.around != Around::Alone;
         let explicit = matches!(self.around, Around::Explicit | Around::Psql) && own && facts.alter.transactional;
         script.before.iter().for_each(|sql| self.statement(sql, &mut first));
         let foldable = facts.scripts.stop == Stop::Block && own && script.statements.iter().all(|s| fits_in_block(s));
         if explicit {
-            self.statement(facts.scripts.begin, &mut first);
+            let begin = if fresh { "BEGIN ISOLATION LEVEL READ COMMITTED" } else { facts.scripts.begin };
+            self.statement(begin, &mut first);
+        } else if fresh && own && self.around == Around::Tool {
+            // The tool has begun the transaction, and its level can no longer be changed (manual, SET TRANSACTION).
+            self.statement(&old_snapshot(), &mut first);
+        } else if fresh && !own {
+            self.statement("SET default_transaction_isolation = 'read committed'", &mut first);
         }
         if let (true, Some(wait)) = (facts.scripts.local_lock_timeout && own, wait) {
             // Whoever waits for a lock makes all wait behind it that come later.
@@ -265,6 +276,9 @@ impl<'p> Text<'p> {
         }
         if all_rows && !own {
             self.statement("RESET row_security", &mut first);
+        }
+        if fresh && !own {
+            self.statement("RESET default_transaction_isolation", &mut first);
         }
         if explicit {
             self.statement("COMMIT", &mut first);
@@ -318,6 +332,15 @@ impl<'p> Text<'p> {
             Stop::Cast => self.statement(&format!("SELECT 'cannot be undone: {message}'::INT8"), &mut first),
         }
     }
+}
+
+/// Writes a block that stops in a transaction whose snapshot is older than its locks (manual, 13.2.2): a parent that came while
+/// it waited for one would not be seen, and its row be taken for an orphan.
+fn old_snapshot() -> String {
+    let body = "BEGIN\n  IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN\n    RAISE EXCEPTION 'rows are changed at \
+                the isolation level read committed only'\n      USING HINT = 'Run it where default_transaction_isolation is read committed.';\n  END \
+                IF;\nEND ";
+    text::do_block(" ", body)
 }
 
 /// Tells whether a statement can stand in a PL/pgSQL block as it is: one that returns rows would need a place for them.

@@ -194,7 +194,7 @@ impl Tool {
     pub(super) fn outside(&self, engine: Engine) -> Outside {
         match engine.facts().scripts.client {
             Client::Sqlite3 => self.sqlite,
-            Client::Psql => self.postgres,
+            Client::Psql | Client::Cockroach => self.postgres,
             Client::Mysql => Outside::Never,
         }
     }
@@ -214,12 +214,11 @@ pub(super) fn write(
     // Drizzle checks rows while it holds the locks of all changes, whether or not an index is built.
     let facts = plan.engine.facts();
     let by_hand = match facts.scripts.client {
-        Client::Psql if !is_psql(plan.engine) => None,
         Client::Psql if fallback || needed || tool.shape == Shape::Drizzle => {
             Some(format!("{}.by_hand.psql", options.name))
         }
         Client::Sqlite3 if needed => Some(format!("{}{BY_HAND}", options.name)),
-        Client::Psql | Client::Sqlite3 | Client::Mysql => None,
+        Client::Psql | Client::Sqlite3 | Client::Cockroach | Client::Mysql => None,
     };
     units.iter_mut().for_each(|u| u.by_hand.clone_from(&by_hand));
     if tool.shape == Shape::Drizzle {
@@ -327,7 +326,7 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, outpu
     match tool.shape {
         Shape::Pair => {
             // Files without the marks of a pair are run by a program that nobody knows.
-            let lead = if tool.one_file && ways.is_pair() { client(plan.engine) } else { "" };
+            let lead = if tool.one_file && ways.is_pair() { client(plan.engine) } else { String::new() };
             add(format!("{name}{}.sql", ways.up), format!("{lead}{up}"));
             if ways.back {
                 add(format!("{name}{}.sql", ways.down), format!("{lead}{back}"));
@@ -393,23 +392,44 @@ fn one(plan: &Plan, tool: &Tool, unit: &Unit<'_>, name: &str, ways: &Ways, outpu
 
 /// Tells whether psql runs a script's transactions, so that its own words may stand around them.
 fn is_psql(engine: Engine) -> bool {
-    engine.facts().scripts.client == Client::Psql && engine.facts().alter.transactional
+    engine.facts().scripts.client == Client::Psql
 }
 
-/// What has psql and sqlite3 stop at the first error: going on after one can lose a table that is being rebuilt.
-fn client(engine: Engine) -> &'static str {
+/// How a script is run, and what has psql and sqlite3 stop at the first error: going on after one can lose a table that is being
+/// rebuilt.
+fn client(engine: Engine) -> String {
+    let run = match engine.facts().scripts.client {
+        Client::Sqlite3 => "sqlite3 -bail DATABASE < FILE",
+        Client::Psql => "psql -X -f FILE URL",
+        Client::Cockroach => "cockroach sql --url URL -f FILE",
+        Client::Mysql => "mysql DATABASE < FILE",
+    };
+    let stop = stops_at_errors(engine).map_or_else(String::new, |line| format!("{line}\n"));
+    format!("-- Run with: {run}\n{stop}\n")
+}
+
+/// Returns the line that has the engine's client stop at the first error; none for one that does so by itself where nobody types.
+pub(super) fn stops_at_errors(engine: Engine) -> Option<&'static str> {
     match engine.facts().scripts.client {
-        Client::Sqlite3 => "-- Run with: sqlite3 -bail DATABASE < FILE\n.bail on\n\n",
-        Client::Psql => "-- Run with: psql -X -f FILE URL\n\\set ON_ERROR_STOP on\n\n",
-        // It stops at the first error unless it is told otherwise.
-        Client::Mysql => "-- Run with: mysql DATABASE < FILE\n\n",
+        Client::Sqlite3 => Some(".bail on"),
+        Client::Psql => Some("\\set ON_ERROR_STOP on"),
+        Client::Cockroach | Client::Mysql => None,
     }
 }
 
 /// Writes steps as a script for psql or sqlite3.
 fn hand(plan: &Plan, steps: Vec<&Step>, write: fn(&Plan, &Unit<'_>, Around, Separator) -> String) -> String {
+    format!("{}{}", client(plan.engine), by_client(plan, steps, write))
+}
+
+/// Writes steps as psql or sqlite3 runs them.
+pub(super) fn by_client(
+    plan: &Plan,
+    steps: Vec<&Step>,
+    write: fn(&Plan, &Unit<'_>, Around, Separator) -> String,
+) -> String {
     let steps = steps.into_iter().map(|step| Part { step: Cow::Borrowed(step), hand: Hand::Apart }).collect();
     let unit = Unit::new(steps, false);
     let around = if is_psql(plan.engine) { Around::Psql } else { Around::Explicit };
-    format!("{}{}", client(plan.engine), write(plan, &unit, around, Separator::Semicolon))
+    write(plan, &unit, around, Separator::Semicolon)
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
+use super::Step;
 use crate::change::Change;
 use crate::relations::side;
 use crate::schema::TableName;
@@ -180,9 +181,15 @@ impl Plan {
 
     /// Names the tables that the steps back rows up in.
     pub fn backups(&self) -> Vec<String> {
-        let changes = self.steps.iter().filter(|s| s.touches_rows).flat_map(|s| &s.changes);
-        let made = changes.filter_map(|change| match change {
-            Change::CreateTable { definition } => Some(definition.name.to_string()),
+        self.steps.iter().flat_map(Step::backups).map(ToString::to_string).collect()
+    }
+}
+
+impl Step {
+    /// Returns the tables in which the rows that it changes are backed up.
+    pub fn backups(&self) -> Vec<&TableName> {
+        let made = self.changes.iter().filter(|_| self.touches_rows).filter_map(|change| match change {
+            Change::CreateTable { definition } => Some(&definition.name),
             _ => None,
         });
         made.collect()

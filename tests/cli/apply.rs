@@ -649,6 +649,32 @@ fn an_undo_that_stopped_is_gone_on_with_and_no_run_takes_its_place() {
 }
 
 #[test]
+fn a_written_script_stops_at_the_first_error_and_a_name_stays_in_its_comment() {
+    let sandbox = Sandbox::new();
+    execute(
+        &sandbox,
+        "PRAGMA foreign_keys = OFF; CREATE TABLE u (id INTEGER PRIMARY KEY); CREATE TABLE victims (id INTEGER PRIMARY KEY);
+         CREATE TABLE \"o\nDELETE FROM victims; --\" (id INTEGER PRIMARY KEY, u_id INTEGER NOT NULL REFERENCES u (id));
+         INSERT INTO victims VALUES (1), (2); INSERT INTO u VALUES (1);
+         INSERT INTO \"o\nDELETE FROM victims; --\" VALUES (1, 1), (2, 1), (3, 9)",
+    );
+    let run = sandbox.run(&["fix", "shop.db", "--orphans", "delete", "--format", "sql", "-o", "plan.sql"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let script = sandbox.read("plan.sql");
+    // Everything before the first statement is a comment or the client's own word.
+    let head: Vec<&str> =
+        script.lines().take_while(|l| l.is_empty() || l.starts_with("--") || l.starts_with('.')).collect();
+    assert!(head.contains(&".bail on") && head.iter().any(|l| l.contains("DELETE FROM victims")), "{script}");
+    let sql: String = script.lines().filter(|l| !l.starts_with('.')).map(|l| format!("{l}\n")).collect();
+    execute(&sandbox, &sql);
+    assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM victims"), "2");
+    assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM \"o\nDELETE FROM victims; --\""), "2");
+    // What has come since planning stops it, as it stops --apply.
+    execute(&sandbox, "PRAGMA foreign_keys = OFF; INSERT INTO \"o\nDELETE FROM victims; --\" VALUES (4, 9)");
+    assert!(connect(&sandbox).execute_batch(&sql).is_err());
+}
+
+#[test]
 fn what_is_no_plan_or_not_the_planned_database_is_told() {
     let sandbox = orders("");
     let made = sandbox.run(&[&["fix", "shop.db", "--format", "json", "-o", "plan.json"], &CASCADE[..]].concat());

@@ -143,7 +143,8 @@ fn sql_holds_no_name_as_a_line_that_runs() {
     let sql = sandbox.read("plan.sql");
     assert!(sql.contains(PARENT), "{sql}");
     let connection = Connection::open(sandbox.path("hostile.db")).unwrap();
-    connection.execute_batch(&sql).unwrap();
+    // A word of sqlite3's.
+    connection.execute_batch(&sql.replace("\n.bail on\n", "\n")).unwrap();
     let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'z'";
     assert_eq!(connection.query_row(there, [], |r| r.get::<_, i64>(0)).unwrap(), 1);
 }

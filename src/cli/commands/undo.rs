@@ -6,7 +6,7 @@ use super::super::progress::Steps;
 use super::super::ui::Ui;
 use super::apply;
 use super::stopped::Place;
-use crate::apply::{Journal, Lost, Options, Recorded, ToUndo, backups, identity, is_same, to_undo, undo};
+use crate::apply::{Journal, Lost, Options, Recorded, ToUndo, identity, is_same, to_undo, undo};
 use crate::engine::{EngineError, EngineErrorKind, Session, Value};
 use crate::plan::{Down, Step};
 use crate::render::wrap;
@@ -120,7 +120,7 @@ fn not_undone(number: usize, step: &Step, why: &Lost) -> String {
 fn restored(found: &ToUndo<'_>, schema: &Schema, session: &mut dyn Session) -> Result<Option<String>, CliError> {
     let mut tables = Vec::new();
     let mut all = 0;
-    for backup in found.applied.iter().flat_map(|(_, step)| backups(step)) {
+    for backup in found.applied.iter().flat_map(|(_, step)| step.backups()) {
         let sql = format!("SELECT count(*) FROM {}", session.dialect().qualified_table(backup, schema));
         let answer = session.query(&sql)?;
         let rows = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer).unwrap_or_default();

@@ -1,22 +1,21 @@
 //! `sql`: the statements of the plan, in order, with comments that say what each step is for.
 
-use super::{Commands, guessed, heading, locks, rows, rules, statements, summary, unmended};
-use crate::plan::{Down, Plan, Reason, Script, Step, Transaction};
+use super::{Commands, guessed, heading, rows, rules, statements, summary, unmended};
+use crate::migration;
+use crate::plan::{Down, Plan, Reason, Step};
 use crate::text::{commands_terminal, comment, visible};
 
 /// Writes the script. Where it is not for a file, no statement holds what a terminal would act on.
 pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> String {
-    let mut text = format!("-- {} ({}): {}\n", comment(source), plan.engine, summary(plan));
+    let mut text = format!("-- {} ({}): {}\n", comment(source), plan.engine, comment(&summary(plan)));
     if plan.steps.iter().any(|s| s.touches_rows) {
         text.push_str("-- It changes rows.\n");
     }
     if let Some(command) = commands.backup.as_deref().filter(|_| !plan.steps.is_empty()) {
         text.push_str(&format!("-- Keep a copy of the database first: {}\n", comment(command)));
     }
-    if plan.engine.facts().scripts.row_security && plan.steps.iter().any(Step::depends_on_rows) {
-        text.push_str(
-            "-- Fail where row-level security hides rows, instead of passing over them.\nSET row_security = off;\n",
-        );
+    if let Some(line) = migration::stops_at_errors(plan.engine).filter(|_| !plan.steps.is_empty()) {
+        text.push_str(&format!("-- Stop at the first error: after one, a check that fails stops nothing.\n{line}\n"));
     }
     let mut phase = None;
     for step in &plan.steps {
@@ -24,7 +23,7 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> Str
             text.push_str(&format!("\n-- {}\n", heading(step.phase)));
             phase = Some(step.phase);
         }
-        text.push_str(&one(step, file));
+        text.push_str(&one(plan, step, file));
     }
     for entry in unmended(plan) {
         let named = |(subject, reasons): &(&str, Vec<&Reason>)| {
@@ -46,19 +45,12 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> Str
     text
 }
 
-fn one(step: &Step, file: bool) -> String {
-    let mut text = format!("\n-- {}\n-- {}\n", comment(&step.title), rules(&step.findings));
+fn one(plan: &Plan, step: &Step, file: bool) -> String {
+    let mut text = String::from("\n");
     if let Some(rows) = rows(step) {
         text.push_str(&format!("-- Rows: {}\n", comment(&rows)));
     }
-    for held in locks(step) {
-        text.push_str(&format!("-- Lock: {}\n", comment(&held)));
-    }
-    for guard in &step.guards {
-        text.push_str(&format!("-- Must return no row ({}):\n", comment(&guard.message())));
-        visible(&guard.sql).lines().for_each(|l| text.push_str(&format!("--   {l}\n")));
-    }
-    let up = script(&step.up);
+    let up = migration::script(plan, step);
     if file || !up.contains(commands_terminal) {
         text.push_str(&up);
     } else {
@@ -75,19 +67,4 @@ fn one(step: &Step, file: bool) -> String {
         text.push_str("-- Nothing to run.\n");
     }
     text
-}
-
-/// Writes a script: in one transaction where it asks for one.
-fn script(script: &Script) -> String {
-    let mut lines: Vec<String> = script.before.iter().map(|s| statement(s)).collect();
-    let own = script.transaction == Transaction::Own && script.statements.len() > 1;
-    lines.extend(own.then(|| "BEGIN;".to_string()));
-    lines.extend(script.statements.iter().map(|s| statement(s)));
-    lines.extend(own.then(|| "COMMIT;".to_string()));
-    lines.extend(script.after.iter().map(|s| statement(s)));
-    lines.iter().map(|l| format!("{l}\n")).collect()
-}
-
-fn statement(sql: &str) -> String {
-    format!("{};", sql.trim_end().trim_end_matches(';'))
 }

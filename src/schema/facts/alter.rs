@@ -106,6 +106,8 @@ pub enum Client {
     Psql,
     /// SQLite's.
     Sqlite3,
+    /// `cockroach sql`: it stops at the first error where nobody types, and does not know psql's words (docs, "cockroach sql").
+    Cockroach,
     /// MySQL's and MariaDB's.
     Mysql,
 }

@@ -114,7 +114,7 @@ pub(super) static FACTS: Facts = Facts {
     },
     scripts: Scripts {
         // `cockroach sql` is as good; psql speaks to it, and files for it are the same.
-        client: Client::Psql,
+        client: Client::Cockroach,
         begin: "BEGIN",
         // DO is known since v24.1 and not relied on.
         stop: Stop::Cast,
