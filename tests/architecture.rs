@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["schema", "change", "sql"]),
     ("source", &["schema", "hints", "change", "sql", "engine"]),
     ("demo", &["schema", "engine"]),
-    ("relations", &["schema", "engine"]),
+    ("relations", &["schema", "sql", "engine"]),
     ("rows", &["schema", "engine", "relations"]),
     ("infer", &["schema", "hints", "engine", "relations", "rows"]),
     ("orphans", &["schema", "engine", "relations", "rows"]),

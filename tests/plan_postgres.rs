@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "plan_postgres/acting.rs"]
+mod acting;
 #[path = "plan_postgres/cases.rs"]
 mod cases;
 #[path = "support/clean_up.rs"]

@@ -2,12 +2,11 @@
 //! table of its own, from which it is restored. What becomes of that table afterwards is the user's to say.
 
 use super::bench::{Bench, arrow, short_hash};
-use super::closure::Closure;
-use super::{Bound, Guard, OrphanPolicy, RowAction, remedy};
+use super::{Bound, Guard, OrphanPolicy, RowAction};
 use crate::relations::side;
 use crate::rows::RowSet;
 use crate::rows::comparison::{of_key, within};
-use crate::schema::{Column, Does, ForeignKey, Schema, Table, TableName, Write, WriteKind};
+use crate::schema::{Column, ForeignKey, Table, TableName};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
 pub(super) const NAMED: u32 = 6;
@@ -277,86 +276,4 @@ fn not_itself(bench: &Bench<'_>, table: &Table) -> String {
     let quoted: Vec<String> =
         identity(table, &[]).unwrap_or_default().iter().map(|c| bench.dialect.identifier(c)).collect();
     if quoted.is_empty() { String::new() } else { apart(&quoted.iter().map(String::as_str).collect::<Vec<_>>()) }
-}
-
-/// Names the triggers that fire when a repair changes rows; empty if none do.
-pub(super) fn triggers(table: &Table, policy: OrphanPolicy) -> String {
-    let event = if policy == OrphanPolicy::SetNull { "UPDATE" } else { "DELETE" };
-    let fires = |t: &&crate::schema::Trigger| t.enabled && t.events.iter().any(|e| e == event);
-    let names: Vec<&str> = table.triggers.iter().filter(fires).map(|t| t.name.as_str()).collect();
-    match names.as_slice() {
-        [] => String::new(),
-        [one] => format!(" The trigger {one} fires for each of them."),
-        several => format!(" The triggers {} fire for each of them.", several.join(", ")),
-    }
-}
-
-/// Says why the rows of a table are not cleaned up: a trigger or a rule acts on them, so that other rows would change than those
-/// that are counted. What only writes new rows to other tables does no harm; who names the relation has looked.
-///
-/// # Errors
-/// There is such a trigger or rule.
-pub(super) fn acted_on(
-    options: &super::Options,
-    table: &Table,
-    keys: &[&ForeignKey],
-    nulled: Option<&[String]>,
-) -> Result<(), String> {
-    if keys.iter().any(|key| remedy::said(options, &table.name, key).is_some_and(|(_, by_name)| by_name)) {
-        return Ok(());
-    }
-    let event = if nulled.is_some() { "UPDATE" } else { "DELETE" };
-    let columns: Vec<&str> = nulled.unwrap_or_default().iter().map(String::as_str).collect();
-    let harms = |w: &Write| w.kind != WriteKind::Insert || w.table.name.eq_ignore_ascii_case(&table.name.name);
-    let acts = |d: &Does| {
-        !d.skips.is_never()
-            || !d.sets.is_empty() && nulled.is_some()
-            || d.unread.is_some()
-            || d.writes.iter().any(harms)
-    };
-    let trigger = table.triggers.iter().find(|t| t.fires(event, &columns) && t.at(event).is_some_and(acts));
-    let rule =
-        table.rewrite_rules.iter().find(|r| r.enabled && r.event == event && (r.instead || r.writes.iter().any(harms)));
-    let named = trigger.map(|t| format!("trigger {}", t.name)).or_else(|| rule.map(|r| format!("rule {}", r.name)));
-    let Some(named) = named else { return Ok(()) };
-    let of = keys.first().map(|key| side(&table.name, &key.columns)).unwrap_or_default();
-    let word = if nulled.is_some() { "set-null" } else { "delete" };
-    Err(format!(
-        "the {named} of `{}` acts on each {event} and may keep, change or delete rows, so that other rows would change than those that are \
-         counted: change these rows by hand, or, if it does no harm, name the relation (`--orphans {of}={word}`)",
-        table.name
-    ))
-}
-
-/// The same of all tables whose rows a closure changes.
-///
-/// # Errors
-/// There is such a trigger or rule.
-pub(super) fn closure_acted_on(options: &super::Options, closure: &Closure, schema: &Schema) -> Result<(), String> {
-    let relations = closure.relations();
-    let keys = |name: &TableName| -> Vec<&ForeignKey> {
-        relations.iter().filter(|r| r.child == *name).map(|r| &r.key).collect()
-    };
-    for name in &closure.tables {
-        schema.table(name).map_or(Ok(()), |t| acted_on(options, t, &keys(name), None))?;
-    }
-    for mark in &closure.marks {
-        let table = schema.table(&mark.table);
-        table.map_or(Ok(()), |t| acted_on(options, t, &keys(&mark.table), Some(&mark.columns)))?;
-    }
-    Ok(())
-}
-
-/// Names the triggers that fire when a closure is cleaned up; empty if none do.
-pub(super) fn triggers_of(closure: &Closure, schema: &Schema) -> String {
-    let deletes = closure.tables.iter().map(|t| (t, OrphanPolicy::Delete));
-    let updates = closure.marks.iter().map(|m| (&m.table, OrphanPolicy::SetNull));
-    let mut told: Vec<String> = Vec::new();
-    for (table, policy) in deletes.chain(updates) {
-        let text = schema.table(table).map(|t| triggers(t, policy)).unwrap_or_default();
-        if !told.contains(&text) {
-            told.push(text);
-        }
-    }
-    told.concat()
 }

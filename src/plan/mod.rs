@@ -4,6 +4,7 @@
 //! A plan says everything itself: what each step does and why, its SQL up and down, its locks, what must hold before it and
 //! how to see that it has been done. `migration` writes it as files, `apply` runs it, `verify` looks at what came of it.
 
+mod acting;
 mod aside;
 mod bench;
 mod bounds;
@@ -45,6 +46,7 @@ use crate::rules::{self, Settings};
 use crate::schema::{Engine, ForeignKey, Schema, Table, TableName};
 use crate::text;
 
+pub use acting::acting_on_undo;
 pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;

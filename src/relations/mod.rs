@@ -4,6 +4,7 @@
 //! configuration and what `infer` adds; its answers (cycles, order, reach, shortest path) are pure functions in `graph`.
 
 mod acting;
+mod firing;
 mod graph;
 pub mod lookup;
 mod predicate;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 pub use acting::{Handling, Objection, Objections, unread, written};
+pub use firing::{Culprit, Firing};
 pub use graph::{Break, Cycle, Graph, Reached};
 pub use written::{Written, WrittenError, write};
 

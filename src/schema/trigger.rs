@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{TableName, is_false, is_true, yes};
+use super::{CatalogOnly, TableName, is_false, is_true, yes};
 
 /// A trigger that a user made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,9 @@ pub struct Trigger {
     /// What its body does, event by event; events at which it does nothing to rows are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub does: Vec<Does>,
+    /// PostgreSQL: a fingerprint of its definition and of its function's.
+    #[serde(default, skip_serializing_if = "CatalogOnly::is_unknown")]
+    pub print: CatalogOnly<Option<String>>,
 }
 
 impl Trigger {
@@ -65,6 +68,12 @@ pub struct RewriteRule {
     /// The rows that its statements write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
+    /// Why the rest of what it does is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+    /// A fingerprint of its definition.
+    #[serde(default, skip_serializing_if = "CatalogOnly::is_unknown")]
+    pub print: CatalogOnly<Option<String>>,
 }
 
 /// What a trigger's body does when an event fires it.
@@ -134,6 +143,9 @@ pub struct Write {
     /// The names in the condition that chooses the rows; `None` without a condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Vec<String>>,
+    /// Whether an insert may change or delete rows that are there (`REPLACE`, `ON CONFLICT DO UPDATE`, `MERGE`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub replaces: bool,
 }
 
 impl Write {

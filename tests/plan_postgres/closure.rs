@@ -324,14 +324,14 @@ fn a_trigger_that_keeps_a_row_takes_everything_back() {
             let wants =
                 [declared(&before, "projects", "owner_id", 4), declared(&before, "projects", "latest_run_id", 1)];
             let made = counted(&mut client, &before, &wants, of_all(OrphanPolicy::Delete));
-            assert!(made.refused.iter().any(|r| r.why.contains("the trigger stays of")), "{:?}", made.refused);
+            assert!(made.refused.iter().any(|r| r.why.contains("trigger stays on")), "{:?}", made.refused);
             // Who names the relation has looked at the trigger.
             let (delete, null) = (Some(OrphanPolicy::Delete), Some(OrphanPolicy::SetNull));
             let orphans_of = vec![("runs.project_id".into(), delete), ("projects.latest_run_id".into(), null)];
             let options = Options { orphans_of, ..of_all(OrphanPolicy::Delete) };
             let made = counted(&mut client, &before, &wants, options);
             let rows = plan::rows(&mut client, &before);
-            assert!(made.steps[0].why.contains("The trigger stays fires"), "{}", made.steps[0].why);
+            assert!(made.steps[0].why.contains("Trigger stays fires"), "{}", made.steps[0].why);
             plan::run(&mut client, &made.steps[0].up, None).unwrap_err();
             assert_eq!(plan::rows(&mut client, &before), rows);
         }

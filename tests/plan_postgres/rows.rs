@@ -74,7 +74,7 @@ fn undo(client: &mut Client, made: &Made) {
     }
 }
 
-fn prepared(server: &server::Server, sql: &str) -> (String, Schema, Client) {
+pub(super) fn prepared(server: &server::Server, sql: &str) -> (String, Schema, Client) {
     let url = server.fresh_database();
     server::execute(&url, sql);
     (url.clone(), inspect(&url), server::connect(&url))
@@ -355,7 +355,7 @@ fn odd_tables_keep_their_rows_too() {
                 assert!(made.refused.is_empty(), "{:?}", made.refused);
                 let cleaning: Vec<_> = made.steps.iter().filter(|s| s.touches_rows).collect();
                 assert_eq!(cleaning.len(), 1);
-                assert!(cleaning[0].why.contains("The trigger tells fires"), "{}", cleaning[0].why);
+                assert!(cleaning[0].why.contains("Trigger tells fires"), "{}", cleaning[0].why);
                 let name = cleaning[0].changes[0].table().clone();
                 assert!(name.name.len() <= 63 && name.schema == table.schema, "{name}");
                 let rows = plan::rows(&mut client, &before);
@@ -509,11 +509,11 @@ fn a_trigger_that_keeps_rows_from_going_leaves_nothing_kept_and_nothing_done() {
 }
 
 /// Row 2 of `c` refers to no row of `p`.
-const ONE: &str = "
+pub(super) const ONE: &str = "
     CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2);
     CREATE TABLE c (id int PRIMARY KEY, p_id int, t text); INSERT INTO c VALUES (1, 1, 'x'), (2, 9, 'y');";
 
-fn of_one(before: &Schema, policy: OrphanPolicy) -> Made {
+pub(super) fn of_one(before: &Schema, policy: OrphanPolicy) -> Made {
     let key = ForeignKey::new(["p_id"], "p".into(), ["id"]);
     let want =
         Wanted { orphans: Some(1), ..wanted(vec![Change::AddForeignKey { table: "c".into(), foreign_key: key }]) };
@@ -624,7 +624,7 @@ fn a_trigger_that_changes_other_rows_is_named_unless_the_relation_is() {
             let want = Wanted { orphans: Some(1), ..wanted(vec![change]) };
             let options = Options { orphans: Some(OrphanPolicy::Delete), ..Options::default() };
             let made = plan::plan(&before, &[want], &options);
-            assert_eq!(made.refused.iter().any(|r| r.why.contains("the trigger acts of `c`")), stops, "{body}");
+            assert_eq!(made.refused.iter().any(|r| r.why.contains("trigger acts on `c`")), stops, "{body}");
             of_one(&before, OrphanPolicy::Delete);
         }
     }

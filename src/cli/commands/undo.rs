@@ -8,7 +8,7 @@ use super::apply;
 use super::stopped::Place;
 use crate::apply::{Journal, Lost, Options, Recorded, ToUndo, identity, is_same, to_undo, undo};
 use crate::engine::{EngineError, EngineErrorKind, Session, Value};
-use crate::plan::{Down, Step};
+use crate::plan::{Down, Step, acting_on_undo};
 use crate::render::wrap;
 use crate::schema::Schema;
 use crate::source::Source;
@@ -57,9 +57,12 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         })?;
         lost += found.lost.len();
         found.lost.iter().for_each(|(number, step, why)| ui.warn(&not_undone(*number, step, why), None));
-        let shown: String = found.applied.iter().rev().map(|(number, step)| one(*number, step, ui)).collect();
+        let acting = |step: &Step| acting_on_undo(&input.schema, step);
+        let shown = found.applied.iter().rev().map(|(number, step)| one(*number, step, &acting(step), ui));
+        let shown: String = shown.collect();
         if !shown.is_empty() {
-            let restored = restored(&found, &input.schema, &mut **session)?;
+            let mut restored: Vec<String> = restored(&found, &input.schema, &mut **session)?.into_iter().collect();
+            restored.extend(found.applied.iter().flat_map(|(_, step)| acting(step)));
             chosen = Some((found.applied.len(), shown, restored, run));
             break;
         }
@@ -135,10 +138,14 @@ fn restored(found: &ToUndo<'_>, schema: &Schema, session: &mut dyn Session) -> R
 }
 
 /// Writes a step and the statements that undo it.
-fn one(number: usize, step: &Step, ui: &Ui) -> String {
+fn one(number: usize, step: &Step, acting: &[String], ui: &Ui) -> String {
     let mut text = String::new();
     let head = format!("Undo step {}: {}", number + 1, one_line(&step.title));
     wrap(&head, ui.style.width).iter().for_each(|line| text.push_str(&format!("{line}\n")));
+    for sentence in acting {
+        let sentence = format!("{} What it writes stays.", one_line(sentence));
+        wrap(&sentence, ui.style.width.saturating_sub(2)).iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+    }
     match &step.down {
         Down::Impossible(why) => text.push_str(&format!("  Cannot be undone: {}\n", one_line(why))),
         Down::Script { script, .. } => {

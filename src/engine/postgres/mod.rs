@@ -4,6 +4,7 @@ mod bind;
 mod connect;
 mod dialect;
 mod errors;
+mod fires;
 mod inspect;
 mod lookup;
 mod passfile;
@@ -15,6 +16,7 @@ mod writer;
 
 pub use connect::{open, open_writer};
 pub use dialect::DIALECT;
+pub(crate) use fires::{RULE_PRINT, TRIGGER_JOINS, TRIGGER_PRINT};
 pub use inspect::{Catalog, schema};
 pub(in crate::engine) use inspect::{action, unwrapped};
 pub use passfile::find as password_in_file;

@@ -2,6 +2,7 @@
 //! has no loop that commits: the batches are statements, as many as the rows that were counted need. Each keeps its rows and changes them
 //! in one statement, which is one transaction.
 
+use super::super::acting;
 use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
 use super::super::closure::Closure;
@@ -70,7 +71,10 @@ pub(super) fn before_key(
         _ => return Ok((Vec::new(), vec![guard])),
     };
     let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
-    let work = Work { table, key, rows: &rows, count, policy, place: bench.name(&aside.name), aside: &aside };
+    let nulled = (policy == OrphanPolicy::SetNull).then_some(columns.as_slice());
+    acting::acted_on(bench.workshop.options, &bench.now, bench.table(table)?, &[key], nulled)?;
+    let told = acting::triggers(&bench.now, bench.table(table)?, nulled, &acting::each_of(Some(count)));
+    let work = Work { table, key, rows: &rows, count, told, policy, place: bench.name(&aside.name), aside: &aside };
     let draft = match policy {
         OrphanPolicy::SetNull => work.set_null(bench, &columns)?,
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
@@ -122,6 +126,8 @@ struct Work<'a> {
     key: &'a ForeignKey,
     rows: &'a RowSet,
     count: u64,
+    /// Which triggers act on the rows.
+    told: String,
     policy: OrphanPolicy,
     aside: &'a Aside,
     /// The table that the rows are kept in, as it is written.
@@ -146,7 +152,7 @@ impl Work<'_> {
         let why = format!(
             "Rows whose parent is missing cannot satisfy the foreign key to `{}`.{} {}",
             self.key.parent,
-            aside::triggers(table, self.policy),
+            self.told,
             self.aside.told(self.policy)
         );
         let definition = aside::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));

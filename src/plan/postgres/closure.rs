@@ -5,6 +5,7 @@
 //! are checked after the statement that deletes, whatever parts it has (7.8.4, "Data-Modifying Statements in WITH"): tables that
 //! refer to one another in a circle need no order. Writers wait meanwhile, so that what was counted is what is changed.
 
+use super::super::acting;
 use super::super::aside;
 use super::super::bench::{Bench, Draft};
 use super::super::closure::{self, Closure, Mark, Queries, Reference, Size, Sizes};
@@ -36,7 +37,7 @@ pub(super) fn step(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(D
         Size::Unknown => None,
     };
     closure.can_be_undone()?;
-    aside::closure_acted_on(bench.workshop.options, closure, bench.workshop.schema)?;
+    acting::closure_acted_on(bench.workshop.options, closure, bench.workshop.schema)?;
     let writing = Writing { bench, closure };
     let bounds = sizes.as_ref().map(|sizes| writing.bounds(&queries, sizes)).unwrap_or_default();
     Ok(Some((writing.draft(sizes.as_ref())?, bounds)))
@@ -285,7 +286,7 @@ impl Writing<'_, '_> {
             lines.push(format!("`{}` ({})", backup.name, backup.of));
         }
         let drop = self.drop(&backups);
-        let triggers = aside::triggers_of(closure, &bench.now);
+        let triggers = acting::triggers_of(closure, &bench.now);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
              counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{}",
@@ -611,6 +612,9 @@ impl Writing<'_, '_> {
             statements.push(format!("{} ADD {}", sql::alter(bench, of), sql::key(bench, key, &name, true)));
             statements.extend(sql::key_comment(bench, of, key, &name));
         }
+        let names: Vec<String> = backups.iter().map(|b| format!("`{}`", b.name)).collect();
+        let set_off = acting::closure_set_off_by_undo(bench.workshop.options, self.closure, bench.workshop.schema);
+        guards.extend(since::undo_guards(bench, &set_off, &names.join(", ")));
         Ok(Down::Script { script: whole(statements), guards })
     }
 }

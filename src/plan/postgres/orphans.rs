@@ -6,6 +6,7 @@
 //! therefore runs in no transaction), so that no row stays locked for long. One statement backs the rows up and changes them:
 //! there is no moment at which one is changed and not backed up, or the other way round.
 
+use super::super::acting;
 use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
 use super::super::remedy::{self, Remedy};
@@ -60,7 +61,7 @@ pub(super) fn before_key(
     visible::rows_that_refer(bench, table, policy)?;
     backup::can_be_sent(bench, table, policy != OrphanPolicy::SetNull)?;
     let nulled = if let Some(Remedy::SetNull(columns)) = &remedy { Some(columns.as_slice()) } else { None };
-    aside::acted_on(bench.workshop.options, bench.table(table)?, &[key], nulled)?;
+    acting::acted_on(bench.workshop.options, &bench.now, bench.table(table)?, &[key], nulled)?;
     let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
     let general =
         remedy::said(bench.workshop.options, table, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
@@ -68,7 +69,9 @@ pub(super) fn before_key(
     // In a tree rows below go as well, and were not counted.
     let shown = want.orphans.filter(|_| policy == OrphanPolicy::SetNull || key.parent != *table);
     let place = bench.name(&aside.name);
-    let work = Work { table, key, rows: &rows, count: &count, policy, place, aside: &aside, spared, shown };
+    let told = acting::triggers(&bench.now, bench.table(table)?, nulled, &acting::each_of(want.orphans));
+    let work =
+        Work { table, key, rows: &rows, count: &count, policy, place, aside: &aside, nulled, spared, told, shown };
     let mut draft = match &remedy {
         Some(Remedy::SetNull(columns)) => work.set_null(bench, columns)?,
         _ => work.take_away(bench)?,
@@ -92,6 +95,10 @@ struct Work<'a> {
     place: String,
     /// Why the rows stay although it was said to delete orphans.
     spared: String,
+    /// The columns that become NULL; `None` if the rows go.
+    nulled: Option<&'a [String]>,
+    /// Which triggers act on the rows.
+    told: String,
     /// How many rows a run changes at most where nobody has said so: it may be a file that is run.
     shown: Option<u64>,
 }
@@ -121,7 +128,7 @@ impl Work<'_> {
             "Rows whose parent is missing cannot satisfy the foreign key to `{}`.{}{} {}{}",
             self.key.parent,
             self.spared,
-            aside::triggers(table, self.policy),
+            self.told,
             self.aside.told(self.policy),
             backup::told(bench, &[&self.aside.name])
         );
@@ -329,7 +336,7 @@ impl Work<'_> {
         table: &Table,
         keys: Vec<&ForeignKey>,
         restoring: Vec<String>,
-        guards: Vec<Guard>,
+        mut guards: Vec<Guard>,
     ) -> Down {
         if !keys.is_empty() && partitions::takes_no_unchecked_key(bench, self.table) {
             return Down::Impossible(format!(
@@ -356,6 +363,8 @@ impl Work<'_> {
             statements.push(format!("{alter} ADD {}", sql::key(bench, key, &name, true)));
             statements.extend(sql::key_comment(bench, self.table, key, &name));
         }
+        let set_off = acting::set_off_by_undo(bench.workshop.options, &bench.now, table, &[self.key], self.nulled);
+        guards.extend(since::undo_guards(bench, &set_off, &format!("`{}`", self.aside.name)));
         Down::Script { script: whole(statements), guards }
     }
 }

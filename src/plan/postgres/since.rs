@@ -5,10 +5,12 @@
 use super::super::Guard;
 use super::super::bench::Bench;
 use super::{catalog, sql};
-use crate::schema::{Table, TableName};
+use crate::engine::postgres::{RULE_PRINT, TRIGGER_JOINS, TRIGGER_PRINT};
+use crate::relations::{Culprit, Firing};
+use crate::schema::{CatalogOnly, Table, TableName};
 
-/// Makes the guards that no foreign key refers to tables that lose rows, and no trigger or rule is on those that change, unless it
-/// was there at planning.
+/// Makes the guards that no foreign key refers to tables that lose rows, and no trigger or rule acts on those that change, or on
+/// what is written for them, unless it was there at planning, as it is.
 pub(super) fn guards(bench: &Bench<'_>, losing: &[&TableName], changed: &[&TableName]) -> Vec<Guard> {
     let mut guards = Vec::new();
     if !losing.is_empty() {
@@ -34,21 +36,69 @@ pub(super) fn guards(bench: &Bench<'_>, losing: &[&TableName], changed: &[&Table
 advice: "plan again".to_string(),
         });
     }
-    let changed = families(bench, changed);
+    // What they write to has triggers and rules, too.
+    let reached: Vec<TableName> = changed
+        .iter()
+        .filter_map(|t| bench.now.table(t))
+        .flat_map(|t| Firing::reached(&bench.now, t))
+        .filter(|t| bench.now.table(t).is_some())
+        .collect();
+    let changed = families(bench, &reached.iter().collect::<Vec<_>>());
     let tables: Vec<&Table> = changed.iter().filter_map(|t| bench.now.table(t)).collect();
-    let triggers = list(bench, tables.iter().flat_map(|t| t.triggers.iter().map(|t| t.name.as_str())));
-    let rules = list(bench, tables.iter().flat_map(|t| t.rewrite_rules.iter().map(|r| r.name.as_str())));
-    let of = oids(bench, &changed);
+    let triggers = tables.iter().flat_map(|t| &t.triggers).filter(|t| t.enabled).map(|t| (t.name.as_str(), &t.print));
+    let rules = tables.iter().flat_map(|t| &t.rewrite_rules).filter(|r| r.enabled).map(|r| (r.name.as_str(), &r.print));
+    let triggers = unknown(bench, "t.tgname", TRIGGER_PRINT, triggers);
+    let rules = unknown(bench, "r.rulename", RULE_PRINT, rules);
+    let (of, joins) = (oids(bench, &changed), TRIGGER_JOINS.replace('\n', " "));
     guards.push(Guard {
         sql: format!(
-            "SELECT t.tgname AS name, t.tgrelid::pg_catalog.regclass AS \"table\" FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal AND \
-             t.tgrelid IN ({of}) AND t.tgname <> ALL ({triggers}) UNION ALL SELECT r.rulename, r.ev_class::pg_catalog.regclass FROM \
-             pg_catalog.pg_rewrite r WHERE r.ev_class IN ({of}) AND r.rulename <> ALL ({rules})"
+            "SELECT t.tgname AS name, t.tgrelid::pg_catalog.regclass AS \"table\" FROM pg_catalog.pg_trigger t {joins} WHERE NOT t.tgisinternal AND \
+             t.tgenabled IN ('O', 'A') AND t.tgrelid IN ({of}) AND {triggers} UNION ALL SELECT r.rulename, \
+             r.ev_class::pg_catalog.regclass FROM pg_catalog.pg_rewrite r WHERE r.ev_enabled IN ('O', 'A') AND r.ev_type <> '1' AND \
+             r.ev_class IN ({of}) AND {rules}"
         ),
-        found: "a trigger or rule was added since planning, which would act on the rows that change".to_string(),
-advice: "plan again".to_string(),
+        found: "a trigger or rule was changed or added since planning, which would act on the rows that change or on what is \
+                written for them"
+            .to_string(),
+        advice: "plan again".to_string(),
     });
     guards
+}
+
+/// Writes that something is not as it was at planning: by its fingerprint, where that is known, else by its name.
+fn unknown<'n>(
+    bench: &Bench<'_>,
+    name: &str,
+    print: &str,
+    known: impl Iterator<Item = (&'n str, &'n CatalogOnly<Option<String>>)>,
+) -> String {
+    let (printed, named): (Vec<_>, Vec<_>) = known.partition(|(_, print)| print.0.is_some());
+    let prints = list(bench, printed.iter().filter_map(|(_, print)| print.0.as_deref()), "text");
+    let names = list(bench, named.iter().map(|(name, _)| *name), "name");
+    format!("{print} <> ALL ({prints}) AND {name} <> ALL ({names})")
+}
+
+/// Makes the guards that an undo sets off nothing which may change other rows; `backups` are where the rows are.
+pub(super) fn undo_guards(bench: &Bench<'_>, culprits: &[Culprit], backups: &str) -> Vec<Guard> {
+    let guard = |culprit: &Culprit| {
+        let (of, name) = (oid(bench, &culprit.on), bench.dialect.literal(&culprit.name));
+        let (alter, quoted) = (sql::alter(bench, &culprit.on), bench.dialect.identifier(&culprit.name));
+        let (kind, sql) = if culprit.rule {
+            let from = "pg_catalog.pg_rewrite r WHERE r.ev_enabled IN ('O', 'A')";
+            ("RULE", format!("SELECT r.rulename AS name FROM {from} AND r.ev_class = {of} AND r.rulename = {name}"))
+        } else {
+            let from = "pg_catalog.pg_trigger t WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')";
+            ("TRIGGER", format!("SELECT t.tgname AS name FROM {from} AND t.tgrelid = {of} AND t.tgname = {name}"))
+        };
+        Guard {
+            sql,
+            found: format!("rows would come back as new ones, and {}", culprit.way),
+            advice: format!(
+                "`{alter} DISABLE {kind} {quoted}`, undo, and enable it again; or restore the rows from {backups} by hand"
+            ),
+        }
+    };
+    culprits.iter().map(guard).collect()
 }
 
 /// Writes the lines of a PL/pgSQL block that raise an error where a guard finds something.
@@ -75,9 +125,9 @@ fn oids(bench: &Bench<'_>, tables: &[TableName]) -> String {
     tables.iter().map(|t| oid(bench, t)).collect::<Vec<_>>().join(", ")
 }
 
-fn list<'n>(bench: &Bench<'_>, names: impl Iterator<Item = &'n str>) -> String {
+fn list<'n>(bench: &Bench<'_>, names: impl Iterator<Item = &'n str>, of: &str) -> String {
     let mut names: Vec<String> = names.map(|n| bench.dialect.literal(n)).collect();
     names.sort();
     names.dedup();
-    format!("ARRAY[{}]::pg_catalog.name[]", names.join(", "))
+    format!("ARRAY[{}]::pg_catalog.{of}[]", names.join(", "))
 }

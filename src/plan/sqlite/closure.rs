@@ -15,7 +15,7 @@ use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes};
 use super::super::definitions::Names;
 use super::super::remedy::Question;
 use super::super::{
-    Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, aside,
+    Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, acting,
 };
 use super::{backup, lock, since, sql};
 use crate::change::Change;
@@ -65,7 +65,7 @@ pub(super) fn step(site: &Site<'_>, closure: &Closure, wanted: &[&Wanted]) -> Re
         Size::Unknown => None,
     };
     closure.can_be_undone()?;
-    aside::closure_acted_on(site.workshop.options, closure, site.workshop.schema)?;
+    acting::closure_acted_on(site.workshop.options, closure, site.workshop.schema)?;
     writing.step(&queries, sizes.as_ref(), wanted).map(Some)
 }
 
@@ -250,7 +250,7 @@ impl<'a> Writing<'a> {
         findings.sort();
         findings.dedup();
         let lines: Vec<String> = backups.iter().map(|b| format!("`{}` ({})", b.name, b.table.name)).collect();
-        let triggers = aside::triggers_of(closure, self.schema);
+        let triggers = acting::triggers_of(closure, self.schema);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
              counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{}`.{}",
@@ -407,6 +407,9 @@ impl<'a> Writing<'a> {
             statements.extend(back);
             guards.extend(guard);
         }
+        let names: Vec<String> = backups.iter().map(|b| format!("`{}`", b.name)).collect();
+        let set_off = acting::closure_set_off_by_undo(self.site.workshop.options, self.closure, self.schema);
+        guards.extend(since::undo_guards(&set_off, &names.join(", ")));
         statements.extend(drops(backups));
         Down::Script { script: without_keys(statements), guards }
     }

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::aside::{self, counted_rows, triggers};
+use super::super::acting;
+use super::super::aside::{self, counted_rows};
 use super::super::closure::{checked, closures};
 use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
@@ -117,7 +118,8 @@ fn alone(site: &Site<'_>, wish: &Wish<'_>) -> Result<Option<Step>, String> {
 fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String]) -> Result<Step, String> {
     let (schema, definitions) = (site.workshop.schema, site.definitions);
     let (table, key) = (wish.table, wish.key);
-    aside::acted_on(site.workshop.options, table, &[key], (policy == OrphanPolicy::SetNull).then_some(nulled))?;
+    let set = (policy == OrphanPolicy::SetNull).then_some(nulled);
+    acting::acted_on(site.workshop.options, schema, table, &[key], set)?;
     let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
     let orphans = sql::orphans_of(schema, table, key);
@@ -197,7 +199,9 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     }
     let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
     statements.extend(counting(&table.name, changing, if policy == OrphanPolicy::SetNull { "" } else { &less }));
-    let (mut back, down_guards) = down;
+    let (mut back, mut down_guards) = down;
+    let set_off = acting::set_off_by_undo(site.workshop.options, schema, table, &[key], set);
+    down_guards.extend(since::undo_guards(&set_off, &format!("`{aside}`")));
     back.push(drop.clone());
     let mut script = enforced(back);
     let mut up = enforced(statements);
@@ -233,7 +237,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
              more: `{drop}`.",
             key.parent,
             spared,
-            triggers(table, policy)
+            acting::triggers(schema, table, set, &acting::each_of(counted))
         ),
         findings: wish.wanted.findings.clone(),
         safety: crate::findings::Safety::Unsafe,

@@ -3,6 +3,7 @@
 
 use super::super::{Definitions, Guard};
 use super::sql;
+use crate::relations::{Culprit, Firing};
 use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 /// Makes the guards that no foreign key refers to tables that lose rows, and no trigger is on those that change, unless it was
@@ -29,18 +30,39 @@ pub(super) fn guards(
 advice: "plan again".to_string(),
         });
     }
-    let known: Vec<&str> =
-        changed.iter().flat_map(|t| definitions.of("trigger", t).map(|(_, text)| text).collect::<Vec<_>>()).collect();
+    // What the triggers write to has triggers, too.
+    let reached: Vec<TableName> =
+        changed.iter().filter_map(|t| schema.table(t)).flat_map(|t| Firing::reached(schema, t)).collect();
+    let mut known: Vec<&str> =
+        reached.iter().flat_map(|t| definitions.of("trigger", t).map(|(_, text)| text).collect::<Vec<_>>()).collect();
+    known.sort_unstable();
+    known.dedup();
     guards.push(Guard {
         sql: format!(
             "SELECT name, tbl_name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN ({}) AND sql NOT IN ({})",
-            sql::in_list(changed.iter().map(|t| t.name.as_str())),
+            sql::in_list(reached.iter().map(|t| t.name.as_str())),
             sql::in_list(known.into_iter())
         ),
-        found: "a trigger was added since planning, which would fire for the rows that change".to_string(),
-advice: "plan again".to_string(),
+        found: "a trigger was changed or added since planning, which would fire for the rows that change or for what is written \
+                for them"
+            .to_string(),
+        advice: "plan again".to_string(),
     });
     guards
+}
+
+/// Makes the guards that an undo sets off nothing which may change other rows; `backups` are where the rows are.
+pub(super) fn undo_guards(culprits: &[Culprit], backups: &str) -> Vec<Guard> {
+    let guard = |culprit: &Culprit| Guard {
+        sql: format!(
+            "SELECT name, tbl_name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = {} COLLATE NOCASE AND name = {} COLLATE NOCASE",
+            sql::literal(&culprit.on.name),
+            sql::literal(&culprit.name)
+        ),
+        found: format!("rows would come back as new ones, and {}", culprit.way),
+        advice: format!("drop the trigger, undo, and make it again; or restore the rows from {backups} by hand"),
+    };
+    culprits.iter().map(guard).collect()
 }
 
 /// Writes what stops the transaction where a guard finds something.

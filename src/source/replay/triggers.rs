@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ConflictKind, Replay};
 use crate::change::{Change, Object};
-use crate::schema::{Does, RewriteRule, TableName, Trigger};
+use crate::schema::{CatalogOnly, Does, RewriteRule, TableName, Trigger};
 use crate::sql::ast::{CreateFunction, CreateRule, CreateTrigger, Name, Span};
 use crate::sql::body;
 
@@ -14,6 +14,8 @@ pub(super) struct Functions {
     known: BTreeMap<TableName, CreateFunction>,
     /// By table and trigger.
     run: BTreeMap<(TableName, String), TableName>,
+    /// The conditions of `WHEN`, by table and trigger.
+    conditions: BTreeMap<(TableName, String), String>,
 }
 
 impl Replay {
@@ -25,7 +27,8 @@ impl Replay {
         for (table, trigger) in run.collect::<Vec<_>>() {
             let of = self.schema.table(&table).and_then(|t| t.triggers.iter().find(|t| t.name == trigger)).cloned();
             let Some(mut trigger) = of else { continue };
-            let does = self.function_does(&name, &trigger);
+            let condition = self.functions.conditions.get(&(table.clone(), trigger.name.clone()));
+            let does = self.function_does(&name, &trigger, condition.map_or("", String::as_str));
             if does != trigger.does {
                 trigger.does = does;
                 let drop = Change::DropTrigger { table: table.clone(), name: trigger.name.clone() };
@@ -36,13 +39,14 @@ impl Replay {
         }
     }
 
-    fn function_does(&self, name: &TableName, trigger: &Trigger) -> Vec<Does> {
-        match self.functions.known.get(name) {
+    fn function_does(&self, name: &TableName, trigger: &Trigger, condition: &str) -> Vec<Does> {
+        let does = match self.functions.known.get(name) {
             Some(f) if f.language == "plpgsql" => body::does(self.engine, &f.body, trigger),
             Some(f) => body::unread(trigger, &format!("`{name}` is written in {}", f.language)),
             None if body::HARMLESS.contains(&name.name.as_str()) => Vec::new(),
             None => body::unread(trigger, &format!("`{name}` is not defined here")),
-        }
+        };
+        body::under_condition(self.engine, trigger, condition, does)
     }
 
     /// Finds a function that is there; the name it would have if it is not.
@@ -69,8 +73,11 @@ impl Replay {
         match (&create.function, &create.body) {
             (Some(function), _) => {
                 let function = self.found_function(function);
-                trigger.does = self.function_does(&function, &trigger);
-                self.functions.run.insert((table.clone(), trigger.name.clone()), function);
+                let condition = create.condition.clone().unwrap_or_default();
+                trigger.does = self.function_does(&function, &trigger, &condition);
+                let place = (table.clone(), trigger.name.clone());
+                self.functions.conditions.insert(place.clone(), condition);
+                self.functions.run.insert(place, function);
             }
             (None, Some(text)) => trigger.does = body::does(self.engine, text, &trigger),
             (None, None) => {}
@@ -119,6 +126,8 @@ impl Replay {
             conditional: create.conditional,
             enabled: true,
             writes,
+            unread: body::unread_of_rule(self.engine, &create.actions, &create.condition),
+            print: CatalogOnly::default(),
         });
         rules.sort_by(|a, b| a.name.cmp(&b.name));
         self.make(Change::SetRewriteRules { table, rules }, span);

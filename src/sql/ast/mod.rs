@@ -380,6 +380,8 @@ pub struct CreateTrigger {
     pub columns: Vec<String>,
     /// `WHEN`.
     pub conditional: bool,
+    /// PostgreSQL: the condition of `WHEN`.
+    pub condition: Option<String>,
     /// The body; PostgreSQL's is a function's.
     pub body: Option<String>,
     /// PostgreSQL: the function that it runs.
@@ -398,6 +400,7 @@ impl CreateTrigger {
             columns: self.columns.clone(),
             conditional: self.conditional,
             does: Vec::new(),
+            print: crate::schema::CatalogOnly::default(),
         }
     }
 }
@@ -426,6 +429,8 @@ pub struct CreateRule {
     pub instead: bool,
     /// `WHERE`.
     pub conditional: bool,
+    /// The condition of `WHERE`.
+    pub condition: String,
     /// What it does.
     pub actions: String,
 }

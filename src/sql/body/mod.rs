@@ -24,6 +24,34 @@ pub fn writes_of_rule(engine: Engine, actions: &str, columns: ColumnsOf<'_>) -> 
     Reader { columns: Some(columns), ..Reader::new(engine, actions, "") }.writes()
 }
 
+/// Says what a rule does beyond what [`writes_of_rule`] reads, as far as its statements and its condition tell.
+pub fn unread_of_rule(engine: Engine, actions: &str, condition: &str) -> Option<String> {
+    let condition = called(engine, condition).map(|f| format!("its condition calls `{f}`"));
+    Reader::new(engine, actions, "").unread().or(condition)
+}
+
+/// Adds to what a trigger does that its `WHEN` calls a function which may do more than give a value.
+pub fn under_condition(engine: Engine, trigger: &Trigger, condition: &str, mut does: Vec<Does>) -> Vec<Does> {
+    let Some(function) = called(engine, condition) else { return does };
+    let why = format!("its WHEN calls `{function}`");
+    for event in trigger.events.iter().filter(|e| *e != "TRUNCATE") {
+        match does.iter_mut().find(|d| d.event == *event) {
+            Some(one) => {
+                one.unread.get_or_insert_with(|| why.clone());
+            }
+            None => does.push(Does { event: event.clone(), unread: Some(why.clone()), ..Does::default() }),
+        }
+    }
+    does.sort_by_key(|d| trigger.events.iter().position(|e| *e == d.event));
+    does
+}
+
+/// Names a function in an expression that may do more than give a value: any that the engine does not bring along.
+pub fn called(engine: Engine, expression: &str) -> Option<String> {
+    let reader = Reader::new(engine, expression, "");
+    if engine == Engine::Sqlite { None } else { (0..reader.steps.len()).find_map(|at| reader.calls(at)) }
+}
+
 /// Says that a function's body cannot be read, at every event of a trigger.
 pub fn unread(trigger: &Trigger, why: &str) -> Vec<Does> {
     let events = trigger.events.iter().filter(|e| *e != "TRUNCATE");
@@ -287,6 +315,7 @@ impl<'b> Reader<'b> {
             return None;
         }
         let schema = if qualified { self.name(at - 2) } else { None };
+        let schema = schema.filter(|s| s != "public" || !self.postgres());
         if schema.as_deref() == Some("pg_catalog") || writes::gives_a_value(&name.to_ascii_lowercase()) {
             return None;
         }

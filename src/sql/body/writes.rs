@@ -21,7 +21,8 @@ const VALUES: &str = " abs all and any array as avg between bigint bit_length bo
     uid jwt role email tsvector timeofday user version currval lastval pow ln log \
     age date_part date_trunc isfinite make_date make_timestamptz crypt hmac gen_salt return elseif until call perform timediff \
     timestampdiff timestampadd date_add date_sub date_format str_to_date curdate curtime last_day year month day hour \
-    minute second json ";
+    minute second json timezone btrim overlay initcap translate ascii width_bucket isempty lower_inf upper_inf lower_inc upper_inc \
+    tstzrange tsrange daterange int4range int8range numrange host masklen network abbrev point scale ";
 
 const PREFIXES: [&str; 16] = [
     "pg_", "json_", "jsonb_", "to_", "array_", "string_", "regexp_", "date_", "txid_", "inet_", "uuid_", "st_", "ts_",
@@ -62,11 +63,13 @@ impl Reader<'_> {
         let verb = |at: usize| self.is_any(at, &["INSERT", "REPLACE", "MERGE"]);
         // INSERT OR REPLACE INTO, INSERT IGNORE INTO
         let before = [1usize, 2, 3].into_iter().filter_map(|n| at.checked_sub(n)).take_while(|b| !self.sign(*b, ';'));
-        if !before.into_iter().any(verb) {
+        let before: Vec<usize> = before.collect();
+        if !before.iter().any(|b| verb(*b)) {
             return None;
         }
         let (table, mut next) = self.table(into + 1)?;
         let end = self.end(next);
+        let replaces = before.iter().any(|b| self.is_any(*b, &["REPLACE", "MERGE"])) || self.updates_instead(next, end);
         if self.is(next, "AS") {
             next += 2;
         }
@@ -83,7 +86,12 @@ impl Reader<'_> {
             None => self.assigned(next, end),
             Some(names) => Some(self.filled(names, next, end)),
         };
-        Some(Write { kind: WriteKind::Insert, table, columns, by: None })
+        Some(Write { kind: WriteKind::Insert, table, columns, by: None, replaces })
+    }
+
+    /// `ON CONFLICT … DO UPDATE`, MySQL's `ON DUPLICATE KEY UPDATE`.
+    fn updates_instead(&self, from: usize, end: usize) -> bool {
+        (from..end).any(|at| self.is(at, "UPDATE") && self.is_any(at - 1, &["DO", "KEY"]))
     }
 
     /// MySQL's `INSERT INTO t SET a = 1`; without a list of columns which are meant is not known.
@@ -184,7 +192,13 @@ impl Reader<'_> {
         let chooses = self.outside(set, end, &["WHERE", "FROM"]).unwrap_or(end);
         let columns = self.assignments(set + 1, chooses);
         let plain = set <= next + 2;
-        Some(Write { kind: WriteKind::Update, table, columns: plain.then_some(columns), by: self.chosen(chooses, end) })
+        Some(Write {
+            kind: WriteKind::Update,
+            table,
+            columns: plain.then_some(columns),
+            by: self.chosen(chooses, end),
+            replaces: false,
+        })
     }
 
     fn delete(&self, at: usize) -> Option<Write> {
@@ -196,7 +210,13 @@ impl Reader<'_> {
         let (table, next): (TableName, usize) = self.table(next + usize::from(self.is(next, "ONLY")))?;
         let end = self.end(next);
         let chooses = self.outside(next, end, &["WHERE", "USING"]).filter(|_| !empties).unwrap_or(end);
-        Some(Write { kind: WriteKind::Delete, table, columns: Some(Vec::new()), by: self.chosen(chooses, end) })
+        Some(Write {
+            kind: WriteKind::Delete,
+            table,
+            columns: Some(Vec::new()),
+            by: self.chosen(chooses, end),
+            replaces: false,
+        })
     }
 
     /// Returns the first of these words outside parentheses.

@@ -250,6 +250,12 @@ fn trigger(cursor: &mut Cursor<'_>) -> Option<CreateTrigger> {
     while !cursor.done() && !cursor.is("BEGIN") && !cursor.mysql() {
         made.for_each_row |= cursor.is_all("FOR EACH ROW") || cursor.is_all("FOR ROW");
         made.conditional |= cursor.is("WHEN");
+        if cursor.postgres() && made.condition.is_none() && cursor.eat("WHEN") {
+            let start = cursor.start();
+            cursor.pass();
+            made.condition = Some(cursor.text_since(start).text);
+            continue;
+        }
         if cursor.postgres() && (cursor.eat_all("EXECUTE FUNCTION") || cursor.eat_all("EXECUTE PROCEDURE")) {
             made.function = cursor.name();
         }
@@ -296,9 +302,12 @@ fn rule(cursor: &mut Cursor<'_>) -> Option<CreateRule> {
     cursor.eat("TO").then_some(())?;
     made.table = cursor.name()?;
     made.conditional = cursor.is("WHERE");
-    while !cursor.done() && !cursor.eat("DO") {
+    let start = cursor.start();
+    while !cursor.done() && !cursor.is("DO") {
         cursor.pass();
     }
+    made.condition = cursor.text_since(start).text;
+    cursor.eat("DO");
     made.instead = cursor.eat("INSTEAD");
     cursor.eat("ALSO");
     let start = cursor.start();

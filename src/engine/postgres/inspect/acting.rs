@@ -3,7 +3,7 @@
 use super::super::super::EngineError;
 use super::super::super::records::{Record, records};
 use super::{Builder, Catalog, Oid};
-use crate::schema::{Does, Engine, Publication, ReplicaIdentity, RewriteRule, TableName, Trigger};
+use crate::schema::{CatalogOnly, Does, Engine, Publication, ReplicaIdentity, RewriteRule, TableName, Trigger};
 use crate::sql::lexer::{Kind, significant};
 use crate::sql::{Command, body};
 
@@ -84,9 +84,21 @@ fn trigger(builder: &Builder, record: &Record<'_>) -> Result<Trigger, EngineErro
         columns: named(builder, record.number("table")?, record.text("columns").unwrap_or_default()),
         conditional: record.flag("conditional"),
         does: Vec::new(),
+        print: CatalogOnly(record.owned("print")),
     };
-    trigger.does = function(record, &trigger);
+    let condition = condition(record.text("definition").unwrap_or_default());
+    trigger.does = body::under_condition(Engine::Postgres, &trigger, &condition, function(record, &trigger));
     Ok(trigger)
+}
+
+/// Returns what stands behind WHEN in the definition of a trigger.
+fn condition(definition: &str) -> String {
+    let commands = crate::sql::read(Engine::Postgres, definition).into_iter().flat_map(|s| s.commands);
+    let found = commands.into_iter().find_map(|c| match c.command {
+        Command::CreateTrigger(trigger) => trigger.condition,
+        _ => None,
+    });
+    found.unwrap_or_default()
 }
 
 fn function(record: &Record<'_>, trigger: &Trigger) -> Vec<Does> {
@@ -108,16 +120,19 @@ fn rule(record: &Record<'_>) -> Result<RewriteRule, EngineError> {
     };
     let definition = record.text("definition").unwrap_or_default();
     let commands = crate::sql::read(Engine::Postgres, definition).into_iter().flat_map(|s| s.commands);
-    let actions = commands.into_iter().find_map(|c| match c.command {
-        Command::CreateRule(rule) => Some(rule.actions),
+    let written = commands.into_iter().find_map(|c| match c.command {
+        Command::CreateRule(rule) => Some(rule),
         _ => None,
     });
+    let written = written.unwrap_or_default();
     Ok(RewriteRule {
         name: record.need("name")?.to_string(),
         event: event.to_string(),
         instead: record.flag("instead"),
         conditional: record.flag("conditional"),
         enabled: matches!(record.text("enabled"), Some("O" | "A")),
-        writes: body::writes_of_rule(Engine::Postgres, &actions.unwrap_or_default(), &|_| Vec::new()),
+        writes: body::writes_of_rule(Engine::Postgres, &written.actions, &|_| Vec::new()),
+        unread: body::unread_of_rule(Engine::Postgres, &written.actions, &written.condition),
+        print: CatalogOnly(record.owned("print")),
     })
 }

@@ -1,0 +1,155 @@
+//! What acts on the rows that a clean-up changes, and on those that an undo restores: triggers and rules, and what they write.
+
+use super::closure::{Closure, Reference};
+use super::{Options, RowAction, Step, remedy};
+use crate::relations::{Culprit, Firing, side};
+use crate::schema::{ForeignKey, Schema, Table, TableName};
+
+/// Says which triggers and rules act when a clean-up changes rows, and what they write; empty if none do. `rows` are the words
+/// for the rows: `each of the 3 rows`; `nulled` are the columns that become NULL, `None` if the rows go.
+pub(super) fn triggers(schema: &Schema, table: &Table, nulled: Option<&[String]>, rows: &str) -> String {
+    let (event, columns) = event(nulled);
+    let firing = Firing::of(schema, table, event, &columns);
+    let sentences: String = firing.told(rows).iter().map(|s| format!(" {}.", capital(s))).collect();
+    if firing.writes() { format!("{sentences} An undo does not take out what is written.") } else { sentences }
+}
+
+/// Words for the rows of a clean-up.
+pub(super) fn each_of(count: Option<u64>) -> String {
+    match count {
+        Some(1) => "the 1 row".to_string(),
+        Some(n) => format!("each of the {n} rows"),
+        None => "each of these rows".to_string(),
+    }
+}
+
+fn event(nulled: Option<&[String]>) -> (&'static str, Vec<&str>) {
+    let event = if nulled.is_some() { "UPDATE" } else { "DELETE" };
+    (event, nulled.unwrap_or_default().iter().map(String::as_str).collect())
+}
+
+fn capital(sentence: &str) -> String {
+    let mut sentence = sentence.to_string();
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    sentence
+}
+
+/// Says why the rows of a table are not cleaned up: a trigger or a rule acts on them, or on what another one writes, so that other
+/// rows may change than those that are counted. What only writes new rows to other tables does no harm; who names the relation has
+/// looked.
+///
+/// # Errors
+/// There is such a trigger or rule.
+pub(super) fn acted_on(
+    options: &Options,
+    schema: &Schema,
+    table: &Table,
+    keys: &[&ForeignKey],
+    nulled: Option<&[String]>,
+) -> Result<(), String> {
+    if is_named(options, &table.name, keys) {
+        return Ok(());
+    }
+    let (event, columns) = event(nulled);
+    let Some(harm) = Firing::of(schema, table, event, &columns).harm() else { return Ok(()) };
+    let of = keys.first().map(|key| side(&table.name, &key.columns)).unwrap_or_default();
+    let word = if nulled.is_some() { "set-null" } else { "delete" };
+    Err(format!(
+        "at each {event} {harm}; other rows would change than those that are counted: change these rows by hand, or, if it does no \
+         harm, name the relation (`--orphans {of}={word}`)"
+    ))
+}
+
+/// Tells whether the user has named one of these relations of a table, and so looked at what acts on its rows.
+fn is_named(options: &Options, table: &TableName, keys: &[&ForeignKey]) -> bool {
+    keys.iter().any(|key| remedy::said(options, table, key).is_some_and(|(_, by_name)| by_name))
+}
+
+/// Returns what an undo must not set off: the triggers and rules that may change or delete rows that are there, or raise an error,
+/// when rows of a table come back; `set` are the columns that get their values back, `None` if whole rows were deleted. None where
+/// the user has named the relation.
+pub(super) fn set_off_by_undo(
+    options: &Options,
+    schema: &Schema,
+    table: &Table,
+    keys: &[&ForeignKey],
+    set: Option<&[String]>,
+) -> Vec<Culprit> {
+    if is_named(options, &table.name, keys) {
+        return Vec::new();
+    }
+    let (event, columns) = match set {
+        Some(_) => event(set),
+        None => ("INSERT", Vec::new()),
+    };
+    Firing::of(schema, table, event, &columns).culprits()
+}
+
+/// Says which triggers and rules act when a step is undone, in whole sentences.
+pub fn acting_on_undo(schema: &Schema, step: &Step) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for bound in &step.bounds {
+        let Some(table) = schema.table(&bound.table) else { continue };
+        let all: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        let set: Vec<&str> = bound.columns.iter().map(String::as_str).collect();
+        let firing = match bound.action {
+            RowAction::SetNull => Firing::of(schema, table, "UPDATE", if set.is_empty() { &all } else { &set }),
+            RowAction::Delete | RowAction::Move => Firing::of(schema, table, "INSERT", &[]),
+        };
+        let rows = format!("each row of `{}` that is restored", table.name);
+        for sentence in firing.told(&rows) {
+            let sentence = format!("{}.", capital(&sentence));
+            if !told.contains(&sentence) {
+                told.push(sentence);
+            }
+        }
+    }
+    told
+}
+
+/// The same of all tables whose rows a closure changes.
+///
+/// # Errors
+/// There is such a trigger or rule.
+pub(super) fn closure_acted_on(options: &Options, closure: &Closure, schema: &Schema) -> Result<(), String> {
+    let relations = closure.relations();
+    for (table, keys, set) in changed(closure, schema, &relations) {
+        acted_on(options, schema, table, &keys, set)?;
+    }
+    Ok(())
+}
+
+/// The same of all tables whose rows a closure changes, with the columns that get their values back.
+pub(super) fn closure_set_off_by_undo(options: &Options, closure: &Closure, schema: &Schema) -> Vec<Culprit> {
+    let relations = closure.relations();
+    let changed = changed(closure, schema, &relations);
+    changed.into_iter().flat_map(|(table, keys, set)| set_off_by_undo(options, schema, table, &keys, set)).collect()
+}
+
+/// A table whose rows change, the keys by which they do, and the columns that become NULL; `None` if whole rows go.
+type Changed<'c> = (&'c Table, Vec<&'c ForeignKey>, Option<&'c [String]>);
+
+fn changed<'c>(closure: &'c Closure, schema: &'c Schema, relations: &'c [Reference]) -> Vec<Changed<'c>> {
+    let keys = |name: &TableName| relations.iter().filter(|r| r.child == *name).map(|r| &r.key).collect();
+    let gone = closure.tables.iter().filter_map(|t| Some((schema.table(t)?, keys(t), None)));
+    let set = closure.marks.iter();
+    let set = set.filter_map(|m| Some((schema.table(&m.table)?, keys(&m.table), Some(m.columns.as_slice()))));
+    gone.chain(set).collect()
+}
+
+/// Says which triggers and rules act when a closure is cleaned up; empty if none do.
+pub(super) fn triggers_of(closure: &Closure, schema: &Schema) -> String {
+    let deletes = closure.tables.iter().map(|t| (t, None));
+    let updates = closure.marks.iter().map(|m| (&m.table, Some(m.columns.as_slice())));
+    let mut told: Vec<String> = Vec::new();
+    for (table, nulled) in deletes.chain(updates) {
+        let rows = format!("each of the rows of `{table}`");
+        let text = schema.table(table).map(|t| triggers(schema, t, nulled, &rows)).unwrap_or_default();
+        if !told.contains(&text) {
+            told.push(text);
+        }
+    }
+    told.concat()
+}
