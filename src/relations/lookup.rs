@@ -6,7 +6,9 @@
 
 use super::predicate;
 use crate::schema::facts::{Converts, LookupCollation};
-use crate::schema::{Column, DataType, Engine, Family, ForeignKey, Index, IndexPart, Schema, Table, TableKind};
+use crate::schema::{
+    Affinity, Column, DataType, Engine, Family, ForeignKey, Index, IndexPart, Schema, Table, TableKind,
+};
 
 /// How well the indexes of a table serve the look-up of rows by some columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -216,7 +218,10 @@ impl<'a> Search<'a> {
     /// Whether the comparison leaves the child's column as it is; a converted value is not in the index.
     fn types_compare(&self, child: &Column, parent: &Column) -> Result<(), String> {
         let converted = match self.engine.facts().types.converts {
-            Converts::ByAffinity => affinity_is_numeric(&parent.data_type) && !affinity_is_numeric(&child.data_type),
+            Converts::ByAffinity => {
+                let number = |c: &Column| Affinity::of(&c.data_type, true) == Affinity::Number;
+                number(parent) && !number(child)
+            }
             Converts::WithoutOperator => {
                 let classes = (operator_family(&child.data_type), operator_family(&parent.data_type));
                 child.data_type.base != parent.data_type.base && classes.0 != classes.1
@@ -256,23 +261,12 @@ impl<'a> Search<'a> {
 
     fn is_rowid(&self, parent: &Column) -> bool {
         let table = self.key.and_then(|k| self.schema.table(&k.parent));
-        let alone = |k: &crate::schema::Key| matches!(k.columns.as_slice(), [c] if *c == parent.name);
-        table.is_some_and(|t| !t.without_rowid && t.primary_key.as_ref().is_some_and(alone))
-            && parent.data_type.raw.eq_ignore_ascii_case("integer")
+        table.is_some_and(|t| t.is_rowid(parent))
     }
 }
 
 fn is_scalar(family: Family) -> bool {
     !matches!(family, Family::Json | Family::Array | Family::Any | Family::Other | Family::Network)
-}
-
-/// Whether SQLite gives a column numeric affinity ("Datatypes In SQLite", 3.1): everything but text, blob and no type.
-fn affinity_is_numeric(data_type: &DataType) -> bool {
-    let raw = data_type.raw.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|w| raw.contains(w));
-    !raw.is_empty()
-        && (has(&["int"])
-            || !(has(&["char", "clob", "text", "blob"]) || raw == "any" && data_type.family == Family::Any))
 }
 
 /// Types that one PostgreSQL operator family compares with each other.

@@ -5,9 +5,11 @@
 
 mod acting;
 mod firing;
+mod fit;
 mod graph;
 pub mod lookup;
 mod predicate;
+pub mod unlike;
 mod written;
 
 use schemars::JsonSchema;
@@ -17,6 +19,7 @@ use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 pub use acting::{Handling, Objection, Objections, unread, written};
 pub use firing::{Culprit, Firing};
+pub use fit::{is_enough, unfit};
 pub use graph::{Break, Cycle, Graph, Reached};
 pub use written::{Written, WrittenError, write};
 

@@ -7,8 +7,9 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::relations::Relation;
+use crate::relations::unlike::{self, Unlike};
 use crate::schema::facts::{Converts, SetType};
-use crate::schema::{Column, DataType, Engine, Family};
+use crate::schema::{Affinity, Column, DataType, Engine, Family};
 
 pub(crate) static META: Meta = Meta {
     code: "REF107",
@@ -26,10 +27,17 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let (Some(child), Some(parent)) = tables else { continue };
         for (mine, theirs) in relation.columns.iter().zip(&relation.parent_columns) {
             let (Some(mine), Some(theirs)) = (child.column(mine), parent.column(theirs)) else { continue };
-            if let Some(why) = mismatch(context.schema.engine, &mine.data_type, &theirs.data_type) {
+            let engine = context.schema.engine;
+            let why = match engine.facts().types.dynamic {
+                true => by_affinity(child.affinity(mine), parent.affinity(theirs), parent.is_rowid(theirs)),
+                false => mismatch(engine, &mine.data_type, &theirs.data_type),
+            };
+            if let Some(why) = why {
                 let finding = finding(context.schema.engine, relation, mine, theirs, why);
                 let finding = convert(context, relation, mine, theirs).into_iter().fold(finding, Finding::fix);
-                let is_doubtful = !relation.is_certain() || is_length_alone(&mine.data_type, &theirs.data_type);
+                let is_doubtful = !relation.is_certain()
+                    || is_length_alone(&mine.data_type, &theirs.data_type)
+                    || is_never_a_number(&mine.data_type, &theirs.data_type);
                 findings.push(if is_doubtful { finding.severity(Severity::Info) } else { finding });
             }
         }
@@ -111,6 +119,13 @@ fn is_length_alone(child: &DataType, parent: &DataType) -> bool {
         && parent.base != "char"
 }
 
+/// Whether a column has numeric affinity by its name alone (`UUID`, `DATETIME`) beside one that holds texts: such texts seldom
+/// look like numbers.
+fn is_never_a_number(child: &DataType, parent: &DataType) -> bool {
+    let texts = |t: &DataType| matches!(t.family, Family::Uuid | Family::Date | Family::Timestamp | Family::Json);
+    texts(child) && parent.family == Family::Text || texts(parent) && child.family == Family::Text
+}
+
 fn shown(data_type: &DataType) -> String {
     if data_type.raw.is_empty() { "without a type".to_string() } else { format!("`{}`", data_type.raw) }
 }
@@ -118,9 +133,6 @@ fn shown(data_type: &DataType) -> String {
 /// Says what goes wrong between two types; `None` if nothing does.
 fn mismatch(engine: Engine, child: &DataType, parent: &DataType) -> Option<String> {
     let facts = &engine.facts().types;
-    if facts.dynamic {
-        return by_affinity(child, parent);
-    }
     if !(facts.key)(child, parent) {
         return Some(format!(
             "{engine} refuses a foreign key between {} and {}, so it cannot be declared until one is converted; every value \
@@ -202,46 +214,40 @@ fn decimal(child: &DataType, parent: &DataType) -> Option<String> {
     )
 }
 
-/// SQLite stores what it is given; what counts is affinity ("Datatypes In SQLite", 3 and 4.2; "SQLite Foreign Key Support",
-/// 3: the parent's affinity is applied to the child's value before the comparison).
-fn by_affinity(child: &DataType, parent: &DataType) -> Option<String> {
-    // UUID, BOOLEAN, dates and JSON have numeric affinity by name, and hold texts that affinity leaves alone.
-    let kind = |t: &DataType| match t.family {
-        Family::Integer | Family::Decimal | Family::Float => Some(Affinity::Number),
-        Family::Text => Some(Affinity::Text),
-        Family::Bytes => Some(Affinity::None),
-        Family::Any if t.raw.is_empty() => Some(Affinity::None),
-        _ => None,
-    };
-    match (kind(child)?, kind(parent)?) {
-        (Affinity::Text, Affinity::Number) | (Affinity::None, Affinity::Number) => Some(
+/// SQLite stores what it is given; what counts is affinity ("Datatypes In SQLite", 3 and 4.2; `relations::unlike` has how a
+/// key compares by it).
+fn by_affinity(child: Affinity, parent: Affinity, to_rowid: bool) -> Option<String> {
+    if to_rowid && child != Affinity::Number {
+        return Some(
             "SQLite turns the child's value into a number to compare it, so `'007'` refers to 7, and no index on the child's \
              column can be used to find the rows of a parent."
                 .to_string(),
-        ),
-        (Affinity::Number, Affinity::Text) => Some(
-            "The child stores a number where the parent holds a text: `'007'` becomes 7 when it is stored, and no longer refers \
-             to the parent `'007'`."
-                .to_string(),
-        ),
-        (Affinity::None, Affinity::Text) | (Affinity::Text, Affinity::None) => Some(
-            "One side keeps what it is given, the other turns numbers into texts: 7 and `'7'` are the same to the key and \
-             different to some joins."
-                .to_string(),
-        ),
-        (Affinity::Number, Affinity::None) => Some(
-            "The child turns texts that look like numbers into numbers, the parent keeps them: `'7'` in the parent cannot be \
-             referred to."
-                .to_string(),
-        ),
-        _ => None,
+        );
     }
-}
-
-enum Affinity {
-    Number,
-    Text,
-    None,
+    let text = match unlike::of(child, parent)? {
+        Unlike::ActionMisses => {
+            "SQLite turns the child's value into a number to check it, so `'007'` refers to 7; ON DELETE CASCADE or SET NULL \
+             does not, so the delete of 7 fails while there is such a row. No index on the child's column can be used to find \
+             the rows of a parent."
+        }
+        Unlike::LeftBehind => {
+            "The parent turns numbers into texts, the child keeps what it is given: 7 refers to `'7'` when it is inserted, and a \
+             delete of `'7'` does not find it. The row stays as an orphan, whatever ON DELETE says."
+        }
+        Unlike::TakesOthers if parent == Affinity::Text => {
+            "The child stores a number where the parent holds a text: `'007'` becomes 7 when it is stored, and no longer refers \
+             to the parent `'007'`. A delete of `'007'` takes the rows that refer to `'7'` for its own, and fails."
+        }
+        Unlike::TakesOthers | Unlike::Mixed => {
+            "The child turns texts that look like numbers into numbers, the parent keeps them: `'7'` in the parent cannot be \
+             referred to, and a delete of it takes the rows that refer to 7 for its own, and fails."
+        }
+        Unlike::ActionTakesOthers => {
+            "The parent keeps what it is given, and 7 and `'7'` are two rows of it; the child turns numbers into texts. ON DELETE \
+             CASCADE or SET NULL of 7 takes the rows that refer to `'7'`, too."
+        }
+    };
+    Some(text.to_string())
 }
 
 #[cfg(test)]
@@ -331,6 +337,7 @@ mod tests {
 
     #[test]
     fn sqlite_goes_by_affinity() {
+        let of = |raw: &str| Affinity::of(&DataType::parse(Engine::Sqlite, raw), false);
         for (child, parent, expected) in [
             ("INT", "INTEGER", false),
             ("BIGINT", "INTEGER", false),
@@ -338,13 +345,19 @@ mod tests {
             ("TEXT", "INTEGER", true),
             ("", "INTEGER", true),
             ("INTEGER", "TEXT", true),
+            ("", "TEXT", true),
+            ("TEXT", "", true),
             ("BLOB", "BLOB", false),
             ("", "", false),
-            ("UUID", "TEXT", false),
+            ("UUID", "TEXT", true),
+            ("TEXT", "STRING", true),
+            ("UUID", "INTEGER", false),
             ("NUMERIC", "INTEGER", false),
         ] {
-            assert_eq!(found(Engine::Sqlite, child, parent), expected, "{child} > {parent}");
+            assert_eq!(by_affinity(of(child), of(parent), false).is_some(), expected, "{child} > {parent}");
         }
+        let text = |of_rowid| by_affinity(Affinity::Text, Affinity::Number, of_rowid).unwrap();
+        assert!(text(false).contains("the delete of 7 fails") && !text(true).contains("delete"));
     }
 
     #[test]

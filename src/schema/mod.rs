@@ -4,6 +4,7 @@
 //! representable, because it is one of the things referee looks for. A schema read from files and one inspected from a
 //! server are the same value when they describe the same database. Nothing here talks to a database or prints.
 
+mod affinity;
 mod comparison;
 mod engine;
 pub mod facts;
@@ -18,6 +19,7 @@ mod types;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use affinity::Affinity;
 pub use comparison::{CatalogOnly, Comparison};
 pub use engine::{Engine, Version};
 use facts::DefaultSchema;

@@ -8,6 +8,7 @@ use super::{Part, Plan, Refusal, findings, lock, safety, sentences, sql, stateme
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::plan::{Down, Guard, Held, Phase, Step, Wanted};
+use crate::relations::{Relation, unfit};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 
 /// Makes the step that rebuilds a table.
@@ -178,7 +179,7 @@ impl Plan<'_> {
     fn parent_is_fit(&self, after: &Schema, key: &ForeignKey) -> Result<(), String> {
         let parent = self.after.table(&key.parent).or_else(|| after.table(&key.parent));
         let parent = parent.ok_or_else(|| format!("the parent {} is missing", key.parent))?;
-        if parent.is_unique(&key.parent_columns) {
+        if unfit(after.engine, parent, &Relation::declared(after, &key.parent, key)).is_none() {
             return Ok(());
         }
         let columns = crate::relations::side(&key.parent, &key.parent_columns);
@@ -277,7 +278,8 @@ fn keys_added_and_dropped(changes: &[Change]) -> (Vec<ForeignKey>, Vec<ForeignKe
 
 /// Tells whether a key refers to unique columns of a table that is there.
 fn is_fit(schema: &Schema, key: &ForeignKey) -> bool {
-    schema.table(&key.parent).is_some_and(|p| p.is_unique(&key.parent_columns))
+    let relation = Relation::declared(schema, &key.parent, key);
+    schema.table(&key.parent).is_some_and(|p| unfit(schema.engine, p, &relation).is_none())
 }
 
 /// Writes the queries that count the rows without parent of these keys. The engine's own check is asked where it can

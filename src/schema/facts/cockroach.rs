@@ -56,6 +56,7 @@ pub(super) static FACTS: Facts = Facts {
         writes_generated: false,
         // Release notes, 20.2: indexes on the referencing columns are no longer required, nor made.
         makes_index: false,
+        rechecks_own: false,
         // Both have one collation: a collated string is a type of its own.
         lookup_collation: LookupCollation::Same,
     },

@@ -46,6 +46,8 @@ pub struct Keys {
     pub writes_generated: bool,
     /// Whether the engine makes an index for a key's columns where there is none.
     pub makes_index: bool,
+    /// Whether an update of a foreign key's column checks the keys by which the table refers to itself, changed or not.
+    pub rechecks_own: bool,
     /// Which collation an engine's own look-up of child rows compares by.
     pub lookup_collation: LookupCollation,
 }

@@ -71,6 +71,7 @@ pub(super) const MYSQL: Facts = Facts {
         writes_generated: false,
         // FK, "Conditions and Restrictions": made by itself if there is none.
         makes_index: true,
+        rechecks_own: false,
         // Both have one (3780 otherwise).
         lookup_collation: LookupCollation::Same,
     },

@@ -61,6 +61,7 @@ pub(super) static FACTS: Facts = Facts {
         writes_generated: false,
         // "Constraints", 5.4.5: the declaration makes no index on the referencing columns.
         makes_index: false,
+        rechecks_own: false,
         // ri_triggers.c, ri_GenerateQualCollation: written out only if the parent's is not deterministic. 18 refuses a key
         // between two collations one of which is not (42P21).
         lookup_collation: LookupCollation::ParentUnlessDeterministic,

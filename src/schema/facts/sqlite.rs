@@ -62,6 +62,8 @@ pub(super) static FACTS: Facts = Facts {
         writes_generated: true,
         // FK, 3: "an index should be created on the child key columns".
         makes_index: false,
+        // fkey.c, sqlite3FkCheck: `fkChildIsModified` is not asked where the parent is the table itself.
+        rechecks_own: true,
         // FK, 3: the parent's collation is used.
         lookup_collation: LookupCollation::Parent,
     },
