@@ -10,6 +10,8 @@
 )]
 #[path = "fate/actors.rs"]
 mod actors;
+#[path = "fate/affinity.rs"]
+mod affinity;
 #[path = "fate/fixes.rs"]
 mod fixes;
 #[path = "fate/mariadb.rs"]
@@ -18,6 +20,8 @@ mod mariadb_engine;
 mod plan;
 #[path = "fate/postgres.rs"]
 mod postgres_engine;
+#[path = "fate/promises.rs"]
+mod promises;
 #[path = "fate/regressions.rs"]
 mod regressions;
 #[path = "fate/requirements.rs"]

@@ -76,7 +76,8 @@ pub enum ActorKind {
 }
 
 impl ActorKind {
-    fn word(self) -> &'static str {
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Trigger => "trigger",
             Self::Rule => "rule",
@@ -120,9 +121,13 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> 
     let mut found = Vec::new();
     for reached in reached(net, judged) {
         let Some(table) = net.table(reached.number) else { continue };
+        // A table that inherits from the root is of its family.
+        if reached.event == "DELETE" && judged.walk.roots[1..].contains(&reached.number) {
+            continue;
+        }
         let root = reached.number == judged.walk.root;
         let scene = Scene { net, judged, table, root, reached: &reached };
-        for of in family(net, table) {
+        for of in family(net, table, root) {
             // A partition has its table's row triggers; one by itself fires for its own rows only.
             let own = |t: &&Trigger| of.name == table.name || t.for_each_row;
             for trigger in of.triggers.iter().filter(own) {
@@ -229,13 +234,14 @@ fn updates(net: &Net<'_>, ruling: &Ruling) -> bool {
     }
 }
 
-/// A table, its partitions and the tables that inherit from it: a statement about the table gets to all of them.
-fn family<'n>(net: &Net<'n>, table: &'n Table) -> Vec<&'n Table> {
+/// A table and its partitions, which a statement about the table gets to; and of the root the tables that inherit from it: what a
+/// foreign key does, it does with ONLY.
+fn family<'n>(net: &Net<'n>, table: &'n Table, root: bool) -> Vec<&'n Table> {
     let mut family = vec![table];
     let mut next = 0;
     while let Some(of) = family.get(next).copied() {
         next += 1;
-        let below = |t: &&Table| t.partition_of.as_ref() == Some(&of.name) || t.inherits.contains(&of.name);
+        let below = |t: &&Table| t.partition_of.as_ref() == Some(&of.name) || root && t.inherits.contains(&of.name);
         for one in net.schema.tables.iter().filter(below) {
             if !family.iter().any(|f| f.name == one.name) {
                 family.push(one);
@@ -305,6 +311,10 @@ impl Scene<'_, '_> {
                 parts.push(text);
             }
         }
+        if let Some(missing) = self.missing(of, does) {
+            found.may.push(May::Block);
+            parts.push(missing);
+        }
         if let Some(text) = writes(&does.writes) {
             found.may.push(May::Write);
             parts.push(text);
@@ -317,6 +327,17 @@ impl Scene<'_, '_> {
         found.may.dedup();
         found.text = format!("{} {}", found.named(), parts.join(", "));
         (!found.may.is_empty()).then_some(found)
+    }
+
+    /// SQLite: says that a body writes what is no table. The statement is compiled with it, so that it fails whatever the data; views
+    /// are not in the model.
+    fn missing(&self, of: &Table, does: &Does) -> Option<String> {
+        let is_missing = |w: &&Write| written(self.net.schema, of, w).is_none();
+        let write = does.writes.iter().find(is_missing).filter(|_| self.net.semantics.broken_keys_stop_deletes)?;
+        Some(format!(
+            "writes `{0}`, which is no table: unless it is a view, every such delete fails (`no such table: main.{0}`)",
+            write.table
+        ))
     }
 
     fn skips(&self, sure: bool) -> String {

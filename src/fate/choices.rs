@@ -58,7 +58,9 @@ pub(super) fn choices(net: &Net<'_>, after: &Net<'_>, link: usize, proposal: &Pr
         }
         Null::InPart { set, .. } => {
             let does = format!("Make it ON DELETE SET NULL (`{}`): {stay}", set.join("`, `"));
-            add("set-null", does, Vec::new(), &null_with(set, Vec::new()));
+            // Where SET NULL is declared, the planner's word for other columns of it.
+            let word = if declared == Some(Action::SetNull) { "set-null-columns" } else { "set-null" };
+            add(word, does, Vec::new(), &null_with(set, Vec::new()));
         }
         Null::Rigid(columns) => {
             let does = format!("Drop NOT NULL from `{}`, with ON DELETE SET NULL: {stay}", columns.join("`, `"));

@@ -1,14 +1,15 @@
 //! The rows that stop a delete, in words and as a query that counts them.
 
-use super::judge::{Ruling, Shape};
+use super::judge::{Judgement, Ruling, Shape};
 use super::net::Net;
 use super::sql::{NoKey, Sql, any};
 use super::walk::Walk;
 use super::{Condition, Effect};
+use crate::relations::unlike::Unlike;
 
 /// Returns the condition of a ruling; `None` if no row can make its link stop the delete.
 pub(crate) fn condition(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Option<Condition> {
-    if ruling.shape == Shape::Nothing {
+    if ruling.shape == Shape::Nothing || ruling.effect == Effect::LeavesOrphans {
         return None;
     }
     let relation = &net.graph.relations()[net.links[ruling.link].relation];
@@ -18,6 +19,51 @@ pub(crate) fn condition(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Option<C
         sql: count(net, walk, ruling, None).ok(),
         exact: ruling.exact,
     })
+}
+
+/// SQLite: returns the condition by which orphans stop an update (`Judgement::rechecked`).
+pub(super) fn orphans(net: &Net<'_>, judged: &Judgement, pair: (usize, usize)) -> Condition {
+    let of = |link: usize| &net.graph.relations()[net.links[link].relation];
+    let (setter, own) = (of(pair.0), of(pair.1));
+    Condition {
+        relation: own.child_side(),
+        rows: format!(
+            "rows of `{}` that are updated by {} and are orphans by {}: SQLite checks that foreign key again at such an update",
+            own.child,
+            setter.child_side(),
+            own.child_side()
+        ),
+        sql: count_orphans(net, &judged.walk, pair, None).ok(),
+        exact: certain(net, judged, pair),
+    }
+}
+
+/// Tells whether each orphan that is counted stops the delete.
+pub(super) fn certain(net: &Net<'_>, judged: &Judgement, (_, own): (usize, usize)) -> bool {
+    let child = net.links[own].child;
+    judged.rulings.iter().filter(|r| net.links[r.link].child == child).all(|r| r.exact)
+}
+
+/// Counts the orphans that stop an update.
+pub(super) fn count_orphans(
+    net: &Net<'_>,
+    walk: &Walk,
+    (setter, own): (usize, usize),
+    rows: Option<&str>,
+) -> Result<String, NoKey> {
+    if !walk.loses_rows(net.links[setter].parent) {
+        return Err(NoKey);
+    }
+    let mut sql = Sql::new(net, walk, rows);
+    let row = sql.alias();
+    let refers = sql.refers_to_gone(setter, &row)?;
+    let mut orphan = sql.is_orphan(own, &row)?;
+    if walk.loses_rows(net.links[own].child) {
+        // Its deletion takes back what its update counted.
+        orphan.push_str(&format!(" AND NOT {}", sql.gone(net.links[own].child, &row)?));
+    }
+    let table = sql.table(net.links[own].child);
+    Ok(format!("{}SELECT count(*) FROM {table} {row} WHERE {refers} AND {orphan}", sql.with()?))
 }
 
 fn words(net: &Net<'_>, ruling: &Ruling) -> String {
@@ -45,6 +91,26 @@ fn words(net: &Net<'_>, ruling: &Ruling) -> String {
             format!("rows of `{child}` that refer to a row of `{parent}` whose key the delete sets to NULL")
         }
         Shape::ChangedTwice => format!("{refers}, and that two other keys change before this key has had its turn"),
+        Shape::ComparedUnlike(how) => {
+            let (column, key) = (relation.child_side(), relation.parent_side());
+            match how {
+                Unlike::ActionMisses => format!(
+                    "rows whose {column} refers to a deleted row of `{parent}` only as a number (`'007'` to 7): the foreign \
+                     key's check counts them, and its action passes them over"
+                ),
+                Unlike::TakesOthers => format!(
+                    "rows of `{child}` whose {column} equals a deleted {key} only as a number (7 and `'007'`): the delete takes \
+                     them for its own, though they refer to another row"
+                ),
+                Unlike::ActionTakesOthers => format!(
+                    "rows of `{child}` whose {column} equals a deleted {key} only as a text (`'7'` and 7): RESTRICT takes them \
+                     for rows that refer to it"
+                ),
+                Unlike::LeftBehind | Unlike::Mixed => format!(
+                    "rows of `{child}` whose {column} equals a deleted {key} in some of SQLite's comparisons and not in all"
+                ),
+            }
+        }
         Shape::TooDeep(limit) => format!("rows more than {limit} cascades away from the deleted one"),
         Shape::Unknown => format!("{refers}; only the delete itself can tell which"),
     }
@@ -100,6 +166,7 @@ pub(super) fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling, rows: Option<&s
         }
         Shape::ChangedTwice => sql.refers_to_gone(ruling.link, &row)?,
         Shape::KeyTaken(chain) => sql.key_taken(chain, &row)?,
+        Shape::ComparedUnlike(how) => sql.compared_unlike(ruling.link, *how, &row)?,
         Shape::Nothing | Shape::TooDeep(_) | Shape::Unknown => return Err(NoKey),
     };
     let table = sql.table(link.child);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Effect;
 use super::conditions;
-use super::judge::{Judgement, Shape, judge};
+use super::judge::{Judgement, Ruling, Shape, judge};
 use super::net::Net;
 use super::sql::{NoKey, Sql, any};
 use crate::schema::TableName;
@@ -157,7 +157,10 @@ fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Im
             touched.push(child);
         }
     }
-    let stops = judged.rulings.iter().filter(|r| r.effect.can_stop() && r.shape != Shape::Nothing);
+    let stops = judged
+        .rulings
+        .iter()
+        .filter(|r| (r.effect.can_stop() || r.effect == Effect::SetsDefault) && r.shape != Shape::Nothing);
     let mut blocking: Vec<Blocking> = stops
         .map(|ruling| {
             let link = &net.links[ruling.link];
@@ -170,23 +173,35 @@ fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Im
             }
         })
         .collect();
+    for &pair in &judged.rechecked {
+        let link = &net.links[pair.1];
+        let Ok(sql) = conditions::count_orphans(net, walk, pair, rows) else { continue };
+        blocking.push(Blocking {
+            table: net.tables[link.child].clone(),
+            relation: net.graph.relations()[link.relation].child_side(),
+            sql: Some(sql),
+            exact: conditions::certain(net, judged, pair),
+            estimate: net.table(link.child).and_then(|t| t.row_estimate),
+        });
+    }
     blocking.sort_by(|a, b| (&a.table, &a.relation).cmp(&(&b.table, &b.relation)));
     blocking.dedup();
     let mut tables = Vec::new();
     for table in touched {
-        let rows_of = |links: Vec<usize>, less: Vec<usize>| -> Result<Option<Rows>, NoKey> {
+        let rows_of = |links: Vec<usize>, less: Vec<usize>, left: bool| -> Result<Option<Rows>, NoKey> {
             if links.is_empty() {
                 return Ok(None);
             }
             let mut sql = Sql::new(net, walk, rows);
             let x = sql.alias();
-            let ways: Result<Vec<String>, NoKey> = links.iter().map(|&l| reach(&mut sql, net, judged, l, &x)).collect();
+            let ways: Result<Vec<String>, NoKey> =
+                links.iter().map(|&l| reach(&mut sql, net, judged, (l, left), &x)).collect();
             let mut parts = vec![any(ways?)];
             if walk.loses_rows(table) {
                 parts.push(format!("NOT {}", sql.gone(table, &x)?));
             }
             for link in less {
-                parts.push(format!("NOT {}", reach(&mut sql, net, judged, link, &x)?));
+                parts.push(format!("NOT {}", reach(&mut sql, net, judged, (link, false), &x)?));
             }
             let from = format!("FROM {} {x} WHERE {}", sql.table(table), parts.join(" AND "));
             Ok(Some(Rows::new(sql.with()?, from)))
@@ -205,16 +220,26 @@ fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Im
             table: net.tables[table].clone(),
             depth: walk.depth[table],
             deleted,
-            updated: rows_of(setters.clone(), Vec::new())?,
-            orphaned: rows_of(orphaning, setters)?,
+            updated: rows_of(setters.clone(), Vec::new(), false)?,
+            orphaned: rows_of(orphaning, setters, true)?,
             estimate: net.table(table).and_then(|t| t.row_estimate),
         });
     }
     Ok(Impact { root: net.tables[walk.root].clone(), tables, blocking, exact: judged.rulings.iter().all(|r| r.exact) })
 }
 
-/// "The row is one that this link changes or leaves behind."
-fn reach(sql: &mut Sql<'_, '_>, net: &Net<'_>, judged: &Judgement, link: usize, alias: &str) -> Result<String, NoKey> {
+/// "The row is one that this link changes, or leaves behind where that is asked for."
+fn reach(
+    sql: &mut Sql<'_, '_>,
+    net: &Net<'_>,
+    judged: &Judgement,
+    (link, left): (usize, bool),
+    alias: &str,
+) -> Result<String, NoKey> {
+    let missed = |r: &&Ruling| left && r.link == link && r.effect == Effect::LeavesOrphans;
+    if let Some(Shape::ComparedUnlike(how)) = judged.rulings.iter().find(missed).map(|r| &r.shape) {
+        return sql.compared_unlike(link, *how, alias);
+    }
     if judged.walk.loses_rows(net.links[link].parent) {
         return sql.refers_to_gone(link, alias);
     }

@@ -32,7 +32,7 @@ mod walk;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::relations::Graph;
+use crate::relations::{Graph, Relation};
 use crate::schema::{Action, Engine, Schema, TableName};
 
 pub use actors::{ActorKind, Assumption, May};
@@ -355,6 +355,17 @@ impl<'s> Fates<'s> {
     pub fn without_repair(&self, root: &TableName) -> Option<Fate> {
         let number = self.net.tables.binary_search(&root).ok()?;
         Some(report::fate(&self.net, number, &self.options, false))
+    }
+
+    /// Returns the broken keys that stop every delete from `root`, rows or none, each with what is wrong with it.
+    pub fn broken(&self, root: &TableName) -> Vec<(&'s Relation, String)> {
+        let Ok(number) = self.net.tables.binary_search(&root) else { return Vec::new() };
+        let judged = judge::judge(&self.net, number);
+        let mut found: Vec<(usize, String)> =
+            judged.walk.reached.iter().filter_map(|&t| self.net.broken[t].clone()).collect();
+        found.sort();
+        found.dedup();
+        found.into_iter().map(|(relation, why)| (&self.net.graph.relations()[relation], why)).collect()
     }
 
     /// Returns the repair that reaches a goal; `None` if there is no such table.

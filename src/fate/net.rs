@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::engines::{self, Semantics, When};
-use crate::relations::Graph;
+use crate::relations::unlike::{Unlike, unlike};
+use crate::relations::{Graph, Relation, unfit};
 use crate::schema::facts::SetDefault;
-use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Schema, Table, TableName, Timing};
+use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Schema, Table, TableKind, TableName, Timing};
 
 /// What a key does to the child rows of a parent row that is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub(crate) struct Link {
     pub twins: Vec<usize>,
     /// Why it fails, if it does.
     pub contradiction: Option<String>,
+    /// SQLite: how its check and its action compare values differently.
+    pub unlike: Option<Unlike>,
     /// If it fails because it leaves a `MATCH FULL` reference that is NULL in part: the columns of that key that it leaves as
     /// they are. The row is written first and checked later, so others can find it changed, or make it whole.
     pub left: Vec<u16>,
@@ -111,7 +114,9 @@ impl<'s> Net<'s> {
             let key = r.foreign_key().filter(|k| enforced && acts_on_delete(k));
             let Some(child_table) = schema.table(&r.child) else { continue };
             let parent_table = schema.table(&r.parent);
-            if let Some(why) = key.and_then(|k| net.broken_key(child_table, parent_table, k)) {
+            if let Some(why) = key.and_then(|k| net.broken_key(child_table, parent_table, r, k)) {
+                // A delete from a virtual table asks no key (`fkey.c`: only ordinary tables have any).
+                let parent = parent.filter(|_| parent_table.is_none_or(|t| t.kind != TableKind::Virtual));
                 for side in [Some(child), parent].into_iter().flatten() {
                     net.broken[side].get_or_insert_with(|| (relation, why.clone()));
                 }
@@ -163,6 +168,7 @@ impl<'s> Net<'s> {
                 single: child_table.is_unique(&r.columns),
                 clustered,
                 twins: Vec::new(),
+                unlike: key.and_then(|k| unlike(schema, child_table, k)),
                 contradiction,
                 left,
                 pairs,
@@ -188,15 +194,41 @@ impl<'s> Net<'s> {
         }
     }
 
+    /// PostgreSQL: returns a table and those that inherit from it: a DELETE without ONLY deletes the rows of all of them, while
+    /// what a foreign key does it does with ONLY (`ri_triggers.c`).
+    pub fn with_heirs(&self, table: usize) -> Vec<usize> {
+        let mut all = vec![table];
+        let mut next = 0;
+        while let Some(&of) = all.get(next) {
+            next += 1;
+            let heir = |t: &&Table| t.inherits.contains(self.tables[of]);
+            for heir in self.schema.tables.iter().filter(heir) {
+                match self.tables.binary_search(&&heir.name) {
+                    Ok(number) if !all.contains(&number) => all.push(number),
+                    _ => {}
+                }
+            }
+        }
+        all
+    }
+
     /// Says why a key stops every delete on either side, if the engine lets such a key exist.
-    fn broken_key(&self, child: &Table, parent: Option<&Table>, key: &ForeignKey) -> Option<String> {
+    fn broken_key(
+        &self,
+        child: &Table,
+        parent: Option<&Table>,
+        relation: &Relation,
+        key: &ForeignKey,
+    ) -> Option<String> {
         if !self.semantics.broken_keys_stop_deletes {
             return None;
         }
         let Some(parent) = parent else { return Some(format!("its parent `{}` does not exist", key.parent)) };
-        let there = key.parent_columns.iter().all(|c| parent.column(c).is_some());
-        if key.parent_columns.len() != key.columns.len() || !there || !parent.is_unique(&key.parent_columns) {
-            return Some(format!("({}) is no key of `{}`", key.parent_columns.join(", "), parent.name));
+        if let Some(missing) = key.parent_columns.iter().find(|c| parent.column(c).is_none()) {
+            return Some(format!("`{}` has no column `{missing}`", parent.name));
+        }
+        if let Some(why) = unfit(self.engine, parent, relation) {
+            return Some(why);
         }
         // The update that SET NULL needs does not compile, so no delete of the parent does ("cannot UPDATE generated column").
         let generated = |c: &String| child.column(c).is_some_and(|c| c.generated.is_some());

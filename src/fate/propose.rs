@@ -47,10 +47,26 @@ impl Proposal {
 pub(super) fn propose(net: &Net<'_>, link: usize, goal: Goal, demands: &Demands) -> Proposal {
     let l = &net.links[link];
     let relation = &net.graph.relations()[l.relation];
-    let proposal = match demands.asked_of(relation) {
+    if let (Some(_), false) = (l.unlike, matches!(l.act, Act::Check(_))) {
+        return Proposal::leave(format!(
+            "no other action helps while {} and {} have different affinities: give the child column the parent's type",
+            relation.child_side(),
+            relation.parent_side()
+        ));
+    }
+    let mut proposal = match demands.asked_of(relation) {
         Some(asked) => as_asked(net, link, asked),
         None => by_shape(net, link, goal),
     };
+    if l.unlike.is_some() && proposal.to.is_some() {
+        proposal.reason = format!(
+            "{}; but {} and {} have different affinities, and as long as they do, rows can stop the delete all the same or \
+             stay behind",
+            proposal.reason,
+            relation.child_side(),
+            relation.parent_side()
+        );
+    }
     if proposal.to != Some(Action::Cascade) || l.child == l.parent {
         return proposal;
     }

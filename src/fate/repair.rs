@@ -50,6 +50,10 @@ pub struct Repair {
     pub verdict: Verdict,
     /// The same by what is known alone.
     pub known_verdict: Verdict,
+    /// What a delete comes to, by what is known, after all changes and the first choice of each relation that has only choices.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub if_chosen: Verdict,
     /// What a delete comes to after the automatic changes alone, by what is known.
     pub automatic: Verdict,
     /// The changes: the automatic ones first, then nearest to the root first.
@@ -113,6 +117,7 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
             goal,
             verdict,
             known_verdict: verdict,
+            if_chosen: verdict,
             automatic: verdict,
             changes: Vec::new(),
             guessed: Vec::new(),
@@ -149,10 +154,17 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let made = |keep: &dyn Fn(&&Repaired) -> bool| -> Vec<Change> {
         changes.iter().filter(keep).flat_map(|c| c.changes.iter().cloned()).collect()
     };
+    // What is proposed, and else what destroys least.
+    let taken = |c: &Repaired| match (&c.to, c.choices.first()) {
+        (None, Some(first)) => first.changes.clone(),
+        _ => c.changes.clone(),
+    };
+    let every: Vec<Change> = changes.iter().flat_map(taken).collect();
+    let (_, if_chosen) = verdicts_after(net, root, &every);
     let (verdict, known_verdict) = verdicts_after(net, root, &made(&|_| true));
     let (_, automatic) = verdicts_after(net, root, &made(&|c| c.automatic));
     let (_, guessed) = guessed::weigh(whole, &all.trial, root);
-    Repair { goal, verdict, known_verdict, automatic, changes, guessed }
+    Repair { goal, verdict, known_verdict, if_chosen, automatic, changes, guessed }
 }
 
 /// Returns what a delete comes to in the schema that the changes lead to, with what is guessed and without.

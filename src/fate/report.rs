@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::conditions::condition;
+use super::conditions::{condition, orphans};
 use super::judge::{Judgement, MOST_PATHS, Ruling, Shape, judge};
 use super::net::{Act, Net};
 use super::{
     Assumption, Effect, Fate, May, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, actors, demands,
     repair,
 };
+use crate::relations::unlike::Unlike;
 use crate::text::said;
 
 pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool) -> Fate {
@@ -21,6 +22,9 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool
         conditions.clear();
     }
     conditions.dedup();
+    if judged.broken.is_none() {
+        conditions.extend(judged.rechecked.iter().map(|pair| orphans(net, &judged, *pair)));
+    }
     let wanted = repaired && judged.verdict != Verdict::Complete;
     let repair = wanted.then(|| repair::repair(net, root, options.goal, options));
     Fate {
@@ -116,6 +120,9 @@ fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
     if let Shape::TooDeep(limit) = ruling.shape {
         return format!("cascades can follow each other more than {limit} deep, where {} gives up", net.engine);
     }
+    if let Shape::ComparedUnlike(how) = ruling.shape {
+        return compared_unlike(net, ruling, how);
+    }
     if ruling.shape == Shape::ChangedTwice {
         return format!(
             "two other keys change the same row of `{child}`, and {} then checks this key anew, whose parent may be gone already",
@@ -166,6 +173,33 @@ fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
             }
             Some(_) => "foreign keys are off: the rows stay and refer to nothing".to_string(),
         },
+    }
+}
+
+/// SQLite: says what comes of a key whose comparisons differ.
+fn compared_unlike(net: &Net<'_>, ruling: &Ruling, how: Unlike) -> String {
+    let relation = &net.graph.relations()[net.links[ruling.link].relation];
+    let action = relation.foreign_key().map_or("no key", |k| k.on_delete.sql());
+    let differ = format!("{} and {} have different affinities", relation.child_side(), relation.parent_side());
+    match how {
+        Unlike::ActionMisses => format!(
+            "{differ}: the foreign key's check takes `'007'` for a reference to 7, ON DELETE {action} does not find it, and the \
+             delete fails"
+        ),
+        Unlike::TakesOthers => format!(
+            "{differ}: a delete of `'007'` takes the rows that refer to `'7'` for its own, and fails because their parent is \
+             still there"
+        ),
+        Unlike::ActionTakesOthers => {
+            format!("{differ}: ON DELETE {action} of 7 takes the rows that refer to `'7'` for its own")
+        }
+        Unlike::LeftBehind => format!(
+            "{differ}: the foreign key's check takes 7 for a reference to `'7'`, a delete of `'7'` does not find it, and the row \
+             stays as an orphan"
+        ),
+        Unlike::Mixed => {
+            format!("{differ}: what the foreign key's check takes for a reference, ON DELETE {action} may not find")
+        }
     }
 }
 
@@ -224,8 +258,17 @@ fn summary(net: &Net<'_>, judged: &Judgement, relations: &[RelationOutcome]) -> 
         }
         Verdict::LeavesOrphans => {
             let left = of(&|e| e == Effect::LeavesOrphans);
-            let nothing = count(left, "relation", "relations");
-            clauses.push((", ", format!("but orphans stay behind: nothing enforces {nothing}")));
+            let missed = |r: &&Ruling| matches!(r.shape, Shape::ComparedUnlike(Unlike::LeftBehind));
+            let missed = judged.rulings.iter().filter(missed).count();
+            let mut why = Vec::new();
+            if left > missed {
+                why.push(format!("nothing enforces {}", count(left - missed, "relation", "relations")));
+            }
+            if missed > 0 {
+                why.push(format!("{} not every child row", count(missed, "foreign key finds", "foreign keys find")));
+            }
+            let may = if left > missed { "" } else { "may " };
+            clauses.push((", ", format!("but orphans {may}stay behind: {}", why.join(", and "))));
             return Summary::Succeeds(clauses);
         }
         Verdict::DependsOnData => {
@@ -331,6 +374,32 @@ fn notes(net: &Net<'_>, judged: &Judgement, options: &Options) -> Vec<String> {
             "judged with foreign keys off: SQLite carries out no action and refuses nothing".to_string()
         });
     }
+    if let [root, heirs @ ..] = judged.walk.roots.as_slice()
+        && !heirs.is_empty()
+    {
+        let names: Vec<String> = heirs.iter().map(|&t| format!("`{}`", net.tables[t])).collect();
+        notes.push(format!(
+            "{} from `{}`: a delete without ONLY deletes their rows, too, and what refers to these counts",
+            if names.len() == 1 {
+                format!("{} inherits", names.concat())
+            } else {
+                format!("{} inherit", names.join(", "))
+            },
+            net.tables[*root]
+        ));
+    }
+    notes.extend(deletes_of_others(net, judged));
+    for (setter, own) in &judged.rechecked {
+        let of = |link: &usize| &net.graph.relations()[net.links[*link].relation];
+        let (setter, own) = (of(setter), of(own));
+        notes.push(format!(
+            "{} checks {} again when ON DELETE {} updates a row of `{}`: a row that is an orphan by it already stops the delete",
+            net.engine,
+            own.child_side(),
+            setter.on_delete.map_or("the key", |a| a.sql()),
+            own.child
+        ));
+    }
     if judged.walk.reached.len() > 1 {
         notes.extend((net.semantics.notes)(judged.walk.is_recursive()));
     }
@@ -347,6 +416,19 @@ fn notes(net: &Net<'_>, judged: &Judgement, options: &Options) -> Vec<String> {
     if judged.verdict == Verdict::DependsOnOrder {
         notes.push(format!("the order is: {}", net.semantics.order));
     }
+    notes
+}
+
+/// SQLite: names the keys whose actions reach rows of parents that stay.
+fn deletes_of_others(net: &Net<'_>, judged: &Judgement) -> Vec<String> {
+    let of = |ruling: &Ruling| {
+        let link = &net.links[ruling.link];
+        let acts = matches!(link.act, Act::Delete | Act::Null | Act::Default);
+        (acts && link.unlike == Some(Unlike::ActionTakesOthers) && judged.walk.loses_rows(link.parent))
+            .then(|| compared_unlike(net, ruling, Unlike::ActionTakesOthers))
+    };
+    let mut notes: Vec<String> = judged.rulings.iter().filter_map(of).collect();
+    notes.dedup();
     notes
 }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use super::net::{Act, Net};
 use super::walk::Walk;
 use crate::engine;
+use crate::relations::unlike::Unlike;
 use crate::rows::comparison::{comparison, within};
-use crate::schema::{Comparison, Engine, Table};
+use crate::schema::{Comparison, Engine, Table, TableKind};
 
 /// Writes SQL about one delete.
 pub(crate) struct Sql<'n, 's> {
@@ -51,13 +52,17 @@ impl<'n, 's> Sql<'n, 's> {
         }
     }
 
+    /// Returns a table as it stands in FROM: a key knows the rows of the table itself, and not those of tables that inherit from it.
     pub fn table(&self, table: usize) -> String {
         let name = self.net.tables[table];
-        match (engine::dialect(self.net.engine), &name.schema) {
+        let plain = self.net.table(table).is_some_and(|t| t.kind == TableKind::Plain);
+        let only = if plain && self.net.with_heirs(table).len() > 1 { "ONLY " } else { "" };
+        let written = match (engine::dialect(self.net.engine), &name.schema) {
             (Some(dialect), _) => dialect.table(name),
             (None, None) => self.identifier(&name.name),
             (None, Some(schema)) => format!("{}.{}", self.identifier(schema), self.identifier(&name.name)),
-        }
+        };
+        format!("{only}{written}")
     }
 
     fn model(&self, table: usize) -> Result<&'s Table, NoKey> {
@@ -79,24 +84,52 @@ impl<'n, 's> Sql<'n, 's> {
         keys.min().map(|set| set.into_iter().map(str::to_string).collect()).ok_or(NoKey)
     }
 
-    fn is_root(&self, alias: &str) -> Text {
-        let key = self.key(self.walk.root)?;
+    /// SQLite: returns the name by which a table's rows are told apart where its key can be NULL or there is none; `None` if the
+    /// key does, and on every other engine ("Rowid Tables": a primary key that is no INTEGER may be NULL).
+    fn rowid(&self, table: usize) -> Result<Option<&'static str>, NoKey> {
+        let model = self.model(table)?;
+        if self.net.engine == Engine::Postgres && self.key(table).is_err() && self.walk.roots.contains(&table) {
+            // A primary key is not inherited.
+            return Ok(Some("ctid"));
+        }
+        if self.net.engine != Engine::Sqlite || model.without_rowid {
+            return Ok(None);
+        }
+        let nullable = |c: &String| model.column(c).is_none_or(|c| c.nullable && !model.is_rowid(c));
+        if self.key(table).is_ok_and(|key| !key.iter().any(nullable)) {
+            return Ok(None);
+        }
+        let taken = |name: &str| model.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        ["rowid", "_rowid_", "oid"].into_iter().find(|n| !taken(n)).map(Some).ok_or(NoKey)
+    }
+
+    /// "The row of this table, the root or one that inherits from it, is what the statement deletes."
+    fn is_root(&self, root: usize, alias: &str) -> Text {
+        if let (Some(rows), Some(rowid)) = (self.rows, self.rowid(root)?) {
+            let table = self.table(root);
+            return Ok(format!(
+                "EXISTS (SELECT 1 FROM {table} chosen WHERE ({rows}) AND chosen.{rowid} = {alias}.{rowid})"
+            ));
+        }
         if let Some(rows) = self.rows {
+            let key = self.key(root)?;
             let equal: Vec<String> = key
                 .iter()
                 .map(|name| {
                     let c = self.identifier(name);
-                    self.own_comparison(self.walk.root, name).sql(&format!("chosen.{c}"), &format!("{alias}.{c}"))
+                    self.own_comparison(root, name).sql(&format!("chosen.{c}"), &format!("{alias}.{c}"))
                 })
                 .collect();
-            let (table, equal) = (self.table(self.walk.root), equal.join(" AND "));
+            let (table, equal) = (self.table(root), equal.join(" AND "));
             return Ok(format!("EXISTS (SELECT 1 FROM {table} chosen WHERE ({rows}) AND {equal})"));
         }
+        // The columns that tell the root's rows apart are those of its heirs, too.
+        let key = self.key(self.walk.root)?;
         let equal: Vec<String> = key
             .iter()
             .map(|c| {
                 let (column, value) = (format!("{alias}.{}", self.identifier(c)), format!(":{}", parameter(c)));
-                self.own_comparison(self.walk.root, c).sql(&column, &value)
+                self.own_comparison(root, c).sql(&column, &value)
             })
             .collect();
         Ok(if equal.len() == 1 { equal.concat() } else { format!("({})", equal.join(" AND ")) })
@@ -133,9 +166,38 @@ impl<'n, 's> Sql<'n, 's> {
         for &(c, p) in &l.pairs {
             let (of_parent, of_child) = (self.column(l.parent, p)?, self.column(l.child, c)?);
             let how = self.comparison(link, (c, p));
-            parts.push(how.sql(&format!("{parent}.{of_parent}"), &format!("{child}.{of_child}")));
+            // SQLite: an action applies the child's affinity to the parent's value (`relations::unlike`).
+            let acts = l.unlike.is_some() && matches!(l.act, Act::Delete | Act::Null | Act::Default);
+            let plus = if acts { "+" } else { "" };
+            parts.push(how.sql(&format!("{plus}{parent}.{of_parent}"), &format!("{child}.{of_child}")));
         }
         Ok(parts.join(" AND "))
+    }
+
+    /// SQLite: "the row refers to one that goes by one of the comparisons and not by another" (`relations::unlike`).
+    pub fn compared_unlike(&mut self, link: usize, how: Unlike, child: &str) -> Text {
+        let l = &self.net.links[link];
+        let parent = self.alias();
+        let compare = |of_parent: &str, of_child: &str| -> Text {
+            let mut parts = Vec::new();
+            for &(c, p) in &l.pairs {
+                let (p, c) = (self.column(l.parent, p)?, self.column(l.child, c)?);
+                parts.push(format!("{of_parent}{parent}.{p} = {of_child}{child}.{c}"));
+            }
+            Ok(format!("({})", parts.join(" AND ")))
+        };
+        let (check, scan, action) = (compare("", "+")?, compare("", "")?, compare("+", "")?);
+        let differ = match how {
+            Unlike::ActionMisses => format!("{scan} AND NOT {action}"),
+            Unlike::LeftBehind => format!("{check} AND NOT {scan}"),
+            Unlike::TakesOthers => format!("{scan} AND NOT {check}"),
+            Unlike::ActionTakesOthers => format!("{action} AND NOT {check}"),
+            Unlike::Mixed => {
+                format!("({check} OR {scan} OR {action}) AND NOT ({check} AND {scan} AND {action})")
+            }
+        };
+        let gone = self.gone(l.parent, &parent)?;
+        Ok(format!("EXISTS (SELECT 1 FROM {} {parent} WHERE {differ} AND {gone})", self.table(l.parent)))
     }
 
     /// A reference to the root row's own key, without a look at the root table; `None` if the link refers to another key.
@@ -144,7 +206,15 @@ impl<'n, 's> Sql<'n, 's> {
         if self.rows.is_some() || l.parent != self.walk.root {
             return Ok(None);
         }
-        let (key, model) = (self.key(l.parent)?, self.model(l.parent)?);
+        let (key, model, child_model) = (self.key(l.parent)?, self.model(l.parent)?, self.model(l.child)?);
+        // SQLite: against a value the child's affinity alone decides, between two columns both do.
+        let alike = |&(c, p): &(u16, u16)| {
+            let column = child_model.columns.get(usize::from(c)).map(|c| child_model.affinity(c));
+            column == model.columns.get(usize::from(p)).map(|p| model.affinity(p))
+        };
+        if self.net.engine == Engine::Sqlite && !l.pairs.iter().all(alike) {
+            return Ok(None);
+        }
         let mut parts = Vec::new();
         for &(c, p) in &l.pairs {
             let Some(parent) = model.columns.get(usize::from(p)) else { return Ok(None) };
@@ -174,8 +244,8 @@ impl<'n, 's> Sql<'n, 's> {
             ));
         }
         let mut ways = Vec::new();
-        if table == self.walk.root {
-            ways.push(self.is_root(alias)?);
+        if self.walk.roots.contains(&table) {
+            ways.push(self.is_root(table, alias)?);
         }
         for &i in self.net.above[table].iter().filter(|&&i| self.walk.cascades(i)) {
             ways.push(self.refers_to_gone(i, alias)?);
@@ -193,7 +263,7 @@ impl<'n, 's> Sql<'n, 's> {
         let parent = self.alias();
         let join = self.join(link, child, &parent)?;
         if self.recursive || alone {
-            let gone = if alone { self.is_root(&parent)? } else { self.gone(l.parent, &parent)? };
+            let gone = if alone { self.is_root(l.parent, &parent)? } else { self.gone(l.parent, &parent)? };
             return Ok(format!("EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {gone})", self.table(l.parent)));
         }
         self.needed.insert(l.parent);
@@ -202,13 +272,16 @@ impl<'n, 's> Sql<'n, 's> {
 
     /// "The row refers, along these links, to the root row": never NULL.
     pub fn via(&mut self, chain: &[usize], alias: &str) -> Text {
-        let Some((&last, rest)) = chain.split_last() else { return self.is_root(alias) };
+        let Some((&last, rest)) = chain.split_last() else { return self.is_root(self.walk.root, alias) };
         if let (true, Some(direct)) = (rest.is_empty(), self.direct(last, alias)?) {
             return Ok(direct);
         }
         let parent = self.alias();
         let join = self.join(last, alias, &parent)?;
-        let above = self.via(rest, &parent)?;
+        let above = match rest.is_empty() {
+            true => self.is_root(self.net.links[last].parent, &parent)?,
+            false => self.via(rest, &parent)?,
+        };
         Ok(format!(
             "EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {above})",
             self.table(self.net.links[last].parent)
@@ -253,21 +326,32 @@ impl<'n, 's> Sql<'n, 's> {
         ))
     }
 
+    /// SQLite: "the row refers to no row by this link", as the key's check looks for it.
+    pub fn is_orphan(&mut self, link: usize, row: &str) -> Text {
+        let l = &self.net.links[link];
+        let parent = self.alias();
+        let (mut present, mut equal) = (Vec::new(), Vec::new());
+        for &(c, p) in &l.pairs {
+            let (of_parent, of_child) = (self.column(l.parent, p)?, self.column(l.child, c)?);
+            present.push(format!("{row}.{of_child} IS NOT NULL"));
+            equal.push(format!("{parent}.{of_parent} = +{row}.{of_child}"));
+        }
+        let (present, equal) = (present.join(" AND "), equal.join(" AND "));
+        Ok(format!("{present} AND NOT EXISTS (SELECT 1 FROM {} {parent} WHERE {equal})", self.table(l.parent)))
+    }
+
     pub fn root_row(&self, alias: &str) -> Text {
-        self.is_root(alias)
+        self.is_root(self.walk.root, alias)
     }
 
     /// Counts the chains of cascades that are longer than `limit`, each step once for each row.
     pub fn too_deep(&mut self, limit: usize) -> Text {
         let edges = self.edges(true)?;
-        let root = self.row_text(self.walk.root, "x")?;
+        let seeds = self.seeds(", 0")?;
         Ok(format!(
-            "WITH RECURSIVE edges AS ({edges}),\nchain (tab, id, depth) AS (SELECT {n}, {root}, 0 FROM {table} x WHERE {is_root} \
+            "WITH RECURSIVE edges AS ({edges}),\nchain (tab, id, depth) AS ({seeds} \
              UNION SELECT e.tab, e.id, c.depth + 1 FROM chain c JOIN edges e ON e.parent_tab = c.tab AND e.parent_id = c.id \
-             WHERE c.depth <= {limit})\nSELECT count(*) FROM chain WHERE depth > {limit}",
-            n = self.walk.root,
-            table = self.table(self.walk.root),
-            is_root = self.is_root("x")?,
+             WHERE c.depth <= {limit})\nSELECT count(*) FROM chain WHERE depth > {limit}"
         ))
     }
 
@@ -280,10 +364,9 @@ impl<'n, 's> Sql<'n, 's> {
     /// A row's key as one text.
     fn row_text(&self, table: usize, alias: &str) -> Text {
         let kind = if self.mysql() { "CHAR" } else { "TEXT" };
-        let key = match (self.key(table), self.net.engine) {
-            (Ok(key), _) => key,
-            (Err(NoKey), Engine::Sqlite) if !self.model(table)?.without_rowid => vec!["rowid".to_string()],
-            (Err(NoKey), _) => return Err(NoKey),
+        let key = match self.rowid(table)? {
+            Some(rowid) => vec![rowid.to_string()],
+            None => self.key(table)?,
         };
         let parts: Vec<String> =
             key.iter().map(|c| format!("CAST({alias}.{} AS {kind})", self.identifier(c))).collect();
@@ -293,6 +376,16 @@ impl<'n, 's> Sql<'n, 's> {
             Engine::Sqlite => parts.join(" || char(31) || "),
             Engine::Postgres | Engine::Cockroach => parts.join(" || chr(31) || "),
         })
+    }
+
+    /// The rows that the statement deletes by itself, where a recursion begins.
+    fn seeds(&self, more: &str) -> Text {
+        let of = |&root: &usize| -> Text {
+            let (id, is_root) = (self.row_text(root, "x")?, self.is_root(root, "x")?);
+            Ok(format!("SELECT {root}, {id}{more} FROM {} x WHERE {is_root}", self.table(root)))
+        };
+        let seeds: Result<Vec<String>, NoKey> = self.walk.roots.iter().map(of).collect();
+        Ok(seeds?.join(" UNION "))
     }
 
     fn edges(&mut self, with_setters: bool) -> Text {
@@ -320,13 +413,10 @@ impl<'n, 's> Sql<'n, 's> {
     pub fn with(&mut self) -> Text {
         if self.uses_recursion {
             let edges = self.edges(false)?;
-            let root = self.row_text(self.walk.root, "x")?;
+            let seeds = self.seeds("")?;
             return Ok(format!(
-                "WITH RECURSIVE edges AS ({edges}),\ngone (tab, id) AS (SELECT {n}, {root} FROM {table} x WHERE {is_root} \
-                 UNION SELECT e.tab, e.id FROM gone g JOIN edges e ON e.parent_tab = g.tab AND e.parent_id = g.id)\n",
-                n = self.walk.root,
-                table = self.table(self.walk.root),
-                is_root = self.is_root("x")?,
+                "WITH RECURSIVE edges AS ({edges}),\ngone (tab, id) AS ({seeds} \
+                 UNION SELECT e.tab, e.id FROM gone g JOIN edges e ON e.parent_tab = g.tab AND e.parent_id = g.id)\n"
             ));
         }
         let mut done: Vec<(Option<usize>, usize, String)> = Vec::new();

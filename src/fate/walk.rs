@@ -5,6 +5,8 @@ use super::net::{Act, Net};
 /// The tables that lose rows when a row of the root is deleted, and the cascades by which they do.
 pub(crate) struct Walk {
     pub root: usize,
+    /// The tables whose rows the statement deletes by itself: the root, and on PostgreSQL those that inherit from it.
+    pub roots: Vec<usize>,
     /// By table: the length of the shortest chain of cascades from the root; `None` if none leads there.
     pub depth: Vec<Option<usize>>,
     /// By table: the last link of that chain; `None` for the root.
@@ -22,16 +24,18 @@ pub(crate) struct Walk {
 impl Walk {
     pub fn new(net: &Net<'_>, root: usize) -> Self {
         let tables = net.tables.len();
+        let roots = net.with_heirs(root);
         let mut walk = Self {
             root,
+            roots: roots.clone(),
             depth: vec![None; tables],
             by: vec![None; tables],
-            reached: vec![root],
+            reached: roots.clone(),
             longest: vec![None; tables],
             chains: vec![0; tables],
             cascades: vec![false; net.links.len()],
         };
-        walk.depth[root] = Some(0);
+        roots.iter().for_each(|&t| walk.depth[t] = Some(0));
         let mut waits_for = vec![0usize; tables];
         let mut next = 0;
         while let Some(&table) = walk.reached.get(next) {
@@ -51,10 +55,10 @@ impl Walk {
             }
         }
         // Tables of a circle, and those below one, are never free.
-        let mut free = if waits_for[root] == 0 { vec![root] } else { Vec::new() };
-        if !free.is_empty() {
-            walk.longest[root] = Some(0);
-            walk.chains[root] = 1;
+        let mut free: Vec<usize> = roots.into_iter().filter(|&t| waits_for[t] == 0).collect();
+        for &table in &free {
+            walk.longest[table] = Some(0);
+            walk.chains[table] = 1;
         }
         let mut best = vec![0usize; tables];
         while let Some(table) = free.pop() {
@@ -141,7 +145,7 @@ impl Walk {
         let mut done = Vec::new();
         let mut open = vec![(table, Vec::new())];
         while let Some((at, path)) = open.pop() {
-            if at == self.root {
+            if self.roots.contains(&at) {
                 done.push(path.iter().rev().copied().collect());
             }
             for &i in net.above[at].iter().filter(|&&i| self.cascades[i]) {

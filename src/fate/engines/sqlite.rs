@@ -6,6 +6,10 @@
 //! everything below it, before the next one starts. Section 3: a key whose parent columns are no key ("foreign key
 //! mismatch"), or whose parent is missing, is an error when the statement is prepared; all the actions a delete can set off
 //! are prepared with it.
+//!
+//! An UPDATE that changes a column of any key of a table, by an action too, checks the keys by which the table refers to itself even
+//! where their columns stay as they are (`fkey.c`, `sqlite3FkCheck`: `fkChildIsModified` is not asked where the key's parent is
+//! the table itself).
 
 use super::{Semantics, When};
 use crate::schema::Action;

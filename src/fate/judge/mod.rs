@@ -7,11 +7,13 @@
 
 mod check;
 mod ripple;
+mod unlike;
 
 use super::engines::When;
 use super::net::{Act, Net};
 use super::walk::Walk;
 use super::{Effect, Verdict};
+use crate::relations::unlike::Unlike;
 
 /// More chains of cascades between two tables than this are not told apart.
 pub(super) const MOST_PATHS: usize = 200;
@@ -35,6 +37,8 @@ pub(crate) enum Shape {
     ChangedTwice,
     /// Rows at the end of too long a chain.
     TooDeep(usize),
+    /// SQLite: rows that a key's check and its action compare differently.
+    ComparedUnlike(Unlike),
     /// Nothing short of the delete itself can tell.
     Unknown,
 }
@@ -73,6 +77,8 @@ pub(crate) struct Judgement {
     pub rulings: Vec<Ruling>,
     pub verdict: Verdict,
     pub today: Option<Verdict>,
+    /// SQLite: a key that changes rows, and one by which their table refers to itself: orphans by the second stop the first.
+    pub rechecked: Vec<(usize, usize)>,
     /// The table whose broken key stops the statement before it starts.
     pub broken: Option<usize>,
 }
@@ -92,13 +98,15 @@ pub(crate) fn judge(net: &Net<'_>, root: usize) -> Judgement {
     bench.ripple();
     bench.changed_twice();
     bench.depth();
+    bench.compared_unlike();
     if bench.unsure.contains(&Unsure::Wild) {
         // A default can be the very key that goes, and bring a row back under a key that had nothing to do with it.
         bench.rulings.iter_mut().for_each(|r| r.exact = false);
     }
+    let rechecked = bench.rechecked();
     let rulings = bench.rulings;
     let (verdict, today) = if broken.is_some() { (Verdict::Fails, None) } else { sum_up(&rulings) };
-    Judgement { rulings, verdict, today, broken, walk }
+    Judgement { rulings, verdict, today, rechecked, broken, walk }
 }
 
 fn sum_up(rulings: &[Ruling]) -> (Verdict, Option<Verdict>) {

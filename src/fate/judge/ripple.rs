@@ -50,8 +50,12 @@ impl Bench<'_, '_> {
                     Act::Default => columns.clear(),
                     _ => {}
                 }
+                if link.unlike.is_some() && link.on_update != Act::Orphan {
+                    // Which rows follow the key, and which stop its change, is not told apart here.
+                    effect = Effect::MayFail;
+                }
                 let stops = !matches!(effect, Effect::Nulls);
-                let unknown = literal || link.on_update == Act::Default;
+                let unknown = literal || link.on_update == Act::Default || link.unlike.is_some();
                 let meets = !stops
                     && net.above[link.child]
                         .iter()
@@ -132,6 +136,27 @@ impl Bench<'_, '_> {
                 });
             }
         }
+    }
+
+    /// SQLite: finds the keys by which a table whose rows change refers to itself.
+    pub(super) fn rechecked(&self) -> Vec<(usize, usize)> {
+        let net = self.net;
+        if !net.engine.facts().keys.rechecks_own {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for ruling in self.rulings.iter().filter(|r| matches!(r.effect, Effect::Nulls | Effect::SetsDefault)) {
+            let setter = &net.links[ruling.link];
+            let own = |&s: &usize| {
+                let key = &net.links[s];
+                // A column that becomes NULL refers to nothing.
+                key.parent == key.child && key.act != Act::Orphan && !key.shares_column(&setter.changed)
+            };
+            found.extend(net.above[setter.child].iter().copied().filter(own).map(|s| (ruling.link, s)));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Adds what follows from a limit on the depth of cascades.

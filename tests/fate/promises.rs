@@ -1,0 +1,185 @@
+//! What a stranger caught `fate` promising and the engine breaks, each on the real engine.
+
+use referee::engine::{SessionOptions, Value};
+use referee::fate::{Effect, Fate, Fates, May, Options, Verdict};
+use referee::relations::Graph;
+use referee::source::{Input, Source};
+use rusqlite::Connection;
+
+use super::support::postgres::{connect, execute, fresh_database};
+
+fn open(source: &str) -> Input {
+    Source::parse(source).unwrap().open(&SessionOptions::default()).unwrap()
+}
+
+fn graph(input: &Input) -> Graph {
+    Graph::new(&input.schema, &[], 1.0)
+}
+
+fn fate(input: &Input, root: &str) -> Fate {
+    Fates::new(&input.schema, &graph(input), Options::default()).of(&root.into()).unwrap()
+}
+
+fn number(input: &mut Input, sql: &str) -> i64 {
+    let rows = input.session.as_mut().unwrap().query(sql).unwrap();
+    rows.rows[0].first().and_then(Value::integer).unwrap()
+}
+
+/// Counts what a delete of these rows takes of each table, `deleted`, and what blocks it.
+fn counted(input: &mut Input, root: &str, rows: &str) -> (Vec<(String, i64)>, i64) {
+    let graph = graph(input);
+    let fates = Fates::new(&input.schema, &graph, Options::default());
+    let impact = fates.impact(&root.into(), Some(rows)).unwrap();
+    let deleted = impact.tables.iter().filter_map(|t| Some((t.table.name.clone(), t.deleted.as_ref()?.sql.clone())));
+    let deleted: Vec<(String, String)> = deleted.collect();
+    let deleted =
+        deleted.into_iter().map(|(table, sql)| (table, number(input, &sql))).filter(|(_, n)| *n > 0).collect();
+    let blocking = impact.blocking.iter().map(|b| number(input, b.sql.as_ref().unwrap())).sum();
+    (deleted, blocking)
+}
+
+fn sqlite(ddl: &str) -> (tempfile::NamedTempFile, Connection, Input) {
+    let file = tempfile::Builder::new().suffix(".db").tempfile().unwrap();
+    let connection = Connection::open(file.path()).unwrap();
+    connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {ddl}; PRAGMA foreign_keys = ON")).unwrap();
+    let input = open(&file.path().display().to_string());
+    (file, connection, input)
+}
+
+/// Deletes and takes it back: how many rows went in all, or the error.
+fn delete(connection: &Connection, sql: &str) -> Result<i64, String> {
+    let total = || connection.query_row("SELECT total_changes()", [], |r| r.get::<_, i64>(0)).unwrap();
+    connection.execute_batch("BEGIN").unwrap();
+    let before = total();
+    let done = connection.execute(sql, []).map(|_| total() - before).map_err(|e| e.to_string());
+    connection.execute_batch("ROLLBACK").unwrap();
+    done
+}
+
+/// `fkey.c`, `sqlite3FkCheck`: an UPDATE of a foreign key's column, by SET NULL, too, checks the key by which the table refers to
+/// itself, changed or not.
+#[test]
+fn orphan_by_a_key_to_its_own_table_stops_set_null() {
+    let ddl = "CREATE TABLE users (id INTEGER PRIMARY KEY);
+        CREATE TABLE files (id INTEGER PRIMARY KEY, up int REFERENCES files (id) ON DELETE RESTRICT,
+          user_id int REFERENCES users (id) ON DELETE SET NULL);
+        INSERT INTO users VALUES (1), (2); INSERT INTO files VALUES (1, NULL, 1), (2, 77, 2)";
+    let (_file, connection, mut input) = sqlite(ddl);
+    assert_eq!(delete(&connection, "DELETE FROM users WHERE id = 1"), Ok(2));
+    assert!(delete(&connection, "DELETE FROM users WHERE id = 2").unwrap_err().contains("FOREIGN KEY"));
+    let fate = fate(&input, "users");
+    let condition = fate.conditions.iter().find(|c| c.relation == "files.up").unwrap();
+    assert!(condition.exact);
+    let sql = condition.sql.clone().unwrap();
+    assert_eq!([1, 2].map(|id| number(&mut input, &sql.replace(":id", &id.to_string()))), [0, 1]);
+    assert_eq!(counted(&mut input, "users", "id = 2").1, 1);
+    assert!(fate.notes.iter().any(|n| n.contains("files.up")), "{:?}", fate.notes);
+}
+
+#[test]
+fn delete_from_a_parent_table_deletes_from_those_that_inherit() {
+    let url = fresh_database();
+    execute(
+        &url,
+        "CREATE TABLE cities (id int PRIMARY KEY); CREATE TABLE capitals (PRIMARY KEY (id)) INHERITS (cities);
+         CREATE TABLE plain () INHERITS (cities);
+         CREATE TABLE embassies (id int PRIMARY KEY, capital int NOT NULL REFERENCES capitals);
+         CREATE TABLE ministers (id int PRIMARY KEY, capital int NOT NULL REFERENCES capitals ON DELETE CASCADE);
+         CREATE TABLE base (id int PRIMARY KEY, city int REFERENCES cities ON DELETE CASCADE);
+         CREATE TABLE kid (PRIMARY KEY (id)) INHERITS (base);
+         INSERT INTO cities VALUES (1); INSERT INTO capitals VALUES (2), (3); INSERT INTO plain VALUES (4);
+         INSERT INTO embassies VALUES (1, 2); INSERT INTO ministers VALUES (1, 3), (2, 3);
+         INSERT INTO base VALUES (1, 1); INSERT INTO kid VALUES (2, 1)",
+    );
+    let mut input = open(&url);
+    let said = fate(&input, "cities");
+    assert_eq!(said.verdict, Verdict::Refused, "{}", said.summary);
+    assert!(said.blockers().any(|b| b.path == ["embassies.capital"]));
+    let mut client = connect(&url);
+    for (id, expected, blocked) in [
+        // The action deletes FROM ONLY base: the row of `kid` stays.
+        (1, vec![("cities", 1), ("base", 1)], 0),
+        (2, vec![("capitals", 1)], 1),
+        (3, vec![("capitals", 1), ("ministers", 2)], 0),
+        (4, vec![("plain", 1)], 0),
+    ] {
+        let (mut deleted, blocking) = counted(&mut input, "cities", &format!("id = {id}"));
+        deleted.sort();
+        let mut expected: Vec<(String, i64)> = expected.into_iter().map(|(t, n)| (t.to_string(), n)).collect();
+        expected.sort();
+        assert_eq!((deleted, blocking), (expected, blocked), "row {id}");
+        let mut transaction = client.transaction().unwrap();
+        let done = transaction.execute(&format!("DELETE FROM cities WHERE id = {id}"), &[]);
+        assert_eq!(done.is_err(), blocked > 0, "row {id}: {done:?}");
+        if done.is_ok() {
+            let kid: i64 = transaction.query_one("SELECT count(*) FROM ONLY kid", &[]).unwrap().get(0);
+            assert_eq!(kid, 1, "row {id}");
+        }
+    }
+}
+
+#[test]
+fn default_that_goes_blocks_beside_a_key_that_refuses() {
+    let ddl = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE g (id INTEGER PRIMARY KEY, p int NOT NULL REFERENCES p (id));
+        CREATE TABLE m (x INTEGER PRIMARY KEY, a int DEFAULT 3 REFERENCES p (id) ON DELETE SET DEFAULT);
+        INSERT INTO p VALUES (1), (2), (3); INSERT INTO m VALUES (1, 1), (3, 3)";
+    let (_file, connection, mut input) = sqlite(ddl);
+    assert_eq!(fate(&input, "p").verdict, Verdict::Refused);
+    for (rows, fails) in [("id = 1", false), ("id = 3", true)] {
+        let blocking = counted(&mut input, "p", rows).1;
+        assert_eq!(delete(&connection, &format!("DELETE FROM p WHERE {rows}")).is_err(), fails);
+        assert_eq!(blocking > 0, fails, "{rows}");
+    }
+}
+
+#[test]
+fn rows_whose_primary_key_is_null_are_counted() {
+    let ddl = "CREATE TABLE u (id text PRIMARY KEY, n int); CREATE TABLE c (id text PRIMARY KEY, u text REFERENCES u (id) ON DELETE CASCADE);
+        CREATE TABLE t (id text PRIMARY KEY, up text REFERENCES t (id) ON DELETE CASCADE, n int);
+        INSERT INTO u VALUES ('a', 1), (NULL, 1), (NULL, 1); INSERT INTO c VALUES (NULL, 'a'), (NULL, 'a'), ('x', 'a');
+        INSERT INTO t VALUES ('r', NULL, 1), (NULL, 'r', 2), (NULL, NULL, 1)";
+    let (_file, connection, mut input) = sqlite(ddl);
+    for (root, rows) in [("u", "n = 1"), ("t", "n = 1")] {
+        let said: i64 = counted(&mut input, root, rows).0.iter().map(|t| t.1).sum();
+        assert_eq!(delete(&connection, &format!("DELETE FROM {root} WHERE {rows}")), Ok(said), "{root}");
+    }
+}
+
+#[test]
+fn trigger_that_writes_to_no_table_is_named() {
+    let ddl = "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p int REFERENCES p (id) ON DELETE CASCADE);
+        CREATE TRIGGER t AFTER DELETE ON c BEGIN INSERT INTO gone VALUES (OLD.id); END; INSERT INTO p VALUES (1)";
+    let (_file, connection, input) = sqlite(ddl);
+    assert!(delete(&connection, "DELETE FROM p").unwrap_err().contains("no such table"));
+    let said = fate(&input, "p");
+    assert!(
+        said.assumptions.iter().any(|a| a.may.contains(&May::Block) && a.text.contains("`gone`")),
+        "{:?}",
+        said.assumptions
+    );
+    assert!(!said.promised);
+}
+
+/// A unique index of another collation than the column's is no key of the parent, and neither is a partial one ("SQLite Foreign Key
+/// Support", 3).
+#[test]
+fn unique_index_that_is_no_key_breaks_every_delete() {
+    for index in ["ON users (email COLLATE NOCASE)", "ON users (email) WHERE id > 0", "ON users (lower(email))"] {
+        let ddl = format!(
+            "CREATE TABLE users (id INTEGER PRIMARY KEY, email text NOT NULL); CREATE UNIQUE INDEX i {index};
+             CREATE TABLE tokens (t text PRIMARY KEY, email text NOT NULL REFERENCES users (email) ON DELETE CASCADE);
+             INSERT INTO users VALUES (1, 'a')"
+        );
+        let (_file, connection, input) = sqlite(&ddl);
+        assert!(delete(&connection, "DELETE FROM users").unwrap_err().contains("mismatch"), "{index}");
+        assert_eq!(fate(&input, "users").verdict, Verdict::Fails, "{index}");
+        assert_eq!(fate(&input, "tokens").verdict, Verdict::Fails, "{index}");
+    }
+    let virtual_parent =
+        "CREATE VIRTUAL TABLE v USING fts5(a); CREATE TABLE c (id INTEGER PRIMARY KEY, v text REFERENCES v (a))";
+    let (_file, connection, input) = sqlite(virtual_parent);
+    assert!(delete(&connection, "DELETE FROM c").is_err());
+    assert_eq!(fate(&input, "c").verdict, Verdict::Fails);
+    let relations = fate(&input, "c").relations;
+    assert!(relations.iter().all(|r| r.effect != Effect::Deletes));
+}
