@@ -51,7 +51,7 @@ pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;
 pub use remedy::names_relation;
-pub use root::{asked, repairs};
+pub use root::{asked, repairs, unhelped};
 pub use words::chooses;
 
 /// What a plan is made from.

@@ -4,7 +4,7 @@ use super::words;
 use crate::change::Change;
 use crate::fate::{Asked, Fate, Repaired};
 use crate::findings::{Finding, Fix, Safety, Severity, Subject, SubjectKind};
-use crate::relations::{Graph, side};
+use crate::relations::{Graph, Relation, side};
 use crate::rules::FATE;
 use crate::schema::Action;
 
@@ -12,6 +12,46 @@ use crate::schema::Action;
 pub fn repairs(fate: &Fate) -> Vec<Finding> {
     let Some(repair) = &fate.repair else { return Vec::new() };
     repair.changes.iter().map(|repaired| finding(fate, repaired)).collect()
+}
+
+/// Says what no change of actions helps against: broken keys that nothing among `fixable` mends, and what beside the keys stops
+/// every delete. Without it a plan with no steps would look like one that is not needed.
+pub fn unhelped(fate: &Fate, broken: &[(&Relation, String)], fixable: &[Finding]) -> Vec<Finding> {
+    let root = &fate.root;
+    let mut found = Vec::new();
+    for (relation, why) in broken {
+        let subject = Subject::relation(relation);
+        let mended = |f: &&Finding| f.subject == subject && f.fixes.iter().any(|x| x.safety != Safety::Manual);
+        if fixable.iter().any(|f| mended(&f)) {
+            continue;
+        }
+        let place = subject.place();
+        let message =
+            format!("every delete from `{root}` fails, rows or none: the foreign key {place} is broken, {why}");
+        let help = format!(
+            "Every delete from `{root}` still fails, because the foreign key {place} is broken: {why}. Correct the key, give \
+             `{}` the key that it refers to, or drop it.",
+            relation.parent
+        );
+        found.push(Finding::new(&FATE, subject, message).severity(Severity::Error).help(help));
+    }
+    for actor in fate.assumptions.iter().filter(|a| a.stops_every_delete()) {
+        let subject = Subject { kind: SubjectKind::Table, table: Some(root.clone()), columns: Vec::new(), name: None };
+        let message = format!("no delete from `{root}` does what its foreign keys say: {}", actor.text);
+        let help =
+            format!("No change of foreign keys helps: {}. Change or drop the {}.", actor.text, actor.kind.word());
+        found.push(
+            Finding::new(&FATE, subject, message).distinguished_by(&actor.named()).severity(Severity::Error).help(help),
+        );
+    }
+    let reached = fate.repair.as_ref().is_none_or(|r| r.verdict.always_succeeds() || !r.changes.is_empty());
+    if found.is_empty() && broken.is_empty() && !reached && !fate.verdict.always_succeeds() {
+        let subject = Subject { kind: SubjectKind::Table, table: Some(root.clone()), columns: Vec::new(), name: None };
+        let help =
+            format!("No change of actions makes it better; `referee fate` shows which rows stop it: {}.", fate.summary);
+        found.push(Finding::new(&FATE, subject, fate.summary.clone()).severity(Severity::Error).help(help));
+    }
+    found
 }
 
 fn finding(fate: &Fate, repaired: &Repaired) -> Finding {
@@ -92,7 +132,8 @@ pub fn asked(choices: &[(String, String)], relations: &Graph) -> Vec<Asked> {
         });
         let drop_not_null = word.eq_ignore_ascii_case("drop-not-null");
         let actions = [Action::Cascade, Action::SetNull, Action::SetDefault, Action::Restrict, Action::NoAction];
-        let action = if drop_not_null {
+        let columns = word.eq_ignore_ascii_case("set-null-columns");
+        let action = if drop_not_null || columns {
             Some(Action::SetNull)
         } else {
             actions.into_iter().find(|a| words::means(word, words::action(*a)))

@@ -18,7 +18,7 @@ use crate::findings::{Finding, RuleId, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
 use crate::relations::{Relation, lookup};
 use crate::rules::{self, FATE};
-use crate::schema::{Schema, Table, TableName};
+use crate::schema::{ForeignKey, Schema, Table, TableName};
 use crate::text::{argument, quoted, said};
 
 /// What the findings come to.
@@ -422,13 +422,18 @@ impl Selector<'_, '_> {
     /// them.
     fn gate(&self, groups: Vec<Group>, picks: &[Pick<'_>], barred: &mut Barred) -> Vec<Wanted> {
         let mut wanted = Vec::new();
+        let cleaned: Vec<(TableName, Vec<String>)> = groups.iter().flat_map(|g| self.cleaned(&g.changes)).collect();
         for group in groups {
             let owners: Vec<&Pick<'_>> = group.owners.iter().filter_map(|o| picks.get(*o)).collect();
             let orphans = group.changes.iter().filter_map(|c| self.orphans_of(c)).max();
             let over = group.changes.iter().find_map(|c| Some((c, self.orphans_of(c)?))).filter(|(_, n)| *n > 0);
             let mut changes = group.changes.clone();
             let mut orphans = orphans;
-            match over.map_or(Ok(None), |(change, count)| self.decide(change, &group.changes, count)) {
+            let decided = match group.changes.iter().find_map(|c| self.own_orphans(c, &cleaned)) {
+                Some(why) => Err(why),
+                None => over.map_or(Ok(None), |(change, count)| self.decide(change, &group.changes, count)),
+            };
+            match decided {
                 Ok(None) => {}
                 Ok(Some((table, columns))) => {
                     // The column is made nullable in this plan; its key comes with the next one.
@@ -463,6 +468,44 @@ impl Selector<'_, '_> {
             });
         }
         wanted
+    }
+
+    /// Returns the keys whose orphans a group cleans up.
+    fn cleaned(&self, changes: &[Change]) -> Vec<(TableName, Vec<String>)> {
+        let clean = |change: &&Change| {
+            let count = self.orphans_of(change).filter(|n| *n > 0);
+            count.is_some_and(|n| matches!(self.decide(change, changes, n), Ok(None)))
+        };
+        let of = |change: &Change| Some((change.table().clone(), key_of(change)?.columns.clone()));
+        changes.iter().filter(clean).filter_map(of).collect()
+    }
+
+    /// SQLite: says why a new foreign key has to wait for the orphans of a key by which its table refers to itself. Such a key is
+    /// checked again at every UPDATE of a column of any foreign key of the table (`fkey.c`, `sqlite3FkCheck`), which before
+    /// the new key was there nobody checked.
+    fn own_orphans(&self, change: &Change, cleaned: &[(TableName, Vec<String>)]) -> Option<String> {
+        let Change::AddForeignKey { table, foreign_key: new } = change else { return None };
+        if !self.input.schema.engine.facts().keys.rechecks_own || !new.enforced {
+            return None;
+        }
+        let own = |key: &&ForeignKey| {
+            key.enforced
+                && key.parent == *table
+                && key.columns != new.columns
+                && !cleaned.iter().any(|(t, columns)| t == table && *columns == key.columns)
+        };
+        let (key, count) = self.input.schema.table(table)?.foreign_keys.iter().filter(own).find_map(|key| {
+            let count = self.orphans.get(&(table.clone(), key.columns.clone(), table.clone())).filter(|n| **n > 0)?;
+            Some((key, *count))
+        })?;
+        let rows = if count == 1 { "1 row refers".to_string() } else { format!("{count} rows refer") };
+        Some(format!(
+            "{rows} to no row of `{table}` itself ({}). SQLite checks that foreign key again whenever a column of another one \
+             changes, so with this one no UPDATE of `{}` of such a row would succeed any more. Give them a parent, or say what \
+             becomes of them: {ORPHANS}.",
+            words::arrow(table, key),
+            new.columns.join("`, `")
+        ))
     }
 
     /// Returns how many orphans stand in the way of a change; `None` if it checks no rows or they were not counted.

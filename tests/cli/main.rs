@@ -10,6 +10,7 @@ mod guesses;
 mod help;
 mod hostile;
 mod lint;
+mod promises;
 mod reach;
 mod support;
 mod triggers;

@@ -69,12 +69,13 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         // Nobody is asked about what he has not seen.
         ui.write(&shown);
     }
+    let missed = report.as_ref().map_or(0, |report| super::fix::goal_missed(args, &plan, report));
     if plan.steps.is_empty() {
         if let Some(journal) = journal.as_mut().filter(|_| given_up.is_some()) {
             journal.abandon().map_err(journal_error)?;
         }
         ui.note("the plan has no steps: nothing is changed");
-        return Ok(incomplete.max(left_undone(args, &plan)));
+        return Ok(incomplete.max(left_undone(args, &plan)).max(missed));
     }
     if !args.apply.yes {
         if !ask(&question::of(&plan, &source.label()), ui)? {
@@ -151,7 +152,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     };
     output::write(ui, args.output.as_deref(), &text)?;
     let verified = if verification.verified { 0 } else { FINDINGS };
-    Ok(incomplete.max(verified).max(left_undone(args, &plan)))
+    Ok(incomplete.max(verified).max(left_undone(args, &plan)).max(missed))
 }
 
 /// Complains of a source that is no database.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::args::{FixArgs, Global, OnOff, WhatArgs};
-use super::super::error::CliError;
+use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
@@ -13,12 +13,13 @@ use crate::audit::{Guesses, Report, audit_and_go_on};
 use crate::config::{Config, FailOn};
 use crate::engine::{Session, Value};
 use crate::fate::{Fates, Options as FateOptions};
+use crate::findings::{Finding, Severity, Subject};
 use crate::infer::Guess;
 use crate::orphans::{Outcome, ScanOptions};
 use crate::plan::{self, Counts, Definitions, Options, Plan};
 use crate::relations::{Graph, Relation};
 use crate::render::{self, Commands, PlanFormat};
-use crate::rules::{Rule, Settings};
+use crate::rules::{self, Rule, Settings};
 use crate::schema::{Action, Engine, TableName};
 use crate::source::history::Migration;
 use crate::source::{History, Input, Source};
@@ -57,7 +58,17 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         ui.note(&format!("nothing was changed; {next}--out DIR writes it as migrations"));
     }
     accept::remind(&plan, &report, &super::command("infer", &report.source, &reading), ui);
-    Ok(failed)
+    Ok(failed.max(goal_missed(args, &plan, &report)))
+}
+
+/// Returns exit code 1 where deletes were asked to succeed (`--root`) and something still stops them once the plan is done.
+pub(super) fn goal_missed(args: &FixArgs, plan: &Plan, report: &Report) -> u8 {
+    let stops = |reason: &plan::Reason| {
+        let same = |f: &&Finding| f.rule == reason.rule && f.fingerprint == reason.fingerprint;
+        report.findings.iter().find(same).is_some_and(|f| f.severity == Severity::Error)
+    };
+    let missed = args.root.is_some() && plan.refused.iter().any(|r| stops(&r.reason));
+    if missed { FINDINGS } else { 0 }
 }
 
 /// Returns the commands that are named beside a plan.
@@ -109,9 +120,6 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     let (mut report, mut session) = audit_and_go_on(input, options, &Bar::context(ui))?;
     ui.job.check()?;
     if let Some(root) = &root {
-        if args.only.is_empty() {
-            report.findings.clear();
-        }
         let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
         let mut demands = settings.demands(&report.schema, &report.relations);
         // What somebody chose for one relation goes before what a policy says of many.
@@ -121,10 +129,22 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         let guesses = report.guesses.guesses.iter().map(|g| g.as_relation(&report.schema));
         let all = report.relations.relations().iter().cloned().chain(guesses).collect();
         let all = Graph::from_relations(&report.schema, all);
-        let Some(fate) = Fates::new(&report.schema, &all, how).of(root) else {
+        let fates = Fates::new(&report.schema, &all, how);
+        let Some(fate) = fates.of(root) else {
             return Err(CliError::new(format!("`{root}` is a partition; rows are deleted from its parent table"))
                 .hint("name the partitioned table"));
         };
+        let broken = fates.broken(root);
+        if args.only.is_empty() {
+            // What breaks a key that every delete runs into has a rule of its own, with its fix.
+            let breaks = |f: &Finding| {
+                f.rule == rules::parent_not_unique::META.id()
+                    && broken.iter().any(|(r, _)| f.subject == Subject::relation(r))
+            };
+            report.findings.retain(breaks);
+        }
+        let unhelped = plan::unhelped(&fate, &broken, &report.findings);
+        report.findings.extend(unhelped);
         report.findings.extend(plan::repairs(&fate));
     }
     let mut options = Options {

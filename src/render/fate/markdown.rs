@@ -2,7 +2,7 @@
 
 use super::super::spans::{block, cell, code, plain};
 use super::text::{mark, word};
-use super::{Commands, action, blocked, touched, tree};
+use super::{Commands, action, blocked, comes_to, touched, tree};
 use crate::fate::{Counted, Fate, Rank, sentences};
 use crate::relations::side;
 use crate::schema::Engine;
@@ -40,12 +40,12 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands) -> 
     if let Some(repair) = fate.repair.as_ref().filter(|r| !r.changes.is_empty()) {
         let decisions = match repair.changes.iter().all(|c| c.automatic) {
             true => String::new(),
-            false => format!(", without those that you have to decide it is {}", repair.automatic),
+            false => format!(" Without your choices: {}.", comes_to(repair.automatic)),
         };
         out.push_str(&format!(
-            "\n## What to do\n\nWith all changes the verdict is {}{decisions}.\n\n\
+            "\n## What to do\n\nWith all changes, and the first choice where you decide: {}.{decisions}\n\n\
              | Relation | From | To | Why | Newly deleted |\n|---|---|---|---|---|\n",
-            repair.verdict
+            comes_to(repair.if_chosen)
         ));
         for c in &repair.changes {
             let relation = c.path.last().map(String::as_str).unwrap_or_default();
@@ -78,8 +78,8 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands) -> 
             out.push_str(&format!("| {} | {:.2} |\n", code(&guess.relation), guess.confidence));
         }
         out.push_str(&format!(
-            "\nIf they are true, rows are left behind as orphans; without them the verdict is then {}.\n",
-            repair.known_verdict
+            "\nIf these guesses are right, rows are left behind as orphans. If they are not: {}.\n",
+            comes_to(repair.known_verdict)
         ));
     }
     out.push_str("\n## Tables\n\n| Table | Fate |\n|---|---|\n");

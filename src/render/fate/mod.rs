@@ -9,7 +9,7 @@ pub mod text;
 use std::collections::BTreeSet;
 
 use super::style::thousands;
-use crate::fate::{Blocked, Counted, Fate, RelationOutcome, TableFate, TableOutcome};
+use crate::fate::{Blocked, Counted, Fate, RelationOutcome, TableFate, TableOutcome, Verdict};
 use crate::schema::TableName;
 use crate::text::argument;
 
@@ -65,6 +65,19 @@ fn blocked(counted: &[Counted]) -> Option<String> {
     }
 }
 
+/// Says what a delete comes to, as part of a sentence.
+fn comes_to(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Complete => "every delete succeeds and leaves nothing behind",
+        Verdict::LeavesRows => "every delete succeeds, and some rows stay without their parent",
+        Verdict::LeavesOrphans => "every delete succeeds, and orphans stay behind",
+        Verdict::DependsOnData => "a delete succeeds unless there are certain rows",
+        Verdict::DependsOnOrder => "the order in which foreign keys fire decides whether a delete succeeds",
+        Verdict::Refused => "child rows still block the delete",
+        Verdict::Fails => "the delete still fails",
+    }
+}
+
 /// Returns the tables that the delete touches, the root first, nearest first, then by name.
 fn touched(fate: &Fate) -> Vec<&TableOutcome> {
     let mut tables: Vec<&TableOutcome> = fate.tables.iter().filter(|t| t.fate != TableFate::Untouched).collect();
@@ -83,7 +96,7 @@ fn distance(fate: &Fate, table: &TableOutcome) -> usize {
 fn tree(fate: &Fate) -> Vec<(usize, &RelationOutcome)> {
     let mut lines = Vec::new();
     let mut expanded = BTreeSet::from([&fate.root]);
-    let mut open: Vec<(usize, &RelationOutcome)> = children(fate, &fate.root).rev().map(|r| (0, r)).collect();
+    let mut open: Vec<(usize, &RelationOutcome)> = roots(fate).rev().map(|r| (0, r)).collect();
     while let Some((depth, relation)) = open.pop() {
         lines.push((depth, relation));
         let goes = fate.tables.iter().any(|t| t.table == relation.child && t.depth == Some(relation.path.len()));
@@ -92,6 +105,12 @@ fn tree(fate: &Fate) -> Vec<(usize, &RelationOutcome)> {
         }
     }
     lines
+}
+
+/// Returns the relations of the root, and of the tables that inherit from it, whose rows the same statement deletes.
+fn roots(fate: &Fate) -> impl DoubleEndedIterator<Item = &RelationOutcome> {
+    let is_root = |table: &TableName| fate.tables.iter().any(|t| t.table == *table && t.depth == Some(0));
+    fate.relations.iter().filter(move |r| is_root(&r.parent))
 }
 
 fn children<'f>(fate: &'f Fate, parent: &'f TableName) -> impl DoubleEndedIterator<Item = &'f RelationOutcome> {

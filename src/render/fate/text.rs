@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
-use super::{Commands, action, blocked, fate_word, touched, tree};
+use super::{Commands, action, blocked, comes_to, fate_word, touched, tree};
 use crate::change::Change;
 use crate::fate::{
-    Counted, Effect, Fate, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict, sentences,
+    Condition, Counted, Effect, Fate, May, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict,
+    sentences,
 };
 use crate::relations::side;
 use crate::text::argument;
@@ -160,7 +161,8 @@ fn repair(fate: &Fate, commands: &Commands, style: &Style, lines: &mut Vec<Strin
             hanging(text, "  ", style, lines);
         } else if repair.guessed.is_empty() {
             heading("What to do", style, lines);
-            hanging("No change of actions makes it better: see the conditions below.", "  ", style, lines);
+            let below = if shown_conditions(fate).is_empty() { "." } else { ": see the conditions below." };
+            hanging(&format!("No change of actions makes it better{below}"), "  ", style, lines);
         }
         return guessed(repair, commands, style, lines);
     }
@@ -178,9 +180,13 @@ fn repair(fate: &Fate, commands: &Commands, style: &Style, lines: &mut Vec<Strin
                 changes(fate, &some, commands, style, lines);
             }
         }
+        let first =
+            if repair.changes.iter().any(|c| !c.automatic && c.choices.len() > 1) { "first choice" } else { "choice" };
+        let changes = if automatic.is_empty() { String::new() } else { "the proposed changes and ".to_string() };
         let text = format!(
-            "With all changes, those that you decide among them, the verdict is {}; without your decisions it is {}.",
-            repair.known_verdict, repair.automatic
+            "With {changes}the {first} of each relation: {}. Without your choices: {}.",
+            comes_to(repair.if_chosen),
+            comes_to(repair.automatic)
         );
         hanging(&text, "  ", style, lines);
     }
@@ -201,7 +207,7 @@ fn after_changes(repair: &Repair, automatic: usize) -> String {
         Verdict::Refused | Verdict::Fails if !blockers.is_empty() => {
             format!("{proposed}; deletes stay blocked by {} until you decide", blockers.join(", "))
         }
-        verdict => format!("{proposed}, then the verdict is {verdict}"),
+        verdict => format!("{proposed}, then {}", comes_to(verdict)),
     }
 }
 
@@ -220,11 +226,11 @@ fn guessed(repair: &Repair, commands: &Commands, style: &Style, lines: &mut Vec<
     let without = if repair.known_verdict == repair.verdict {
         String::new()
     } else {
-        format!(" Without them the verdict is then {}.", repair.known_verdict)
+        format!(" If they are not: {}.", comes_to(repair.known_verdict))
     };
     let first = repair.guessed.first().map_or("", |g| g.relation.as_str());
     let text = format!(
-        "If they are true, rows are left behind as orphans.{without} Accept what is true, and it is planned as well:"
+        "If these guesses are right, rows are left behind as orphans.{without} Accept what is right, and it is planned as well:"
     );
     hanging(&text, "  ", style, lines);
     lines.push(format!("    {} --accept {}", commands.infer, argument(first)));
@@ -303,7 +309,11 @@ fn change(fate: &Fate, change: &Repaired, commands: &Commands, style: &Style, li
 }
 
 fn what_happens(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
-    heading("What happens", style, lines);
+    let replaced = fate.assumptions.iter().find(|a| {
+        a.table == fate.root && a.stops_every_delete() && matches!(a.may.first(), Some(May::Skip | May::Replace))
+    });
+    let title = replaced.map_or("What happens".to_string(), |a| format!("If the {} were disabled", a.kind.word()));
+    heading(&title, style, lines);
     lines.push(format!("  {}  deleted", tame(&fate.root.to_string())));
     let tree = tree(fate);
     let name = |depth: usize, side: &str| format!("  {}{}", "  ".repeat(depth + 1), tame(side));
@@ -381,23 +391,31 @@ fn impact(counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
     }
 }
 
+/// Returns the conditions that are worth their query: where any row of a relation refuses, the relation in the way says it all.
+fn shown_conditions(fate: &Fate) -> Vec<&Condition> {
+    let depends = matches!(fate.verdict, Verdict::DependsOnData | Verdict::DependsOnOrder);
+    let said = |c: &Condition| fate.blockers().any(|b| b.path.last() == Some(&c.relation));
+    fate.conditions.iter().filter(|c| depends || !said(c)).collect()
+}
+
 fn conditions(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
-    // Where any row refuses, the relations above say it all.
-    let wanted = |v: Verdict| matches!(v, Verdict::DependsOnData | Verdict::DependsOnOrder);
-    if fate.conditions.is_empty() || !wanted(fate.verdict) {
+    let conditions = shown_conditions(fate);
+    if conditions.is_empty() {
         return;
     }
-    heading("It stops at these rows", style, lines);
-    let few = fate.conditions.len() <= MANY;
-    let shown = if few { fate.conditions.len() } else { QUERIES };
-    for condition in &fate.conditions[..shown] {
+    let title =
+        if conditions.len() < fate.conditions.len() { "It stops at these rows, too" } else { "It stops at these rows" };
+    heading(title, style, lines);
+    let few = conditions.len() <= MANY;
+    let shown = if few { conditions.len() } else { QUERIES };
+    for condition in &conditions[..shown] {
         hanging(&sentence(&condition.rows), "  - ", style, lines);
         for line in condition.sql.iter().flat_map(|sql| wrap_sql(&format!("{sql};"), style.width.saturating_sub(4))) {
             lines.push(style.dim(&format!("    {line}")));
         }
     }
     if !few {
-        let more = fate.conditions.len() - shown;
+        let more = conditions.len() - shown;
         hanging(&format!("and {more} more, each with its query: --format markdown."), "  - ", style, lines);
     }
 }

@@ -1,0 +1,65 @@
+//! What `fix` must not say: that there is nothing to do where no delete succeeds, or that a key is safe that is not.
+
+use crate::support::Sandbox;
+
+fn database(sandbox: &Sandbox, ddl: &str) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(sandbox.path("a.db")).unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+    connection.execute_batch(ddl).unwrap();
+    connection
+}
+
+#[test]
+fn a_parent_without_its_unique_index_gets_one() {
+    let sandbox = Sandbox::new();
+    database(
+        &sandbox,
+        "CREATE TABLE messages (id TEXT NOT NULL, body TEXT);
+         CREATE TABLE relays (id TEXT PRIMARY KEY NOT NULL, message_id TEXT REFERENCES messages (id) ON DELETE CASCADE);
+         CREATE INDEX relays_message_id ON relays (message_id); INSERT INTO messages VALUES ('a', 'x')",
+    );
+    let run = sandbox.run(&["fix", "a.db", "--root=messages", "--no-config", "--apply", "--yes"]);
+    assert!(!run.out.contains("nothing to do"), "{}", run.out);
+    assert!(run.out.contains("unique index"), "{}{}", run.out, run.err);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    let connection = rusqlite::Connection::open(sandbox.path("a.db")).unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM messages").unwrap();
+}
+
+#[test]
+fn a_missing_parent_is_no_empty_plan() {
+    let sandbox = Sandbox::new();
+    database(
+        &sandbox,
+        "CREATE TABLE a (id INTEGER PRIMARY KEY);
+         CREATE TABLE b (id INTEGER PRIMARY KEY, a int REFERENCES a (id) ON DELETE CASCADE, z int REFERENCES zz (id))",
+    );
+    let run = sandbox.run(&["fix", "a.db", "--root=a", "--no-config"]);
+    assert_eq!(run.code, 1, "{}", run.out);
+    let text = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("Every delete from `a` still fails"), "{text}");
+    assert!(!text.contains("nothing to do"), "{text}");
+}
+
+/// SQLite checks a table's keys to itself again at every update of another key's column, so that a new key would stop updates of
+/// rows that are orphans already.
+#[test]
+fn no_key_is_added_over_orphans_of_a_key_to_the_same_table() {
+    let sandbox = Sandbox::new();
+    database(
+        &sandbox,
+        "CREATE TABLE users (id INTEGER PRIMARY KEY);
+         CREATE TABLE files (id INTEGER PRIMARY KEY, parent_id int CHECK (parent_id IS NOT NULL) REFERENCES files (id) ON DELETE RESTRICT,
+           user_id INTEGER);
+         CREATE INDEX files_parent ON files (parent_id);
+         INSERT INTO users VALUES (1); INSERT INTO files VALUES (1, 1, 1), (2, 77, 1)",
+    );
+    sandbox.write(
+        "referee.toml",
+        "[[relation]]\nchild = \"files.user_id\"\nparent = \"users.id\"\non_delete = \"set-null\"\n",
+    );
+    let run = sandbox.run(&["fix", "a.db"]);
+    let text = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("no UPDATE of `user_id` of such a row would succeed any more"), "{text}\n{}", run.err);
+    assert!(!text.contains("Add the foreign key files.user_id"), "{text}");
+}
