@@ -421,7 +421,7 @@ mod orphans {
         ));
         let change = [add("t", key("a", "p", "id", Action::Cascade))];
         let steps = steps(&fixture, &change, Some(OrphanPolicy::Delete), Some(1)).unwrap();
-        assert!(steps[0].why.contains("The trigger stays fires"), "{}", steps[0].why);
+        assert!(steps[0].why.contains("Trigger stays fires"), "{}", steps[0].why);
         let connection = fixture.connect();
         let before = contents(&connection);
         let error = run(&connection, &steps[0].up).unwrap_err();
