@@ -62,6 +62,17 @@ pub fn unfit(engine: Engine, parent: &Table, relation: &Relation) -> Option<Stri
     })
 }
 
+/// Says that the parent's rows do not last as the child's do, which PostgreSQL refuses: "constraints on permanent tables may
+/// reference only permanent tables" (42P16).
+pub fn impermanent(child: &Table, parent: &Table) -> Option<String> {
+    (parent.unlogged && !child.unlogged).then(|| {
+        format!(
+            "`{}` is UNLOGGED and `{}` is not: a permanent table can refer only to a permanent one",
+            parent.name, child.name
+        )
+    })
+}
+
 /// Tells whether the engine accepts a key to columns that are not unique, because an index begins with them.
 pub fn is_enough(engine: Engine, parent: &Table, columns: &[String]) -> bool {
     let begins = |index: &Index| {

@@ -19,7 +19,7 @@ use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 pub use acting::{Handling, Objection, Objections, unread, written};
 pub use firing::{Culprit, Firing};
-pub use fit::{is_enough, unfit};
+pub use fit::{impermanent, is_enough, unfit};
 pub use graph::{Break, Cycle, Graph, Reached};
 pub use written::{Written, WrittenError, write};
 

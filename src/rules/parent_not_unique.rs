@@ -4,7 +4,7 @@ use super::helpers::{Names, fix, index_name};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Finding, Safety, Severity, Subject};
-use crate::relations::{Relation, is_enough, unfit};
+use crate::relations::{Relation, impermanent, is_enough, unfit};
 use crate::schema::facts::ParentKey;
 use crate::schema::{Index, Table};
 
@@ -26,10 +26,27 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         if relation.parent_columns.iter().any(|c| parent.column(c).is_none()) {
             continue;
         }
+        let child = context.schema.table(&relation.child).filter(|_| relation.is_declared());
+        if let Some(reason) = child.and_then(|child| impermanent(child, parent)) {
+            findings.push(refused(context, relation, &reason));
+            continue;
+        }
         if let Some(reason) = unfit(context.schema.engine, parent, relation) {
             findings.push(finding(context, &names, parent, relation, reason));
         }
     }
+}
+
+/// A key to a table whose rows do not last.
+fn refused(context: &Context<'_>, relation: &Relation, reason: &str) -> Finding {
+    let message = format!("{} cannot refer to {}: {reason}", relation.child_side(), relation.parent_side());
+    let engine = context.schema.engine;
+    Finding::new(&META, Subject::relation(relation), message)
+        .why(format!("{engine} refuses such a key, so this schema cannot be created as it is written."))
+        .help(format!(
+            "`ALTER TABLE {} SET LOGGED` if its rows matter; otherwise leave out the key, or make `{}` UNLOGGED, too.",
+            relation.parent, relation.child
+        ))
 }
 
 fn finding(context: &Context<'_>, names: &Names, parent: &Table, relation: &Relation, reason: String) -> Finding {
@@ -76,6 +93,16 @@ mod tests {
     use super::*;
     use crate::schema::Engine;
     use crate::testing::{findings, schema};
+
+    #[test]
+    fn parent_whose_rows_do_not_last_is_told() {
+        let mut s = schema(Engine::Postgres, &["p: id int8 pk", "c: id int8 pk, p_id int8 >p.id"]);
+        s.table_mut(&"p".into()).unwrap().unlogged = true;
+        let found = findings(&s, "parent-not-unique");
+        assert!(found.len() == 1 && found[0].severity == Severity::Error && found[0].fixes.is_empty(), "{found:?}");
+        s.table_mut(&"c".into()).unwrap().unlogged = true;
+        assert!(findings(&s, "parent-not-unique").is_empty());
+    }
 
     #[test]
     fn parent_needs_a_full_unique_key() {

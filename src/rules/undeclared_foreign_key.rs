@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::fate::Advisor;
 use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::relations::lookup::{Grade, grade};
-use crate::relations::{Basis, Handling, Objection, Relation, unread};
+use crate::relations::{Basis, Handling, Objection, Relation, unread, impermanent};
 use crate::rows::RelationRows;
 use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 use crate::text::argument;
@@ -175,14 +175,18 @@ fn obstacle(context: &Context<'_>, relation: &Relation, child: &Table) -> Option
             relation.parent_side()
         ));
     }
-    if context.schema.engine == Engine::Sqlite {
+    if let Some(reason) = impermanent(child, parent) {
+        return Some(reason);
+    }
+    let types = &context.schema.engine.facts().types;
+    if types.dynamic {
         return None;
     }
     // PostgreSQL: "Key columns … are of incompatible types" (42804) where no equality operator joins the two.
     relation.columns.iter().zip(&relation.parent_columns).find_map(|(c, p)| {
         let (a, b) = (&child.column(c)?.data_type, &parent.column(p)?.data_type);
         let message = || format!("`{c}` is {} and `{p}` is {}: convert `{c}` first", a.raw, b.raw);
-        (a.family != b.family).then(message)
+        (a.family != b.family || !(types.key)(a, b)).then(message)
     })
 }
 
@@ -285,6 +289,17 @@ mod tests {
         let s = schema(Engine::Postgres, &["users: id uuid pk", "a: id uuid pk, user_id text"]);
         let found = findings(&s, "undeclared-foreign-key");
         assert!(found[0].fixes.is_empty() && found[0].help.contains("convert `user_id` first"), "{}", found[0].help);
+    }
+
+    #[test]
+    fn what_the_engine_refuses_has_no_fix() {
+        let s = schema(Engine::Postgres, &["users: id citext pk", "a: id int8 pk, user_id text"]);
+        let found = findings(&s, "undeclared-foreign-key");
+        assert!(found.iter().all(|f| f.fixes.is_empty() && f.help.contains("convert `user_id` first")), "{found:?}");
+        let mut s = schema(Engine::Postgres, &["users: id int8 pk", "a: id int8 pk, user_id int8"]);
+        s.table_mut(&"users".into()).unwrap().unlogged = true;
+        let found = findings(&s, "undeclared-foreign-key");
+        assert!(found[0].fixes.is_empty() && found[0].help.contains("UNLOGGED"), "{}", found[0].help);
     }
 
     #[test]

@@ -180,6 +180,10 @@ pub(super) fn refused_insert(table: &str, key: Option<&str>) -> String {
 fn accepts(child: &DataType, parent: &DataType) -> bool {
     use Family::{Date, Decimal, Float, Integer, Network, Text, Time, Timestamp};
     let families = (child.family, parent.family);
+    // No operator of citext's class takes a text without a cast ("Key columns … are of incompatible types", 42804).
+    if parent.base == "citext" && child.base != "citext" {
+        return false;
+    }
     child.base == parent.base
         || matches!(
             families,
