@@ -55,6 +55,7 @@ fn plan(engine: Engine, steps: Vec<Step>) -> Plan {
         choices: Vec::new(),
         refused: Vec::new(),
         guessed: Vec::new(),
+        still_fails: None,
     }
 }
 

@@ -531,6 +531,7 @@ mod transactions {
             choices: Vec::new(),
             refused: Vec::new(),
             guessed: Vec::new(),
+            still_fails: None,
         }
     }
 

@@ -8,6 +8,7 @@ use super::net::{Act, Net};
 use super::nulls::{Doubt, doubts};
 use super::{Asked, Demands, Goal};
 use crate::infer::{is_record, is_reference_data, names_actor};
+use crate::relations::defeated;
 use crate::schema::{Action, ForeignKey, Match, Table};
 use crate::text::said;
 
@@ -67,6 +68,7 @@ pub(super) fn propose(net: &Net<'_>, link: usize, goal: Goal, demands: &Demands)
             relation.parent_side()
         );
     }
+    let proposal = heeding_triggers(net, link, proposal);
     if proposal.to != Some(Action::Cascade) || l.child == l.parent {
         return proposal;
     }
@@ -79,6 +81,19 @@ pub(super) fn propose(net: &Net<'_>, link: usize, goal: Goal, demands: &Demands)
         )),
         _ => proposal,
     }
+}
+
+/// Leaves it to a person where a trigger or rule defeats the action; who chose it is told.
+fn heeding_triggers(net: &Net<'_>, link: usize, proposal: Proposal) -> Proposal {
+    let relation = &net.graph.relations()[net.links[link].relation];
+    let Some(to) = proposal.to else { return proposal };
+    let (child, parent) = (&relation.child, &relation.parent);
+    let Some(why) = defeated(net.schema, child, &relation.columns, parent, to) else { return proposal };
+    if proposal.chosen {
+        let reason = format!("{}, but {why}", proposal.reason);
+        return Proposal { reason, ..proposal };
+    }
+    Proposal { reason: why, ..proposal }.decide()
 }
 
 /// Tells whether one more cascade makes a chain of more than `most`.

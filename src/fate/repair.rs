@@ -429,8 +429,11 @@ fn describe(net: &Net<'_>, after: &Net<'_>, want: Wanted, automatic: bool) -> Re
     let enforced = l.act != Act::Orphan;
     let sql: Option<Vec<Vec<String>>> =
         engine::dialect(net.engine).and_then(|d| changes.iter().map(|c| d.sql_for(c, net.schema)).collect());
-    let recommended = match proposal.to {
-        Some(Action::Cascade) if !proposal.decide => Action::Cascade,
+    // What somebody chose is not what the shape speaks for.
+    let shape = proposal.chosen.then(|| propose(net, link, Goal::default(), &Demands::default()));
+    let spoken = shape.as_ref().unwrap_or(&proposal);
+    let recommended = match spoken.to {
+        Some(Action::Cascade) if !spoken.decide => Action::Cascade,
         _ if relation.nullable => Action::SetNull,
         _ => Action::Restrict,
     };

@@ -51,7 +51,7 @@ pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;
 pub use remedy::names_relation;
-pub use root::{asked, repairs, unhelped};
+pub use root::{asked, repairs, still_fails, unhelped};
 pub use words::chooses;
 
 /// What a plan is made from.
@@ -133,6 +133,7 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         choices,
         refused,
         guessed: Vec::new(),
+        still_fails: None,
     }
 }
 
@@ -255,6 +256,9 @@ pub struct Plan {
     /// The relations that are only guessed: no step rests on one, and what a delete comes to afterwards is judged without them.
     #[serde(default)]
     pub guessed: Vec<Guess>,
+    /// What it was made for and does not reach: what still stops deletes from a root after its steps, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still_fails: Option<String>,
 }
 
 /// One unit that is done or not done: it runs, is retried, resumed and undone as a whole.

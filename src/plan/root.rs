@@ -1,12 +1,12 @@
 //! The smallest fix of a delete, as findings that the planner fixes.
 
-use super::words;
+use super::{Plan, words};
 use crate::change::Change;
 use crate::fate::{Asked, Fate, Repaired};
 use crate::findings::{Finding, Fix, Safety, Severity, Subject, SubjectKind};
 use crate::relations::{Graph, Relation, side};
 use crate::rules::FATE;
-use crate::schema::Action;
+use crate::schema::{Action, ForeignKey, Table};
 
 /// Makes a finding of each change of a fate's fix: what is automatic is planned, what needs a decision is told with its choices.
 pub fn repairs(fate: &Fate) -> Vec<Finding> {
@@ -54,6 +54,48 @@ pub fn unhelped(fate: &Fate, broken: &[(&Relation, String)], fixable: &[Finding]
     found
 }
 
+/// Says what still stops deletes from the root once a plan is done; `None` if nothing that needs a decision does.
+pub fn still_fails(fate: &Fate, plan: &Plan) -> Option<String> {
+    let changes = fate.repair.iter().flat_map(|r| &r.changes).filter(|c| c.blocks);
+    let left = |c: &&Repaired| {
+        let place = side(&c.child, &c.columns);
+        plan.refused.iter().any(|r| r.reason.rule == FATE.id() && r.subject == place)
+    };
+    let open: Vec<&Repaired> = changes.filter(left).collect();
+    let after = match plan.steps.len() {
+        0 => String::new(),
+        1 => "after this step ".to_string(),
+        count => format!("after these {count} steps "),
+    };
+    let root = &fate.root;
+    let direct: Vec<String> = open.iter().filter(|c| c.path.len() <= 1).map(|c| side(&c.child, &c.columns)).collect();
+    let cascades = |place: &String| {
+        let key = |(table, k): &(&Table, &ForeignKey)| side(&table.name, &k.columns) == *place;
+        plan.after.foreign_keys().filter(key).any(|(_, k)| k.on_delete == Action::Cascade)
+    };
+    let reached =
+        |c: &&&Repaired| c.path.len() > 1 && c.path.split_last().is_some_and(|(_, above)| above.iter().all(cascades));
+    let reasons: Vec<String> = open
+        .iter()
+        .filter(reached)
+        .map(|c| {
+            let action = c.from.map_or_else(String::new, |a| format!(", {a}"));
+            format!("any of its {} has a row of {} ({}{action})", c.parent, c.child, side(&c.child, &c.columns))
+        })
+        .collect();
+    let deeper = reasons.join(", or if ");
+    let need = if direct.len() == 1 { "needs" } else { "need" };
+    let told = match (direct.is_empty(), reasons.is_empty()) {
+        (true, true) => return None,
+        (true, false) => format!("still fails if {deeper}"),
+        (false, none) => {
+            let also = if none { String::new() } else { format!("; it also fails if {deeper}") };
+            format!("STILL FAILS: {} {need} your decision{also}", direct.join(", "))
+        }
+    };
+    Some(words::sentence(&format!("{after}a delete from {root} {told}")))
+}
+
 fn finding(fate: &Fate, repaired: &Repaired) -> Finding {
     let subject = Subject {
         kind: SubjectKind::ForeignKey,
@@ -72,6 +114,7 @@ fn finding(fate: &Fate, repaired: &Repaired) -> Finding {
     let mut finding = Finding::new(&FATE, subject, message)
         .distinguished_by(&format!("{} {}", fate.root, repaired.parent))
         .severity(severity)
+        .advice(&place, repaired.recommended, &repaired.reason)
         .help(help(fate, repaired));
     let fix = |title: String, safety: Safety, changes: &[Change]| Fix {
         title,

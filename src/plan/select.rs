@@ -343,7 +343,7 @@ impl Selector<'_, '_> {
                         word: w.word.clone(),
                         title: w.title.clone(),
                         safety: w.safety,
-                        recommended: is_recommended(at, w, input, finding),
+                        recommended: is_recommended(at, &ways, input, finding),
                         newly_deletes: self.reach.newly(&w.changes),
                     })
                     .collect(),

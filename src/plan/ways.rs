@@ -5,8 +5,9 @@ use super::{Input, words};
 use crate::change::Change;
 use crate::fate::is_cascading;
 use crate::findings::{Finding, Safety};
+use crate::relations::defeated;
 use crate::rules::{FATE, policy};
-use crate::schema::{Action, ForeignKey, Table, TableName};
+use crate::schema::{Action, ForeignKey, Schema, Table, TableName};
 use crate::text::said;
 
 /// One way to mend a finding.
@@ -30,6 +31,11 @@ pub(super) fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
             let numbered = (2usize..).map(|n| format!("{word}-{n}"));
             word = numbered.into_iter().find(|w| !taken(w)).unwrap_or(word);
         }
+        // Whoever chooses it knows what comes of it.
+        let title = match stands_against(input.schema, &changes) {
+            Some(why) => format!("{title}; {why}"),
+            _ => title,
+        };
         ways.push(Way { word, title: said(title), safety, changes });
     };
     for fix in finding.fixes.iter().filter(|f| !f.changes.is_empty()) {
@@ -57,6 +63,22 @@ pub(super) fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
         other.word = keeps[1].to_string();
     }
     ways
+}
+
+/// Says which trigger or rule defeats what the foreign keys of some changes would do.
+fn stands_against(schema: &Schema, changes: &[Change]) -> Option<String> {
+    changes.iter().find_map(|change| {
+        let (table, key) = match change {
+            Change::AddForeignKey { table, foreign_key } => (table, foreign_key),
+            Change::ReplaceForeignKey { table, old, new } | Change::AlterForeignKey { table, old, new }
+                if old.on_delete != new.on_delete && !new.on_delete.refuses() =>
+            {
+                (table, new)
+            }
+            _ => return None,
+        };
+        defeated(schema, table, &key.columns, &key.parent, key.on_delete)
+    })
 }
 
 /// Returns the actions that a new key can have: what a policy demands, what is advised, what else would work.
@@ -95,22 +117,38 @@ pub(super) fn can_be_null(table: &Table, columns: &[String]) -> bool {
         .all(|c| table.column(c).is_some_and(|c| c.nullable && c.generated.is_none()) && !table.in_primary_key(c))
 }
 
-/// Tells whether an option can be called the recommended one: it is the first, and no reference that can be NULL cascades by it.
-pub(super) fn is_recommended(at: usize, way: &Way, input: &Input<'_>, finding: &Finding) -> bool {
+/// Tells whether an option can be called the recommended one: it is the first, no reference that can be NULL cascades by it, and
+/// no trigger defeats it. What somebody chose comes first and is not recommended for that.
+pub(super) fn is_recommended(at: usize, ways: &[Way], input: &Input<'_>, finding: &Finding) -> bool {
+    let Some(way) = ways.get(at) else { return false };
     let loses = |change: &Change| {
         is_cascading(change)
             && key_of(change).is_some_and(|k| {
                 input.schema.table(change.table()).is_some_and(|t| k.columns.iter().any(|c| t.is_nullable(c)))
             })
     };
+    if way.changes.iter().any(loses) || stands_against(input.schema, &way.changes).is_some() {
+        return false;
+    }
+    if finding.rule != FATE.id() {
+        return at == 0;
+    }
+    let advised = finding.advice.as_ref().map(|a| a.action);
+    let does = |way: &Way| way.changes.iter().find_map(key_of).map(|k| k.on_delete);
+    let fits = |way: &Way| match (advised, does(way)) {
+        (Some(a), Some(b)) => a == b || a.refuses() && b.refuses(),
+        _ => false,
+    };
+    if by_name(input, finding, ways).is_some() {
+        return ways.iter().position(fits) == Some(at);
+    }
     // What is left to a person has no recommendation.
-    let left = finding.rule == FATE.id() && way.safety == Safety::Manual;
-    at == 0 && !left && !way.changes.iter().any(loses)
+    at == 0 && way.safety != Safety::Manual
 }
 
 /// Returns the option that is taken when nobody chooses.
 pub(super) fn automatic(ways: &[Way], input: &Input<'_>) -> Option<usize> {
-    let first = ways.first()?;
+    let first = ways.first().filter(|w| stands_against(input.schema, &w.changes).is_none())?;
     let decided = |way: &Way| match way.changes.as_slice() {
         // What stands against it are orphans only, and what becomes of them has been said.
         [Change::ValidateForeignKey { .. }] => input.options.orphans.is_some() || !input.options.orphans_of.is_empty(),

@@ -4,6 +4,7 @@
 //! configuration and what `infer` adds; its answers (cycles, order, reach, shortest path) are pure functions in `graph`.
 
 mod acting;
+mod defeat;
 mod firing;
 mod fit;
 mod graph;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 pub use acting::{Handling, Objection, Objections, unread, written};
+pub use defeat::defeated;
 pub use firing::{Culprit, Firing};
 pub use fit::{impermanent, is_enough, unfit};
 pub use graph::{Break, Cycle, Graph, Reached};

@@ -63,3 +63,36 @@ fn no_key_is_added_over_orphans_of_a_key_to_the_same_table() {
     assert!(text.contains("no UPDATE of `user_id` of such a row would succeed any more"), "{text}\n{}", run.err);
     assert!(!text.contains("Add the foreign key files.user_id"), "{text}");
 }
+
+#[test]
+fn what_still_stops_a_delete_is_said_first() {
+    let sandbox = Sandbox::new();
+    rusqlite::Connection::open(sandbox.path("a.db"))
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE tenants (id INTEGER PRIMARY KEY);
+             CREATE TABLE users (id INTEGER PRIMARY KEY, tenant_id INTEGER NOT NULL REFERENCES tenants (id));
+             CREATE TABLE orders (id INTEGER PRIMARY KEY, tenant_id INTEGER NOT NULL REFERENCES tenants (id) ON DELETE RESTRICT);
+             CREATE TABLE invoices (id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL REFERENCES orders (id) ON DELETE RESTRICT);",
+        )
+        .unwrap();
+    let text = |options: &[&str]| {
+        let run = sandbox.run(&[&["fix", "a.db", "--no-config", "--root", "tenants"], options].concat());
+        assert_eq!(run.code, 1, "{}{}", run.out, run.err);
+        (run.out.split_whitespace().collect::<Vec<_>>().join(" "), run.err)
+    };
+    let (plan, _) = text(&[]);
+    assert!(plan.contains("a delete from tenants STILL FAILS: orders.tenant_id needs your decision."), "{plan}");
+    let first = plan.find("STILL FAILS").unwrap();
+    assert!(first < plan.find("Keep a copy").unwrap(), "{plan}");
+    let (plan, _) = text(&["--choose", "orders.tenant_id=cascade"]);
+    let why = "STILL FAILS: users.tenant_id needs your decision; it also fails if any of its orders has a row of invoices \
+               (invoices.order_id, RESTRICT).";
+    assert!(plan.contains(why), "{plan}");
+    assert!(plan.contains("▸ cascade") || plan.contains("> cascade"), "{plan}");
+    assert!(plan.contains("(your choice") && !plan.contains("(recommended)"), "{plan}");
+    let all = text(&["--choose", "orders.tenant_id=cascade", "--choose", "users.tenant_id=cascade"]).0;
+    assert!(all.contains("a delete from tenants still fails if any of its orders has a row of invoices"), "{all}");
+    let (markdown, _) = text(&["--choose", "orders.tenant_id=cascade", "--format", "markdown"]);
+    assert!(markdown.contains("it also fails if any of its orders has a row of invoices"), "{markdown}");
+}

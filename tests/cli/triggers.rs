@@ -110,3 +110,38 @@ fn erasable_is_not_satisfied_in_silence() {
         fate.out
     );
 }
+
+#[test]
+fn an_action_that_a_trigger_defeats_is_left_to_a_person() {
+    for (trigger, columns, choice) in [
+        ("BEFORE UPDATE OF a ON c WHEN new.a IS NULL BEGIN SELECT RAISE(IGNORE); END", "a INTEGER", "set-null"),
+        ("BEFORE UPDATE OF a ON c WHEN new.a IS NULL BEGIN SELECT RAISE(ABORT, 'no'); END", "a INTEGER", "set-null"),
+        ("BEFORE DELETE ON c BEGIN SELECT RAISE(IGNORE); END", "a INTEGER NOT NULL", "cascade"),
+        ("AFTER DELETE ON p BEGIN INSERT INTO c (a) VALUES (old.id); END", "a INTEGER NOT NULL", "cascade"),
+    ] {
+        for declared in ["", " REFERENCES p (id)"] {
+            let sandbox = Sandbox::new();
+            database(
+                &sandbox,
+                &format!(
+                    "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, {columns}{declared});
+                     CREATE INDEX c_a ON c (a); CREATE TRIGGER acts {trigger};"
+                ),
+            );
+            sandbox.write(
+                "referee.toml",
+                &format!("[[relation]]\nchild = \"c.a\"\nparent = \"p.id\"\non_delete = \"{choice}\"\n"),
+            );
+            let options: &[&str] = if declared.is_empty() { &["--manual"] } else { &["--root", "p"] };
+            let run = sandbox.run(&[&["fix", "a.db"], options].concat());
+            assert!(
+                !run.out.contains("ON DELETE SET NULL);") && !run.out.contains("ON DELETE CASCADE);"),
+                "{trigger}: {}",
+                run.out
+            );
+            if !declared.is_empty() {
+                assert!(words(&run.out).contains("trigger `acts`"), "{trigger}: {}", run.out);
+            }
+        }
+    }
+}

@@ -119,6 +119,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
 
     let (mut report, mut session) = audit_and_go_on(input, options, &Bar::context(ui))?;
     ui.job.check()?;
+    let mut judged = None;
     if let Some(root) = &root {
         let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
         let mut demands = settings.demands(&report.schema, &report.relations);
@@ -146,6 +147,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         let unhelped = plan::unhelped(&fate, &broken, &report.findings);
         report.findings.extend(unhelped);
         report.findings.extend(plan::repairs(&fate));
+        judged = Some(fate);
     }
     let mut options = Options {
         choose: args.choose.clone(),
@@ -176,6 +178,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         }
     };
     made.guessed = about(args, root.as_ref(), &report);
+    made.still_fails = judged.and_then(|fate| plan::still_fails(&fate, &made));
     let unused: Vec<_> = made.unused_choices(&options).into_iter().cloned().collect();
     for (subject, word) in &unused {
         if is_already(subject, word, &report) {

@@ -16,7 +16,8 @@ pub(super) fn of(plan: &Plan, label: &str) -> String {
         1 => "1 step".to_string(),
         count => format!("{count} steps"),
     };
-    let mut sentences = vec![format!("Apply {steps} to {}?", one_line(label)), now(plan)];
+    let mut sentences: Vec<String> = plan.still_fails.iter().map(|s| format!("{}.", one_line(s))).collect();
+    sentences.extend([format!("Apply {steps} to {}?", one_line(label)), now(plan)]);
     sentences.extend(later(plan));
     sentences.join(" ")
 }

@@ -1,7 +1,9 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
 use super::super::spans::{block, cell, code, plain};
-use super::{Commands, guessed, heading, locks, promise, rows, rules, safety, statements, summary, told, unmended};
+use super::{
+    Commands, advised, guessed, heading, locks, promise, rows, rules, safety, statements, summary, told, unmended,
+};
 use crate::fate::sentences;
 use crate::findings::Safety;
 use crate::plan::{Down, Plan, Script, Step};
@@ -9,6 +11,9 @@ use crate::plan::{Down, Plan, Script, Step};
 /// Writes the document.
 pub fn render(source: &str, commands: &Commands, plan: &Plan) -> String {
     let mut text = format!("# Plan for {}\n\n{}: {}.\n", code(source), plan.engine, summary(plan));
+    if let Some(sentence) = &plan.still_fails {
+        text.push_str(&format!("\n**{}.**\n", plain(sentence)));
+    }
     if !plan.steps.is_empty() {
         text.push_str("\n| # | Step | Safety | Locks |\n|--:|---|---|---|\n");
         for (number, step) in plan.steps.iter().enumerate() {
@@ -121,7 +126,7 @@ fn choices(plan: &Plan, text: &mut String) {
     for choice in &plan.choices {
         let word = |at: usize| {
             let option = &choice.options[at];
-            let advised = if option.recommended { " (recommended)" } else { "" };
+            let advised = advised(choice, at);
             format!("{}{advised}: {}", code(&option.word), cell(&told(choice, option)))
         };
         let others: Vec<String> = (0..choice.options.len()).filter(|at| *at != choice.chosen).map(word).collect();

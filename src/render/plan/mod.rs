@@ -48,6 +48,19 @@ fn told(choice: &Choice, option: &ChoiceOption) -> String {
     std::iter::once(option.title.clone()).chain(newly).collect::<Vec<_>>().join("; ")
 }
 
+/// Says whether an option is the recommended one, or what was chosen in its place: ` (your choice; recommended: protect)`.
+fn advised(choice: &Choice, at: usize) -> String {
+    let recommended = choice.options.iter().position(|o| o.recommended);
+    match recommended {
+        Some(one) if one == at => " (recommended)".to_string(),
+        Some(one) if choice.by_user && at == choice.chosen => {
+            format!(" (your choice; recommended: {})", choice.options[one].word)
+        }
+        None if choice.by_user && at == choice.chosen => " (your choice)".to_string(),
+        _ => String::new(),
+    }
+}
+
 /// Says what a safety promises.
 fn promise(safety: Safety) -> &'static str {
     match safety {

@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{Commands, guessed, heading, locks, rows, rules, safety, statements, summary, told, unmended};
+use super::{Commands, advised, guessed, heading, locks, rows, rules, safety, statements, summary, told, unmended};
 use crate::fate::sentences;
 use crate::findings::Safety;
 use crate::plan::{Choice, Down, Plan, Step};
@@ -18,6 +18,10 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, style: &Style) -> 
     let dot = style.dot();
     let head = format!("{} {dot} {} {dot} {}", style.bold(&one_line(source)), plan.engine, summary(plan));
     hanging(&head, "", "  ", style, &mut lines);
+    if let Some(sentence) = &plan.still_fails {
+        lines.push(String::new());
+        wrap(&tame(&format!("{sentence}.")), style.width).into_iter().for_each(|line| lines.push(style.bold(&line)));
+    }
     if plan.steps.is_empty() {
         lines.push(String::new());
         let told = if plan.refused.is_empty() && plan.guessed.is_empty() {
@@ -142,7 +146,7 @@ fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
         let widest = choice.options.iter().map(|o| width(&o.word)).max().unwrap_or(0);
         for (at, option) in choice.options.iter().enumerate() {
             let chosen = if at == choice.chosen { mark } else { " " };
-            let advised = if option.recommended { " (recommended)" } else { "" };
+            let advised = advised(choice, at);
             let gap = " ".repeat(widest.saturating_sub(width(&option.word)));
             let first = format!("  {chosen} {}{gap}  ", option.word);
             hanging(
