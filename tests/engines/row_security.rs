@@ -343,7 +343,7 @@ fn files_make_the_server_refuse_instead_of_passing_over_hidden_rows() {
         let said = tenants.run("owner", "fix", &[&only[..], &["--out", "sql", "--layout", "sql"]].concat());
         assert_eq!(said.code(), Some(0), "{}", said.all());
         let script = tenants.run("owner", "fix", &[&only[..], &["--format", "sql"]].concat()).out();
-        assert!(script.contains("SET row_security = off;"), "{script}");
+        assert!(script.contains("SET LOCAL row_security = off;"), "{script}");
         let mut files: Vec<_> = std::fs::read_dir(tenants.folder.path().join("sql")).unwrap().flatten().collect();
         files.sort_by_key(std::fs::DirEntry::path);
         let text: String = files
@@ -352,7 +352,10 @@ fn files_make_the_server_refuse_instead_of_passing_over_hidden_rows() {
             .map(|f| std::fs::read_to_string(f.path()).unwrap())
             .collect();
         // What only psql understands.
-        let text: String = text.lines().filter(|l| !l.starts_with('\\')).map(|l| format!("{l}\n")).collect();
+        let without = |text: String| -> String {
+            text.lines().filter(|l| !l.starts_with('\\')).map(|l| format!("{l}\n")).collect()
+        };
+        let (text, script) = (without(text), without(script));
         assert!(text.contains("SET LOCAL row_security = off;"), "{text}");
         server::execute(&tenants.admin, FORCED);
         for sql in [text, script] {
