@@ -16,6 +16,8 @@ use crate::support::postgres as server;
 
 /// How long a step may wait for its lock.
 const LONGEST: Duration = Duration::from_millis(300);
+/// How long who reads or writes waits before the next transaction.
+const PAUSE: Duration = Duration::from_millis(200);
 /// Nothing here takes so long: somebody waits for ever.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
@@ -65,9 +67,10 @@ impl Traffic {
                 client.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {}", server::explain(&e)));
                 self.written[number].fetch_add(1, Ordering::SeqCst);
             }
-            thread::sleep(Duration::from_millis(100));
-            client.batch_execute("COMMIT").unwrap();
             thread::sleep(Duration::from_millis(50));
+            client.batch_execute("COMMIT").unwrap();
+            // A step that needs locks of several tables at once gets them only while nobody has any of them.
+            thread::sleep(PAUSE);
         }
     }
 
@@ -89,7 +92,7 @@ impl Traffic {
             });
             client.batch_execute("COMMIT").unwrap();
             self.read.fetch_add(1, Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(PAUSE);
         }
     }
 }
@@ -155,7 +158,8 @@ fn nobody_waits_for_a_step_that_waits() {
                     tries += plan::run_up(&mut client, step, LONGEST) - 1;
                 }
                 for step in made.steps.iter().rev() {
-                    plan::run(&mut client, down(step).0, step.undo_lock_timeout(LONGEST)).unwrap();
+                    plan::run(&mut client, down(step).0, step.undo_lock_timeout(LONGEST))
+                        .unwrap_or_else(|e| panic!("{} undone: {}", step.title, server::explain(&e)));
                 }
                 for step in &made.steps {
                     tries += plan::run_up(&mut client, step, LONGEST) - 1;
