@@ -132,7 +132,8 @@ pub(super) fn closure_set_off_by_undo(options: &Options, closure: &Closure, sche
 type Changed<'c> = (&'c Table, Vec<&'c ForeignKey>, Option<&'c [String]>);
 
 fn changed<'c>(closure: &'c Closure, schema: &'c Schema, relations: &'c [Reference]) -> Vec<Changed<'c>> {
-    let keys = |name: &TableName| relations.iter().filter(|r| r.child == *name).map(|r| &r.key).collect();
+    let keys =
+        |name: &TableName| relations.iter().filter(|r| schema.share_rows(&r.child, name)).map(|r| &r.key).collect();
     let gone = closure.tables.iter().filter_map(|t| Some((schema.table(t)?, keys(t), None)));
     let set = closure.marks.iter();
     let set = set.filter_map(|m| Some((schema.table(&m.table)?, keys(&m.table), Some(m.columns.as_slice()))));

@@ -219,7 +219,8 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
     let keys = schema.foreign_keys().filter(|(_, k)| k.is_active() && !k.temporal);
     let keys = keys.map(|(child, key)| (child, key.clone(), true));
     let others = bench.workshop.undeclared().into_iter().map(|(child, key)| (child, key, false));
-    let keys = keys.chain(others).filter(|(_, k, _)| k.parent == *table);
+    // A row that goes lies in a partition: a key that refers to that one acts as well.
+    let keys = keys.chain(others).filter(|(_, k, _)| schema.share_rows(&k.parent, table));
     keys.map(|(child, key, declared)| {
         let pairs = key.columns.iter().zip(&key.parent_columns).enumerate();
         let equal: Vec<String> = pairs
@@ -229,9 +230,10 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
                 how.sql(&format!("child.{b}"), &format!("referrer.{a}"))
             })
             .collect();
-        let itself = if child.name == *table { not_itself(bench, child) } else { String::new() };
+        let itself = if schema.share_rows(&child.name, table) { not_itself(bench, child) } else { String::new() };
         let source = format!("{} AS referrer", bench.name(&child.name));
-        Referring { child, key, declared, source, condition: format!("{}{itself}", equal.join(" AND ")) }
+        let part = if schema.is_within(table, &key.parent) { String::new() } else { within_part(bench, &key.parent) };
+        Referring { child, key, declared, source, condition: format!("{}{part}{itself}", equal.join(" AND ")) }
     })
     .collect()
 }
@@ -260,6 +262,13 @@ pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &RowSet) -> 
 pub(super) fn spared(bench: &Bench<'_>, table: &TableName) -> String {
     let one = |r: Referring<'_>| format!(" AND NOT EXISTS (SELECT 1 FROM {} WHERE {})", r.source, r.condition);
     referring(bench, table).into_iter().map(one).collect()
+}
+
+/// Writes that a row `child` of a partitioned table lies in one of its partitions.
+fn within_part(bench: &Bench<'_>, part: &TableName) -> String {
+    let of = |t: &Table| format!("pg_catalog.to_regclass({})", bench.dialect.literal(&bench.name(&t.name)));
+    let all: Vec<String> = bench.workshop.schema.parts(part).into_iter().map(of).collect();
+    format!(" AND child.tableoid IN ({})", all.join(", "))
 }
 
 /// A row that refers to itself goes with itself.

@@ -7,7 +7,7 @@
 //! named. Rows are only ever added to those that go, so the fixed point is the same in whatever order it is found, through
 //! circles as well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::remedy::{self, Question, Remedy};
 use super::{Bound, Counts, OrphanPolicy, RowAction, Wanted, Workshop};
@@ -19,7 +19,7 @@ use crate::schema::{Action, ForeignKey, Schema, Table, TableKind, TableName};
 /// Tables between which rows follow one another when orphans are removed.
 #[derive(Debug)]
 pub(super) struct Closure {
-    /// The tables that lose rows, in order of name.
+    /// The tables that lose rows, in order of name; of a partitioned table the whole, not its partitions.
     pub tables: Vec<TableName>,
     /// The relations whose orphans are removed.
     pub seeds: Vec<Reference>,
@@ -33,6 +33,8 @@ pub(super) struct Closure {
     pub guesses: Vec<Reference>,
     /// The relations that have no orphan afterwards.
     pub checked: Vec<Reference>,
+    /// The partitioned tables that partitions belong to in the end. Rows of a partition are theirs.
+    pub wholes: BTreeMap<TableName, TableName>,
     /// What becomes of the rows.
     pub policy: OrphanPolicy,
     /// Which of the wanted things it makes room for.
@@ -142,16 +144,17 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
     let planned = planned(workshop, dialect, wanted);
     let relations = relations(workshop, wanted);
     let guesses = guesses(workshop, &relations);
+    let whole = |table| workshop.schema.whole(table);
     let mut losing: BTreeSet<&TableName> = BTreeSet::new();
     let removes = |p: &&Planned<'_>| matches!(p.remedy, Remedy::Remove(_)) && p.count != Some(0);
-    losing.extend(planned.iter().filter(removes).map(|p| &p.table.name));
+    losing.extend(planned.iter().filter(removes).map(|p| whole(&p.table.name)));
     let effects: Vec<(&(Reference, Option<Action>), Effect)> =
         relations.iter().map(|r| (r, effect(workshop, &relations, &r.0, r.1))).collect();
     loop {
         let before = losing.len();
         for ((relation, _), effect) in &effects {
-            if matches!(effect, Effect::Follows) && losing.contains(&relation.key.parent) {
-                losing.insert(&relation.child);
+            if matches!(effect, Effect::Follows) && losing.contains(whole(&relation.key.parent)) {
+                losing.insert(whole(&relation.child));
             }
         }
         if losing.len() == before {
@@ -160,14 +163,16 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
     }
     let mut groups: Vec<BTreeSet<&TableName>> = Vec::new();
     for ((relation, _), _) in &effects {
-        if losing.contains(&relation.key.parent) {
-            join(&mut groups, [&relation.child, &relation.key.parent]);
+        if losing.contains(whole(&relation.key.parent)) {
+            join(&mut groups, [whole(&relation.child), whole(&relation.key.parent)]);
         }
     }
-    for guess in guesses.iter().filter(|g| losing.contains(&g.key.parent)) {
-        join(&mut groups, [&guess.key.parent, &guess.key.parent]);
+    for guess in guesses.iter().map(|g| whole(&g.key.parent)).filter(|t| losing.contains(t)) {
+        join(&mut groups, [guess, guess]);
     }
     groups.sort();
+    let parts = workshop.schema.tables.iter().filter(|t| t.partition_of.is_some());
+    let wholes: BTreeMap<TableName, TableName> = parts.map(|t| (t.name.clone(), whole(&t.name).clone())).collect();
     let of_group = |group: BTreeSet<&TableName>| {
         let tables: Vec<TableName> = group.iter().filter(|t| losing.contains(**t)).map(|t| (*t).clone()).collect();
         let mut closure = Closure {
@@ -178,11 +183,12 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
             blocks: Vec::new(),
             guesses: Vec::new(),
             checked: Vec::new(),
+            wholes: wholes.clone(),
             policy: OrphanPolicy::Delete,
             wants: Vec::new(),
         };
         for ((relation, _), effect) in &effects {
-            if !closure.tables.contains(&relation.key.parent) {
+            if !closure.tables.contains(whole(&relation.key.parent)) {
                 continue;
             }
             match effect {
@@ -193,8 +199,8 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
                 }
             }
         }
-        closure.guesses = guesses.iter().filter(|g| closure.tables.contains(&g.key.parent)).cloned().collect();
-        for one in planned.iter().filter(|p| group.contains(&p.table.name)) {
+        closure.guesses = guesses.iter().filter(|g| closure.tables.contains(whole(&g.key.parent))).cloned().collect();
+        for one in planned.iter().filter(|p| group.contains(whole(&p.table.name))) {
             closure.wants.push(one.at);
             closure.checked.push(Reference::new(&one.table.name, one.key));
             match &one.remedy {
@@ -310,12 +316,15 @@ fn effect(
     let Some(table) = workshop.schema.table(&relation.child) else { return Effect::Blocks };
     let parent = workshop.schema.table(&relation.key.parent);
     let plain = |t: &Table| matches!(t.kind, TableKind::Plain | TableKind::Partitioned);
-    if !plain(table) || parent.is_none_or(|t| !plain(t) || t.partition_of.is_some()) {
+    if !plain(table) || parent.is_none_or(|t| !plain(t)) {
         return Effect::Blocks;
     }
     let columns = remedy::nulled(workshop.schema.engine, table, &relation.key);
-    let shared =
-        |c: &String| relations.iter().any(|(r, _)| r.key.parent == table.name && r.key.parent_columns.contains(c));
+    let shared = |c: &String| {
+        relations
+            .iter()
+            .any(|(r, _)| workshop.schema.share_rows(&r.key.parent, &table.name) && r.key.parent_columns.contains(c))
+    };
     let loses = |columns: Vec<String>| {
         if columns.iter().any(shared) { Effect::Blocks } else { Effect::Loses(columns) }
     };
@@ -368,9 +377,15 @@ impl Closure {
         &mut self.marks[at]
     }
 
-    /// Returns a table's number in the queries.
+    /// Returns the table that a table's rows belong to: the partitioned table that it is a partition of in the end, or itself.
+    pub fn whole<'a>(&'a self, table: &'a TableName) -> &'a TableName {
+        self.wholes.get(table).unwrap_or(table)
+    }
+
+    /// Returns the number in the queries of the table that a table's rows belong to.
     pub fn number(&self, table: &TableName) -> Option<usize> {
-        self.tables.iter().position(|t| t == table)
+        let whole = self.whole(table);
+        self.tables.iter().position(|t| t == whole)
     }
 
     /// Returns the tables whose rows change, in order of name.
@@ -408,10 +423,19 @@ impl Closure {
     /// Says why it cannot be carried out at all.
     ///
     /// # Errors
-    /// Two references of one table share some columns but not all of them: what one of them held could not be told.
+    /// Two references of one table share some columns but not all of them, or are of the table and of a partition: what one of them
+    /// held could not be told.
     pub fn can_be_undone(&self) -> Result<(), String> {
+        let same_rows = |a: &Mark, b: &Mark| a.table != b.table && self.whole(&a.table) == self.whole(&b.table);
         let overlap = |a: &Mark, b: &Mark| a.table == b.table && a.columns.iter().any(|c| b.columns.contains(c));
         for (at, mark) in self.marks.iter().enumerate() {
+            if let Some(other) = self.marks.iter().skip(at + 1).find(|other| same_rows(mark, other)) {
+                return Err(format!(
+                    "{} and {} may become NULL in the same rows, of one partition: change these rows by hand",
+                    side(&mark.table, &mark.columns),
+                    side(&other.table, &other.columns)
+                ));
+            }
             if let Some(other) = self.marks.iter().skip(at + 1).find(|other| overlap(mark, other)) {
                 return Err(format!(
                     "{} and {} of the same rows would become NULL, and share a column: change these rows by hand",
@@ -497,7 +521,7 @@ impl Closure {
     pub fn title(&self, sizes: Option<&Sizes>) -> String {
         let verb = if self.policy == OrphanPolicy::Quarantine { "quarantine" } else { "delete" };
         let mut parts: Vec<String> = Vec::new();
-        let has_orphans = |table: &TableName| self.seeds.iter().any(|s| s.child == *table);
+        let has_orphans = |table: &TableName| self.seeds.iter().any(|s| self.whole(&s.child) == table);
         let mut order: Vec<(usize, &TableName)> = self.tables.iter().enumerate().collect();
         order.sort_by_key(|(_, table)| !has_orphans(table));
         for (at, table) in order {
@@ -566,7 +590,7 @@ impl Closure {
     /// Returns the parents that rows of a table follow.
     fn parents(&self, table: &TableName) -> Vec<String> {
         let mut parents: Vec<String> =
-            self.follows.iter().filter(|f| f.child == *table).map(|f| f.key.parent.to_string()).collect();
+            self.follows.iter().filter(|f| self.whole(&f.child) == table).map(|f| f.key.parent.to_string()).collect();
         parents.sort();
         parents.dedup();
         parents

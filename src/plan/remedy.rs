@@ -362,7 +362,7 @@ pub(super) fn default_without_parent(input: &Input<'_>, changes: &[Change]) -> O
 
 /// Returns a foreign key that refers to a column.
 fn referring<'s>(schema: &'s Schema, table: &TableName, column: &String) -> Option<(&'s Table, &'s ForeignKey)> {
-    schema.foreign_keys().find(|(_, k)| k.parent == *table && k.parent_columns.contains(column))
+    schema.foreign_keys().find(|(_, k)| schema.share_rows(&k.parent, table) && k.parent_columns.contains(column))
 }
 
 /// Tells whether a CHECK says outright that a column is not NULL: alone, or as one of several terms joined by AND.

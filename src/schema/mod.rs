@@ -12,6 +12,7 @@ mod foreign_key;
 mod index;
 mod json;
 mod names;
+mod partitions;
 mod row_filter;
 mod trigger;
 mod types;

@@ -167,8 +167,16 @@ impl Writing<'_, '_> {
         let gone = self.gone();
         let closure = self.closure;
         let of_table = |table: &TableName| {
-            let seeds = closure.seeds.iter().filter(|s| s.child == *table);
-            let rows: Vec<RowSet> = seeds.map(|s| self.orphans(table, &s.key)).collect();
+            let seeds = closure.seeds.iter().filter(|s| closure.whole(&s.child) == table);
+            let rows: Vec<RowSet> = seeds.map(|s| self.orphans(&s.child, &s.key)).collect();
+            if rows.iter().any(|r| r.source != rows[0].source) {
+                // A partition has keys of its own.
+                let found = rows.iter().map(|r| {
+                    format!("SELECT child.tableoid, child.ctid FROM {} AS child WHERE {}", r.source, r.condition)
+                });
+                let found: Vec<String> = found.collect();
+                return Some(format!("SELECT count(*) FROM ({}) AS found", found.join(" UNION ")));
+            }
             RowSet::any(&rows).map(|rows| rows.count())
         };
         let linked = |one: &Reference| {
@@ -440,16 +448,23 @@ impl Writing<'_, '_> {
             ));
         }
         for one in self.closure.relations() {
-            let deleted = backups.iter().find(|b| b.mark.is_none() && b.of == one.key.parent);
+            let whole = self.closure.whole(&one.key.parent);
+            let deleted = backups.iter().find(|b| b.mark.is_none() && b.of == *whole);
             let Some(deleted) = deleted.filter(|_| !self.closure.checked.contains(&one)) else { continue };
             let Referring { child, condition, .. } = self.referring(&one.child, &one.key);
+            // A row of another partition may have had the same key.
+            let orphan = if *whole == one.key.parent {
+                String::new()
+            } else {
+                format!(" WHERE {}", self.orphans(&one.child, &one.key).condition)
+            };
             let text = format!(
                 "{} still refers to deleted rows: a trigger or rule of `{}` keeps rows from being changed; nothing was changed",
                 side(&one.child, &one.key.columns),
                 one.child
             );
             lines.push(format!(
-                "  IF EXISTS (SELECT 1 FROM {} AS parent JOIN {child} AS child ON {condition}) THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;",
+                "  IF EXISTS (SELECT 1 FROM {} AS parent JOIN {child} AS child ON {condition}{orphan}) THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;",
                 deleted.place,
                 literal(&text)
             ));
@@ -489,8 +504,7 @@ impl Writing<'_, '_> {
     }
 
     fn since(&self) -> Vec<Guard> {
-        let losing: Vec<&TableName> = self.closure.tables.iter().collect();
-        since::guards(self.bench, &losing, &self.closure.changed())
+        since::guards(self.bench, &self.closure.changed())
     }
 
     fn drop(&self, backups: &[Backup]) -> String {
@@ -535,17 +549,20 @@ impl Writing<'_, '_> {
         for (at, backup) in backups.iter().enumerate() {
             let (table, place) = (bench.table(&backup.of)?, &backup.place);
             let deleted = backup.mark.is_none();
-            let contradicts = |k: &&ForeignKey| {
+            let contradicts = |of: &TableName, k: &ForeignKey| {
                 let checked = self.closure.checked.iter().any(|r| {
-                    r.child == backup.of
+                    r.child == *of
                         && (&r.key.columns, &r.key.parent, &r.key.parent_columns)
                             == (&k.columns, &k.parent, &k.parent_columns)
                 });
                 k.is_active() && (checked || deleted && !k.validated)
             };
-            for key in table.foreign_keys.iter().filter(contradicts) {
-                if !keys.iter().any(|(t, _, k)| **t == backup.of && *k == key) {
-                    keys.push((&backup.of, table, key));
+            // A partition may have keys of its own.
+            for part in bench.now.parts(&backup.of) {
+                for key in part.foreign_keys.iter().filter(|k| contradicts(&part.name, k)) {
+                    if !keys.iter().any(|(t, _, k)| **t == part.name && *k == key) {
+                        keys.push((&part.name, part, key));
+                    }
                 }
             }
             let Some(mark) = backup.mark.and_then(|m| self.closure.marks.get(m)) else {

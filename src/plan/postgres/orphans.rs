@@ -154,8 +154,7 @@ impl Work<'_> {
     }
 
     fn since(&self, bench: &Bench<'_>) -> Vec<Guard> {
-        let losing: &[&TableName] = if self.policy == OrphanPolicy::SetNull { &[] } else { &[self.table] };
-        since::guards(bench, losing, &[self.table])
+        since::guards(bench, &[self.table])
     }
 
     /// Writes what stops an undo unless each row is back as it was.

@@ -9,33 +9,27 @@ use crate::engine::postgres::{RULE_PRINT, TRIGGER_JOINS, TRIGGER_PRINT};
 use crate::relations::{Culprit, Firing};
 use crate::schema::{CatalogOnly, Table, TableName};
 
-/// Makes the guards that no foreign key refers to tables that lose rows, and no trigger or rule acts on those that change, or on
-/// what is written for them, unless it was there at planning, as it is.
-pub(super) fn guards(bench: &Bench<'_>, losing: &[&TableName], changed: &[&TableName]) -> Vec<Guard> {
-    let mut guards = Vec::new();
-    if !losing.is_empty() {
-        let losing = families(bench, losing);
-        let schemas = [bench.workshop.schema, &bench.now];
-        let keys = schemas.iter().flat_map(|s| s.foreign_keys()).filter(|(_, k)| losing.contains(&k.parent));
-        let mut known: Vec<String> = keys
-            .map(|(child, key)| {
-                let name = bench.dialect.literal(&sql::key_name(child, key));
-                format!("(k.conrelid = {} AND k.conname = {name})", oid(bench, &child.name))
-            })
-            .collect();
-        known.sort();
-        known.dedup();
-        let known = if known.is_empty() { String::new() } else { format!(" AND ({}) IS NOT TRUE", known.join(" OR ")) };
-        guards.push(Guard {
-            sql: format!(
-                "SELECT k.conname, k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0 AND \
-                 k.confrelid IN ({}){known}",
-                oids(bench, &losing)
-            ),
-            found: "a foreign key was added since planning by which more rows would go".to_string(),
-advice: "plan again".to_string(),
-        });
-    }
+/// Makes the guards that no foreign key leads to rows that go, or whose columns change, and no trigger or rule acts on those that
+/// change, or on what is written for them, unless it was there at planning, as it is. A row lies in a partition, and belongs to all
+/// tables above that one: their keys and triggers act on it, those of a partition that was added since, too.
+pub(super) fn guards(bench: &Bench<'_>, changed: &[&TableName]) -> Vec<Guard> {
+    let schemas = [bench.workshop.schema, &bench.now];
+    let shared = |table: &TableName| changed.iter().any(|c| bench.now.share_rows(table, c));
+    let keys = schemas.iter().flat_map(|s| s.foreign_keys()).filter(|(_, k)| shared(&k.parent));
+    let keys = keys.map(|(child, key)| {
+        let name = bench.dialect.literal(&sql::key_name(child, key));
+        format!("(k.conrelid = {} AND k.conname = {name})", oid(bench, &child.name))
+    });
+    let mut guards = vec![Guard {
+        sql: format!(
+            "SELECT k.conname, k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0 AND \
+             k.confrelid IN ({}){}",
+            all_of(bench, changed),
+            unless(keys)
+        ),
+        found: "a foreign key was added since planning by which more rows would go or change".to_string(),
+        advice: "plan again".to_string(),
+    }];
     // What they write to has triggers and rules, too.
     let reached: Vec<TableName> = changed
         .iter()
@@ -43,13 +37,14 @@ advice: "plan again".to_string(),
         .flat_map(|t| Firing::reached(&bench.now, t))
         .filter(|t| bench.now.table(t).is_some())
         .collect();
-    let changed = families(bench, &reached.iter().collect::<Vec<_>>());
-    let tables: Vec<&Table> = changed.iter().filter_map(|t| bench.now.table(t)).collect();
+    let reached: Vec<&TableName> = reached.iter().collect();
+    let shared = |table: &TableName| reached.iter().any(|c| bench.now.share_rows(table, c));
+    let tables: Vec<&Table> = bench.now.tables.iter().filter(|t| shared(&t.name)).collect();
     let triggers = tables.iter().flat_map(|t| &t.triggers).filter(|t| t.enabled).map(|t| (t.name.as_str(), &t.print));
     let rules = tables.iter().flat_map(|t| &t.rewrite_rules).filter(|r| r.enabled).map(|r| (r.name.as_str(), &r.print));
     let triggers = unknown(bench, "t.tgname", TRIGGER_PRINT, triggers);
     let rules = unknown(bench, "r.rulename", RULE_PRINT, rules);
-    let (of, joins) = (oids(bench, &changed), TRIGGER_JOINS.replace('\n', " "));
+    let (of, joins) = (all_of(bench, &reached), TRIGGER_JOINS.replace('\n', " "));
     guards.push(Guard {
         sql: format!(
             "SELECT t.tgname AS name, t.tgrelid::pg_catalog.regclass AS \"table\" FROM pg_catalog.pg_trigger t {joins} WHERE NOT t.tgisinternal AND \
@@ -63,6 +58,32 @@ advice: "plan again".to_string(),
         advice: "plan again".to_string(),
     });
     guards
+}
+
+/// Writes a query of the tables that share rows with these: their partitions, and the tables that they are partitions of.
+fn all_of(bench: &Bench<'_>, tables: &[&TableName]) -> String {
+    let mut oids: Vec<String> = tables.iter().map(|t| oid(bench, t)).collect();
+    oids.sort();
+    oids.dedup();
+    let of = oids.iter().map(|o| format!("({o}::pg_catalog.oid)")).collect::<Vec<_>>().join(", ");
+    let way = |from: &str, to: &str, name: &str| {
+        format!(
+            "{name} (oid) AS (VALUES {of} UNION SELECT h.{to} FROM {name} f JOIN pg_catalog.pg_inherits h ON h.{from} = f.oid JOIN \
+             pg_catalog.pg_class c ON c.oid = h.inhrelid AND c.relispartition)"
+        )
+    };
+    format!(
+        "WITH RECURSIVE {}, {} SELECT oid FROM below UNION SELECT oid FROM above",
+        way("inhparent", "inhrelid", "below"),
+        way("inhrelid", "inhparent", "above")
+    )
+}
+
+fn unless(known: impl Iterator<Item = String>) -> String {
+    let mut known: Vec<String> = known.collect();
+    known.sort();
+    known.dedup();
+    if known.is_empty() { String::new() } else { format!(" AND ({}) IS NOT TRUE", known.join(" OR ")) }
 }
 
 /// Writes that something is not as it was at planning: by its fingerprint, where that is known, else by its name.
@@ -110,19 +131,8 @@ pub(super) fn lines(bench: &Bench<'_>, guards: &[Guard]) -> Vec<String> {
     guards.iter().map(line).collect()
 }
 
-fn families(bench: &Bench<'_>, tables: &[&TableName]) -> Vec<TableName> {
-    let mut all: Vec<TableName> = tables.iter().flat_map(|t| bench.family(t)).collect();
-    all.sort();
-    all.dedup();
-    all
-}
-
 fn oid(bench: &Bench<'_>, table: &TableName) -> String {
     catalog::relation(bench, &bench.name(table))
-}
-
-fn oids(bench: &Bench<'_>, tables: &[TableName]) -> String {
-    tables.iter().map(|t| oid(bench, t)).collect::<Vec<_>>().join(", ")
 }
 
 fn list<'n>(bench: &Bench<'_>, names: impl Iterator<Item = &'n str>, of: &str) -> String {

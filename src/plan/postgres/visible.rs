@@ -28,8 +28,9 @@ pub(super) fn rows_that_refer(bench: &Bench<'_>, table: &TableName, policy: Orph
     if policy == OrphanPolicy::SetNull {
         return Ok(());
     }
-    let keys = bench.workshop.schema.foreign_keys().filter(|(_, k)| k.parent == *table);
+    let schema = bench.workshop.schema;
+    let keys = schema.foreign_keys().filter(|(_, k)| schema.share_rows(&k.parent, table));
     all_rows(bench, keys.map(|(child, _)| &child.name))?;
-    let others = bench.workshop.undeclared().into_iter().filter(|(_, k)| k.parent == *table);
+    let others = bench.workshop.undeclared().into_iter().filter(|(_, k)| schema.share_rows(&k.parent, table));
     all_rows(bench, others.map(|(child, _)| &child.name))
 }

@@ -1,0 +1,187 @@
+//! No row is lost that the plan did not name: what acts on the rows of a partition, and what is protected, told on the engine.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "test code")]
+
+use std::process::{Command, Stdio};
+
+use support::postgres as server;
+use tempfile::TempDir;
+
+mod support;
+
+const ORDERS_OF_USERS: &str = "[[relation]]\nchild = \"orders.uid\"\nparent = \"users.id\"\n";
+
+/// The order 3 has no user; it lies in the first partition.
+const ORDERS: &str = "
+    CREATE TABLE users (id int PRIMARY KEY);
+    CREATE TABLE orders (id int PRIMARY KEY, uid int NOT NULL, note text) PARTITION BY RANGE (id);
+    CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (100);
+    CREATE TABLE orders_2 PARTITION OF orders FOR VALUES FROM (100) TO (200);
+    INSERT INTO users VALUES (1), (2), (3);
+    INSERT INTO orders VALUES (1, 1), (2, 2), (3, 9), (4, 1), (101, 1), (102, 1), (103, 1);";
+
+/// A database and a project's folder.
+struct Place {
+    folder: TempDir,
+    url: String,
+}
+
+struct Run {
+    code: i32,
+    text: String,
+}
+
+impl Place {
+    fn new(config: &str, sql: &str) -> Self {
+        let place = Self { folder: TempDir::new().unwrap(), url: server::fresh_database() };
+        std::fs::write(place.folder.path().join("referee.toml"), config).unwrap();
+        server::execute(&place.url, sql);
+        place
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_referee"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].map(|b| String::from_utf8(b).unwrap()).concat();
+        assert!(!text.contains("panicked"), "{text}");
+        // Lines are broken where the terminal ends.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Run { code: output.status.code().unwrap(), text }
+    }
+
+    fn fix(&self, arguments: &[&str]) -> Run {
+        self.run(&[&["fix", &self.url, "--apply", "--yes"], arguments].concat())
+    }
+
+    /// Returns the rows of all tables, without the backups.
+    fn rows(&self) -> Vec<String> {
+        let mut client = server::connect(&self.url);
+        let tables = "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                      WHERE c.relkind IN ('r', 'p') AND n.nspname = 'public' AND c.relname NOT LIKE '\\_referee\\_%' ORDER BY 1";
+        let tables: Vec<String> = client.query(tables, &[]).unwrap().iter().map(|r| r.get(0)).collect();
+        let mut all = Vec::new();
+        for table in tables {
+            let rows = client.query(&format!("SELECT t::text FROM {table} t ORDER BY 1"), &[]).unwrap();
+            all.extend(rows.iter().map(|r| format!("{table} {}", r.get::<_, String>(0))));
+        }
+        all
+    }
+
+    /// Sees that a clean-up is refused, and why, and that no row has changed.
+    #[track_caller]
+    fn refuses(&self, arguments: &[&str], why: &str) {
+        let before = self.rows();
+        let run = self.fix(arguments);
+        assert!(run.code == 1 && run.text.contains(why), "{}", run.text);
+        assert_eq!(self.rows(), before);
+    }
+
+    /// Sees that a clean-up changes these rows only, says so before, and that its undo restores them.
+    #[track_caller]
+    fn changes(&self, arguments: &[&str], gone: &[&str], told: &str) {
+        let before = self.rows();
+        let run = self.fix(arguments);
+        assert!(run.code == 0 && run.text.contains(told), "{}", run.text);
+        let after = self.rows();
+        let lost: Vec<&String> = before.iter().filter(|r| !after.contains(r)).collect();
+        assert_eq!(lost, gone.iter().collect::<Vec<_>>(), "{}", run.text);
+        let run = self.fix(&["--undo"]);
+        assert_eq!(run.code, 0, "{}", run.text);
+        assert_eq!(self.rows(), before);
+    }
+}
+
+#[test]
+fn rows_follow_by_a_key_to_one_partition() {
+    let place = Place::new(
+        ORDERS_OF_USERS,
+        &format!(
+            "{ORDERS}
+            CREATE TABLE lines (id int PRIMARY KEY, oid int NOT NULL REFERENCES orders_1 (id) ON DELETE CASCADE, price int);
+            INSERT INTO lines VALUES (1, 1, 10), (2, 3, 20), (3, 3, 30);"
+        ),
+    );
+    let gone = ["lines (2,3,20)", "lines (3,3,30)", "orders (3,9,)", "orders_1 (3,9,)"];
+    place.changes(&["--orphans", "delete"], &gone, "deletes up to 3 rows (2 lines, 1 orders)");
+}
+
+#[test]
+fn references_to_one_partition_become_null() {
+    let place = Place::new(
+        ORDERS_OF_USERS,
+        &format!(
+            "{ORDERS}
+            CREATE TABLE lines (id int PRIMARY KEY, oid int REFERENCES orders_1 (id) ON DELETE SET NULL);
+            INSERT INTO lines VALUES (1, 1), (2, 3);"
+        ),
+    );
+    let gone = ["lines (2,3)", "orders (3,9,)", "orders_1 (3,9,)"];
+    place.changes(&["--orphans", "delete"], &gone, "sets 1 row to NULL (1 lines.oid)");
+}
+
+#[test]
+fn rows_follow_by_a_key_that_one_partition_holds() {
+    let place = Place::new(
+        "",
+        "CREATE TABLE users (id int PRIMARY KEY);
+         CREATE TABLE orders (id int PRIMARY KEY, uid int NOT NULL);
+         CREATE TABLE lines (id int PRIMARY KEY, oid int NOT NULL) PARTITION BY RANGE (id);
+         CREATE TABLE lines_1 PARTITION OF lines FOR VALUES FROM (0) TO (100);
+         CREATE TABLE lines_2 PARTITION OF lines FOR VALUES FROM (100) TO (200);
+         ALTER TABLE lines_1 ADD FOREIGN KEY (oid) REFERENCES orders (id) ON DELETE CASCADE;
+         INSERT INTO users VALUES (1), (2);
+         INSERT INTO orders VALUES (1, 1), (2, 1), (3, 9), (4, 2);
+         INSERT INTO lines VALUES (1, 1), (2, 3), (102, 3);
+         ALTER TABLE orders ADD CONSTRAINT ofk FOREIGN KEY (uid) REFERENCES users (id) NOT VALID;",
+    );
+    place.changes(&["--orphans", "delete"], &["lines (2,3)", "lines_1 (2,3)", "orders (3,9)"], "(1 lines, 1 orders)");
+}
+
+#[test]
+fn trigger_of_one_partition_stops_a_clean_up() {
+    let trigger = "
+        CREATE TABLE invoices (oid int PRIMARY KEY);
+        INSERT INTO invoices VALUES (1), (2), (3);
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM invoices WHERE oid = OLD.id; RETURN OLD; END $$;
+        CREATE TRIGGER tr AFTER DELETE ON orders_1 FOR EACH ROW EXECUTE FUNCTION f();";
+    let place = Place::new(ORDERS_OF_USERS, &format!("{ORDERS}{trigger}"));
+    place.refuses(&["--orphans", "delete"], "the trigger tr of `orders_1` acts on each DELETE");
+}
+
+#[test]
+fn trigger_of_one_partition_below_stops_a_clean_up() {
+    let place = Place::new(
+        "",
+        "CREATE TABLE users (id int PRIMARY KEY);
+         CREATE TABLE orders (id int PRIMARY KEY, uid int NOT NULL);
+         CREATE TABLE lines (id int PRIMARY KEY, oid int NOT NULL REFERENCES orders (id)) PARTITION BY RANGE (id);
+         CREATE TABLE lines_1 PARTITION OF lines FOR VALUES FROM (0) TO (100);
+         CREATE TABLE stock (n int);
+         INSERT INTO users VALUES (1), (2);
+         INSERT INTO orders VALUES (1, 1), (2, 1), (3, 9), (4, 2);
+         INSERT INTO lines VALUES (1, 1), (2, 3);
+         INSERT INTO stock VALUES (5);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE stock SET n = n + 1; RETURN OLD; END $$;
+         CREATE TRIGGER tr AFTER DELETE ON lines_1 FOR EACH ROW EXECUTE FUNCTION f();
+         ALTER TABLE orders ADD CONSTRAINT ofk FOREIGN KEY (uid) REFERENCES users (id) NOT VALID;",
+    );
+    place.refuses(&["--orphans", "delete"], "the trigger tr of `lines_1` acts on each DELETE");
+}
+
+#[test]
+fn column_that_a_key_to_one_partition_needs_does_not_become_null() {
+    let place = Place::new(
+        "[[relation]]\nchild = \"opt.uid\"\nparent = \"users.id\"\non_delete = \"set null\"\n",
+        "CREATE TABLE users (id int PRIMARY KEY);
+         INSERT INTO users SELECT generate_series(1, 9);
+         CREATE TABLE opt (id int PRIMARY KEY, uid int) PARTITION BY RANGE (id);
+         CREATE TABLE opt_1 PARTITION OF opt FOR VALUES FROM (0) TO (100);
+         CREATE UNIQUE INDEX ou ON opt_1 (uid);
+         CREATE TABLE notes (id int PRIMARY KEY, uid int REFERENCES opt_1 (uid) ON UPDATE CASCADE);
+         CREATE INDEX ON notes (uid);
+         INSERT INTO opt VALUES (1, 1), (2, 2), (3, 99), (4, 4);
+         INSERT INTO notes VALUES (1, 1), (2, 99);",
+    );
+    place.refuses(&["--orphans", "set-null"], "`notes.uid` refers to the same column");
+}
