@@ -117,7 +117,7 @@ fn references_to_one_partition_become_null() {
         ),
     );
     let gone = ["lines (2,3)", "orders (3,9,)", "orders_1 (3,9,)"];
-    place.changes(&["--orphans", "delete"], &gone, "sets 1 row to NULL (1 lines.oid)");
+    place.changes(&["--orphans", "delete"], &gone, "sets up to 1 row (1 lines.oid) to NULL");
 }
 
 #[test]
@@ -184,4 +184,29 @@ fn column_that_a_key_to_one_partition_needs_does_not_become_null() {
          INSERT INTO notes VALUES (1, 1), (2, 99);",
     );
     place.refuses(&["--orphans", "set-null"], "`notes.uid` refers to the same column");
+}
+
+#[test]
+fn no_row_of_a_protected_table_goes_with_its_parent() {
+    let orders = "
+        CREATE TABLE users (id int PRIMARY KEY);
+        CREATE TABLE orders (id int PRIMARY KEY, uid int NOT NULL);
+        CREATE TABLE ledger (id int PRIMARY KEY, oid int NOT NULL REFERENCES orders (id), amount int);
+        INSERT INTO users VALUES (1), (2);
+        INSERT INTO orders VALUES (1, 1), (2, 1), (3, 9), (4, 2);
+        INSERT INTO ledger VALUES (1, 1, 5), (2, 3, 100), (3, 3, 200);
+        ALTER TABLE orders ADD CONSTRAINT ofk FOREIGN KEY (uid) REFERENCES users (id) NOT VALID;";
+    let place = Place::new("[fate]\nnever_cascade_into = [\"ledger\"]\n", orders);
+    let why =
+        "2 rows of ledger.oid would go with rows of `orders`, and referee.toml lists `ledger` under never_cascade_into";
+    place.refuses(&["--orphans", "delete"], why);
+    place.refuses(&["--orphans", "quarantine"], why);
+    place.refuses(&["--orphans", "delete", "--orphans", "ledger.oid=delete"], why);
+    // Where the reference may be NULL, the row stays.
+    server::execute(&place.url, "ALTER TABLE ledger ALTER oid DROP NOT NULL");
+    place.changes(
+        &["--orphans", "delete"],
+        &["ledger (2,3,100)", "ledger (3,3,200)", "orders (3,9)"],
+        "(2 ledger.oid)",
+    );
 }

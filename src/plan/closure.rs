@@ -35,6 +35,8 @@ pub(super) struct Closure {
     pub checked: Vec<Reference>,
     /// The partitioned tables that partitions belong to in the end. Rows of a partition are theirs.
     pub wholes: BTreeMap<TableName, TableName>,
+    /// The tables whose rows no delete of another table may take with it (`never_cascade_into`).
+    pub protected: BTreeSet<TableName>,
     /// What becomes of the rows.
     pub policy: OrphanPolicy,
     /// Which of the wanted things it makes room for.
@@ -184,6 +186,7 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
             guesses: Vec::new(),
             checked: Vec::new(),
             wholes: wholes.clone(),
+            protected: workshop.protected.clone(),
             policy: OrphanPolicy::Delete,
             wants: Vec::new(),
         };
@@ -328,17 +331,21 @@ fn effect(
     let loses = |columns: Vec<String>| {
         if columns.iter().any(shared) { Effect::Blocks } else { Effect::Loses(columns) }
     };
+    let whole = |name| workshop.schema.whole(name);
+    let of_another = whole(&relation.child) != whole(&relation.key.parent);
+    let protected = of_another && workshop.protected.contains(whole(&relation.child));
+    let follows = || if protected { Effect::Blocks } else { Effect::Follows };
     match remedy::said(workshop.options, &relation.child, &relation.key) {
-        Some((Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine), true)) => return Effect::Follows,
+        Some((Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine), true)) => return follows(),
         Some((None, true)) => return Effect::Blocks,
         _ => {}
     }
     let no_default = || relation.key.columns.iter().all(|c| table.column(c).is_some_and(|c| c.default.is_none()));
     match declared {
-        Some(Action::Cascade) => Effect::Follows,
+        Some(Action::Cascade) => follows(),
         // Only the engine knows whether the default has a parent.
         Some(Action::SetDefault) if columns.is_empty() || !no_default() => Effect::Blocks,
-        _ if columns.is_empty() => Effect::Follows,
+        _ if columns.is_empty() => follows(),
         _ => loses(columns),
     }
 }
@@ -510,6 +517,15 @@ impl Closure {
             None => "rows".to_string(),
         };
         let of = side(&block.child, &block.key.columns);
+        if self.protected.contains(self.whole(&block.child)) {
+            return format!(
+                "{rows} of {of} would go with rows of `{}`, and referee.toml lists `{}` under never_cascade_into: change them by hand, or \
+                 keep the rows that they refer to (`--orphans {}=leave`)",
+                block.key.parent,
+                self.whole(&block.child),
+                self.seeds.first().map_or_else(|| "child.column".to_string(), |s| side(&s.child, &s.key.columns))
+            );
+        }
         format!(
             "{rows} of {of} refer to rows of `{}` that would be deleted, and what becomes of them has to be decided first (ON DELETE {}): \
              change them, or say `--orphans {of}=delete`",

@@ -29,6 +29,7 @@ mod trial;
 mod ways;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -80,11 +81,13 @@ pub fn plan(input: &Input<'_>) -> Plan {
 
 /// Makes the plan with recipes that are given.
 fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made) -> Plan {
+    let protected = input.settings.deletes.in_schema(input.schema).never_cascade_into;
     let workshop = Workshop {
         schema: input.schema,
         relations: input.relations,
         definitions: input.definitions,
         options: input.options,
+        protected: &protected,
     };
     let mut selection = select::Selection::new(input);
     let place =
@@ -531,6 +534,8 @@ pub struct Workshop<'a> {
     pub definitions: Option<&'a Definitions>,
     /// What the planner was told.
     pub options: &'a Options,
+    /// The tables whose rows no delete of another table may take with it.
+    pub protected: &'a BTreeSet<TableName>,
 }
 
 impl<'a> Workshop<'a> {

@@ -1,6 +1,6 @@
 //! A database with rows, and a script's way through it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use referee::change::Change;
@@ -230,7 +230,7 @@ impl Fixture {
     pub fn made_knowing(&self, wanted: &[Wanted], options: &Options, relations: Vec<Relation>) -> Made {
         let (schema, definitions) = (&self.schema, Some(&self.definitions));
         let relations = Graph::from_relations(schema, relations);
-        let workshop = Workshop { schema, relations: &relations, definitions, options };
+        let workshop = Workshop { schema, relations: &relations, definitions, options, protected: &BTreeSet::new() };
         referee::plan::sqlite::steps(&workshop, wanted)
     }
 

@@ -1,5 +1,6 @@
 //! Runs the steps of a plan on a PostgreSQL test server, as a plan says that they are run.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::thread::sleep;
 use std::time::Duration;
@@ -84,7 +85,10 @@ pub fn plan(schema: &Schema, wanted: &[Wanted], options: &Options) -> Made {
 /// Makes steps where there are relations that no key declares.
 pub fn plan_knowing(schema: &Schema, wanted: &[Wanted], options: &Options, relations: Vec<Relation>) -> Made {
     let relations = Graph::from_relations(schema, relations);
-    let mut made = recipes(&Workshop { schema, relations: &relations, definitions: None, options }, wanted);
+    let mut made = recipes(
+        &Workshop { schema, relations: &relations, definitions: None, options, protected: &BTreeSet::new() },
+        wanted,
+    );
     made.steps.sort_by_key(|s| s.phase);
     made
 }

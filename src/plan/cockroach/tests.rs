@@ -33,6 +33,7 @@ fn made(schema: &Schema, changes: Vec<Change>, orphans: Option<u64>, policy: Opt
             relations: &Graph::from_relations(schema, Vec::new()),
             definitions: None,
             options: &options,
+            protected: &std::collections::BTreeSet::new(),
         },
         &[want],
     );

@@ -39,6 +39,7 @@ fn made(schema: &Schema, wanted: &[Wanted]) -> Made {
             relations: &Graph::from_relations(schema, Vec::new()),
             definitions: None,
             options: &Options::default(),
+            protected: &std::collections::BTreeSet::new(),
         },
         wanted,
     );
