@@ -210,3 +210,45 @@ fn no_row_of_a_protected_table_goes_with_its_parent() {
         "(2 ledger.oid)",
     );
 }
+
+/// A row of `lines` refers to no order yet: its reference is NULL in part, which MATCH SIMPLE allows.
+const HALF_FILLED: &str = "
+    CREATE TABLE orders (tenant int NOT NULL, no int, PRIMARY KEY (tenant, no));
+    CREATE TABLE lines (id int PRIMARY KEY, tenant int, no int, x text);
+    CREATE INDEX ON lines (tenant, no);
+    INSERT INTO orders VALUES (1, 1), (1, 2), (2, 1);
+    INSERT INTO lines VALUES (1, 1, 1, ''), (2, 1, 2, ''), (4, 2, 1, ''), (5, 1, 1, ''), (6, 1, NULL, 'draft'), (7, 9, 9, 'orphan');
+    ALTER TABLE lines ADD CONSTRAINT lfk FOREIGN KEY (tenant, no) REFERENCES orders (tenant, no) NOT VALID;";
+
+#[test]
+fn row_that_is_null_in_part_is_changed_by_no_migration() {
+    for words in [["--orphans", "lines.(tenant, no)=delete"], ["--orphans", "set-null"]] {
+        let place = Place::new("", HALF_FILLED);
+        let out =
+            place.run(&[&["fix", &place.url, "--no-data", "--out", "mig", "--layout", "sql"], &words[..]].concat());
+        assert!(out.code <= 1, "{}", out.text);
+        let mut client = server::connect(&place.url);
+        let mut stopped = None;
+        let mut files: Vec<_> =
+            std::fs::read_dir(place.folder.path().join("mig")).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort();
+        for file in files.iter().filter(|f| f.to_string_lossy().ends_with(".up.sql")) {
+            let sql = std::fs::read_to_string(file).unwrap();
+            stopped = stopped.or(client.batch_execute(&sql).err());
+        }
+        let rows = place.rows();
+        assert!(rows.contains(&"lines (6,1,,draft)".to_string()), "{words:?}: {rows:?} {stopped:?}");
+    }
+}
+
+#[test]
+fn row_that_is_null_in_part_is_named_and_kept() {
+    let place = Place::new("", HALF_FILLED);
+    let run = place.fix(&["--orphans", "lines.(tenant, no)=delete"]);
+    assert!(
+        run.text.contains("hold only a part of lines.(tenant, no), which MATCH FULL does not allow"),
+        "{}",
+        run.text
+    );
+    assert!(place.rows().contains(&"lines (6,1,,draft)".to_string()), "{:?}", place.rows());
+}

@@ -2,10 +2,10 @@
 //! table of its own, from which it is restored. What becomes of that table afterwards is the user's to say.
 
 use super::bench::{Bench, arrow, short_hash};
-use super::{Bound, Guard, OrphanPolicy, RowAction};
+use super::{Bound, Guard, OrphanPolicy, RowAction, remedy};
 use crate::relations::side;
-use crate::rows::RowSet;
 use crate::rows::comparison::{of_key, within};
+use crate::rows::{RelationRows, RowSet};
 use crate::schema::{Column, ForeignKey, Table, TableName};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
@@ -182,8 +182,39 @@ pub(super) fn is_alike(one: &ForeignKey, other: &ForeignKey) -> bool {
     (&one.columns, &one.parent, &one.parent_columns) == (&other.columns, &other.parent, &other.parent_columns)
 }
 
+/// Writes which rows have no parent by a key, as they were counted, and makes the guards that none is left that the key would refuse.
+///
+/// # Errors
+/// Rows are NULL in part, and the key will not allow that: nobody has said what becomes of them.
+pub(super) fn kept_out(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(RowSet, Vec<Guard>), String> {
+    let of = bench.workshop.schema.table(table);
+    let as_counted = of.map_or_else(|| key.clone(), |of| remedy::as_counted(of, key));
+    let rows = RelationRows::of_key(bench.dialect, &bench.now, table, &as_counted).orphans();
+    let child = side(table, &key.columns);
+    let mut guards = vec![none_left(bench, &child, key, &rows)];
+    if as_counted.matching != key.matching {
+        let present = key.columns.iter().map(|c| format!("child.{} IS NOT NULL", bench.dialect.identifier(c)));
+        let present: Vec<String> = present.collect();
+        let condition = format!("({}) AND NOT ({})", present.join(" OR "), present.join(" AND "));
+        let partly = RowSet { condition, ..rows.clone() };
+        let advice = "fill the other columns or set all of them to NULL by hand, then plan again";
+        if let Some(n) = bench.workshop.options.counts.get(&partly.count()).filter(|n| *n > 0) {
+            let some = counted_rows(Some(n));
+            return Err(format!(
+                "{some} of `{table}` hold only a part of {child}, which MATCH FULL does not allow: {advice}"
+            ));
+        }
+        guards.push(Guard {
+            sql: partly.by_value(bench.dialect, ("child", &key.columns), "", NAMED),
+            found: format!("rows of `{table}` hold only a part of {child}, which MATCH FULL does not allow"),
+            advice: advice.to_string(),
+        });
+    }
+    Ok((rows, guards))
+}
+
 /// Makes the guard that no row without parent is left: it names the values, and how many rows have each.
-pub(super) fn none_left(bench: &Bench<'_>, child: &str, key: &ForeignKey, rows: &RowSet) -> Guard {
+fn none_left(bench: &Bench<'_>, child: &str, key: &ForeignKey, rows: &RowSet) -> Guard {
     Guard {
         sql: rows.by_value(bench.dialect, ("child", &key.columns), "", NAMED),
         found: format!("{child} has orphans (no such row in `{}`)", key.parent),

@@ -124,7 +124,8 @@ enum Effect {
 struct Planned<'w> {
     at: usize,
     table: &'w Table,
-    key: &'w ForeignKey,
+    /// As its orphans are counted.
+    key: ForeignKey,
     remedy: Remedy,
     count: Option<u64>,
 }
@@ -205,13 +206,13 @@ pub(super) fn closures(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &
         closure.guesses = guesses.iter().filter(|g| closure.tables.contains(whole(&g.key.parent))).cloned().collect();
         for one in planned.iter().filter(|p| group.contains(whole(&p.table.name))) {
             closure.wants.push(one.at);
-            closure.checked.push(Reference::new(&one.table.name, one.key));
+            closure.checked.push(Reference::new(&one.table.name, &one.key));
             match &one.remedy {
                 Remedy::Remove(policy) if one.count != Some(0) => {
                     if *policy == OrphanPolicy::Quarantine {
                         closure.policy = OrphanPolicy::Quarantine;
                     }
-                    closure.seeds.push(Reference::new(&one.table.name, one.key));
+                    closure.seeds.push(Reference::new(&one.table.name, &one.key));
                 }
                 Remedy::SetNull(columns) => {
                     closure.mark(&one.table.name, columns).orphans.push(one.key.clone());
@@ -243,7 +244,7 @@ fn planned<'w>(workshop: &Workshop<'w>, dialect: &dyn Dialect, wanted: &[(usize,
         };
         // What cannot be decided is refused where its key is planned.
         if let Ok(Some(remedy @ (Remedy::SetNull(_) | Remedy::Remove(_)))) = question.decide() {
-            planned.push(Planned { at: *at, table, key, remedy, count: want.orphans });
+            planned.push(Planned { at: *at, table, key: remedy::as_counted(table, key), remedy, count: want.orphans });
         }
     }
     planned

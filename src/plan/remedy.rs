@@ -3,12 +3,12 @@
 //! A word for all relations deletes no row whose reference may be NULL, none whose value stands for "none", and never more than
 //! half of the rows that refer. All of these have to be asked for by the relation's name.
 
-use super::{Guard, Input, Options, OrphanPolicy};
+use super::{Guard, Input, Options, OrphanPolicy, aside};
 use crate::change::Change;
 use crate::engine::{self, Dialect};
 use crate::relations::{Relation, side};
 use crate::rows::{RelationRows, RowSet};
-use crate::schema::{Engine, Family, ForeignKey, Schema, Table, TableName};
+use crate::schema::{Engine, Family, ForeignKey, Match, Schema, Table, TableName};
 
 /// What becomes of the orphans of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,17 @@ fn names(typed: &str, child: &str, parent: &str) -> bool {
     let bare = |text: &str| text.replace([' ', '(', ')'], "");
     let typed = bare(typed);
     typed == bare(child) || typed == bare(&format!("{child}->{parent}"))
+}
+
+/// Returns a key as its orphans are counted. A row that is NULL in part is an orphan of a MATCH FULL key; where one takes the
+/// place of MATCH SIMPLE, nobody has counted such rows, and nobody asked for them to be changed.
+pub(super) fn as_counted(table: &Table, key: &ForeignKey) -> ForeignKey {
+    let mut there = table.foreign_keys.iter().filter(|k| aside::is_alike(k, key)).peekable();
+    let mut counted = key.clone();
+    if key.matching == Match::Full && there.peek().is_some() && there.all(|k| k.matching != Match::Full) {
+        counted.matching = Match::Simple;
+    }
+    counted
 }
 
 /// Tells whether rows stay although a word for all relations removes orphans.
@@ -154,7 +165,8 @@ impl Question<'_> {
     }
 
     fn orphan_rows(&self) -> RowSet {
-        self.rows().orphans()
+        let key = as_counted(self.table, self.key);
+        RelationRows::of_key(self.dialect, self.schema, &self.table.name, &key).orphans()
     }
 
     /// Writes the query that counts the rows that refer, whether they have a parent or not.

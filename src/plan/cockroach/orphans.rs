@@ -26,9 +26,8 @@ pub(super) fn before_key(
     table: &TableName,
     key: &ForeignKey,
 ) -> Result<(Vec<Step>, Vec<Guard>), String> {
-    let rows = RelationRows::of_key(bench.dialect, &bench.now, table, key).orphans();
+    let (rows, guards) = aside::kept_out(bench, table, key)?;
     let (child, parent) = (side(table, &key.columns), &key.parent);
-    let guard = aside::none_left(bench, &child, key, &rows);
     let remedy = if want.orphans == Some(0) && !bench.loses_rows(parent, table) {
         None
     } else {
@@ -45,7 +44,7 @@ pub(super) fn before_key(
                 "rows of `{parent}` go first, which may leave orphans of {child} that could not be counted: run this plan, then plan again"
             ));
         }
-        (Some(0), _) | (None, None) => return Ok((Vec::new(), vec![guard])),
+        (Some(0), _) | (None, None) => return Ok((Vec::new(), guards)),
         (Some(n), None) => {
             return Err(format!(
                 "{child} has {n} rows that refer to no row of `{parent}`, and the foreign key would not hold for them: say what becomes of them \
@@ -68,9 +67,9 @@ pub(super) fn before_key(
     let (policy, columns) = match remedy {
         Some(Remedy::SetNull(columns)) => (OrphanPolicy::SetNull, columns),
         Some(Remedy::Remove(policy)) => (policy, Vec::new()),
-        _ => return Ok((Vec::new(), vec![guard])),
+        _ => return Ok((Vec::new(), guards)),
     };
-    let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
+    let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), guards)) };
     let nulled = (policy == OrphanPolicy::SetNull).then_some(columns.as_slice());
     acting::acted_on(bench.workshop.options, &bench.now, bench.table(table)?, &[key], nulled)?;
     let told = acting::triggers(&bench.now, bench.table(table)?, nulled, &acting::each_of(Some(count)));
@@ -81,7 +80,7 @@ pub(super) fn before_key(
     };
     let mut step = bench.step(want, draft)?;
     step.bounds.push(aside::bound(&rows, count, table, policy));
-    Ok((vec![step], vec![guard]))
+    Ok((vec![step], guards))
 }
 
 /// Sees that no row refers to an orphan that is to be deleted: several tables are not changed in one transaction here.

@@ -16,7 +16,7 @@ use super::{backup, catalog, each, locks, partitions, since, sql, visible, whole
 use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::relations::side;
-use crate::rows::{RelationRows, RowSet};
+use crate::rows::RowSet;
 use crate::schema::{ForeignKey, Table, TableName, Timing};
 
 /// How many rows are changed at once.
@@ -33,23 +33,22 @@ pub(super) fn before_key(
         // Periods that cover each other are not counted; a key that is not enforced asks nothing.
         return Ok((Vec::new(), Vec::new()));
     }
-    let rows = RelationRows::of_key(bench.dialect, &bench.now, table, key).orphans();
+    let (rows, guards) = aside::kept_out(bench, table, key)?;
     let (child, parent) = (side(table, &key.columns), &key.parent);
-    let guard = aside::none_left(bench, &child, key, &rows);
     if want.orphans == Some(0) || bench.is_clean(table, key) {
-        return Ok((Vec::new(), vec![guard]));
+        return Ok((Vec::new(), guards));
     }
     let count = aside::counted_rows(want.orphans);
     let remedy = bench.remedy(want, table, key)?;
     let policy = match (&remedy, want.orphans) {
-        (None, None) => return Ok((Vec::new(), vec![guard])),
+        (None, None) => return Ok((Vec::new(), guards)),
         (None, Some(_)) => {
             return Err(format!(
                 "{child} has {count} that refer to no row of `{parent}`, and the foreign key would not hold for them: say what becomes of them \
                  with --orphans delete, set-null or quarantine, or change them by hand"
             ));
         }
-        (Some(Remedy::Leave | Remedy::Loosen(_)), None) => return Ok((Vec::new(), vec![guard])),
+        (Some(Remedy::Leave | Remedy::Loosen(_)), None) => return Ok((Vec::new(), guards)),
         (Some(Remedy::Leave | Remedy::Loosen(_)), Some(_)) => {
             return Err(format!(
                 "{child} has {count} that refer to no row of `{parent}`, and the foreign key would not hold for them"
@@ -62,7 +61,7 @@ pub(super) fn before_key(
     backup::can_be_sent(bench, table, policy != OrphanPolicy::SetNull)?;
     let nulled = if let Some(Remedy::SetNull(columns)) = &remedy { Some(columns.as_slice()) } else { None };
     acting::acted_on(bench.workshop.options, &bench.now, bench.table(table)?, &[key], nulled)?;
-    let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), vec![guard])) };
+    let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), guards)) };
     let general =
         remedy::said(bench.workshop.options, table, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
     let spared = if remedy::is_gentler(general, policy) { remedy::gentler(&child) } else { String::new() };
@@ -81,7 +80,7 @@ pub(super) fn before_key(
     }
     let mut step = bench.step(want, draft)?;
     step.bounds.extend(want.orphans.map(|shown| aside::bound(&rows, shown, table, policy)));
-    Ok((vec![step], vec![guard]))
+    Ok((vec![step], guards))
 }
 
 struct Work<'a> {
