@@ -146,7 +146,7 @@ fn trigger_of_one_partition_stops_a_clean_up() {
         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM invoices WHERE oid = OLD.id; RETURN OLD; END $$;
         CREATE TRIGGER tr AFTER DELETE ON orders_1 FOR EACH ROW EXECUTE FUNCTION f();";
     let place = Place::new(ORDERS_OF_USERS, &format!("{ORDERS}{trigger}"));
-    place.refuses(&["--orphans", "delete"], "the trigger tr of `orders_1` acts on each DELETE");
+    place.refuses(&["--orphans", "delete"], "at each DELETE trigger tr on `orders_1`");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn trigger_of_one_partition_below_stops_a_clean_up() {
          CREATE TRIGGER tr AFTER DELETE ON lines_1 FOR EACH ROW EXECUTE FUNCTION f();
          ALTER TABLE orders ADD CONSTRAINT ofk FOREIGN KEY (uid) REFERENCES users (id) NOT VALID;",
     );
-    place.refuses(&["--orphans", "delete"], "the trigger tr of `lines_1` acts on each DELETE");
+    place.refuses(&["--orphans", "delete"], "at each DELETE trigger tr on `lines_1`");
 }
 
 #[test]
