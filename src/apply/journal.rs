@@ -316,11 +316,11 @@ fn runs(text: &str) -> Result<Vec<(Recorded, bool)>, (usize, serde_json::Error)>
             Record::Done { step, .. } | Record::Skipped { step, .. } => {
                 runs.iter_mut().last().into_iter().for_each(|(run, _)| run.done.push(step.clone()));
             }
-            Record::Undoing { run, .. } => runs.iter_mut().nth(run).into_iter().for_each(|(r, _)| r.undoing = true),
+            Record::Undoing { run, .. } => runs.get_mut(run).into_iter().for_each(|(r, _)| r.undoing = true),
             Record::Undone { run, step, .. } => {
-                runs.iter_mut().nth(run).into_iter().for_each(|(r, _)| r.undone.push(step.clone()));
+                runs.get_mut(run).into_iter().for_each(|(r, _)| r.undone.push(step.clone()));
             }
-            Record::AllUndone { run, .. } => runs.iter_mut().nth(run).into_iter().for_each(|(r, undone)| {
+            Record::AllUndone { run, .. } => runs.get_mut(run).into_iter().for_each(|(r, undone)| {
                 r.undoing = false;
                 *undone = true;
             }),

@@ -442,7 +442,7 @@ pub struct EngineError {
     /// The statement that failed.
     pub sql: Option<String>,
     /// The table whose rows a policy hides, where that is the reason: its bare name, as the server gives it.
-    pub filtered: Option<String>,
+    pub filtered: Option<Box<str>>,
 }
 
 /// Kinds of [`EngineError`].

@@ -48,9 +48,12 @@ struct State {
 }
 
 struct Session {
-    stop: Arc<dyn Fn() + Send + Sync>,
+    stop: Stop,
     statement: Option<Statement>,
 }
+
+/// What stops a statement that runs.
+type Stop = Arc<dyn Fn() + Send + Sync>;
 
 /// A statement that runs.
 struct Statement {
@@ -69,7 +72,7 @@ impl State {
     }
 
     /// Returns what has to be called now, and when to look again.
-    fn due(&mut self) -> (Vec<Arc<dyn Fn() + Send + Sync>>, Option<Instant>) {
+    fn due(&mut self) -> (Vec<Stop>, Option<Instant>) {
         let (over, now) = (self.over(), Instant::now());
         let deadline = self.deadline;
         let (mut calls, mut next) = (Vec::new(), None::<Instant>);

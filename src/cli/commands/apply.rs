@@ -77,10 +77,8 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         ui.note("the plan has no steps: nothing is changed");
         return Ok(incomplete.max(left_undone(args, &plan)).max(missed));
     }
-    if !args.apply.yes {
-        if !ask(&question::of(&plan, &source.label()), ui)? {
-            return Ok(FINDINGS);
-        }
+    if !args.apply.yes && !ask(&question::of(&plan, &source.label()), ui)? {
+        return Ok(FINDINGS);
     }
     let mut journal = match journal {
         Some(journal) => journal,

@@ -193,12 +193,11 @@ fn count(impact: &Impact, exact: bool, input: &mut Input, ui: &Ui) -> Result<Vec
     Ok(counted)
 }
 
+/// Counts rows of a table by a query; `None` where it may not.
+type Count<'c> = dyn FnMut(&TableName, &str) -> Result<Option<u64>, CliError> + 'c;
+
 /// Adds the rows that block the delete; `count` runs a query, or tells that it may not.
-fn add_blocking(
-    counted: &mut Vec<Counted>,
-    impact: &Impact,
-    count: &mut dyn FnMut(&TableName, &str) -> Result<Option<u64>, CliError>,
-) -> Result<(), CliError> {
+fn add_blocking(counted: &mut Vec<Counted>, impact: &Impact, count: &mut Count<'_>) -> Result<(), CliError> {
     for blocking in &impact.blocking {
         let rows = match &blocking.sql {
             Some(sql) => count(&blocking.table, sql)?,
@@ -225,7 +224,7 @@ fn add_blocking(
 
 /// Says which table's rows are hidden, and by what: the server names the table without its schema.
 fn hidden(schema: &Schema, error: &EngineError) -> String {
-    let named = |t: &&Table| error.filtered.as_ref() == Some(&t.name.name);
+    let named = |t: &&Table| error.filtered.as_deref() == Some(t.name.name.as_str());
     let found = schema.tables.iter().filter(named).find_map(|t| Some(t.row_filter.as_ref()?.what(&t.name)));
     found.unwrap_or_else(|| error.message.clone())
 }

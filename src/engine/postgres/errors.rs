@@ -23,7 +23,7 @@ pub(super) fn of_statement(error: &Error, sql: &str) -> EngineError {
     if is_filtered(db) {
         let (_, table) = db.message().split_once(" for table ").unwrap_or(("", "a table"));
         made.message = format!("this role does not see all rows: row-level security policy for table {table}");
-        made.filtered = table.strip_prefix('"').and_then(|t| t.strip_suffix('"')).map(str::to_string);
+        made.filtered = table.strip_prefix('"').and_then(|t| t.strip_suffix('"')).map(Box::from);
         if db.hint().is_some_and(|hint| hint.contains("NO FORCE")) {
             made.hint = Some(
                 "connect as a superuser or a role with BYPASSRLS; FORCE ROW LEVEL SECURITY filters the owner, too"

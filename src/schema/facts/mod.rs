@@ -66,6 +66,9 @@ pub struct Triggers {
     pub cascades_fire_by: Option<&'static str>,
 }
 
+/// Writes what the engine says of a table, a column, and a constraint's name.
+pub type CheckError = fn(&str, &str, Option<&str>) -> String;
+
 /// What the engine says when a row is refused, in its words and with its code.
 pub struct Errors {
     /// When a NULL meets NOT NULL: of a table and a column. `None` where a key that could write one is refused before.
@@ -74,7 +77,7 @@ pub struct Errors {
     pub no_parent: fn(&str, Option<&str>) -> String,
     /// When a row does not meet a CHECK that forbids NULL: of a table, the column and the constraint's name. `None` where
     /// it is not known.
-    pub check: Option<fn(&str, &str, Option<&str>) -> String>,
+    pub check: Option<CheckError>,
 }
 
 impl Engine {

@@ -97,7 +97,6 @@ impl Replay {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one word of the statement")]
     pub(super) fn drop_constraint(
         &mut self,
         table: &TableName,
