@@ -252,3 +252,33 @@ fn row_that_is_null_in_part_is_named_and_kept() {
     );
     assert!(place.rows().contains(&"lines (6,1,,draft)".to_string()), "{:?}", place.rows());
 }
+
+#[test]
+fn a_run_of_another_database_is_neither_undone_nor_gone_on_with() {
+    let posts =
+        "CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE posts (id int PRIMARY KEY, user_id int NOT NULL);
+        INSERT INTO users VALUES (1); INSERT INTO posts VALUES (1, 1), (2, 1), (3, 9);
+        ALTER TABLE posts ADD CONSTRAINT k FOREIGN KEY (user_id) REFERENCES users NOT VALID;";
+    let (one, other) = (Place::new("", posts), Place::new("", posts));
+    // As if one URL had led to both of them, one after the other.
+    let journal = one.folder.path().join("run");
+    let journal = ["--journal", journal.to_str().unwrap()];
+    let applied = one.fix(&[&["--orphans", "delete"], &journal[..]].concat());
+    assert_eq!(applied.code, 0, "{}", applied.text);
+    let before = other.rows();
+    let undone = other.fix(&[&["--undo"], &journal[..]].concat());
+    assert!(undone.code == 2 && undone.text.contains("were made in another database"), "{}", undone.text);
+    // A run that stopped there: its journal lacks the end.
+    let text = std::fs::read_to_string(journal[1]).unwrap();
+    let begun: String =
+        text.lines().filter(|l| !l.contains("\"event\":\"finished\"")).map(|l| format!("{l}\n")).collect();
+    std::fs::write(journal[1], begun).unwrap();
+    for more in [&[][..], &["--anew"]] {
+        let run = other.fix(&[&["--orphans", "delete"], &journal[..], more].concat());
+        assert!(run.code == 2 && run.text.contains("was begun in another database"), "{}", run.text);
+    }
+    assert_eq!(other.rows(), before);
+    let undone = one.fix(&[&["--undo"], &journal[..]].concat());
+    assert_eq!(undone.code, 0, "{}", undone.text);
+    assert_eq!(one.rows(), before);
+}

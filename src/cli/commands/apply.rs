@@ -43,12 +43,6 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let plan = match &taken_up {
         Some(run) => {
             same_options(run, args, &path)?;
-            let mut input = super::open(&args.source, global, ui)?;
-            if let Some(session) = input.session.as_mut() {
-                let dialect = session.dialect();
-                let here = apply::identity(dialect, &mut |sql| session.query(sql));
-                same_database(run.database.as_deref(), here.as_deref(), &path)?;
-            }
             tell(run, &path, ui);
             run.plan.clone()
         }
@@ -99,8 +93,10 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     };
     let dialect = writer.dialect();
     let here = apply::identity(dialect, &mut |sql| writer.query(sql));
-    if given_up.is_some() {
-        same_database(given_up.flatten().as_deref(), here.as_deref(), &path)?;
+    // Asked of the writer: a SQLite file may have to be rolled back first, which a reader may not do.
+    let begun = taken_up.as_ref().map(|run| run.database.clone()).or(given_up);
+    if let Some(database) = begun {
+        same_database(database.as_deref(), here.as_deref(), &path)?;
     }
     if taken_up.is_none() {
         // An older run that did not come to its end is given up by the new one.
