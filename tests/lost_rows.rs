@@ -282,3 +282,26 @@ fn a_run_of_another_database_is_neither_undone_nor_gone_on_with() {
     assert_eq!(undone.code, 0, "{}", undone.text);
     assert_eq!(one.rows(), before);
 }
+
+#[test]
+fn an_old_reference_is_not_written_into_another_row_that_took_its_key() {
+    let place = Place::new(
+        "",
+        "CREATE TABLE users (id int PRIMARY KEY);
+         CREATE TABLE orders (id int PRIMARY KEY, user_id int, note text, doc json);
+         INSERT INTO users VALUES (1); INSERT INTO orders VALUES (1, 1, 'a', '{}'), (2, 9, 'b', '{}'), (3, 9, 'c', NULL);
+         ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (user_id) REFERENCES users NOT VALID;",
+    );
+    let before = place.rows();
+    assert_eq!(place.fix(&["--orphans", "set-null"]).code, 0);
+    server::execute(
+        &place.url,
+        "DELETE FROM orders WHERE id = 3; INSERT INTO orders VALUES (3, NULL, 'a guest', NULL)",
+    );
+    let undone = place.fix(&["--undo"]);
+    assert!(undone.code == 2 && undone.text.contains("id = 3") && !undone.text.contains("id = 2"), "{}", undone.text);
+    server::execute(&place.url, "UPDATE orders SET note = 'c' WHERE id = 3");
+    let undone = place.fix(&["--undo"]);
+    assert_eq!(undone.code, 0, "{}", undone.text);
+    assert_eq!(place.rows(), before);
+}

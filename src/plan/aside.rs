@@ -105,13 +105,39 @@ pub(super) fn is_free(bench: &Bench<'_>, name: &TableName) -> Result<(), String>
     ))
 }
 
+/// Tells whether a trigger may have written other columns of a row when a reference in it was set to NULL: then they do not tell
+/// whether it is the same row.
+pub(super) fn is_rewritten(table: &Table) -> bool {
+    table.triggers.iter().any(|t| t.enabled && t.events.iter().any(|e| e == "UPDATE"))
+        || table.rewrite_rules.iter().any(|r| r.enabled && r.event == "UPDATE")
+}
+
+/// Writes that a row holds what its backup does beside the columns that were set to NULL: another one may have its key by now.
+fn as_backed_up(bench: &Bench<'_>, table: &Table, changed: &[&String]) -> Vec<String> {
+    if is_rewritten(table) {
+        return Vec::new();
+    }
+    let others = table.columns.iter().filter(|c| !changed.contains(&&c.name) && c.generated.is_none());
+    others
+        .map(|c| {
+            let name = bench.dialect.identifier(&c.name);
+            let of = |row: &str| {
+                let value = format!("{row}.{name}");
+                if bench.dialect.has_equality(c) { value } else { bench.dialect.as_text(&value) }
+            };
+            format!("{} IS NOT DISTINCT FROM {}", of("child"), of("kept"))
+        })
+        .collect()
+}
+
 /// Writes what gives rows back the references that were set to NULL, and the guard that each of them is there and still holds
-/// NULL. `child` is the table as it is written in FROM, `place` the backup; the names are those of both.
+/// NULL. `columns` are those references, `changed` all columns that the step sets to NULL; `child` is the table as it is written in
+/// FROM, `place` the backup; the names are those of both.
 pub(super) fn references_back(
     bench: &Bench<'_>,
     child: &str,
     identity: &[String],
-    columns: &[&String],
+    (columns, changed): (&[&String], &[&String]),
     place: &str,
     (table, backup): (&TableName, &TableName),
 ) -> (String, Guard) {
@@ -121,7 +147,8 @@ pub(super) fn references_back(
     let identity = quoted(identity);
     let columns: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
     let null = columns.iter().map(|c| format!("child.{c} IS NULL"));
-    let same: Vec<String> = std::iter::once(same).chain(null).collect();
+    let alike = of.map(|t| as_backed_up(bench, t, changed)).unwrap_or_default();
+    let same: Vec<String> = std::iter::once(same).chain(null).chain(alike).collect();
     let same = same.join(" AND ");
     let set: Vec<String> = columns.iter().map(|c| format!("{c} = kept.{c}")).collect();
     let names: Vec<String> = identity.iter().map(|c| format!("kept.{c}")).collect();

@@ -676,6 +676,27 @@ fn a_written_script_stops_at_the_first_error_and_a_name_stays_in_its_comment() {
 }
 
 #[test]
+fn an_old_reference_is_not_written_into_another_row_that_took_its_number() {
+    let sandbox = Sandbox::new();
+    execute(
+        &sandbox,
+        "PRAGMA foreign_keys = OFF; CREATE TABLE users (id INTEGER PRIMARY KEY); INSERT INTO users VALUES (1);
+         CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id), note TEXT);
+         INSERT INTO orders VALUES (1, 1, 'a'), (2, 9, 'b'), (3, 9, 'c')",
+    );
+    assert_eq!(apply(&sandbox, &["--only", "orphan-rows", "--orphans", "set-null"]).code, 0);
+    execute(&sandbox, "DELETE FROM orders WHERE id = 3; INSERT INTO orders (note) VALUES ('a guest')");
+    let undo = || sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
+    let run = undo();
+    assert!(run.code == 2 && words(&run.err).contains("id = 3"), "{}", run.err);
+    let orders = "SELECT group_concat(id || ':' || coalesce(user_id, '-'), ' ') FROM orders";
+    assert_eq!(ask(&sandbox, orders), "1:1 2:- 3:-");
+    execute(&sandbox, "DELETE FROM _referee_kept_orders_user_id WHERE id = 3");
+    assert_eq!(undo().code, 0);
+    assert_eq!(ask(&sandbox, orders), "1:1 2:9 3:-");
+}
+
+#[test]
 fn what_is_no_plan_or_not_the_planned_database_is_told() {
     let sandbox = orders("");
     let made = sandbox.run(&[&["fix", "shop.db", "--format", "json", "-o", "plan.json"], &CASCADE[..]].concat());

@@ -586,11 +586,13 @@ impl Writing<'_, '_> {
                     backup.of, backup.name
                 )));
             };
+            let marks = self.closure.marks.iter().filter(|m| self.bench.now.share_rows(&m.table, &backup.of));
+            let changed: Vec<&String> = marks.flat_map(|m| &m.columns).collect();
             let (update, guard) = aside::references_back(
                 bench,
                 &self.source(&backup.of),
                 identity,
-                &columns,
+                (&columns, &changed),
                 backup.place.as_str(),
                 (&backup.of, &backup.name),
             );

@@ -317,8 +317,14 @@ impl Work<'_> {
             Some(identity) => {
                 // An heir's row may have the same key, and is none of the rows that were changed.
                 let names = (self.table, &self.aside.name);
-                let (update, changed) =
-                    aside::references_back(bench, &self.rows.source, identity, &columns, &self.place, names);
+                let (update, changed) = aside::references_back(
+                    bench,
+                    &self.rows.source,
+                    identity,
+                    (&columns, &columns),
+                    &self.place,
+                    names,
+                );
                 let statements = vec![update, self.returned(bench, table, &self.rows.source, Some(&columns))];
                 self.back(bench, table, aside::forbidding(table, self.key), statements, vec![changed])
             }

@@ -1,6 +1,6 @@
 //! Backups of the rows that a clean-up deletes or changes: tables made of a query, and what restores the rows from them.
 
-use super::super::aside::NAMED;
+use super::super::aside::{NAMED, is_rewritten};
 use super::super::{Definitions, Guard};
 use super::rebuild::copied_columns;
 use super::sql;
@@ -76,13 +76,12 @@ pub(super) fn give_back(
     let alias = table.columns.iter().find(|c| c.auto_number).map(|c| vec![DIALECT.identifier(&c.name)]);
     let primary = table.primary_key.as_ref().filter(|_| table.without_rowid);
     let primary = primary.map(|k| k.columns.iter().map(|c| DIALECT.identifier(c)).collect::<Vec<_>>());
+    let others = kept.iter().filter(|(own, _)| !changed.contains(own));
+    let alike = others.map(|(own, kept)| format!("{name}.{own} IS kept.{kept}"));
+    // Another row may have the number by now: SQLite gives the highest one again once it is free (Autoincrement, 2.).
     let same: Vec<String> = match alias.or(primary) {
-        Some(identity) => identity.iter().map(|c| format!("{name}.{c} = kept.{c}")).collect(),
-        None => kept
-            .iter()
-            .filter(|(own, _)| !changed.contains(own))
-            .map(|(own, kept)| format!("{name}.{own} IS kept.{kept}"))
-            .collect(),
+        Some(identity) if is_rewritten(table) => identity.iter().map(|c| format!("{name}.{c} = kept.{c}")).collect(),
+        _ => alike.collect(),
     };
     let null: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS NULL")).collect();
     let (same, null) = (same.join(" AND "), null.join(" AND "));
