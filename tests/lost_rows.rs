@@ -305,3 +305,36 @@ fn an_old_reference_is_not_written_into_another_row_that_took_its_key() {
     assert_eq!(undone.code, 0, "{}", undone.text);
     assert_eq!(place.rows(), before);
 }
+
+#[test]
+fn a_key_that_its_owner_has_changed_is_not_changed_back() {
+    let place = Place::new(
+        "",
+        "CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE orders (id int PRIMARY KEY, uid int NOT NULL);
+         CREATE INDEX ON orders (uid); INSERT INTO users VALUES (1); INSERT INTO orders VALUES (1, 1), (2, 1), (3, 9);
+         ALTER TABLE orders ADD CONSTRAINT k FOREIGN KEY (uid) REFERENCES users ON DELETE CASCADE NOT VALID;",
+    );
+    let before = place.rows();
+    assert_eq!(place.fix(&["--orphans", "delete"]).code, 0);
+    let to = |action: &str| {
+        format!(
+            "ALTER TABLE orders DROP CONSTRAINT k, ADD CONSTRAINT k FOREIGN KEY (uid) REFERENCES users ON DELETE {action}"
+        )
+    };
+    server::execute(&place.url, &to("RESTRICT"));
+    let after = place.rows();
+    let undone = place.fix(&["--undo"]);
+    assert!(
+        undone.code == 2 && undone.text.contains("the foreign key k of `orders` has been changed"),
+        "{}",
+        undone.text
+    );
+    let defined = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'k'";
+    let now: String = server::connect(&place.url).query_one(defined, &[]).unwrap().get(0);
+    assert!(now.ends_with("ON DELETE RESTRICT"), "{now}");
+    assert_eq!(place.rows(), after);
+    server::execute(&place.url, &to("CASCADE"));
+    let undone = place.fix(&["--undo"]);
+    assert_eq!(undone.code, 0, "{}", undone.text);
+    assert_eq!(place.rows(), before);
+}

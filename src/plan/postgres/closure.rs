@@ -627,6 +627,7 @@ impl Writing<'_, '_> {
             // A table whose rows wait to be checked cannot be altered (55006).
             statements.push("SET CONSTRAINTS ALL IMMEDIATE".to_string());
         }
+        guards.extend(named.iter().map(|(of, name, key)| since::key_as_planned(bench, of, name, key)));
         for (of, name, key) in named {
             statements.push(format!("{} ADD {}", sql::alter(bench, of), sql::key(bench, key, &name, true)));
             statements.extend(sql::key_comment(bench, of, key, &name));

@@ -362,6 +362,7 @@ impl Work<'_> {
             // A table whose rows wait to be checked cannot be altered (55006).
             statements.push("SET CONSTRAINTS ALL IMMEDIATE".to_string());
         }
+        guards.extend(named.iter().map(|(name, key)| since::key_as_planned(bench, self.table, name, key)));
         for (name, key) in named {
             // Such rows may stay under a key, but not come.
             statements.push(format!("{alter} ADD {}", sql::key(bench, key, &name, true)));

@@ -7,7 +7,7 @@ use super::super::bench::Bench;
 use super::{catalog, sql};
 use crate::engine::postgres::{RULE_PRINT, TRIGGER_JOINS, TRIGGER_PRINT};
 use crate::relations::{Culprit, Firing};
-use crate::schema::{CatalogOnly, Table, TableName};
+use crate::schema::{CatalogOnly, ForeignKey, Table, TableName};
 
 /// Makes the guards that no foreign key leads to rows that go, or whose columns change, and no trigger or rule acts on those that
 /// change, or on what is written for them, unless it was there at planning, as it is. A row lies in a partition, and belongs to all
@@ -120,6 +120,24 @@ pub(super) fn undo_guards(bench: &Bench<'_>, culprits: &[Culprit], backups: &str
         }
     };
     culprits.iter().map(guard).collect()
+}
+
+/// Makes the guard that a key which an undo takes away and adds again is still as the plan knows it: what its owner has changed
+/// since is not changed back.
+pub(super) fn key_as_planned(bench: &Bench<'_>, child: &TableName, name: &str, key: &ForeignKey) -> Guard {
+    Guard {
+        sql: format!(
+            "SELECT k.conname AS name, pg_catalog.pg_get_constraintdef(k.oid) AS now FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND \
+             k.conrelid = {} AND k.conname = {} AND NOT EXISTS ({})",
+            oid(bench, child),
+            bench.dialect.literal(name),
+            catalog::key(bench, child, key, name, false)
+        ),
+        found: format!(
+            "the foreign key {name} of `{child}` has been changed since, and rows come back only around the old one"
+        ),
+        advice: "make it as it was before the run, or restore the rows from the backup by hand".to_string(),
+    }
 }
 
 /// Writes the lines of a PL/pgSQL block that raise an error where a guard finds something.
