@@ -252,6 +252,62 @@ fn a_run_on_sqlite_that_is_killed_is_taken_up() {
 }
 
 #[test]
+fn an_undo_that_is_killed_is_gone_on_with() {
+    const ORPHANS: u32 = 8_000;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("shop.db");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(&format!(
+            "CREATE TABLE users (id INTEGER PRIMARY KEY); INSERT INTO users VALUES (1), (2);
+             CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, note TEXT);
+             BEGIN; WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {ORPHANS})
+             INSERT INTO orders SELECT i, i + 2, 'a note of some length for ' || i FROM n; COMMIT;"
+        ))
+        .unwrap();
+    let place = Place::new(path.display().to_string(), folder, "orders.user_id");
+    let rows = |path: &Path| -> (i64, i64) {
+        let connection = Connection::open(path).unwrap();
+        let sql = "SELECT count(*), coalesce(sum(id * user_id + length(note)), 0) FROM orders";
+        connection.query_row(sql, [], |r| Ok((r.get(0).unwrap(), r.get(1).unwrap()))).unwrap()
+    };
+    let before = rows(&path);
+    let apply =
+        ["fix", &place.source, "--apply", "--yes", "--journal", "run.jsonl", "--orphans", "orders.user_id=delete"];
+    let run = place.command(&apply).output().unwrap();
+    assert!(run.status.success(), "{}", text(&run));
+    assert_eq!(rows(&path).0, 0);
+    let (applied, journal) = (place.folder.path().join("applied.db"), fs::read(place.journal()).unwrap());
+    fs::copy(&path, &applied).unwrap();
+    let steps = text(&run).lines().count().min(3);
+    let undo = ["fix", &place.source, "--undo", "--apply", "--yes", "--journal", "run.jsonl"];
+    let mut kills = 0;
+    for step in 1..=steps {
+        for (event, delay) in [("undo-started", 0), ("undo-started", 3), ("undo-started", 15), ("undone", 0)] {
+            let when = format!("killed {delay} ms after {step} {event}");
+            fs::copy(&applied, &path).unwrap();
+            let _ = fs::remove_file(format!("{}-journal", place.source));
+            fs::write(place.journal(), &journal).unwrap();
+            let mut child = place.command(&undo).spawn().unwrap();
+            if !wait_for(&mut child, &place.journal(), event, step) {
+                // It has fewer steps.
+                assert!(step > 1, "{when}: {}", text(&child.wait_with_output().unwrap()));
+                continue;
+            }
+            sleep(Duration::from_millis(delay));
+            kills += usize::from(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            let _ = child.wait();
+            let again = place.command(&undo).output().unwrap();
+            assert_eq!(again.status.code(), Some(0), "{when}: {}", text(&again));
+            assert!(!text(&again).contains("cannot be restored"), "{when}: {}", text(&again));
+            assert_eq!(rows(&path), before, "{when}");
+        }
+    }
+    assert!(kills >= 2, "only {kills} undos were killed before they ended");
+}
+
+#[test]
 #[ignore = "minutes: a million rows in each of four tables; tests/long-killed.sh runs it"]
 fn a_run_on_a_million_rows_that_is_killed_is_taken_up() {
     let began = Instant::now();

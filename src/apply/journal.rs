@@ -55,7 +55,8 @@ pub struct Recorded {
     pub database: Option<String>,
     /// The steps it did, or found done.
     pub done: Vec<String>,
-    /// The steps of it that an undo has undone.
+    /// The steps of it that an undo has undone, or had begun to undo when it was killed: whether it came to that, the database
+    /// tells.
     pub undone: Vec<String>,
     /// An undo of it began and did not come to its end.
     pub undoing: bool,
@@ -125,6 +126,21 @@ enum Record {
     Undoing {
         run: usize,
         at: u64,
+    },
+    /// One of its steps is about to be undone.
+    #[serde(rename = "undo-started")]
+    UndoStarted {
+        run: usize,
+        step: String,
+        at: u64,
+    },
+    /// It was not, and all that was begun of it was taken back.
+    #[serde(rename = "undo-failed")]
+    UndoFailed {
+        run: usize,
+        step: String,
+        at: u64,
+        error: String,
     },
     /// One of its steps is undone.
     Undone {
@@ -242,6 +258,14 @@ impl Journal {
         self.add(&Record::Undoing { run, at: now() })
     }
 
+    pub(super) fn undo_started(&mut self, run: usize, step: &str) -> Result<(), JournalError> {
+        self.add(&Record::UndoStarted { run, step: step.into(), at: now() })
+    }
+
+    pub(super) fn undo_failed(&mut self, run: usize, step: &str, error: &str) -> Result<(), JournalError> {
+        self.add(&Record::UndoFailed { run, step: step.into(), at: now(), error: error.into() })
+    }
+
     pub(super) fn undone(&mut self, run: usize, step: &str) -> Result<(), JournalError> {
         self.add(&Record::Undone { run, step: step.into(), at: now() })
     }
@@ -298,7 +322,11 @@ fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
             Record::Failed { step, error, .. } => (run.at, run.error) = (Some(step), Some(error)),
             // A run that is undone is not taken up again.
             Record::Finished { .. } | Record::Abandoned { .. } | Record::Undoing { .. } => last = None,
-            Record::Run { .. } | Record::Undone { .. } | Record::AllUndone { .. } => {}
+            Record::Run { .. }
+            | Record::UndoStarted { .. }
+            | Record::UndoFailed { .. }
+            | Record::Undone { .. }
+            | Record::AllUndone { .. } => {}
         }
     }
     Ok(last)
@@ -317,8 +345,12 @@ fn runs(text: &str) -> Result<Vec<(Recorded, bool)>, (usize, serde_json::Error)>
                 runs.iter_mut().last().into_iter().for_each(|(run, _)| run.done.push(step.clone()));
             }
             Record::Undoing { run, .. } => runs.get_mut(run).into_iter().for_each(|(r, _)| r.undoing = true),
-            Record::Undone { run, step, .. } => {
-                runs.get_mut(run).into_iter().for_each(|(r, _)| r.undone.push(step.clone()));
+            Record::UndoStarted { run, step, .. } | Record::Undone { run, step, .. } => {
+                let undone = runs.get_mut(run).map(|(r, _)| &mut r.undone).filter(|all| !all.contains(&step));
+                undone.into_iter().for_each(|all| all.push(step.clone()));
+            }
+            Record::UndoFailed { run, step, .. } => {
+                runs.get_mut(run).into_iter().for_each(|(r, _)| r.undone.retain(|s| *s != step));
             }
             Record::AllUndone { run, .. } => runs.get_mut(run).into_iter().for_each(|(r, undone)| {
                 r.undoing = false;

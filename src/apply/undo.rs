@@ -7,9 +7,9 @@
 use super::journal::{Journal, Recorded};
 use super::run::{attempt, check, going, take_turn};
 use super::{ApplyError, Options, Outcome};
-use crate::engine::{Dialect, EngineError, Rows, Writer};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Writer};
 use crate::job::{Context, Event};
-use crate::plan::{Down, Step};
+use crate::plan::{Down, Step, Transaction};
 use crate::schema::{Schema, TableName};
 
 /// What an undo finds of a recorded run.
@@ -95,7 +95,15 @@ pub fn undo(
         context.tell(&Event::Starts { step: number });
         if let Down::Script { script, guards } = &step.down {
             check(writer, step, guards)?;
-            attempt(writer, (number, step), script, options, context)?;
+            // Before its first statement, so that a step whose transaction was committed just before the process was killed
+            // is not taken for one that somebody else has undone.
+            journal.undo_started(run.number, &step.id)?;
+            if let Err(error) = attempt(writer, (number, step), script, options, context) {
+                if script.transaction != Transaction::None && !is_unknown(&error) {
+                    journal.undo_failed(run.number, &step.id, &error.to_string())?;
+                }
+                return Err(error);
+            }
         }
         journal.undone(run.number, &step.id)?;
         context.tell(&Event::Done { step: number });
@@ -103,4 +111,10 @@ pub fn undo(
     }
     journal.all_undone(run.number)?;
     Ok(outcome)
+}
+
+/// Tells whether the transaction that ended with an error may have been committed: the connection broke before the answer came.
+fn is_unknown(error: &ApplyError) -> bool {
+    let (ApplyError::Step { error: engine, .. } | ApplyError::Engine(engine)) = error else { return false };
+    matches!(engine.kind, EngineErrorKind::Connect | EngineErrorKind::Terminated)
 }

@@ -34,6 +34,7 @@ use super::environment;
 use super::error::CliError;
 use super::progress::Spinner;
 use super::ui::Ui;
+use crate::apply::Journal;
 use crate::audit::{Guesses, Options};
 use crate::change::{Change, Object};
 use crate::config::{self, Config};
@@ -146,7 +147,16 @@ fn cut_off(source: &Source, error: SourceError) -> CliError {
         return error.into();
     }
     let file = operand(&source.label());
-    CliError::new(engine.message.clone())
+    let failed = CliError::new(engine.message.clone());
+    let undoing = Journal::runs(&journal).is_ok_and(|runs| runs.iter().any(|run| run.undoing));
+    if undoing {
+        return failed.hint(format!(
+            "an undo was killed in the middle of a write ({} records it): `referee fix {file} --undo --apply` rolls back the write \
+             and goes on",
+            journal.display()
+        ));
+    }
+    failed
         .hint(format!(
             "a run of `referee fix {file} --apply` was killed in the middle of a write ({} records it): run that command again \
              with the same options; it rolls back the write and goes on",

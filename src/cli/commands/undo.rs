@@ -7,7 +7,7 @@ use super::super::ui::Ui;
 use super::apply;
 use super::stopped::Place;
 use crate::apply::{Journal, Lost, Options, Recorded, ToUndo, identity, is_same, to_undo, undo};
-use crate::engine::{EngineError, EngineErrorKind, Session, Value};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Session, Value, Writer};
 use crate::plan::{Down, Step, acting_on_undo};
 use crate::render::wrap;
 use crate::schema::Schema;
@@ -36,10 +36,9 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         return Err(nothing());
     }
     let runs = Journal::runs(&path).map_err(apply::journal_error)?;
-    let mut input = super::open(&args.source, global, ui)?;
-    let Some(session) = input.session.as_mut() else { return Err(nothing()) };
-    let dialect = session.dialect();
-    let here = identity(dialect, &mut |sql| session.query(sql));
+    let Some(mut database) = Database::open(args, global, ui)? else { return Err(nothing()) };
+    let schema = database.inspect()?;
+    let here = identity(database.dialect(), &mut |sql| database.query(sql));
     let (runs, elsewhere): (Vec<Recorded>, Vec<Recorded>) =
         runs.into_iter().partition(|run| is_same(run.database.as_deref(), here.as_deref()));
     if runs.is_empty() && !elsewhere.is_empty() {
@@ -49,25 +48,25 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let mut lost = 0;
     let mut chosen = None;
     for run in runs {
-        let found = to_undo(&run, &input.schema, &mut |sql| {
+        let found = to_undo(&run, &schema, &mut |sql| {
             if ui.job.check().is_err() {
                 return Err(EngineError::new(EngineErrorKind::Cancelled, "stopped"));
             }
-            session.query(sql)
+            database.query(sql)
         })?;
         lost += found.lost.len();
         found.lost.iter().for_each(|(number, step, why)| ui.warn(&not_undone(*number, step, why), None));
-        let acting = |step: &Step| acting_on_undo(&input.schema, step);
+        let acting = |step: &Step| acting_on_undo(&schema, step);
         let shown = found.applied.iter().rev().map(|(number, step)| one(*number, step, &acting(step), ui));
         let shown: String = shown.collect();
         if !shown.is_empty() {
-            let mut restored: Vec<String> = restored(&found, &input.schema, &mut **session)?.into_iter().collect();
+            let mut restored: Vec<String> = restored(&found, &schema, &mut database)?.into_iter().collect();
             restored.extend(found.applied.iter().flat_map(|(_, step)| acting(step)));
             chosen = Some((found.applied.len(), shown, restored, run));
             break;
         }
     }
-    drop(input);
+    drop(database);
     let left = if lost > 0 { FINDINGS } else { 0 };
     let Some((steps, shown, restored, run)) = chosen else {
         ui.note(&format!("no step of a run in {} is applied: there is nothing to undo", path.display()));
@@ -107,6 +106,46 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     Ok(left)
 }
 
+/// The database that the undo is looked up in. Where it is going to be written to, it is the writer that looks: a SQLite file
+/// whose undo was killed in the middle of a write cannot be read before that is rolled back, which a reader may not do.
+enum Database {
+    Reader(Box<Schema>, Box<dyn Session>),
+    Writer(Box<dyn Writer>),
+}
+
+impl Database {
+    fn open(args: &FixArgs, global: &Global, ui: &Ui) -> Result<Option<Self>, CliError> {
+        if !args.apply.apply {
+            let input = super::open(&args.source, global, ui)?;
+            return Ok(input.session.map(|session| Self::Reader(Box::new(input.schema), session)));
+        }
+        ui.job.listen();
+        let writer = Source::parse(args.source.secret())?.open_writer(&super::session(ui))?;
+        Ok(writer.map(Self::Writer))
+    }
+
+    fn inspect(&mut self) -> Result<Schema, EngineError> {
+        match self {
+            Self::Reader(schema, _) => Ok(schema.as_ref().clone()),
+            Self::Writer(writer) => writer.inspect(),
+        }
+    }
+
+    fn dialect(&self) -> &'static dyn Dialect {
+        match self {
+            Self::Reader(_, session) => session.dialect(),
+            Self::Writer(writer) => writer.dialect(),
+        }
+    }
+
+    fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
+        match self {
+            Self::Reader(_, session) => session.query(sql),
+            Self::Writer(writer) => writer.query(sql),
+        }
+    }
+}
+
 /// Says that a step is not undone, and what that leaves.
 fn not_undone(number: usize, step: &Step, why: &Lost) -> String {
     let why = match why {
@@ -120,12 +159,12 @@ fn not_undone(number: usize, step: &Step, why: &Lost) -> String {
 }
 
 /// Says which rows come back from which backup tables, counted now.
-fn restored(found: &ToUndo<'_>, schema: &Schema, session: &mut dyn Session) -> Result<Option<String>, CliError> {
+fn restored(found: &ToUndo<'_>, schema: &Schema, database: &mut Database) -> Result<Option<String>, CliError> {
     let mut tables = Vec::new();
     let mut all = 0;
     for backup in found.applied.iter().flat_map(|(_, step)| step.backups()) {
-        let sql = format!("SELECT count(*) FROM {}", session.dialect().qualified_table(backup, schema));
-        let answer = session.query(&sql)?;
+        let sql = format!("SELECT count(*) FROM {}", database.dialect().qualified_table(backup, schema));
+        let answer = database.query(&sql)?;
         let rows = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer).unwrap_or_default();
         all += rows;
         tables.push(format!("{} ({rows})", one_line(&backup.to_string())));
