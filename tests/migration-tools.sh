@@ -44,7 +44,7 @@ round_trip() {
     up || fail "$name: the first migration"
     sql "$rows"
     "$referee" fix "$source" --foreign-keys on --layout "$tool" --out "$name" >/dev/null 2>log || fail "$name: fix"
-    hand=$name/mend_references.by_hand.sqlite
+    hand=$name/fix_references.by_hand.sqlite
     if [ -e "$hand" ]; then
         if up; then fail "$name: goes on though the script to run by hand was not run"; fi
         grep -q run_the_script_by_hand_first log || fail "$name: fails otherwise than it should"
@@ -53,7 +53,7 @@ round_trip() {
     fi
     up || fail "$name: up"
     mended "$source" "$name"
-    count=$(find "$name" -path '*mend_references*' -name '*.sql' ! -name '*down.sql' | wc -l)
+    count=$(find "$name" -path '*fix_references*' -name '*.sql' ! -name '*down.sql' | wc -l)
     [ "$tool" = refinery ] || again
     [ "$(sql 'SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM items)')" = 3 ] || fail "$name: rows are lost"
     echo "$name: ok, $count migrations"
@@ -61,7 +61,7 @@ round_trip() {
 
 # Back, and up once more.
 again() {
-    [ ! -e "$hand" ] || sqlite3 -bail "$source" <"$name/mend_references.by_hand.down.sqlite" || fail "$name: back by hand"
+    [ ! -e "$hand" ] || sqlite3 -bail "$source" <"$name/fix_references.by_hand.down.sqlite" || fail "$name: back by hand"
     for _ in $(seq "$count"); do back || fail "$name: down"; done
     ! "$referee" fix "$source" --foreign-keys on | grep -q "nothing to do" || fail "$name: down has not led back"
     [ ! -e "$hand" ] || sqlite3 -bail "$source" <"$hand" || fail "$name: by hand, again"

@@ -47,7 +47,7 @@ impl Written {
     fn of(tool: &str, database: &Database, plan: &Plan) -> Self {
         let first = first(tool, database.engine, schema_sql(database.engine));
         let options =
-            Options { name: "mend_references".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
+            Options { name: "fix_references".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
         let there = Folder { files: first.clone() };
         let output = write(plan, find(runner::real(tool)).unwrap(), &there, &options)
             .unwrap_or_else(|e| panic!("{tool}, {:?}: {e}", database.engine));
@@ -196,23 +196,23 @@ fn a_guard_in_a_file_tells_what_it_found() {
 fn numbers_go_on_where_the_folder_ends() {
     let database = Database::new(Engine::Sqlite);
     for (tool, begins) in [
-        ("sql", "0002_mend"),
-        ("drizzle", "0001_mend"),
-        ("prisma", "20260131235959_mend"),
-        ("flyway", "V2__mend"),
-        ("golang-migrate", "000002_mend"),
-        ("dbmate", "20260131235959_mend"),
-        ("goose", "00002_mend"),
-        ("sqlx", "20260131235959_mend"),
-        ("diesel", "2026-01-31-235959_mend"),
-        ("atlas", "20260131235959_mend"),
-        ("refinery", "V2__mend"),
+        ("sql", "0002_fix"),
+        ("drizzle", "0001_fix"),
+        ("prisma", "20260131235959_fix"),
+        ("flyway", "V2__fix"),
+        ("golang-migrate", "000002_fix"),
+        ("dbmate", "20260131235959_fix"),
+        ("goose", "00002_fix"),
+        ("sqlx", "20260131235959_fix"),
+        ("diesel", "2026-01-31-235959_fix"),
+        ("atlas", "20260131235959_fix"),
+        ("refinery", "V2__fix"),
     ] {
         let written = Written::new(tool, &database);
         assert!(written.files[0].0.starts_with(begins), "{tool}: {}", written.files[0].0);
         let own = written.files.iter().filter(|(p, _)| !written.first.contains_key(p));
         for (path, _) in own {
-            assert!(path.contains("mend_references") || path.contains("snapshot"), "{tool}: {path}");
+            assert!(path.contains("fix_references") || path.contains("snapshot"), "{tool}: {path}");
         }
     }
 }
@@ -226,7 +226,7 @@ fn a_journal_and_a_sum_are_extended() {
             .unwrap();
     let entries = journal["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 2);
-    assert_eq!((entries[1]["idx"].as_u64(), entries[1]["tag"].as_str()), (Some(1), Some("0001_mend_references")));
+    assert_eq!((entries[1]["idx"].as_u64(), entries[1]["tag"].as_str()), (Some(1), Some("0001_fix_references")));
     assert!(entries[1]["when"].as_u64() > entries[0]["when"].as_u64());
 
     let atlas = Written::new("atlas", &database);
@@ -252,7 +252,7 @@ fn a_snapshot_of_drizzle_1_differs_only_where_the_schema_does() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let written = Written::new("drizzle-1", &Database::new(engine));
         let (path, snapshot) = written.files.iter().find(|f| f.0.ends_with("snapshot.json")).unwrap();
-        assert_eq!(path, "20260131235959_mend_references/snapshot.json");
+        assert_eq!(path, "20260131235959_fix_references/snapshot.json");
         let before = &written.first["20240101000000_init/snapshot.json"];
         let (gone, new) = changed(before, snapshot);
         let gone: Vec<&str> = gone.iter().map(|l| l.trim()).collect();
@@ -282,10 +282,10 @@ fn drizzle_goes_on_with_the_prefix_of_its_tags() {
     let database = Database::new(Engine::Sqlite);
     let plan = plan(&database);
     for (tag, expected) in [
-        ("0007_a", "0008_mend"),
-        ("20240101000000_a", "20260131235959_mend"),
-        ("1700000000_a", "1769903999_mend"),
-        ("red_fox", "0008_mend"),
+        ("0007_a", "0008_fix"),
+        ("20240101000000_a", "20260131235959_fix"),
+        ("1700000000_a", "1769903999_fix"),
+        ("red_fox", "0008_fix"),
     ] {
         let journal = format!(
             r#"{{"version": "7", "dialect": "sqlite", "entries": [{{"idx": 7, "version": "6", "when": 1, "tag": "{tag}", "breakpoints": true}}]}}"#
@@ -293,7 +293,7 @@ fn drizzle_goes_on_with_the_prefix_of_its_tags() {
         let snapshot = r#"{"id": "x", "prevId": "y", "version": "6", "dialect": "sqlite", "tables": {}}"#;
         let path = format!("meta/{}_snapshot.json", tag.split('_').next().unwrap());
         let files = [("meta/_journal.json".to_string(), journal), (path, snapshot.to_string())];
-        let options = Options { name: "mend".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
+        let options = Options { name: "fix".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
         let output = write(&plan, find("drizzle").unwrap(), &Folder { files: files.into() }, &options).unwrap();
         assert_eq!(output.files[0].path, format!("{expected}.sql"), "{tag}");
         let prefix = expected.split('_').next().unwrap();

@@ -30,7 +30,7 @@ pub struct Folder {
 /// What is told beside the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// What the migration is called: `mend_references`.
+    /// What the migration is called: `fix_references`.
     pub name: String,
     /// The time as tools write it into names: fourteen digits, `20260131235959` (UTC).
     pub digits: String,

@@ -65,7 +65,7 @@ fn head(out: &mut String, step: &Step) {
     let mut rules: Vec<String> = step.findings.iter().map(|f| format!("{} {}", f.rule.code(), f.rule)).collect();
     rules.dedup();
     if !rules.is_empty() {
-        comment(out, &format!("Mends {}.", rules.join(", ")));
+        comment(out, &format!("Fixes {}.", rules.join(", ")));
     }
     for lock in &step.locks {
         let who = match lock.blocks {

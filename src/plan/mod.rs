@@ -64,7 +64,7 @@ pub struct Input<'a> {
     pub relations: &'a Graph,
     /// What rules go by: what is planned is held against the rules once more.
     pub settings: &'a Settings,
-    /// The findings to mend.
+    /// The findings to fix.
     pub findings: &'a [Finding],
     /// What the rows say, if they were read: an outcome for each of the relations.
     pub scan: Option<&'a Scan>,
@@ -74,7 +74,7 @@ pub struct Input<'a> {
     pub options: &'a Options,
 }
 
-/// Makes the plan that mends findings.
+/// Makes the plan that fixes findings.
 pub fn plan(input: &Input<'_>) -> Plan {
     plan_by(input, recipes)
 }
@@ -254,7 +254,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Where the findings left a choice: what was chosen, and what else there is.
     pub choices: Vec<Choice>,
-    /// The findings that no step mends, and why.
+    /// The findings that no step fixes, and why.
     pub refused: Vec<Refused>,
     /// The relations that are only guessed: no step rests on one, and what a delete comes to afterwards is judged without them.
     #[serde(default)]
@@ -276,7 +276,7 @@ pub struct Step {
     pub title: String,
     /// Why, in one sentence.
     pub why: String,
-    /// The findings that it mends or helps to mend.
+    /// The findings that it fixes or helps to fix.
     pub findings: Vec<Reason>,
     /// What can be promised of it.
     pub safety: Safety,
@@ -324,7 +324,7 @@ pub enum Phase {
     CleanUp,
 }
 
-/// A finding that a step mends.
+/// A finding that a step fixes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// The rule.
@@ -430,7 +430,7 @@ pub struct Choice {
     pub by_user: bool,
 }
 
-/// One way to mend a finding.
+/// One way to fix a finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChoiceOption {
     /// The word that chooses it: `protect`, `set-null`, `cascade`.
@@ -447,14 +447,14 @@ pub struct ChoiceOption {
     pub newly_deletes: Vec<NewlyDeleted>,
 }
 
-/// A finding that no step mends.
+/// A finding that no step fixes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
     /// The finding.
     pub reason: Reason,
     /// What it is about: `orders.customer_id`.
     pub subject: String,
-    /// Why no step mends it, and what to do.
+    /// Why no step fixes it, and what to do.
     pub why: String,
 }
 
@@ -505,7 +505,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What is to be mended: changes that belong together, and the findings that want them. The selection makes these of the
+/// What is to be fixed: changes that belong together, and the findings that want them. The selection makes these of the
 /// findings; a recipe makes steps of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {

@@ -14,15 +14,15 @@ pub fn repairs(fate: &Fate) -> Vec<Finding> {
     repair.changes.iter().map(|repaired| finding(fate, repaired)).collect()
 }
 
-/// Says what no change of actions helps against: broken keys that nothing among `fixable` mends, and what beside the keys stops
+/// Says what no change of actions helps against: broken keys that nothing among `fixable` fixes, and what beside the keys stops
 /// every delete. Without it a plan with no steps would look like one that is not needed.
 pub fn unhelped(fate: &Fate, broken: &[(&Relation, String)], fixable: &[Finding]) -> Vec<Finding> {
     let root = &fate.root;
     let mut found = Vec::new();
     for (relation, why) in broken {
         let subject = Subject::relation(relation);
-        let mended = |f: &&Finding| f.subject == subject && f.fixes.iter().any(|x| x.safety != Safety::Manual);
-        if fixable.iter().any(|f| mended(&f)) {
+        let fixed = |f: &&Finding| f.subject == subject && f.fixes.iter().any(|x| x.safety != Safety::Manual);
+        if fixable.iter().any(|f| fixed(&f)) {
             continue;
         }
         let place = subject.place();

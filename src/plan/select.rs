@@ -1,7 +1,7 @@
 //! From findings to what is wanted: one repair of each finding, repairs of one thing made one, contradictions settled.
 //!
 //! A declared policy decides before a finding, an error before a warning. What is chosen is tried on the schema: a finding
-//! that another one's repair mends as well needs none of its own, and a repair that would bring a new finding is not made.
+//! that another one's repair fixes as well needs none of its own, and a repair that would bring a new finding is not made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ impl<'a, 'i> Selection<'a, 'i> {
         let selector = self.selector();
         let mut banned = self.banned.clone();
         let trial = loop {
-            let trial = self.mended(&selector, &known, &banned);
+            let trial = self.fixed(&selector, &known, &banned);
             let culprits = self.culprits(&trial.repaired, &trial.found, &banned);
             if culprits.is_empty() {
                 break trial;
@@ -105,8 +105,8 @@ impl<'a, 'i> Selection<'a, 'i> {
         culprits
     }
 
-    /// Tries a choice, and mends what it brings along: only what cannot be mended lets a repair be given up.
-    fn mended(
+    /// Tries a choice, and fixes what it brings along: only what cannot be fixed lets a repair be given up.
+    fn fixed(
         &self,
         selector: &Selector<'_, '_>,
         known: &BTreeSet<Identity<'_>>,
@@ -118,11 +118,11 @@ impl<'a, 'i> Selection<'a, 'i> {
             let new = trial.found.iter().filter(|f| !known.contains(&identity(f)));
             let fresh = |f: &&Finding| !extra.contains(f) && !banned.iter().any(|(b, _)| b == *f);
             let can = |f: &&Finding| automatic(&options(self.input, f), self.input).is_some();
-            let mendable: Vec<Finding> = new.filter(fresh).filter(can).cloned().collect();
-            if mendable.is_empty() {
+            let fixable: Vec<Finding> = new.filter(fresh).filter(can).cloned().collect();
+            if fixable.is_empty() {
                 break;
             }
-            extra.extend(mendable);
+            extra.extend(fixable);
             trial = selector.trial(&extra, banned);
         }
         trial
@@ -156,7 +156,7 @@ impl<'a, 'i> Selection<'a, 'i> {
         found
     }
 
-    /// Returns what the plan brings and does not mend: nobody's repair is given up for it, but it is told beforehand.
+    /// Returns what the plan brings and does not fix: nobody's repair is given up for it, but it is told beforehand.
     pub fn brought(&self, after: &Schema) -> Vec<Refused> {
         let input = self.input;
         let selector = self.selector();
@@ -294,7 +294,7 @@ impl Selector<'_, '_> {
         Trial { wanted, choices, refused: barred.refused, repaired, left, found }
     }
 
-    /// Chooses the way to mend a finding; says why there is none.
+    /// Chooses the way to fix a finding; says why there is none.
     fn pick<'f>(&self, finding: &'f Finding, choices: &mut Vec<Choice>) -> Result<Pick<'f>, String> {
         let input = self.input;
         if let Some(guess) = rests_on(input, finding) {
@@ -314,7 +314,7 @@ impl Selector<'_, '_> {
             ));
         }
         if ways.is_empty() {
-            return Err(format!("No change of the schema mends it by itself. {}", finding.help));
+            return Err(format!("No change of the schema fixes it by itself. {}", finding.help));
         }
         let user = by_user(input, finding, &ways);
         let Some(chosen) = user.or_else(|| automatic(&ways, input)) else {

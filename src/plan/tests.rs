@@ -197,7 +197,7 @@ impl Case {
             if planned.contains(&reason) && !refused.contains(&reason) {
                 return Err(format!("still there: {} {} {}", finding.rule, finding.subject.place(), finding.message));
             }
-            // What a plan brings along and does not mend, it tells.
+            // What a plan brings along and does not fix, it tells.
             if !known.contains(&(finding.rule.name(), finding.fingerprint.as_str())) && !refused.contains(&reason) {
                 return Err(format!("new: {} {} {}", finding.rule, finding.subject.place(), finding.message));
             }
@@ -279,26 +279,26 @@ fn examples() -> Vec<(String, Case)> {
     cases
 }
 
-/// Plans every example with and without `--manual`, and returns the rules whose findings were mended.
-fn mended(recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> BTreeSet<&'static str> {
+/// Plans every example with and without `--manual`, and returns the rules whose findings were fixed.
+fn fixed(recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> BTreeSet<&'static str> {
     let mut cases = examples();
     assert!(cases.len() > 40, "{}", cases.len());
     let mut wrong = Vec::new();
-    let mut mended: BTreeSet<&str> = BTreeSet::new();
+    let mut fixed: BTreeSet<&str> = BTreeSet::new();
     for (name, case) in &mut cases {
         case.recipes = recipes;
         for manual in [false, true] {
             match case.holds(&Options { manual, ..Options::default() }) {
-                Ok(plan) => mended.extend(plan.steps.iter().flat_map(|s| s.findings.iter().map(|r| r.rule.name()))),
+                Ok(plan) => fixed.extend(plan.steps.iter().flat_map(|s| s.findings.iter().map(|r| r.rule.name()))),
                 Err(why) => wrong.push(format!("{name} (manual: {manual}): {why}")),
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    mended
+    fixed
 }
 
-const MENDED: &[&str] = &[
+const FIXED: &[&str] = &[
     "conflicting-foreign-keys",
     "dangling-default",
     "duplicate-foreign-key",
@@ -319,12 +319,12 @@ const MENDED: &[&str] = &[
 ];
 
 #[test]
-fn every_example_is_mended_and_nothing_new_comes_of_it() {
-    let by_simulator = mended(simulator);
-    let by_recipes = mended(recipes);
-    for rule in MENDED {
-        assert!(by_simulator.contains(rule), "no example of {rule} is mended: {by_simulator:?}");
-        assert!(by_recipes.contains(rule), "no example of {rule} is mended by the recipes: {by_recipes:?}");
+fn every_example_is_fixed_and_nothing_new_comes_of_it() {
+    let by_simulator = fixed(simulator);
+    let by_recipes = fixed(recipes);
+    for rule in FIXED {
+        assert!(by_simulator.contains(rule), "no example of {rule} is fixed: {by_simulator:?}");
+        assert!(by_recipes.contains(rule), "no example of {rule} is fixed by the recipes: {by_recipes:?}");
     }
 }
 
@@ -450,7 +450,7 @@ fn titles(plan: &Plan) -> Vec<&str> {
 }
 
 #[test]
-fn a_policy_goes_before_a_finding_and_mends_it_as_well() {
+fn a_policy_goes_before_a_finding_and_fixes_it_as_well() {
     let lines = ["users: id int8 pk", "notes: id int8 pk, user_id int8 not-null >users.id set-null index"];
     let mut case = Case::of(schema(Engine::Cockroach, &lines));
     case.settings.policies = policy("[[policy]]\nparent = \"users\"\non_delete = \"CASCADE\"\n");
@@ -512,7 +512,7 @@ fn a_new_key_brings_its_index_and_takes_its_action_from_a_policy() {
 }
 
 #[test]
-fn what_a_plan_brings_and_does_not_mend_is_told() {
+fn what_a_plan_brings_and_does_not_fix_is_told() {
     let lines = [
         "charges: id int8 pk",
         "groups: id int8 pk, charge_id int8 not-null >charges.id cascade",

@@ -26,7 +26,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Gives the findings that have no repair of their own to the repair that mends them as well, and refuses the rest.
+    /// Gives the findings that have no repair of their own to the repair that fixes them as well, and refuses the rest.
     pub fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
         let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
         for (finding, why) in &self.left {

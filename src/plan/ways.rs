@@ -1,4 +1,4 @@
-//! The ways to mend a finding, and which of them is taken: by whom the user asked for, or of its own accord.
+//! The ways to fix a finding, and which of them is taken: by whom the user asked for, or of its own accord.
 
 use super::trial::key_of;
 use super::{Input, words};
@@ -10,7 +10,7 @@ use crate::rules::{FATE, policy};
 use crate::schema::{Action, ForeignKey, Schema, Table, TableName};
 use crate::text::said;
 
-/// One way to mend a finding.
+/// One way to fix a finding.
 pub(super) struct Way {
     pub word: String,
     pub title: String,
@@ -18,7 +18,7 @@ pub(super) struct Way {
     pub changes: Vec<Change>,
 }
 
-/// Returns the ways to mend a finding by changes of the schema, the recommended one first.
+/// Returns the ways to fix a finding by changes of the schema, the recommended one first.
 pub(super) fn options(input: &Input<'_>, finding: &Finding) -> Vec<Way> {
     let mut ways: Vec<Way> = Vec::new();
     let mut add = |changes: Vec<Change>, safety: Safety, title: String| {

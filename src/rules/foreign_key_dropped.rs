@@ -76,7 +76,7 @@ mod tests {
     fn a_key_that_comes_back_is_none() {
         let again = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id);";
         assert_eq!(said(&[TABLES, &format!("{DROP}{again}")]), [""; 0]);
-        assert_eq!(said(&[TABLES, DROP, again]), [""; 0], "a later migration mends it");
+        assert_eq!(said(&[TABLES, DROP, again]), [""; 0], "a later migration fixes it");
         let other = "CREATE TABLE o (id int PRIMARY KEY); ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES o (id);";
         assert_eq!(said(&[TABLES, &format!("{DROP}{other}")]), [""; 0], "the column has another parent now");
     }

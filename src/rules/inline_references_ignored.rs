@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_or_mended_is_none() {
+    fn what_is_gone_or_fixed_is_none() {
         let table = "CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p (id));";
         assert_eq!(said(&[TABLES, table, "ALTER TABLE c DROP COLUMN p_id;"]), [""; 0]);
         assert_eq!(said(&[TABLES, table, "DROP TABLE c;"]), [""; 0]);

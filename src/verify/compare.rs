@@ -222,7 +222,7 @@ pub(super) fn keys(plan: &Plan, now: &Schema) -> Vec<KeyChange> {
             | Change::DropForeignKey { table, foreign_key }
             | Change::ValidateForeignKey { table, foreign_key } => (table, foreign_key),
             Change::ReplaceForeignKey { table, new, .. } | Change::AlterForeignKey { table, new, .. } => (table, new),
-            // A contradiction between column and key is mended at the column.
+            // A contradiction between column and key is fixed at the column.
             Change::SetNullable { table, column, .. } => {
                 let of = plan.before.table(table).into_iter().flat_map(|t| &t.foreign_keys);
                 let Some(key) = of.into_iter().find(|k| k.columns.contains(column)) else { continue };

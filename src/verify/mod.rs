@@ -51,7 +51,7 @@ pub struct Verification {
     /// What a delete of the table comes to that the plan was made for, before and now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<Deleting>,
-    /// Findings that the plan was to mend and that are still there: rule and place.
+    /// Findings that the plan was to fix and that are still there: rule and place.
     pub remaining: Vec<Left>,
     /// Findings that were not there before.
     pub introduced: Vec<Left>,
@@ -223,7 +223,7 @@ pub fn verify(
     }
     let planned: BTreeSet<&str> = plan.steps.iter().flat_map(|s| &s.findings).map(|f| f.fingerprint.as_str()).collect();
     let known: BTreeSet<&str> = judged.before.iter().map(|f| f.fingerprint.as_str()).collect();
-    // A plan that brings a finding along says so under what it does not mend.
+    // A plan that brings a finding along says so under what it does not fix.
     let foreseen: BTreeSet<&str> = plan.refused.iter().map(|r| r.reason.fingerprint.as_str()).collect();
     let (mut remaining, mut introduced) = (Vec::new(), Vec::new());
     for finding in judged.after {

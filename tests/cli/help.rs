@@ -51,7 +51,7 @@ fn the_first_page() {
           graph        Draw which table's rows refer to which
           fate         Tell what becomes of every table when a row of one is deleted
           infer        Find the relations that nothing declares, and say why
-          fix          Plan the migration that mends what an audit finds
+          fix          Plan the migration that fixes what an audit finds
           verify       Hold a database against a plan that was carried out
           schema       Print the schema as referee sees it
           baseline     Accept the findings of today, so that only new ones are reported

@@ -274,7 +274,7 @@ fn migrations_that_go_on_from_a_schema_are_told_of_base() {
 }
 
 #[test]
-fn what_one_reason_keeps_from_being_mended_is_said_once() {
+fn what_one_reason_keeps_from_being_fixed_is_said_once() {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path("migrations")).unwrap();
     let table = |t: &str| {

@@ -58,7 +58,7 @@ fn plan(orphans: Option<OrphanPolicy>) -> Plan {
 
 fn written(tool: &str, plan: &Plan) -> (BTreeMap<String, String>, Output) {
     let first = first(tool, Engine::Cockroach, schema_sql(Engine::Cockroach));
-    let options = Options { name: "mend".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
+    let options = Options { name: "fix".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
     let output = write(plan, find(tool).unwrap(), &Folder { files: first.clone() }, &options).unwrap();
     (first, output)
 }

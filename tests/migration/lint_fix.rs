@@ -1,4 +1,4 @@
-//! `referee lint FOLDER --fix --write`: the next migration of every tool's folder mends what it says, and brings nothing.
+//! `referee lint FOLDER --fix --write`: the next migration of every tool's folder fixes what it says, and brings nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -115,22 +115,22 @@ fn findings(run: &Run) -> BTreeMap<String, String> {
     findings.map(|f| (format!("{} {}", text(f, "rule"), text(f, "fingerprint")), text(f, "message"))).collect()
 }
 
-fn mends(tool: &'static str, engine: Engine) {
+fn fixes(tool: &'static str, engine: Engine) {
     let what = format!("{tool}, {engine:?}");
     let migrations = Migrations::new(tool, engine);
     let (before, files) = (migrations.findings(), migrations.files());
-    let mended: BTreeSet<&String> = before.keys().filter(|k| !k.starts_with("undeclared")).collect();
-    assert!(mended.len() > 3, "{what}: {before:?}");
+    let fixed: BTreeSet<&String> = before.keys().filter(|k| !k.starts_with("undeclared")).collect();
+    assert!(fixed.len() > 3, "{what}: {before:?}");
 
     let shown = migrations.lint(&["--fix"]);
     assert_eq!(shown.code, 1, "{what}: {}", shown.err);
-    assert!(shown.out.contains("mend_references"), "{what}: {}", shown.out);
+    assert!(shown.out.contains("fix_references"), "{what}: {}", shown.out);
     assert_eq!(migrations.files(), files, "{what}: shown, not written");
 
     let run = migrations.lint(&["--fix", "--write", "--format", "json"]);
     let left = findings(&run);
     assert_eq!(left, migrations.findings(), "{what}: what is left is reported");
-    let still: Vec<_> = mended.iter().filter(|k| left.contains_key(**k)).collect();
+    let still: Vec<_> = fixed.iter().filter(|k| left.contains_key(**k)).collect();
     let new: Vec<_> = left.iter().filter(|(k, _)| !before.contains_key(*k)).collect();
     assert!(still.is_empty() && new.is_empty(), "{what}\nstill {still:#?}\nnew {new:#?}\n{}", run.err);
     let now = migrations.files();
@@ -140,13 +140,13 @@ fn mends(tool: &'static str, engine: Engine) {
     }
 
     let again = migrations.lint(&["--fix"]);
-    assert!(again.out.starts_with("There is nothing that a new migration could mend"), "{what}: {}", again.out);
+    assert!(again.out.starts_with("There is nothing that a new migration could fix"), "{what}: {}", again.out);
 }
 
 fn every_tool(engine: Engine) {
     let mut failures = Vec::new();
     for tool in TOOLS {
-        if let Err(panic) = std::panic::catch_unwind(|| mends(tool.name, engine)) {
+        if let Err(panic) = std::panic::catch_unwind(|| fixes(tool.name, engine)) {
             let text = panic.downcast_ref::<String>().cloned();
             failures.push(text.or(panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default());
         }
@@ -155,17 +155,17 @@ fn every_tool(engine: Engine) {
 }
 
 #[test]
-fn the_next_migration_mends_on_sqlite() {
+fn the_next_migration_fixes_on_sqlite() {
     every_tool(Engine::Sqlite);
 }
 
 #[test]
-fn the_next_migration_mends_on_postgres() {
+fn the_next_migration_fixes_on_postgres() {
     every_tool(Engine::Postgres);
 }
 
 #[test]
-fn the_next_migration_mends_on_cockroach() {
+fn the_next_migration_fixes_on_cockroach() {
     every_tool(Engine::Cockroach);
 }
 
@@ -197,25 +197,25 @@ fn names(folder: &TempDir) -> Vec<String> {
 fn what_leads_back_is_written_only_where_the_folder_tells_it_apart() {
     // Whatever runs every .sql file would run what leads back, too.
     let folder = plain(&[("0001_users.sql", USERS), ("0002_teams.sql", TEAMS)]);
-    let run = fix(&folder, &["--write", "--name", "mend"]);
+    let run = fix(&folder, &["--write", "--name", "fix"]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-    assert_eq!(names(&folder), ["0001_users.sql", "0002_teams.sql", "0003_mend.sql"]);
-    let text = fs::read_to_string(folder.path().join("migrations/0003_mend.sql")).unwrap();
+    assert_eq!(names(&folder), ["0001_users.sql", "0002_teams.sql", "0003_fix.sql"]);
+    let text = fs::read_to_string(folder.path().join("migrations/0003_fix.sql")).unwrap();
     assert!(!text.lines().any(|l| l.starts_with('\\')), "psql's own commands, in a file for any program:\n{text}");
     assert!(run.err.contains("nothing tells which program runs these files"), "{}", run.err);
 
     let folder =
         plain(&[("1_users_up.sql", USERS), ("1_users_down.sql", "DROP TABLE users;"), ("2_teams_up.sql", TEAMS)]);
-    assert_eq!(fix(&folder, &["--write", "--name", "mend"]).code, 0);
-    let expected = ["1_users_down.sql", "1_users_up.sql", "2_teams_up.sql", "3_mend_down.sql", "3_mend_up.sql"];
+    assert_eq!(fix(&folder, &["--write", "--name", "fix"]).code, 0);
+    let expected = ["1_users_down.sql", "1_users_up.sql", "2_teams_up.sql", "3_fix_down.sql", "3_fix_up.sql"];
     assert_eq!(names(&folder), expected);
 
     // sqlx: a simple migration beside simple ones.
     let folder = plain(&[("20240101000000_users.sql", USERS), ("20240101000001_teams.sql", TEAMS)]);
-    let run = fix(&folder, &["--write", "--name", "mend", "--layout", "sqlx"]);
+    let run = fix(&folder, &["--write", "--name", "fix", "--layout", "sqlx"]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
     let names = names(&folder);
-    assert!(names[2].ends_with("_mend.sql"), "{names:?}");
+    assert!(names[2].ends_with("_fix.sql"), "{names:?}");
     let text = fs::read_to_string(folder.path().join("migrations").join(&names[2])).unwrap();
     assert!(text.starts_with("-- no-transaction\n"), "{text}");
 }
@@ -272,7 +272,7 @@ fn fix_writes_the_same_files() {
 }
 
 #[test]
-fn what_only_the_text_of_a_migration_can_mend_is_said() {
+fn what_only_the_text_of_a_migration_can_fix_is_said() {
     let index = "CREATE TABLE notes (id bigint PRIMARY KEY);\n\nCREATE INDEX teams_name ON teams (owner_id);\n";
     let folder = plain(&[("0001_users.sql", USERS), ("0002_teams.sql", TEAMS), ("0003_index.sql", index)]);
     let run = fix(&folder, &[]);
@@ -281,11 +281,11 @@ fn what_only_the_text_of_a_migration_can_mend_is_said() {
     let flat = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains("0003_index.sql:3: Building `teams_name` blocks writes"), "{flat}");
     assert!(flat.contains("Use CREATE INDEX CONCURRENTLY"), "{flat}");
-    assert!(flat.starts_with("There is nothing that a new migration could mend."), "{flat}");
+    assert!(flat.starts_with("There is nothing that a new migration could fix."), "{flat}");
 }
 
 #[test]
-fn only_what_a_branch_brings_is_mended() {
+fn only_what_a_branch_brings_is_fixed() {
     let folder = plain(&[("0001_users.sql", USERS), ("0002_teams.sql", TEAMS)]);
     let git = |arguments: &[&str]| {
         let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
@@ -299,7 +299,7 @@ fn only_what_a_branch_brings_is_mended() {
     fs::write(folder.path().join("migrations/0003_projects.sql"), more).unwrap();
     let run = fix(&folder, &["--since", "main", "--write"]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-    let text = fs::read_to_string(folder.path().join("migrations/0004_mend_references.sql")).unwrap();
+    let text = fs::read_to_string(folder.path().join("migrations/0004_fix_references.sql")).unwrap();
     assert!(text.contains("ON public.projects (owner_id)"), "{text}");
     assert!(!text.contains("ON public.teams"), "what was there before the branch is left alone:\n{text}");
     let run = fix(&folder, &["--staged"]);
@@ -346,7 +346,7 @@ fn what_has_no_next_migration_is_an_error_that_says_what_to_do() {
 fn what_cannot_be_written_leaves_the_folder_as_it_was() {
     let migrations = Migrations::new("drizzle", Engine::Sqlite);
     // A folder stands where the script to run by hand belongs: the last of the new files cannot be written.
-    fs::create_dir(migrations.path().join("mend_references.by_hand.down.sqlite")).unwrap();
+    fs::create_dir(migrations.path().join("fix_references.by_hand.down.sqlite")).unwrap();
     let before = migrations.files();
     let run = migrations.lint(&["--fix", "--write"]);
     assert_eq!(run.code, 2, "{}", run.out);

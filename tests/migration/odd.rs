@@ -114,7 +114,7 @@ fn a_text_that_a_tool_takes_for_its_mark_is_refused() {
         );
         let plan = plan(&database);
         assert!(!plan.steps.is_empty(), "{:?}", plan.refused);
-        let options = Options { name: "mend".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
+        let options = Options { name: "fix".into(), digits: "20260131235959".into(), millis: 1_769_903_999_000 };
         let written =
             |tool: &str| migration::write(&plan, migration::find(tool).unwrap(), &Folder::default(), &options);
         let error = written(tool).unwrap_err();

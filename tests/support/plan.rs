@@ -68,7 +68,7 @@ pub fn same(found: &Schema, expected: &Schema, when: &str) {
 /// Makes something wanted of changes.
 pub fn wanted(changes: Vec<referee::change::Change>) -> Wanted {
     Wanted {
-        title: "Mend it".into(),
+        title: "Fix it".into(),
         why: "It is broken.".into(),
         findings: vec![Reason { rule: referee::rules::ALL[0].meta.id(), fingerprint: "0".repeat(16) }],
         safety: Safety::Safe,

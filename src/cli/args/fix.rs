@@ -128,7 +128,7 @@ pub(in crate::cli) struct FilesArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "apply")]
     pub out: Option<PathBuf>,
     /// What the migration is called
-    #[arg(long, value_name = "NAME", default_value = "mend_references", value_parser = migration_name)]
+    #[arg(long, value_name = "NAME", default_value = "fix_references", value_parser = migration_name)]
     pub name: String,
 }
 

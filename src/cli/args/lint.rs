@@ -61,7 +61,7 @@ pub(in crate::cli) struct LintArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Fix")]
 pub(in crate::cli) struct LintFixArgs {
-    /// Show the next migration of the folder, which mends what a new one can mend. Files that
+    /// Show the next migration of the folder, which fixes what a new one can fix. Files that
     /// are there stay as they are
     #[arg(long, conflicts_with = "staged")]
     pub fix: bool,
@@ -69,7 +69,7 @@ pub(in crate::cli) struct LintFixArgs {
     #[arg(long, requires = "fix")]
     pub write: bool,
     /// What the migration is called
-    #[arg(long, value_name = "NAME", default_value = "mend_references", value_parser = migration_name, requires = "fix")]
+    #[arg(long, value_name = "NAME", default_value = "fix_references", value_parser = migration_name, requires = "fix")]
     pub name: String,
     /// Where there is a choice: the finding's place (or its constraint or rule) and
     /// the word of the option; can be given several times

@@ -44,7 +44,7 @@ Exit codes: 0 done, 1 findings at or above --fail-on, 2 it could not be done,
 /// Knows what happens to every row when another row is deleted.
 ///
 /// Audits the relations of a database: foreign keys that are missing, that nothing indexes, whose actions contradict the
-/// columns they change, that rows violate; and mends them. It only reads until you say `fix --apply`.
+/// columns they change, that rows violate; and fixes them. It only reads until you say `fix --apply`.
 #[derive(Debug, Parser)]
 #[command(
     name = "referee",
@@ -113,7 +113,7 @@ pub(super) enum Command {
     Fate(FateArgs),
     /// Find the relations that nothing declares, and say why
     Infer(InferArgs),
-    /// Plan the migration that mends what an audit finds
+    /// Plan the migration that fixes what an audit finds
     Fix(FixArgs),
     /// Hold a database against a plan that was carried out
     Verify(VerifyArgs),

@@ -1,4 +1,4 @@
-//! `referee fix`: the migration that mends what an audit finds.
+//! `referee fix`: the migration that fixes what an audit finds.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `referee lint --fix`: the next migration of a folder, which mends what the ones before have led to.
+//! `referee lint --fix`: the next migration of a folder, which fixes what the ones before have led to.
 //!
 //! The same files as `referee fix FOLDER --out FOLDER`. What is there stays as it is: it may have been applied.
 
@@ -80,10 +80,10 @@ pub(super) fn run(
             ui.note(&format!("wrote {}", path.display()));
         }
         if output.files.is_empty() {
-            ui.note("there is nothing that a new migration could mend: nothing was written");
+            ui.note("there is nothing that a new migration could fix: nothing was written");
         }
         output.notes.iter().for_each(|note| ui.note(note));
-        migration::refused(&plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
+        migration::refused(&plan).iter().for_each(|line| ui.note(&format!("not fixed: {line}")));
         guessed::note(&plan, &commands).iter().for_each(|note| ui.note(note));
         return Ok(None);
     }
@@ -118,7 +118,7 @@ fn tool(layout: &'static str, path: &Path) -> Result<&'static Tool, CliError> {
     })
 }
 
-/// Writes what would be written, and what only a person can mend.
+/// Writes what would be written, and what only a person can fix.
 fn shown(
     plan: &Plan,
     output: &Output,
@@ -135,7 +135,7 @@ fn shown(
         }
     };
     if output.files.is_empty() {
-        paragraph(&mut out, "There is nothing that a new migration could mend.", "");
+        paragraph(&mut out, "There is nothing that a new migration could fix.", "");
     } else {
         let text = format!("The next migration of {} ({}):", folder.display(), tool.name);
         paragraph(&mut out, &text, "");
@@ -156,7 +156,7 @@ fn shown(
     }
     let refused = migration::refused(plan);
     if !refused.is_empty() {
-        out.push_str("\nNot mended by it\n");
+        out.push_str("\nNot fixed by it\n");
         for line in refused {
             out.push('\n');
             paragraph(&mut out, &line, "  ");

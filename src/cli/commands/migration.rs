@@ -42,7 +42,7 @@ pub(super) fn write(
         ui.print(&format!("{}\n", path.display()))?;
     }
     output.notes.iter().for_each(|note| ui.note(note));
-    refused(plan).iter().for_each(|line| ui.note(&format!("not mended: {line}")));
+    refused(plan).iter().for_each(|line| ui.note(&format!("not fixed: {line}")));
     guessed.iter().for_each(|note| ui.note(note));
     Ok(code(report, FailOn::Never, ui))
 }
@@ -52,7 +52,7 @@ fn reading(global: &Global) -> Global {
     Global { layout: None, ..global.clone() }
 }
 
-/// Names the findings that no step mends, and why; those that one reason is given for, together.
+/// Names the findings that no step fixes, and why; those that one reason is given for, together.
 pub(super) fn refused(plan: &Plan) -> Vec<String> {
     let mut reasons: Vec<(RuleId, String, Vec<&Refused>)> = Vec::new();
     for refused in &plan.refused {
@@ -163,7 +163,7 @@ fn explain(error: MigrationError) -> CliError {
     let failed = CliError::new(error.to_string());
     match error {
         MigrationError::Nothing => failed,
-        MigrationError::Unreadable { .. } => failed.hint("mend the file with the tool that wrote it"),
+        MigrationError::Unreadable { .. } => failed.hint("fix the file with the tool that wrote it"),
         MigrationError::Exists { .. } => failed.hint("give the migration another name: --name NAME"),
         MigrationError::Unnumbered { .. } => failed.hint("number the files, or write into another folder: `referee fix SOURCE --out DIR --layout TOOL`"),
         MigrationError::Mark { .. } => {

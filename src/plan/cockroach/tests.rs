@@ -19,7 +19,7 @@ fn shop() -> Schema {
 
 fn made(schema: &Schema, changes: Vec<Change>, orphans: Option<u64>, policy: Option<OrphanPolicy>) -> Made {
     let want = Wanted {
-        title: "Mend it".into(),
+        title: "Fix it".into(),
         why: "It is broken.".into(),
         findings: vec![Reason { rule: crate::rules::FATE.id(), fingerprint: "0".repeat(16) }],
         safety: Safety::Safe,

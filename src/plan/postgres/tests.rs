@@ -23,7 +23,7 @@ fn shop() -> Schema {
 
 fn wanted(changes: Vec<Change>) -> Wanted {
     Wanted {
-        title: "Mend it".into(),
+        title: "Fix it".into(),
         why: "It is broken.".into(),
         findings: vec![Reason { rule: crate::rules::FATE.id(), fingerprint: "0".repeat(16) }],
         safety: Safety::Safe,

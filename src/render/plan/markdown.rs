@@ -44,7 +44,7 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan) -> String {
     }
     choices(plan, &mut text);
     if !plan.refused.is_empty() {
-        text.push_str("\n## Not mended\n\n| Finding | Where | Why |\n|---|---|---|\n");
+        text.push_str("\n## Not fixed\n\n| Finding | Where | Why |\n|---|---|---|\n");
         for entry in unmended(plan) {
             let findings: Vec<String> = entry
                 .places

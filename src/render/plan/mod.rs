@@ -112,14 +112,14 @@ fn rows(step: &Step) -> Option<String> {
     }
 }
 
-/// Findings that are not mended, for one and the same reason.
+/// Findings that are not fixed, for one and the same reason.
 struct Unmended<'p> {
     why: &'p str,
     /// What they are about, in order, and all findings about it.
     places: Vec<(&'p str, Vec<&'p Reason>)>,
 }
 
-/// Puts together what is not mended for the same reason, in the order in which it comes first.
+/// Puts together what is not fixed for the same reason, in the order in which it comes first.
 fn unmended(plan: &Plan) -> Vec<Unmended<'_>> {
     let mut all: Vec<Unmended<'_>> = Vec::new();
     for refused in &plan.refused {

@@ -30,7 +30,7 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> Str
             format!("{} {}", rules(reasons.iter().copied()), comment(subject))
         };
         let places: Vec<String> = entry.places.iter().map(named).collect();
-        text.push_str(&format!("\n-- Not mended: {}: {}\n", places.join("; "), comment(entry.why)));
+        text.push_str(&format!("\n-- Not fixed: {}: {}\n", places.join("; "), comment(entry.why)));
     }
     if let Some(guessed) = guessed::of(plan, commands) {
         text.push_str(&format!("\n-- {}: {}\n", guessed::heading(), comment(&guessed.headline)));

@@ -171,7 +171,7 @@ fn refused(plan: &Plan, style: &Style, lines: &mut Vec<String>) {
         return;
     }
     lines.push(String::new());
-    lines.push(style.bold("Not mended"));
+    lines.push(style.bold("Not fixed"));
     for entry in unmended(plan) {
         lines.push(String::new());
         for (subject, reasons) in &entry.places {
