@@ -73,8 +73,6 @@ const MAY_ASK_WHICH_ENGINE: &[(&str, &str)] = &[
     ("source/replay/types.rs", "reads the text of its types"),
     ("sql/", "reads its text"),
     // What the writer of queries about rows takes over.
-    ("fate/sql.rs", "writes queries about rows"),
-    ("infer/rows/", "writes queries about rows"),
     ("relations/predicate.rs", "reads the text of its predicates"),
     ("rules/orphan_rows.rs", "writes queries about rows"),
     ("rules/undeclared_foreign_key.rs", "writes queries about rows"),

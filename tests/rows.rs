@@ -7,7 +7,7 @@ use std::path::Path;
 
 use referee::engine::{self, Session, SessionOptions, Value};
 use referee::relations::{ConfiguredRelation, Graph, Relation};
-use referee::rows::{OwnerPaths, Pages, RelationRows, RowSet};
+use referee::rows::{OwnerPaths, Pages, RelationRows, RowSet, TableRows};
 use referee::schema::{Schema, TableName};
 use rusqlite::Connection;
 use support::postgres as server;
@@ -365,5 +365,113 @@ fn orphans_are_paged_through() {
         let pages = Pages::of_set(session.dialect(), &schema, schema.table(&child).unwrap(), &rows).unwrap();
         let found = paged(session.as_mut(), &pages, 3, &mut |_| {});
         assert_eq!(found.iter().map(|r| r[0].integer().unwrap()).collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Every query about a table's rows, and what it gives.
+#[test]
+fn queries_about_a_table_leave_its_heirs_out_and_mind_no_column_name() {
+    for live in Live::all() {
+        // The columns are called as parts of the queries are.
+        let columns = "id INTEGER PRIMARY KEY, i INTEGER, low INTEGER, high INTEGER, step INTEGER, span TEXT";
+        let mut sql = format!("CREATE TABLE t ({columns});");
+        if matches!(live, Live::Postgres(_)) {
+            sql.push_str("CREATE TABLE heir () INHERITS (t); INSERT INTO heir VALUES (1000, 1000, 0, 0, 0, 'heir');");
+        }
+        let rows: Vec<String> = (1..=400).map(|n| format!("({n}, {}, {n}, {n}, {n}, 'r')", n % 7)).collect();
+        sql.push_str(&format!("INSERT INTO t VALUES {};", rows.join(", ")));
+        live.run(&sql);
+        let mut session = live.session();
+        let schema = session.inspect().unwrap();
+        let (dialect, table) = (session.dialect(), schema.table(&TableName::new("t")).unwrap());
+        let rows_of = TableRows::of(dialect, &schema, table);
+        let number = |session: &mut dyn Session, sql: &str| ids(session, sql)[0];
+        assert_eq!(number(session.as_mut(), &rows_of.count_up_to(1000)), 400);
+        assert_eq!(number(session.as_mut(), &rows_of.count_up_to(10)), 11);
+        let range = &ask(session.as_mut(), &rows_of.range("i"))[0];
+        assert_eq!((range[0].integer(), range[1].integer()), (Some(0), Some(6)));
+        assert_eq!(ask(session.as_mut(), &rows_of.select(&rows_of.column("id"))).len(), 400);
+        assert_eq!(ids(session.as_mut(), &rows_of.first(&rows_of.column("id"), 5)).len(), 5);
+        let sampled = ids(session.as_mut(), &rows_of.sample(&rows_of.column("low"), 400, 400));
+        assert!(!sampled.is_empty() && sampled.iter().all(|n| (1..=400).contains(n)), "{sampled:?}");
+        let values = [Value::Integer(1), Value::Integer(400), Value::Integer(1000)];
+        assert_eq!(number(session.as_mut(), &rows_of.count_held(table.column("id").unwrap(), &values)), 2);
+        let filled = rows_of.filled(&["i", "low"]);
+        let often = ids(session.as_mut(), &rows_of.by_frequency("i", &filled, 3));
+        assert_eq!(often, [1, 0, 2]);
+        if let Some(sql) = rows_of.most_rows() {
+            assert_eq!(number(session.as_mut(), &sql), 400);
+        }
+    }
+}
+
+#[test]
+fn rows_that_refer_to_a_heir_have_no_parent() {
+    for server in server::servers() {
+        let live = Live::Postgres(server.fresh_database());
+        live.run(
+            "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE heir () INHERITS (p);
+             CREATE TABLE c (id int PRIMARY KEY, p_id int); CREATE TABLE c_heir () INHERITS (c);
+             INSERT INTO p VALUES (1); INSERT INTO heir VALUES (2);
+             INSERT INTO c VALUES (1, 1), (2, 2), (3, NULL); INSERT INTO c_heir VALUES (4, 9);",
+        );
+        let mut session = live.session();
+        let schema = session.inspect().unwrap();
+        let (child, parent) = (TableName::new("c"), TableName::new("p"));
+        let (own, other) = (vec!["p_id".to_string()], vec!["id".to_string()]);
+        let relation = RelationRows::between(session.dialect(), &schema, (&child, &own), (&parent, &other));
+        let counts = &ask(session.as_mut(), &relation.counts(&relation.with_reference()))[0];
+        assert_eq!((counts[0].integer(), counts[1].integer()), (Some(2), Some(1)));
+    }
+}
+
+#[test]
+fn a_row_of_one_partition_is_not_one_at_the_same_place_of_another() {
+    for server in server::servers() {
+        let live = Live::Postgres(server.fresh_database());
+        live.run(
+            "CREATE TABLE t (id int, n int) PARTITION BY LIST (n); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1);
+             CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2); INSERT INTO t VALUES (1, 1), (2, 2);",
+        );
+        let mut session = live.session();
+        let schema = session.inspect().unwrap();
+        let (dialect, name) = (session.dialect(), TableName::new("t"));
+        let same = referee::rows::identity::same_row(dialect, schema.table(&name).unwrap(), ("chosen", "x")).unwrap();
+        let sql =
+            format!("SELECT x.id FROM t AS x WHERE EXISTS (SELECT 1 FROM t AS chosen WHERE chosen.id = 1 AND {same})");
+        assert_eq!(ids(session.as_mut(), &sql), [1], "{sql}");
+        let graph = Graph::from_relations(&schema, Vec::new());
+        let fates = referee::fate::Fates::new(&schema, &graph, referee::fate::Options::default());
+        let impact = fates.impact(&name, Some("id = 1")).unwrap();
+        let sql = &impact.tables[0].deleted.as_ref().unwrap().sql;
+        assert_eq!(ids(session.as_mut(), sql), [1], "{sql}");
+    }
+}
+
+#[test]
+fn a_configured_relation_of_other_types_is_counted_in_a_delete() {
+    for server in server::servers() {
+        let live = Live::Postgres(server.fresh_database());
+        live.run(
+            "CREATE TABLE p (id uuid PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id text);
+             INSERT INTO p SELECT '00000000-0000-0000-0000-000000000001';
+             INSERT INTO c VALUES (1, '00000000-0000-0000-0000-000000000001'), (2, 'x');",
+        );
+        let mut session = live.session();
+        let schema = session.inspect().unwrap();
+        let relation = ConfiguredRelation {
+            child: TableName::new("c"),
+            columns: vec!["p_id".into()],
+            parent: TableName::new("p"),
+            parent_columns: vec!["id".into()],
+            on_delete: None,
+            accepted: None,
+        };
+        let graph = Graph::from_relations(&schema, Graph::known(&schema, &[relation]));
+        let fates = referee::fate::Fates::new(&schema, &graph, referee::fate::Options::default());
+        let impact = fates.impact(&TableName::new("p"), Some("true")).unwrap();
+        let child = impact.tables.iter().find(|t| t.table == TableName::new("c")).unwrap();
+        let sql = &child.orphaned.as_ref().unwrap().sql;
+        assert_eq!(ids(session.as_mut(), sql), [1], "{sql}");
     }
 }

@@ -9,6 +9,7 @@ pub mod cockroach;
 mod ddl;
 mod guard;
 mod keywords;
+pub mod mysql;
 pub mod postgres;
 mod records;
 pub mod sqlite;
@@ -72,24 +73,27 @@ pub trait Dialect: Sync {
         format!("'{}'", if escapes { text.replace('\\', "\\\\") } else { text })
     }
 
-    /// Returns the hidden columns that tell a row from all others as long as no statement writes it; none where there are none.
-    fn row_identity(&self) -> &'static [&'static str] {
-        &[]
-    }
-
     /// Writes the query for the keys that refer to a parent and whose `ON DELETE` is none of the allowed actions, without the
-    /// exempt ones (child and columns). Each row is a key: its child, its columns or name, its action.
+    /// exempt ones (child and columns). Each row is a key: its child, its columns or name, its action. `None` where referee does
+    /// not speak to the engine.
     fn keys_not_on_delete(
         &self,
-        schema: &Schema,
-        parent: &TableName,
-        allowed: &[Action],
-        exempt: &[(&TableName, &[String])],
-    ) -> String;
+        _schema: &Schema,
+        _parent: &TableName,
+        _allowed: &[Action],
+        _exempt: &[(&TableName, &[String])],
+    ) -> Option<String> {
+        None
+    }
 
     /// Writes an expression as a text.
     fn as_text(&self, expression: &str) -> String {
         format!("CAST({expression} AS text)")
+    }
+
+    /// Writes several texts as one, so that two rows of texts never give the same.
+    fn joined_texts(&self, texts: &[String]) -> String {
+        texts.join(" || chr(31) || ")
     }
 
     /// Writes when a child's value equals a parent's, as a foreign key compares them; `how` is what the catalog or the types say.
@@ -143,8 +147,13 @@ pub trait Dialect: Sync {
     }
 
     /// Writes what tells a row apart while one statement runs, one for each of the columns; `None` where nothing does.
-    fn identity(&self, _table: &Table, _row: &str) -> Option<Vec<String>> {
+    fn row_identity(&self, _table: &Table, _row: &str) -> Option<Vec<String>> {
         None
+    }
+
+    /// Writes the same as a recursive query can store it.
+    fn stored_identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
+        self.row_identity(table, row)
     }
 
     /// Writes that a row is one that a recursive query has just stored in a set.
@@ -157,8 +166,28 @@ pub trait Dialect: Sync {
         self.identity_columns().join(", ")
     }
 
-    /// Writes that a row of a table is in a set, under the table's number.
-    fn is_in(&self, _table: &Table, _row: &str, _set: &str, _number: usize) -> Option<String> {
+    /// Writes that a row of a table is the one that a row of a finished set stands for.
+    fn is_at(&self, table: &Table, row: &str, set: &str) -> Option<String> {
+        let parts = self.row_identity(table, row)?;
+        let names = self.identity_columns();
+        let same: Vec<String> = parts.iter().zip(names).map(|(part, name)| format!("{set}.{name} = {part}")).collect();
+        Some(same.join(" AND "))
+    }
+
+    /// Writes that a row of a table is in a finished set, under the table's number.
+    fn is_in(&self, table: &Table, row: &str, set: &str, number: usize) -> Option<String> {
+        let same = self.is_at(table, row, "other")?;
+        Some(format!("EXISTS (SELECT 1 FROM {set} AS other WHERE other.t = {number} AND {same})"))
+    }
+
+    /// Writes the query that reads some rows from all over a table, without reading the rest: what is selected of a `row`, and about
+    /// how many `rows` there are. `source` is the table in FROM.
+    fn sample(&self, _table: &Table, source: &str, (row, what): (&str, &str), _rows: u64, sample: usize) -> String {
+        format!("SELECT {what} FROM {source} AS {row} LIMIT {sample}")
+    }
+
+    /// Writes the query for a number of rows that a table has no more than, where that is one look-up.
+    fn most_rows(&self, _table: &Table, _source: &str) -> Option<String> {
         None
     }
 
@@ -190,10 +219,19 @@ pub enum Recursion {
 /// Returns the dialect of an engine; `None` for one that referee does not speak yet.
 pub fn dialect(engine: Engine) -> Option<&'static dyn Dialect> {
     match engine {
-        Engine::Sqlite => Some(&sqlite::DIALECT),
-        Engine::Postgres => Some(&postgres::DIALECT),
-        Engine::Cockroach => Some(&cockroach::DIALECT),
         Engine::Mysql | Engine::Mariadb => None,
+        spoken => Some(written(spoken)),
+    }
+}
+
+/// Returns the dialect that queries for an engine are written in, also where referee only hands them out.
+pub fn written(engine: Engine) -> &'static dyn Dialect {
+    match engine {
+        Engine::Sqlite => &sqlite::DIALECT,
+        Engine::Postgres => &postgres::DIALECT,
+        Engine::Cockroach => &cockroach::DIALECT,
+        Engine::Mysql => &mysql::MYSQL,
+        Engine::Mariadb => &mysql::MARIADB,
     }
 }
 
@@ -518,10 +556,6 @@ mod tests {
 
         fn is_reserved(&self, _: &str) -> bool {
             false
-        }
-
-        fn keys_not_on_delete(&self, _: &Schema, _: &TableName, _: &[Action], _: &[(&TableName, &[String])]) -> String {
-            String::new()
         }
 
         fn sql_for(&self, _: &Change, _: &Schema) -> Option<Vec<String>> {

@@ -57,13 +57,13 @@ pub(super) fn count_orphans(
     let mut sql = Sql::new(net, walk, rows);
     let row = sql.alias();
     let refers = sql.refers_to_gone(setter, &row)?;
-    let mut orphan = sql.is_orphan(own, &row)?;
+    let mut condition = format!("{refers} AND {}", sql.is_orphan(own, &row)?);
     if walk.loses_rows(net.links[own].child) {
         // Its deletion takes back what its update counted.
-        orphan.push_str(&format!(" AND NOT {}", sql.gone(net.links[own].child, &row)?));
+        condition.push_str(&format!(" AND NOT {}", sql.gone(net.links[own].child, &row)?));
     }
-    let table = sql.table(net.links[own].child);
-    Ok(format!("{}SELECT count(*) FROM {table} {row} WHERE {refers} AND {orphan}", sql.with()?))
+    let rows = sql.rows(net.links[own].child, &row, condition);
+    Ok(format!("{}{}", sql.with()?, rows.count()))
 }
 
 fn words(net: &Net<'_>, ruling: &Ruling) -> String {
@@ -169,6 +169,6 @@ pub(super) fn count(net: &Net<'_>, walk: &Walk, ruling: &Ruling, rows: Option<&s
         Shape::ComparedUnlike(how) => sql.compared_unlike(ruling.link, *how, &row)?,
         Shape::Nothing | Shape::TooDeep(_) | Shape::Unknown => return Err(NoKey),
     };
-    let table = sql.table(link.child);
-    Ok(format!("{}SELECT count(*) FROM {table} {row} WHERE {predicate}", sql.with()?))
+    let rows = sql.rows(link.child, &row, predicate);
+    Ok(format!("{}{}", sql.with()?, rows.count()))
 }

@@ -7,6 +7,7 @@ use super::conditions;
 use super::judge::{Judgement, Ruling, Shape, judge};
 use super::net::Net;
 use super::sql::{NoKey, Sql, any};
+use crate::rows::RowSet;
 use crate::schema::TableName;
 
 /// What a delete takes with it.
@@ -119,22 +120,21 @@ pub struct Rows {
     /// The `WITH` clause, with a line end, or nothing.
     #[serde(skip)]
     with: String,
-    /// `FROM … WHERE …`.
     #[serde(skip)]
-    from: String,
+    rows: RowSet,
     /// Counts them.
     pub sql: String,
 }
 
 impl Rows {
-    fn new(with: String, from: String) -> Self {
-        let sql = format!("{with}SELECT count(*) {from}");
-        Self { with, from, sql }
+    fn new(with: String, rows: RowSet) -> Self {
+        let sql = format!("{with}{}", rows.count());
+        Self { with, rows, sql }
     }
 
     /// Selects columns of them; the table's alias is `x`.
     pub fn select(&self, columns: &str) -> String {
-        format!("{}SELECT {columns} {}", self.with, self.from)
+        format!("{}{}", self.with, self.rows.select(columns))
     }
 }
 
@@ -203,14 +203,15 @@ fn impact_of(net: &Net<'_>, judged: &Judgement, rows: Option<&str>) -> Result<Im
             for link in less {
                 parts.push(format!("NOT {}", reach(&mut sql, net, judged, (link, false), &x)?));
             }
-            let from = format!("FROM {} {x} WHERE {}", sql.table(table), parts.join(" AND "));
-            Ok(Some(Rows::new(sql.with()?, from)))
+            let found = sql.rows(table, &x, parts.join(" AND "));
+            Ok(Some(Rows::new(sql.with()?, found)))
         };
         let deleted = if walk.loses_rows(table) {
             let mut sql = Sql::new(net, walk, rows);
             let x = sql.alias();
-            let from = format!("FROM {} {x} WHERE {}", sql.table(table), sql.gone(table, &x)?);
-            Some(Rows::new(sql.with()?, from))
+            let gone = sql.gone(table, &x)?;
+            let found = sql.rows(table, &x, gone);
+            Some(Rows::new(sql.with()?, found))
         } else {
             None
         };

@@ -7,15 +7,16 @@ use std::collections::BTreeSet;
 
 use super::net::{Act, Net};
 use super::walk::Walk;
-use crate::engine;
+use crate::engine::{self, Dialect};
 use crate::relations::unlike::Unlike;
-use crate::rows::comparison::{comparison, within};
-use crate::schema::{Comparison, Engine, Table, TableKind};
+use crate::rows::{Compared, Edges, RelationRows, RowSet, identity, source};
+use crate::schema::Table;
 
 /// Writes SQL about one delete.
 pub(crate) struct Sql<'n, 's> {
     net: &'n Net<'s>,
     walk: &'n Walk,
+    dialect: &'static dyn Dialect,
     /// Which rows of the root, instead of one row by its key: a condition on the root's columns.
     rows: Option<&'n str>,
     recursive: bool,
@@ -24,7 +25,7 @@ pub(crate) struct Sql<'n, 's> {
     aliases: usize,
 }
 
-/// A query that cannot be written: rows of a table cannot be told apart.
+/// A query that cannot be written: rows of a table cannot be told apart, or a relation's columns are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoKey;
 
@@ -32,8 +33,8 @@ type Text = Result<String, NoKey>;
 
 impl<'n, 's> Sql<'n, 's> {
     pub fn new(net: &'n Net<'s>, walk: &'n Walk, rows: Option<&'n str>) -> Self {
-        let recursive = walk.is_recursive();
-        Self { net, walk, rows, recursive, needed: BTreeSet::new(), uses_recursion: false, aliases: 0 }
+        let (dialect, recursive) = (engine::written(net.engine), walk.is_recursive());
+        Self { net, walk, dialect, rows, recursive, needed: BTreeSet::new(), uses_recursion: false, aliases: 0 }
     }
 
     pub fn alias(&mut self) -> String {
@@ -41,152 +42,62 @@ impl<'n, 's> Sql<'n, 's> {
         if self.aliases == 1 { "x".to_string() } else { format!("x{}", self.aliases) }
     }
 
-    fn mysql(&self) -> bool {
-        matches!(self.net.engine, Engine::Mysql | Engine::Mariadb)
-    }
-
-    pub fn identifier(&self, name: &str) -> String {
-        match engine::dialect(self.net.engine) {
-            Some(dialect) => dialect.identifier(name),
-            None => format!("`{}`", name.replace('`', "``")),
-        }
-    }
-
-    /// Returns a table as it stands in FROM: a key knows the rows of the table itself, and not those of tables that inherit from it.
-    pub fn table(&self, table: usize) -> String {
-        let name = self.net.tables[table];
-        let plain = self.net.table(table).is_some_and(|t| t.kind == TableKind::Plain);
-        let only = if plain && self.net.with_heirs(table).len() > 1 { "ONLY " } else { "" };
-        let written = match (engine::dialect(self.net.engine), &name.schema) {
-            (Some(dialect), _) => dialect.table(name),
-            (None, None) => self.identifier(&name.name),
-            (None, Some(schema)) => format!("{}.{}", self.identifier(schema), self.identifier(&name.name)),
-        };
-        format!("{only}{written}")
+    /// Returns rows of a table: a key knows the rows of the table itself, and not those of tables that inherit from it.
+    pub fn rows(&self, table: usize, alias: &str, condition: String) -> RowSet {
+        let source = source(self.dialect, self.net.schema, self.net.tables[table]);
+        RowSet { source, alias: alias.to_string(), condition }
     }
 
     fn model(&self, table: usize) -> Result<&'s Table, NoKey> {
         self.net.table(table).ok_or(NoKey)
     }
 
-    fn column(&self, table: usize, column: u16) -> Text {
-        let table = self.model(table)?;
-        table.columns.get(usize::from(column)).map(|c| self.identifier(&c.name)).ok_or(NoKey)
+    /// Returns what writes about the rows of a link.
+    fn link(&self, link: usize) -> Result<RelationRows<'s>, NoKey> {
+        let (net, l) = (self.net, &self.net.links[link]);
+        let relation = &net.graph.relations()[l.relation];
+        let known = !l.pairs.is_empty() && l.pairs.len() == relation.columns.len().max(relation.parent_columns.len());
+        known.then(|| RelationRows::of(self.dialect, net.schema, relation)).ok_or(NoKey)
     }
 
-    /// Returns the columns that tell a table's rows apart.
+    /// Returns the columns that name a row of a table.
     fn key(&self, table: usize) -> Result<Vec<String>, NoKey> {
-        let model = self.model(table)?;
-        if let Some(key) = &model.primary_key {
-            return Ok(key.columns.clone());
-        }
-        let keys = model.unique_column_sets().filter(|set| set.iter().all(|c| !model.is_nullable(c)));
-        keys.min().map(|set| set.into_iter().map(str::to_string).collect()).ok_or(NoKey)
-    }
-
-    /// SQLite: returns the name by which a table's rows are told apart where its key can be NULL or there is none; `None` if the
-    /// key does, and on every other engine ("Rowid Tables": a primary key that is no INTEGER may be NULL).
-    fn rowid(&self, table: usize) -> Result<Option<&'static str>, NoKey> {
-        let model = self.model(table)?;
-        if self.net.engine == Engine::Postgres && self.key(table).is_err() && self.walk.roots.contains(&table) {
-            // A primary key is not inherited.
-            return Ok(Some("ctid"));
-        }
-        if self.net.engine != Engine::Sqlite || model.without_rowid {
-            return Ok(None);
-        }
-        let nullable = |c: &String| model.column(c).is_none_or(|c| c.nullable && !model.is_rowid(c));
-        if self.key(table).is_ok_and(|key| !key.iter().any(nullable)) {
-            return Ok(None);
-        }
-        let taken = |name: &str| model.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-        ["rowid", "_rowid_", "oid"].into_iter().find(|n| !taken(n)).map(Some).ok_or(NoKey)
+        identity::naming_key(self.model(table)?).ok_or(NoKey)
     }
 
     /// "The row of this table, the root or one that inherits from it, is what the statement deletes."
     fn is_root(&self, root: usize, alias: &str) -> Text {
-        if let (Some(rows), Some(rowid)) = (self.rows, self.rowid(root)?) {
-            let table = self.table(root);
-            return Ok(format!(
-                "EXISTS (SELECT 1 FROM {table} chosen WHERE ({rows}) AND chosen.{rowid} = {alias}.{rowid})"
-            ));
-        }
+        let model = self.model(root)?;
         if let Some(rows) = self.rows {
-            let key = self.key(root)?;
-            let equal: Vec<String> = key
-                .iter()
-                .map(|name| {
-                    let c = self.identifier(name);
-                    self.own_comparison(root, name).sql(&format!("chosen.{c}"), &format!("{alias}.{c}"))
-                })
-                .collect();
-            let (table, equal) = (self.table(root), equal.join(" AND "));
-            return Ok(format!("EXISTS (SELECT 1 FROM {table} chosen WHERE ({rows}) AND {equal})"));
+            let same = identity::same_row(self.dialect, model, ("chosen", alias)).ok_or(NoKey)?;
+            return Ok(self.rows(root, "chosen", format!("({rows}) AND {same}")).some());
         }
         // The columns that tell the root's rows apart are those of its heirs, too.
         let key = self.key(self.walk.root)?;
-        let equal: Vec<String> = key
-            .iter()
-            .map(|c| {
-                let (column, value) = (format!("{alias}.{}", self.identifier(c)), format!(":{}", parameter(c)));
-                self.own_comparison(root, c).sql(&column, &value)
-            })
-            .collect();
-        Ok(if equal.len() == 1 { equal.concat() } else { format!("({})", equal.join(" AND ")) })
+        let values: Vec<String> = key.iter().map(|c| format!(":{}", parameter(c))).collect();
+        let equal = identity::has_key(self.dialect, model, &key, (alias, &values));
+        Ok(if key.len() == 1 { equal } else { format!("({equal})") })
     }
 
-    /// How values of a column are compared with each other.
-    fn own_comparison(&self, table: usize, column: &str) -> Comparison {
-        self.net.table(table).and_then(|t| t.column(column)).map(within).unwrap_or_default()
-    }
-
-    /// How a link compares a pair of its columns.
-    fn comparison(&self, link: usize, (child, parent): (u16, u16)) -> Comparison {
+    /// By which comparison the rows of a link are found. SQLite: an action applies the child's affinity to the parent's value
+    /// (`relations::unlike`).
+    fn compared(&self, link: usize) -> Compared {
         let l = &self.net.links[link];
-        let relation = &self.net.graph.relations()[l.relation];
-        let name = |table: usize, column: u16| {
-            self.net.table(table).and_then(|t| t.columns.get(usize::from(column))).map(|c| c.name.as_str())
-        };
-        let pair = (name(l.child, child), name(l.parent, parent));
-        let mut pairs = relation.columns.iter().zip(&relation.parent_columns);
-        let at = pairs.position(|(c, p)| pair == (Some(c.as_str()), Some(p.as_str())));
-        match (engine::dialect(self.net.engine), at) {
-            (Some(dialect), Some(at)) => comparison(dialect, self.net.schema, relation, at),
-            _ => Comparison::default(),
-        }
+        let acts = l.unlike.is_some() && matches!(l.act, Act::Delete | Act::Null | Act::Default);
+        if acts { Compared::ByAction } else { Compared::ByScan }
     }
 
-    /// `parent.key = child.column AND …`
-    fn join(&self, link: usize, child: &str, parent: &str) -> Text {
-        let l = &self.net.links[link];
-        if l.pairs.is_empty() {
-            return Err(NoKey);
-        }
-        let mut parts = Vec::new();
-        for &(c, p) in &l.pairs {
-            let (of_parent, of_child) = (self.column(l.parent, p)?, self.column(l.child, c)?);
-            let how = self.comparison(link, (c, p));
-            // SQLite: an action applies the child's affinity to the parent's value (`relations::unlike`).
-            let acts = l.unlike.is_some() && matches!(l.act, Act::Delete | Act::Null | Act::Default);
-            let plus = if acts { "+" } else { "" };
-            parts.push(how.sql(&format!("{plus}{parent}.{of_parent}"), &format!("{child}.{of_child}")));
-        }
-        Ok(parts.join(" AND "))
+    /// Returns the rows that a row refers to by a link.
+    fn parents(&self, link: usize, child: &str, parent: &str) -> Result<RowSet, NoKey> {
+        Ok(self.link(link)?.parents_of(child, parent, self.compared(link)))
     }
 
     /// SQLite: "the row refers to one that goes by one of the comparisons and not by another" (`relations::unlike`).
     pub fn compared_unlike(&mut self, link: usize, how: Unlike, child: &str) -> Text {
-        let l = &self.net.links[link];
+        let rows = self.link(link)?;
         let parent = self.alias();
-        let compare = |of_parent: &str, of_child: &str| -> Text {
-            let mut parts = Vec::new();
-            for &(c, p) in &l.pairs {
-                let (p, c) = (self.column(l.parent, p)?, self.column(l.child, c)?);
-                parts.push(format!("{of_parent}{parent}.{p} = {of_child}{child}.{c}"));
-            }
-            Ok(format!("({})", parts.join(" AND ")))
-        };
-        let (check, scan, action) = (compare("", "+")?, compare("", "")?, compare("+", "")?);
+        let by = |how| format!("({})", rows.refers_by(how, child, &parent));
+        let (check, scan, action) = (by(Compared::ByCheck), by(Compared::ByScan), by(Compared::ByAction));
         let differ = match how {
             Unlike::ActionMisses => format!("{scan} AND NOT {action}"),
             Unlike::LeftBehind => format!("{check} AND NOT {scan}"),
@@ -196,8 +107,9 @@ impl<'n, 's> Sql<'n, 's> {
                 format!("({check} OR {scan} OR {action}) AND NOT ({check} AND {scan} AND {action})")
             }
         };
-        let gone = self.gone(l.parent, &parent)?;
-        Ok(format!("EXISTS (SELECT 1 FROM {} {parent} WHERE {differ} AND {gone})", self.table(l.parent)))
+        let of = self.net.links[link].parent;
+        let gone = self.gone(of, &parent)?;
+        Ok(self.rows(of, &parent, format!("{differ} AND {gone}")).some())
     }
 
     /// A reference to the root row's own key, without a look at the root table; `None` if the link refers to another key.
@@ -212,23 +124,15 @@ impl<'n, 's> Sql<'n, 's> {
             let column = child_model.columns.get(usize::from(c)).map(|c| child_model.affinity(c));
             column == model.columns.get(usize::from(p)).map(|p| model.affinity(p))
         };
-        if self.net.engine == Engine::Sqlite && !l.pairs.iter().all(alike) {
+        if self.net.engine.facts().types.dynamic && !l.pairs.iter().all(alike) {
             return Ok(None);
         }
-        let mut parts = Vec::new();
-        for &(c, p) in &l.pairs {
-            let Some(parent) = model.columns.get(usize::from(p)) else { return Ok(None) };
-            if !key.contains(&parent.name) {
-                return Ok(None);
-            }
-            let child_column = self.column(l.child, c)?;
-            if self.model(l.child)?.columns.get(usize::from(c)).is_some_and(|c| c.nullable) {
-                parts.push(format!("{child}.{child_column} IS NOT NULL"));
-            }
-            let (value, column) = (format!(":{}", parameter(&parent.name)), format!("{child}.{child_column}"));
-            parts.push(self.comparison(link, (c, p)).with_value(&column, &value));
+        let columns = &self.net.graph.relations()[l.relation].parent_columns;
+        if l.pairs.len() != key.len() || !columns.iter().all(|c| key.contains(c)) {
+            return Ok(None);
         }
-        Ok((parts.len() >= key.len() && l.pairs.len() == key.len()).then(|| format!("({})", parts.join(" AND "))))
+        let values: Vec<String> = columns.iter().map(|c| format!(":{}", parameter(c))).collect();
+        Ok(Some(format!("({})", self.link(link)?.refers_to_values(child, &values))))
     }
 
     /// "The row goes": never NULL.
@@ -238,10 +142,7 @@ impl<'n, 's> Sql<'n, 's> {
         }
         if self.recursive {
             self.uses_recursion = true;
-            return Ok(format!(
-                "EXISTS (SELECT 1 FROM gone g WHERE g.tab = {table} AND g.id = {})",
-                self.row_text(table, alias)?
-            ));
+            return Ok(Edges::is_found(table, &self.row_text(table, alias)?));
         }
         let mut ways = Vec::new();
         if self.walk.roots.contains(&table) {
@@ -261,13 +162,13 @@ impl<'n, 's> Sql<'n, 's> {
             return Ok(direct);
         }
         let parent = self.alias();
-        let join = self.join(link, child, &parent)?;
+        let parents = self.parents(link, child, &parent)?;
         if self.recursive || alone {
             let gone = if alone { self.is_root(l.parent, &parent)? } else { self.gone(l.parent, &parent)? };
-            return Ok(format!("EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {gone})", self.table(l.parent)));
+            return Ok(parents.and(&gone).some());
         }
         self.needed.insert(l.parent);
-        Ok(format!("EXISTS (SELECT 1 FROM {} {parent} WHERE {join})", self.cte(l.parent)))
+        Ok(RowSet { source: self.cte(l.parent), ..parents }.some())
     }
 
     /// "The row refers, along these links, to the root row": never NULL.
@@ -277,15 +178,12 @@ impl<'n, 's> Sql<'n, 's> {
             return Ok(direct);
         }
         let parent = self.alias();
-        let join = self.join(last, alias, &parent)?;
+        let parents = self.parents(last, alias, &parent)?;
         let above = match rest.is_empty() {
             true => self.is_root(self.net.links[last].parent, &parent)?,
             false => self.via(rest, &parent)?,
         };
-        Ok(format!(
-            "EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {above})",
-            self.table(self.net.links[last].parent)
-        ))
+        Ok(parents.and(&above).some())
     }
 
     /// "The row refers, along these links, to a row that refers to one that goes".
@@ -295,49 +193,32 @@ impl<'n, 's> Sql<'n, 's> {
             return self.refers_to_gone(last, alias);
         }
         let parent = self.alias();
-        let join = self.join(last, alias, &parent)?;
+        let parents = self.parents(last, alias, &parent)?;
         let above = self.key_taken(rest, &parent)?;
-        Ok(format!(
-            "EXISTS (SELECT 1 FROM {} {parent} WHERE {join} AND {above})",
-            self.table(self.net.links[last].parent)
-        ))
+        Ok(parents.and(&above).some())
     }
 
     /// "The parent that the default refers to is not there, or goes too".
     pub fn no_default_parent(&mut self, link: usize, row: &str) -> Text {
         let l = &self.net.links[link];
-        let parent = self.alias();
-        let child = self.model(l.child)?;
-        let mut parts = Vec::new();
-        for &(c, p) in &l.pairs {
+        let (rows, child, parent) = (self.link(link)?, self.model(l.child)?, self.alias());
+        let mut values = Vec::new();
+        for name in &self.net.graph.relations()[l.relation].columns {
+            let at = child.columns.iter().position(|c| c.name == *name).ok_or(NoKey)?;
             // A column outside of SET DEFAULT's list keeps its value.
-            let default = if l.changed.contains(&c) {
-                child.columns.get(usize::from(c)).and_then(|c| c.default.clone()).ok_or(NoKey)?
+            values.push(if l.changed.iter().any(|c| usize::from(*c) == at) {
+                child.columns[at].default.clone().ok_or(NoKey)?
             } else {
-                format!("{row}.{}", self.column(l.child, c)?)
-            };
-            parts.push(self.comparison(link, (c, p)).sql(&format!("{parent}.{}", self.column(l.parent, p)?), &default));
+                format!("{row}.{}", self.dialect.identifier(name))
+            });
         }
         let gone = self.gone(l.parent, &parent)?;
-        Ok(format!(
-            "NOT EXISTS (SELECT 1 FROM {} {parent} WHERE {} AND NOT {gone})",
-            self.table(l.parent),
-            parts.join(" AND ")
-        ))
+        Ok(rows.parents_with(&parent, &values).and(&format!("NOT {gone}")).none())
     }
 
     /// SQLite: "the row refers to no row by this link", as the key's check looks for it.
-    pub fn is_orphan(&mut self, link: usize, row: &str) -> Text {
-        let l = &self.net.links[link];
-        let parent = self.alias();
-        let (mut present, mut equal) = (Vec::new(), Vec::new());
-        for &(c, p) in &l.pairs {
-            let (of_parent, of_child) = (self.column(l.parent, p)?, self.column(l.child, c)?);
-            present.push(format!("{row}.{of_child} IS NOT NULL"));
-            equal.push(format!("{parent}.{of_parent} = +{row}.{of_child}"));
-        }
-        let (present, equal) = (present.join(" AND "), equal.join(" AND "));
-        Ok(format!("{present} AND NOT EXISTS (SELECT 1 FROM {} {parent} WHERE {equal})", self.table(l.parent)))
+    pub fn is_orphan(&self, link: usize, row: &str) -> Text {
+        Ok(self.link(link)?.is_orphan(row))
     }
 
     pub fn root_row(&self, alias: &str) -> Text {
@@ -345,86 +226,51 @@ impl<'n, 's> Sql<'n, 's> {
     }
 
     /// Counts the chains of cascades that are longer than `limit`, each step once for each row.
-    pub fn too_deep(&mut self, limit: usize) -> Text {
-        let edges = self.edges(true)?;
-        let seeds = self.seeds(", 0")?;
-        Ok(format!(
-            "WITH RECURSIVE edges AS ({edges}),\nchain (tab, id, depth) AS ({seeds} \
-             UNION SELECT e.tab, e.id, c.depth + 1 FROM chain c JOIN edges e ON e.parent_tab = c.tab AND e.parent_id = c.id \
-             WHERE c.depth <= {limit})\nSELECT count(*) FROM chain WHERE depth > {limit}"
-        ))
+    pub fn too_deep(&self, limit: usize) -> Text {
+        Ok(self.edges(true)?.count_deeper(limit))
     }
 
     fn cte(&self, table: usize) -> String {
         let name = &self.net.tables[table].name;
         let same = self.net.tables.iter().filter(|t| t.name.eq_ignore_ascii_case(name)).count() > 1;
-        self.identifier(&if same { format!("gone_{name}_{table}") } else { format!("gone_{name}") })
+        self.dialect.identifier(&if same { format!("gone_{name}_{table}") } else { format!("gone_{name}") })
     }
 
     /// A row's key as one text.
     fn row_text(&self, table: usize, alias: &str) -> Text {
-        let kind = if self.mysql() { "CHAR" } else { "TEXT" };
-        let key = match self.rowid(table)? {
-            Some(rowid) => vec![rowid.to_string()],
-            None => self.key(table)?,
-        };
-        let parts: Vec<String> =
-            key.iter().map(|c| format!("CAST({alias}.{} AS {kind})", self.identifier(c))).collect();
-        Ok(match self.net.engine {
-            _ if parts.len() == 1 => parts.concat(),
-            Engine::Mysql | Engine::Mariadb => format!("CONCAT_WS(CHAR(31), {})", parts.join(", ")),
-            Engine::Sqlite => parts.join(" || char(31) || "),
-            Engine::Postgres | Engine::Cockroach => parts.join(" || chr(31) || "),
-        })
+        identity::as_text(self.dialect, self.model(table)?, alias).ok_or(NoKey)
     }
 
-    /// The rows that the statement deletes by itself, where a recursion begins.
-    fn seeds(&self, more: &str) -> Text {
-        let of = |&root: &usize| -> Text {
-            let (id, is_root) = (self.row_text(root, "x")?, self.is_root(root, "x")?);
-            Ok(format!("SELECT {root}, {id}{more} FROM {} x WHERE {is_root}", self.table(root)))
-        };
-        let seeds: Result<Vec<String>, NoKey> = self.walk.roots.iter().map(of).collect();
-        Ok(seeds?.join(" UNION "))
-    }
-
-    fn edges(&mut self, with_setters: bool) -> Text {
-        let mut selects = Vec::new();
+    /// The rows that the statement deletes by itself, where a recursion begins, and what follows what.
+    fn edges(&self, with_setters: bool) -> Result<Edges, NoKey> {
+        let mut edges = Edges::default();
+        for &root in &self.walk.roots {
+            let rows = self.rows(root, "x", self.is_root(root, "x")?);
+            edges.begin(root, &self.row_text(root, "x")?, &rows);
+        }
         for (i, l) in self.net.links.iter().enumerate() {
             let sets =
                 with_setters && l.act == Act::Null && self.walk.loses_rows(l.parent) && self.net.standing(i).acts;
             if self.walk.cascades(i) || sets {
-                selects.push(format!(
-                    "SELECT {} AS tab, {} AS id, {} AS parent_tab, {} AS parent_id FROM {} c JOIN {} p ON {}",
-                    l.child,
-                    self.row_text(l.child, "c")?,
-                    l.parent,
-                    self.row_text(l.parent, "p")?,
-                    self.table(l.child),
-                    self.table(l.parent),
-                    self.join(i, "c", "p")?,
-                ));
+                let child = (l.child, self.row_text(l.child, "c")?);
+                let parent = (l.parent, self.row_text(l.parent, "p")?);
+                edges.follow(&self.link(i)?, self.compared(i), ("c", child), ("p", parent));
             }
         }
-        Ok(selects.join(" UNION ALL "))
+        Ok(edges)
     }
 
     /// Returns the `WITH` clause that everything written so far needs, with a line end, or nothing.
     pub fn with(&mut self) -> Text {
         if self.uses_recursion {
-            let edges = self.edges(false)?;
-            let seeds = self.seeds("")?;
-            return Ok(format!(
-                "WITH RECURSIVE edges AS ({edges}),\ngone (tab, id) AS ({seeds} \
-                 UNION SELECT e.tab, e.id FROM gone g JOIN edges e ON e.parent_tab = g.tab AND e.parent_id = g.id)\n"
-            ));
+            return Ok(self.edges(false)?.with());
         }
         let mut done: Vec<(Option<usize>, usize, String)> = Vec::new();
         let mut written = BTreeSet::new();
         while let Some(table) = self.needed.iter().copied().find(|t| !written.contains(t)) {
             written.insert(table);
             let gone = self.gone(table, "x")?;
-            let text = format!("{} AS (SELECT * FROM {} x WHERE {gone})", self.cte(table), self.table(table));
+            let text = format!("{} AS ({})", self.cte(table), self.rows(table, "x", gone).select("*"));
             done.push((self.walk.longest[table], table, text));
         }
         done.sort();

@@ -4,7 +4,7 @@
 use super::bench::{Bench, arrow, short_hash};
 use super::{Bound, Guard, OrphanPolicy, RowAction, remedy};
 use crate::relations::side;
-use crate::rows::comparison::{of_key, within};
+use crate::rows::identity::{is_another, lasting_key, same_key};
 use crate::rows::{RelationRows, RowSet};
 use crate::schema::{Column, ForeignKey, Table, TableName};
 
@@ -143,7 +143,7 @@ pub(super) fn references_back(
 ) -> (String, Guard) {
     let quoted = |names: &[String]| names.iter().map(|c| bench.dialect.identifier(c)).collect::<Vec<_>>();
     let of = bench.table(table).ok();
-    let same = of.map_or_else(String::new, |t| same_row(bench, t, identity, ("child", "kept")));
+    let same = of.map_or_else(String::new, |t| same_key(bench.dialect, t, identity, ("child", "kept")));
     let identity = quoted(identity);
     let columns: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
     let null = columns.iter().map(|c| format!("child.{c} IS NULL"));
@@ -174,23 +174,6 @@ pub(super) fn copy(table: &Table, name: TableName, comment: Option<String>) -> T
     copy.columns = table.columns.iter().map(plain).collect();
     copy.comment = comment;
     copy
-}
-
-/// Returns columns that tell each row of a table apart and that a repair does not change.
-pub(super) fn identity<'t>(table: &'t Table, changed: &[&String]) -> Option<&'t [String]> {
-    let stays = |c: &String| !changed.contains(&c) && !table.is_nullable(c);
-    let keys = table.primary_key.iter().chain(&table.unique_keys);
-    keys.map(|k| k.columns.as_slice()).find(|columns| !columns.is_empty() && columns.iter().all(stays))
-}
-
-/// Writes that two rows of a table are the same one: `child.id = kept.id`.
-pub(super) fn same_row(bench: &Bench<'_>, table: &Table, columns: &[String], (one, other): (&str, &str)) -> String {
-    let equal = columns.iter().map(|c| {
-        let how = table.column(c).map(within).unwrap_or_default();
-        let c = bench.dialect.identifier(c);
-        how.sql(&format!("{one}.{c}"), &format!("{other}.{c}"))
-    });
-    equal.collect::<Vec<_>>().join(" AND ")
 }
 
 /// Returns the keys of a table that let no row without this parent come, whatever they do otherwise.
@@ -252,7 +235,7 @@ fn none_left(bench: &Bench<'_>, child: &str, key: &ForeignKey, rows: &RowSet) ->
 /// Writes the query that names the rows in which a column is NULL; counts them where nothing tells them apart.
 pub(super) fn nulls(bench: &Bench<'_>, table: &Table, column: &str) -> String {
     let (name, quoted) = (bench.name(&table.name), bench.dialect.identifier(column));
-    match identity(table, &[]) {
+    match lasting_key(table, &[]) {
         Some(columns) => {
             let columns = bench.dialect.columns(columns);
             format!("SELECT {columns} FROM {name} WHERE {quoted} IS NULL ORDER BY {columns} LIMIT {NAMED}")
@@ -280,18 +263,11 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
     // A row that goes lies in a partition: a key that refers to that one acts as well.
     let keys = keys.chain(others).filter(|(_, k, _)| schema.share_rows(&k.parent, table));
     keys.map(|(child, key, declared)| {
-        let pairs = key.columns.iter().zip(&key.parent_columns).enumerate();
-        let equal: Vec<String> = pairs
-            .map(|(at, (a, b))| {
-                let (a, b) = (bench.dialect.identifier(a), bench.dialect.identifier(b));
-                let how = of_key(bench.dialect, schema, &child.name, &key, at);
-                how.sql(&format!("child.{b}"), &format!("referrer.{a}"))
-            })
-            .collect();
+        let refers = RelationRows::of_key(bench.dialect, schema, &child.name, &key).refers("referrer", "child");
         let itself = if schema.share_rows(&child.name, table) { not_itself(bench, child) } else { String::new() };
         let source = format!("{} AS referrer", bench.name(&child.name));
         let part = if schema.is_within(table, &key.parent) { String::new() } else { within_part(bench, &key.parent) };
-        Referring { child, key, declared, source, condition: format!("{}{part}{itself}", equal.join(" AND ")) }
+        Referring { child, key, declared, source, condition: format!("{refers}{part}{itself}") }
     })
     .collect()
 }
@@ -331,16 +307,6 @@ fn within_part(bench: &Bench<'_>, part: &TableName) -> String {
 
 /// A row that refers to itself goes with itself.
 fn not_itself(bench: &Bench<'_>, table: &Table) -> String {
-    let of = |row: &str, columns: &[&str]| {
-        let columns: Vec<String> = columns.iter().map(|c| format!("{row}.{c}")).collect();
-        format!("({})", columns.join(", "))
-    };
-    let apart = |columns: &[&str]| format!(" AND {} <> {}", of("referrer", columns), of("child", columns));
-    let hidden = bench.dialect.row_identity();
-    if !hidden.is_empty() {
-        return apart(hidden);
-    }
-    let quoted: Vec<String> =
-        identity(table, &[]).unwrap_or_default().iter().map(|c| bench.dialect.identifier(c)).collect();
-    if quoted.is_empty() { String::new() } else { apart(&quoted.iter().map(String::as_str).collect::<Vec<_>>()) }
+    let other = is_another(bench.dialect, table, ("referrer", "child"));
+    other.map_or_else(String::new, |other| format!(" AND {other}"))
 }

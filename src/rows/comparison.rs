@@ -4,19 +4,7 @@
 //! declares, the types decide.
 
 use crate::engine::Dialect;
-use crate::relations::Relation;
 use crate::schema::{Column, Comparison, Family, ForeignKey, Schema, TableName, split_dotted};
-
-/// Returns how one pair of a relation's columns is compared.
-pub fn comparison(dialect: &dyn Dialect, schema: &Schema, relation: &Relation, at: usize) -> Comparison {
-    match (relation.foreign_key(), relation.columns.get(at), relation.parent_columns.get(at)) {
-        (Some(key), ..) => of_key(dialect, schema, &relation.child, key, at),
-        (None, Some(child), Some(parent)) => {
-            of_columns(dialect, schema, (&relation.child, child), (&relation.parent, parent))
-        }
-        _ => Comparison::default(),
-    }
-}
 
 /// Returns how one pair of a foreign key's columns is compared.
 pub fn of_key(dialect: &dyn Dialect, schema: &Schema, child: &TableName, key: &ForeignKey, at: usize) -> Comparison {

@@ -26,14 +26,52 @@ pub struct Reach<'a> {
     pub follows: Vec<RelationRows<'a>>,
 }
 
+/// The rows `child` that refer to rows of a finished set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followers {
+    from: String,
+    terms: Vec<String>,
+}
+
+impl Followers {
+    /// Returns those of which one more condition is true.
+    #[must_use]
+    pub fn and(mut self, term: Option<String>) -> Self {
+        self.terms.extend(term);
+        self
+    }
+
+    /// Writes `FROM … WHERE …`.
+    pub fn from(&self) -> String {
+        let only = if self.terms.is_empty() { String::new() } else { format!(" WHERE {}", self.terms.join(" AND ")) };
+        format!("FROM {}{only}", self.from)
+    }
+
+    /// Writes a query about the rows.
+    pub fn select(&self, what: &str) -> String {
+        format!("SELECT {what} {}", self.from())
+    }
+
+    /// Writes the query that counts the rows.
+    pub fn count(&self) -> String {
+        self.select("count(*)")
+    }
+
+    /// Writes the condition that there is a row.
+    pub fn some(&self) -> String {
+        format!("EXISTS ({})", self.select("1"))
+    }
+}
+
 /// A table's rows that cannot be told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoIdentity(pub TableName);
 
 impl Reach<'_> {
-    /// Returns a table's number; 0 for one that is not among them.
+    /// Returns a table's number, of a partition the number of the whole; 0 for one that is not among them.
     pub fn number(&self, table: &TableName) -> usize {
-        self.tables.iter().position(|t| t == table).map_or(0, |at| at + 1)
+        let of = |name: &TableName| self.tables.iter().position(|t| t == name);
+        of(table).or_else(|| of(self.schema.whole(table))).map_or(0, |at| at + 1)
     }
 
     /// Writes the query from WITH on, to which a SELECT is added: a table of the name with the table's number `t` and what tells
@@ -58,11 +96,57 @@ impl Reach<'_> {
         self.dialect.is_in(model, row, set, self.number(table)).ok_or_else(none)
     }
 
+    /// Writes that a row of a table is the one that a row of a finished set stands for.
+    ///
+    /// # Errors
+    /// The table's rows cannot be told apart.
+    pub fn is_at(&self, table: &TableName, row: &str, set: &str) -> Result<String, NoIdentity> {
+        let none = || NoIdentity(table.clone());
+        let model = self.schema.table(table).ok_or_else(none)?;
+        self.dialect.is_at(model, row, set).ok_or_else(none)
+    }
+
+    /// Writes the columns of a set of rows of a table, as a finished set has them, each with its name.
+    ///
+    /// # Errors
+    /// The table's rows cannot be told apart.
+    pub fn listed(&self, table: &TableName, row: &str) -> Result<String, NoIdentity> {
+        let none = || NoIdentity(table.clone());
+        let model = self.schema.table(table).ok_or_else(none)?;
+        let parts = self.dialect.row_identity(model, row).ok_or_else(none)?;
+        let names = self.dialect.identity_columns();
+        let named: Vec<String> = parts.iter().zip(names).map(|(part, name)| format!("{part} AS {name}")).collect();
+        Ok(named.join(", "))
+    }
+
+    /// Returns the rows `child` that refer, along a relation, to a row of a finished set. PostgreSQL goes from the set to the
+    /// parents' places; SQLite looks each parent up in the set.
+    ///
+    /// # Errors
+    /// The parent's rows cannot be told apart.
+    pub fn followers(&self, link: &RelationRows<'_>, set: &str) -> Result<Followers, NoIdentity> {
+        let Referring { child, parent, condition } = link.referring();
+        Ok(match self.dialect.recursion() {
+            Recursion::Rounds => Followers {
+                from: format!(
+                    "{set} AS gone JOIN {parent} AS parent ON gone.t = {} AND {} JOIN {child} AS child ON {condition}",
+                    self.number(link.parent()),
+                    self.is_at(link.parent(), "parent", "gone")?
+                ),
+                terms: Vec::new(),
+            },
+            Recursion::Pairs => Followers {
+                from: format!("{child} AS child JOIN {parent} AS parent ON {condition}"),
+                terms: vec![self.is_reached(link.parent(), "parent", set)?],
+            },
+        })
+    }
+
     /// Writes what tells a row of a table apart, each part with its name if `named`.
     fn identity(&self, table: &TableName, row: &str, named: bool) -> Result<String, NoIdentity> {
         let none = || NoIdentity(table.clone());
         let model = self.schema.table(table).ok_or_else(none)?;
-        let parts = self.dialect.identity(model, row).ok_or_else(none)?;
+        let parts = self.dialect.stored_identity(model, row).ok_or_else(none)?;
         let names = self.dialect.identity_columns();
         let written =
             parts.iter().zip(names).map(|(part, name)| if named { format!("{part} AS {name}") } else { part.clone() });

@@ -33,6 +33,18 @@ pub struct Referring {
     pub condition: String,
 }
 
+/// By which comparison a row refers to another. SQLite has three for one key (`relations::unlike`); on every other engine they are
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// As the key is checked: by the parent's affinity and collation.
+    ByCheck,
+    /// As the rows are searched that a deleted parent leaves: two columns are compared.
+    ByScan,
+    /// As the key's action finds its rows: by the child's affinity.
+    ByAction,
+}
+
 impl<'a> RelationRows<'a> {
     /// Is about the rows of a relation.
     pub fn of(dialect: &'a dyn Dialect, schema: &'a Schema, relation: &'a Relation) -> Self {
@@ -105,6 +117,54 @@ impl<'a> RelationRows<'a> {
         RowSet { source: self.child_source(), alias: CHILD.to_string(), condition: self.is_orphan(CHILD) }
     }
 
+    /// Returns the rows `child` that refer to a row `parent` of another table with the parent's columns, such as a backup of it.
+    pub fn referring_to(&self, parents: &str) -> RowSet {
+        RowSet {
+            source: format!("{parents} AS {PARENT}, {}", self.child_source()),
+            alias: CHILD.to_string(),
+            condition: self.refers(CHILD, PARENT),
+        }
+    }
+
+    /// Returns the rows `parent` that a row refers to.
+    pub fn parents_of(&self, child: &str, parent: &str, how: Compared) -> RowSet {
+        let condition = self.refers_by(how, child, parent);
+        RowSet { source: self.parent_source(), alias: parent.to_string(), condition }
+    }
+
+    /// Returns the rows `child` that refer to a row.
+    pub fn children_of(&self, parent: &str, child: &str) -> RowSet {
+        RowSet { source: self.child_source(), alias: child.to_string(), condition: self.refers(child, parent) }
+    }
+
+    /// Returns the rows `parent` whose columns have values, each given by how it is written in the place of a child's column.
+    pub fn parents_with(&self, parent: &str, values: &[String]) -> RowSet {
+        let equal = self.parent_columns.iter().zip(values).enumerate().map(|(at, (column, value))| {
+            self.comparison(at).sql(&format!("{parent}.{}", self.dialect.identifier(column)), value)
+        });
+        let condition = equal.collect::<Vec<_>>().join(" AND ");
+        RowSet { source: self.parent_source(), alias: parent.to_string(), condition }
+    }
+
+    /// Writes that a row refers to the parent whose columns have values, without a look at the parent.
+    pub fn refers_to_values(&self, child: &str, values: &[String]) -> String {
+        let table = self.schema.table(self.child);
+        let mut terms: Vec<String> = Vec::new();
+        for (at, (column, value)) in self.columns.iter().zip(values).enumerate() {
+            let written = format!("{child}.{}", self.dialect.identifier(column));
+            if table.and_then(|t| t.column(column)).is_some_and(|c| c.nullable) {
+                terms.push(format!("{written} IS NOT NULL"));
+            }
+            terms.push(self.comparison(at).with_value(&written, value));
+        }
+        terms.join(" AND ")
+    }
+
+    /// Writes the query that counts rows `child`, and those of them that have no parent. Each of the rows has a reference.
+    pub fn counts(&self, rows: &RowSet) -> String {
+        rows.select(&format!("count(*), count(CASE WHEN {} THEN 1 END)", self.has_no_parent(&rows.alias)))
+    }
+
     /// Writes the query that lists some of the values by which orphans refer to nothing, in order, each once.
     pub fn samples(&self, limit: u32) -> String {
         let table = self.schema.table(self.child);
@@ -147,8 +207,13 @@ impl<'a> RelationRows<'a> {
 
     /// Writes when a row of the child refers to a row of the parent. Periods refer to each row that they overlap.
     pub fn refers(&self, child: &str, parent: &str) -> String {
+        self.refers_by(Compared::ByCheck, child, parent)
+    }
+
+    /// Writes the same by one of SQLite's comparisons.
+    pub fn refers_by(&self, how: Compared, child: &str, parent: &str) -> String {
         let pairs = 0..self.columns.len().min(self.parent_columns.len());
-        let equal: Vec<String> = pairs.map(|at| self.pair(at, child, parent)).collect();
+        let equal: Vec<String> = pairs.map(|at| self.pair(at, (child, parent), how)).collect();
         equal.join(" AND ")
     }
 
@@ -164,7 +229,7 @@ impl<'a> RelationRows<'a> {
         self.columns.last().zip(self.parent_columns.last()).map(|(own, other)| (own.as_str(), other.as_str()))
     }
 
-    fn pair(&self, at: usize, child: &str, parent: &str) -> String {
+    fn pair(&self, at: usize, (child, parent): (&str, &str), how: Compared) -> String {
         let name = |columns: &[String]| columns.get(at).map(|c| self.dialect.identifier(c)).unwrap_or_default();
         let left = format!("{parent}.{}", name(self.parent_columns));
         let right = format!("{child}.{}", name(self.columns));
@@ -185,7 +250,12 @@ impl<'a> RelationRows<'a> {
                 return format!("{} = {}{collation}", self.dialect.as_text(&left), self.dialect.as_text(&right));
             }
         }
-        self.dialect.key_equality(&left, &right, &self.comparison(at))
+        match how {
+            Compared::ByCheck => self.dialect.key_equality(&left, &right, &self.comparison(at)),
+            Compared::ByScan => self.comparison(at).sql(&left, &right),
+            // The plus takes the affinity away: what acts is a value of the parent, not a column.
+            Compared::ByAction => self.comparison(at).sql(&format!("+{left}"), &right),
+        }
     }
 
     fn comparison(&self, at: usize) -> Comparison {

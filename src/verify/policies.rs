@@ -31,7 +31,7 @@ pub fn questions(dialect: &dyn Dialect, schema: &Schema, policies: &[Policy]) ->
                 .collect();
             let allowed: Vec<Action> = ACTIONS.into_iter().filter(|a| compiled.allows(schema.engine, *a)).collect();
             let words: Vec<&str> = policy.on_delete.iter().map(|a| a.sql()).collect();
-            let sql = dialect.keys_not_on_delete(schema, &parent.name, &allowed, &exempt);
+            let Some(sql) = dialect.keys_not_on_delete(schema, &parent.name, &allowed, &exempt) else { continue };
             let text = format!("Keys to {} that are not ON DELETE {}", parent.name, words.join(" or "));
             questions.push(Question { text, sql });
         }

@@ -26,8 +26,8 @@ impl Dialect for Cockroach {
         parent: &TableName,
         allowed: &[Action],
         exempt: &[(&TableName, &[String])],
-    ) -> String {
-        postgres::policies::keys_not_on_delete(self, schema, parent, allowed, exempt)
+    ) -> Option<String> {
+        Some(postgres::policies::keys_not_on_delete(self, schema, parent, allowed, exempt))
     }
 
     fn joins_collations(&self) -> bool {

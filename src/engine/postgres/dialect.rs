@@ -20,19 +20,14 @@ impl Dialect for Postgres {
         keywords::POSTGRES.binary_search(&word).is_ok()
     }
 
-    fn row_identity(&self) -> &'static [&'static str] {
-        // "System Columns", 5.6: a row's place, in the table that really holds it.
-        &["tableoid", "ctid"]
-    }
-
     fn keys_not_on_delete(
         &self,
         schema: &Schema,
         parent: &TableName,
         allowed: &[Action],
         exempt: &[(&TableName, &[String])],
-    ) -> String {
-        policies::keys_not_on_delete(self, schema, parent, allowed, exempt)
+    ) -> Option<String> {
+        Some(policies::keys_not_on_delete(self, schema, parent, allowed, exempt))
     }
 
     fn qualifies_operators(&self) -> bool {
@@ -57,9 +52,15 @@ impl Dialect for Postgres {
         &["part", "place"]
     }
 
-    fn identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
+    /// "System Columns", 5.6: a row's place, in the table that really holds it.
+    fn row_identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
         let local = matches!(table.kind, TableKind::Plain | TableKind::Partitioned);
-        local.then(|| vec![format!("{row}.tableoid"), format!("{row}.ctid::pg_catalog.text")])
+        local.then(|| vec![format!("{row}.tableoid"), format!("{row}.ctid")])
+    }
+
+    fn stored_identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
+        let [part, place] = <[String; 2]>::try_from(self.row_identity(table, row)?).ok()?;
+        Some(vec![part, format!("{place}::pg_catalog.text")])
     }
 
     fn is_stored(&self, _table: &Table, row: &str, set: &str) -> Option<String> {
@@ -70,10 +71,11 @@ impl Dialect for Postgres {
         "part, place::pg_catalog.tid AS place".to_string()
     }
 
-    fn is_in(&self, _table: &Table, row: &str, set: &str, number: usize) -> Option<String> {
-        Some(format!(
-            "EXISTS (SELECT 1 FROM {set} AS other WHERE other.t = {number} AND other.part = {row}.tableoid AND other.place = {row}.ctid)"
-        ))
+    /// Whole pages, chosen at random with a fixed seed (SELECT, "TABLESAMPLE"); twice as many as needed.
+    fn sample(&self, _table: &Table, source: &str, (row, what): (&str, &str), rows: u64, sample: usize) -> String {
+        let all = format!("SELECT {what} FROM {source} AS {row}");
+        let Some(percent) = (sample as u64 * 200).checked_div(rows) else { return format!("{all} LIMIT {sample}") };
+        format!("{all} TABLESAMPLE SYSTEM ({}) REPEATABLE (1) LIMIT {sample}", percent.clamp(1, 100))
     }
 
     // The cluster by its identifier (manual, 9.27.12, pg_control_system), the database by its oid.

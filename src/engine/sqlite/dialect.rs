@@ -34,8 +34,12 @@ impl Dialect for Sqlite {
         parent: &TableName,
         allowed: &[Action],
         exempt: &[(&TableName, &[String])],
-    ) -> String {
-        policies::keys_not_on_delete(self, parent, allowed, exempt)
+    ) -> Option<String> {
+        Some(policies::keys_not_on_delete(self, parent, allowed, exempt))
+    }
+
+    fn joined_texts(&self, texts: &[String]) -> String {
+        texts.join(" || char(31) || ")
     }
 
     /// A foreign key compares by the parent's affinity and collation ("Foreign Key Support", 3). In a comparison the left column's
@@ -75,7 +79,7 @@ impl Dialect for Sqlite {
         &["r"]
     }
 
-    fn identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
+    fn row_identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
         let Some(key) = table.primary_key.as_ref().filter(|_| table.without_rowid) else {
             return rowid(table).map(|name| vec![format!("{row}.{name}")]);
         };
@@ -85,8 +89,25 @@ impl Dialect for Sqlite {
     }
 
     fn is_in(&self, table: &Table, row: &str, set: &str, number: usize) -> Option<String> {
-        let identity = self.identity(table, row)?.concat();
+        let identity = self.row_identity(table, row)?.concat();
         Some(format!("{identity} IN (SELECT r FROM {set} WHERE t = {number})"))
+    }
+
+    /// Every look-up is one descent of the table's own tree; rowids that are not there give no row.
+    fn sample(&self, table: &Table, source: &str, (row, what): (&str, &str), _rows: u64, sample: usize) -> String {
+        let Some(rowid) = rowid(table) else { return format!("SELECT {what} FROM {source} AS {row} LIMIT {sample}") };
+        let last = sample.saturating_sub(1).max(1);
+        format!(
+            "WITH RECURSIVE _referee_step(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM _referee_step WHERE i < {last}), \
+             _referee_span(low, high) AS (SELECT (SELECT min({rowid}) FROM {source}), (SELECT max({rowid}) FROM {source})) \
+             SELECT {what} FROM _referee_step AS step CROSS JOIN _referee_span AS span CROSS JOIN {source} AS {row} \
+             WHERE {row}.{rowid} = span.low + (span.high - span.low) * step.i / {last}"
+        )
+    }
+
+    /// The greatest rowid is as many rows as there can be if none was ever deleted.
+    fn most_rows(&self, table: &Table, source: &str) -> Option<String> {
+        rowid(table).map(|rowid| format!("SELECT max({rowid}) FROM {source}"))
     }
 
     fn recursion(&self) -> Recursion {

@@ -20,6 +20,7 @@ use super::decide::Counts;
 use super::model::{Feature, Model};
 use super::{Subject, Survey};
 use crate::engine::{EngineError, EngineErrorKind as Kind, Session};
+use crate::rows::{RelationRows, TableRows};
 use crate::schema::{Schema, Table, TableName};
 use profile::{Column, Profiles};
 
@@ -54,11 +55,17 @@ pub struct RowsRead {
 /// What every part of the reading needs.
 struct Reader<'a> {
     session: &'a mut dyn Session,
+    schema: &'a Schema,
     deadline: Option<Instant>,
     read: RowsRead,
 }
 
 impl Reader<'_> {
+    /// Returns what writes queries about a table's rows.
+    fn rows_of<'t>(&self, table: &'t Table) -> TableRows<'t> {
+        TableRows::of(self.session.dialect(), self.schema, table)
+    }
+
     fn late(&mut self) -> bool {
         let late = self.deadline.is_some_and(|d| Instant::now() >= d);
         self.read.out_of_time |= late;
@@ -99,7 +106,7 @@ impl Survey<'_> {
     }
 
     fn read_until(&mut self, session: &mut dyn Session, options: &ReadOptions, deadline: Option<Instant>) {
-        let mut reader = Reader { session, deadline, read: RowsRead::default() };
+        let mut reader = Reader { session, schema: self.schema, deadline, read: RowsRead::default() };
         let profiles = Profiles::read(self, &mut reader, options);
         for i in 0..self.subjects.len() {
             self.measure(i, &profiles, &mut reader);
@@ -138,8 +145,8 @@ impl Survey<'_> {
                 if !is_read || reader.late() {
                     continue;
                 }
-                let sql =
-                    sql::count_orphans(dialect, schema, (child, &subject.columns), (parent, &candidate.parent_columns));
+                let sides = ((child, subject.columns.as_slice()), (parent, candidate.parent_columns.as_slice()));
+                let sql = sql::count_orphans(&RelationRows::between(dialect, schema, sides.0, sides.1));
                 let Some((rows, orphans)) = reader.ask(child, &sql).as_ref().and_then(numbers) else { continue };
                 if rows > 0 {
                     candidate.counts = Some(Counts { rows, orphans, exact: true });
@@ -164,7 +171,8 @@ impl Survey<'_> {
             if profiles.rows(&p.child) == Some(0) || hides_rows(schema, &p.child, &p.parent) {
                 continue;
             }
-            let sql = sql::count_orphans(dialect, schema, (&p.child, &p.columns), (&p.parent, &p.parent_columns));
+            let sides = ((&p.child, p.columns.as_slice()), (&p.parent, p.parent_columns.as_slice()));
+            let sql = sql::count_orphans(&RelationRows::between(dialect, schema, sides.0, sides.1));
             let Some(rows) = reader.ask(&p.child, &sql) else { continue };
             let Some((rows, orphans)) = numbers(&rows) else { continue };
             let same = |s: &&mut Subject| s.child == p.child && s.columns == p.columns;

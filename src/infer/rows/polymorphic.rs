@@ -1,12 +1,14 @@
 //! Which tables the kinds of a polymorphic pair mean.
 
+use super::Reader;
 use super::profile::Profiles;
-use super::{Reader, sql};
+use crate::engine::Value;
 use crate::infer::catalogue::{Catalogue, Naming};
 use crate::infer::polymorphic::Target;
 use crate::infer::words::{noun, split};
-use crate::infer::{PolymorphicPair, Survey, scoring};
-use crate::schema::{Column, TableName};
+use crate::infer::{Survey, scoring};
+use crate::rows::RelationRows;
+use crate::schema::{Column, Table, TableName};
 
 /// How many kinds of one pair are looked at.
 const KINDS: usize = 30;
@@ -19,34 +21,40 @@ pub(super) fn map(survey: &mut Survey<'_>, profiles: &Profiles, reader: &mut Rea
         if profiles.rows(&pair.table).is_none_or(|n| n == 0) || reader.late() {
             continue;
         }
-        let Some(id) = survey.schema.table(&pair.table).and_then(|t| t.column(&pair.id_column)) else { continue };
-        pair.targets = targets(&catalogue, pair, id, reader);
+        let Some(table) = survey.schema.table(&pair.table) else { continue };
+        let (Some(id), Some(kind)) = (table.column(&pair.id_column), table.column(&pair.type_column)) else { continue };
+        pair.targets = targets(&catalogue, table, (kind, id), reader);
     }
     survey.polymorphic = pairs;
 }
 
-fn targets(catalogue: &Catalogue<'_>, pair: &PolymorphicPair, id: &Column, reader: &mut Reader<'_>) -> Vec<Target> {
-    let dialect = reader.session.dialect();
-    let (table, kind) = (dialect.table(&pair.table), dialect.identifier(&pair.type_column));
-    let key = dialect.identifier(&pair.id_column);
-    let sql = format!(
-        "SELECT {kind}, count(*) FROM {table} WHERE {kind} IS NOT NULL AND {key} IS NOT NULL GROUP BY {kind} \
-         ORDER BY count(*) DESC, {kind} LIMIT {KINDS}"
-    );
-    let Some(kinds) = reader.ask(&pair.table, &sql) else { return Vec::new() };
+fn targets(
+    catalogue: &Catalogue<'_>,
+    table: &Table,
+    (kind, id): (&Column, &Column),
+    reader: &mut Reader<'_>,
+) -> Vec<Target> {
+    let rows_of = reader.rows_of(table);
+    let filled = rows_of.filled(&[&kind.name, &id.name]);
+    let Some(kinds) = reader.ask(&table.name, &rows_of.by_frequency(&kind.name, &filled, KINDS)) else {
+        return Vec::new();
+    };
     let mut all = Vec::new();
     for row in kinds.rows {
         let [name, rows] = row.as_slice() else { continue };
         let Some(name) = name.text() else { continue };
         let rows = rows.integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        let parent = meant(catalogue, &pair.table, id, &name);
+        let parent = meant(catalogue, &table.name, id, &name);
         // Of a parent whose rows are hidden nothing can be counted.
-        let parent = parent.filter(|(parent, _)| !super::hides_rows(catalogue.schema, &pair.table, parent));
+        let parent = parent.filter(|(parent, _)| !super::hides_rows(catalogue.schema, &table.name, parent));
         let orphans = parent.as_ref().and_then(|(parent, parent_key)| {
-            let columns = (vec![pair.id_column.clone()], vec![parent_key.clone()]);
-            let sql = sql::count_orphans(dialect, catalogue.schema, (&pair.table, &columns.0), (parent, &columns.1));
-            let sql = format!("{sql} AND c.{kind} = {}", dialect.literal(&name));
-            reader.ask(&pair.table, &sql)?.rows.first()?.get(1)?.integer()
+            let columns = (vec![id.name.clone()], vec![parent_key.clone()]);
+            let dialect = reader.session.dialect();
+            let relation =
+                RelationRows::between(dialect, catalogue.schema, (&table.name, &columns.0), (parent, &columns.1));
+            let of_kind = rows_of.has_value(kind, &Value::Text(name.clone()));
+            let sql = relation.counts(&relation.with_reference().and(&of_kind));
+            reader.ask(&table.name, &sql)?.rows.first()?.get(1)?.integer()
         });
         let orphans = orphans.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
         all.push(Target { kind: name, rows, parent, orphans });

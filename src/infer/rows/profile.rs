@@ -168,8 +168,6 @@ pub(super) struct Profiles {
     pools: Vec<(Column, usize)>,
     pooled: BTreeMap<(TableName, String), usize>,
     look_ups: std::cell::Cell<usize>,
-    /// The operators of keys for which a plain `=` may be taken for another.
-    operators: BTreeMap<(TableName, String), String>,
 }
 
 impl Profiles {
@@ -192,8 +190,6 @@ impl Profiles {
             if columns.is_empty() {
                 continue;
             }
-            let qualified = columns.iter().filter_map(|c| Some((c.name.clone(), c.equality.0.clone()?)));
-            profiles.operators.extend(qualified.map(|(column, operator)| ((table.name.clone(), column), operator)));
             profiles.read_table(table, &columns, reader, options, &mut kept);
             reader.read.tables += 1;
         }
@@ -210,9 +206,9 @@ impl Profiles {
         options: &ReadOptions,
         kept: &mut usize,
     ) {
-        let dialect = reader.session.dialect();
+        let rows_of = reader.rows_of(table);
         let whole = if *kept > HASHES { options.sample } else { options.whole };
-        let Some(counted) = reader.ask(&table.name, &sql::count_up_to(dialect, &table.name, whole)) else { return };
+        let Some(counted) = reader.ask(&table.name, &rows_of.count_up_to(whole)) else { return };
         let counted = counted.rows.first().and_then(|r| r.first()?.integer()).unwrap_or(0);
         let counted = usize::try_from(counted).unwrap_or(0);
         let is_small = counted <= whole;
@@ -223,13 +219,14 @@ impl Profiles {
         }
         // Wide tables are read a few columns at a time, so that no answer is larger than it must be.
         for part in columns.chunks(24) {
+            let listed = sql::list(&rows_of, part);
             let read = if is_small {
-                reader.ask(&table.name, &sql::whole(dialect, &table.name, part))
+                reader.ask(&table.name, &rows_of.select(&listed))
             } else {
-                let read = reader.ask(&table.name, &sql::sample(dialect, table, part, rows, options.sample));
+                let read = reader.ask(&table.name, &rows_of.sample(&listed, rows, options.sample));
                 match read {
                     Some(read) if read.rows.len() * 10 >= options.sample => Some(read),
-                    _ => reader.ask(&table.name, &sql::first(dialect, &table.name, part, options.sample)),
+                    _ => reader.ask(&table.name, &rows_of.first(&listed, options.sample)),
                 }
             };
             let Some(read) = read else { continue };
@@ -249,7 +246,7 @@ impl Profiles {
         // PostgreSQL 15 has no min(uuid), and only the range of numbers is used.
         let is_number = |key: &&schema::Column| matches!(key.data_type.family, Family::Integer | Family::Any);
         if !is_small && let Some(key) = scoring::sole_key(table).filter(is_number) {
-            let range = reader.ask(&table.name, &sql::range(dialect, &table.name, &key.name));
+            let range = reader.ask(&table.name, &rows_of.range(&key.name));
             let range =
                 range.and_then(|r| Some((r.rows.first()?.first()?.integer()?, r.rows.first()?.get(1)?.integer()?)));
             if let Some(range) = range {
@@ -262,9 +259,7 @@ impl Profiles {
         if let Some(rows) = table.row_estimate.filter(|n| *n > least) {
             return rows;
         }
-        if reader.session.dialect().engine() == crate::schema::Engine::Sqlite && !table.without_rowid {
-            // The greatest rowid is as many rows as there can be if none was ever deleted.
-            let sql = format!("SELECT max(rowid) FROM {}", reader.session.dialect().table(&table.name));
+        if let Some(sql) = reader.rows_of(table).most_rows() {
             let rows = reader.ask(&table.name, &sql).and_then(|r| r.rows.first()?.first()?.integer());
             return rows.and_then(|n| u64::try_from(n).ok()).unwrap_or(least).max(least);
         }
@@ -387,8 +382,8 @@ impl Profiles {
             return None;
         }
         self.look_ups.set(self.look_ups.get() + 1);
-        let operator = self.operators.get(&(parent.clone(), key.to_string()));
-        let sql = sql::look_up(reader.session.dialect(), parent, key, &child.some, operator.map(String::as_str));
+        let table = reader.schema.table(parent)?;
+        let sql = reader.rows_of(table).count_held(table.column(key)?, &child.some);
         let found = reader.ask(parent, &sql)?.rows.first()?.first()?.integer()?;
         let tested = child.some.len() as u64;
         Some((tested, tested.saturating_sub(u64::try_from(found).ok()?)))

@@ -10,6 +10,7 @@ use super::super::remedy::Remedy;
 use super::super::{Bound, Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use crate::change::Change;
 use crate::relations::side;
+use crate::rows::identity::lasting_key;
 use crate::rows::{RelationRows, RowSet};
 use crate::schema::{ForeignKey, TableName};
 
@@ -219,7 +220,7 @@ impl Work<'_> {
         let of = bench.table(self.table)?;
         let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
         let columns: Vec<&String> = columns.iter().collect();
-        let Some(identity) = aside::identity(of, &columns) else {
+        let Some(identity) = lasting_key(of, &columns) else {
             return Err(format!(
                 "`{}` has no primary key by which its rows are found again to be set to NULL: choose --orphans delete or quarantine",
                 self.table

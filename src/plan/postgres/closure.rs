@@ -16,6 +16,7 @@ use super::{backup as place, catalog, locks, partitions, since, sql, visible, wh
 use crate::change::Change;
 use crate::engine::postgres::CHANGED;
 use crate::relations::side;
+use crate::rows::identity::lasting_key;
 use crate::rows::{self, Referring, RelationRows, RowSet};
 use crate::schema::{ForeignKey, Table, TableName, Timing};
 
@@ -580,7 +581,7 @@ impl Writing<'_, '_> {
                 continue;
             };
             let columns: Vec<&String> = mark.columns.iter().collect();
-            let Some(identity) = aside::identity(table, &columns) else {
+            let Some(identity) = lasting_key(table, &columns) else {
                 return Ok(Down::Impossible(format!(
                     "`{}` has no primary key by which its rows could be found again; what they held is backed up in `{}`",
                     backup.of, backup.name

@@ -17,6 +17,7 @@ use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::relations::side;
 use crate::rows::RowSet;
+use crate::rows::identity::lasting_key;
 use crate::schema::{ForeignKey, Table, TableName, Timing};
 
 /// How many rows are changed at once.
@@ -309,7 +310,7 @@ impl Work<'_> {
             place = self.place,
             all = self.columns(bench, table, ""),
         );
-        let down = match aside::identity(table, &columns) {
+        let down = match lasting_key(table, &columns) {
             None => Down::Impossible(format!(
                 "`{}` has no primary key by which its rows could be found again; what they held is backed up in `{}`",
                 self.table, self.aside.name

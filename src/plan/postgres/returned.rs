@@ -1,8 +1,8 @@
 //! What an undo is held against before it drops a backup: every row is back as it was, and every reference. A trigger or a rule may
 //! have the engine pass over a row, or give it other values.
 
-use super::super::aside;
 use super::super::bench::Bench;
+use crate::rows::identity::{lasting_key, same_key};
 use crate::schema::{Table, TableName};
 
 /// A backup that an undo restores rows from.
@@ -47,10 +47,10 @@ impl Restored<'_> {
             // Not every type has an equality.
             format!("ROW({})::pg_catalog.text", all.join(", "))
         };
-        match aside::identity(self.table, changed) {
+        match lasting_key(self.table, changed) {
             Some(identity) => format!(
                 "SELECT 1 FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {} AND {} = {})",
-                aside::same_row(bench, self.table, identity, ("child", "kept")),
+                same_key(bench.dialect, self.table, identity, ("child", "kept")),
                 row("child"),
                 row("kept")
             ),
