@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Event<'a> {
     /// A connection is about to send a statement.
     Statement {
-        /// What is sent.
+        /// What is sent, without the settings that go before it in the same request.
         sql: &'a str,
     },
     /// A stage of so many parts begins.

@@ -198,6 +198,18 @@ impl Source {
         })
     }
 
+    /// Looks, before anything is planned, whether a server lets a plan be carried out. A file is asked when it is opened to write,
+    /// which may change it: what a killed process left half done is rolled back.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn check_writer(&self, options: &SessionOptions) -> Result<(), SourceError> {
+        match self {
+            Self::Document(_) | Self::Sql(_) | Self::Sqlite(_) => Ok(()),
+            Self::Postgres(_) => self.open_writer(options).map(drop),
+        }
+    }
+
     /// Connects to write; `None` for a source that is no database.
     ///
     /// # Errors

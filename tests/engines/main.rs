@@ -18,6 +18,7 @@ mod infer;
 mod limits;
 mod migrations;
 mod operators;
+mod poolers;
 mod postgres;
 mod row_security;
 mod secrets;

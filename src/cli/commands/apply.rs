@@ -29,6 +29,8 @@ use crate::text::{argument, operand};
 pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let source = Source::parse(args.source.secret())?;
     is_database(&source)?;
+    ui.job.listen();
+    source.check_writer(&super::session(ui))?;
     let path = journal_path(args, &source, global)?;
     // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
     let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };

@@ -35,6 +35,10 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     if !path.exists() {
         return Err(nothing());
     }
+    if args.apply.apply {
+        ui.job.listen();
+        source.check_writer(&super::session(ui))?;
+    }
     let runs = Journal::runs(&path).map_err(apply::journal_error)?;
     let Some(mut database) = Database::open(args, global, ui)? else { return Err(nothing()) };
     let schema = database.inspect()?;

@@ -10,7 +10,7 @@ use super::super::{Dialect, EngineError, EngineErrorKind, Session, SessionOption
 use super::session::PostgresSession;
 use super::url::{ChannelBinding, Host, SessionAttributes, SslMode, Target};
 use super::writer::PostgresWriter;
-use super::{errors, tls};
+use super::{errors, pooler, tls};
 use crate::text::argument;
 
 /// Connects to PostgreSQL, or to what speaks its protocol, to read.
@@ -18,18 +18,25 @@ use crate::text::argument;
 /// # Errors
 /// No host answers, refuses or is of the wanted kind: what the last one said.
 pub fn open(target: &Target, options: &SessionOptions) -> Result<Box<dyn Session>, EngineError> {
-    Ok(Box::new(start(target, options)?))
+    Ok(Box::new(start(target, options)?.0))
 }
 
 /// Connects to PostgreSQL, or to what speaks its protocol, to write.
 ///
 /// # Errors
-/// No host answers, refuses or is of the wanted kind: what the last one said.
+/// No host answers, refuses or is of the wanted kind: what the last one said. A pooler is in between that keeps no session for a
+/// connection.
 pub fn open_writer(target: &Target, options: &SessionOptions) -> Result<Box<dyn Writer>, EngineError> {
-    Ok(Box::new(PostgresWriter::new(start(target, options)?)?))
+    let (mut session, host) = start(target, options)?;
+    if !session.is_cockroach() {
+        let there = Target { hosts: vec![host.clone()], session: SessionAttributes::Any, ..target.clone() };
+        let silent = SessionOptions { context: options.context.silent(), ..options.clone() };
+        pooler::refuse(&mut session, move || Ok(start(&there, &silent)?.0), host)?;
+    }
+    Ok(Box::new(PostgresWriter::new(session)?))
 }
 
-fn start(target: &Target, options: &SessionOptions) -> Result<PostgresSession, EngineError> {
+fn start<'t>(target: &'t Target, options: &SessionOptions) -> Result<(PostgresSession, &'t Host), EngineError> {
     let connector = if target.sslmode == SslMode::Disable { None } else { Some(tls::connector(target)?) };
     let mut failure = None;
     // A standby is only preferred: in a second round any server will do.
@@ -41,7 +48,7 @@ fn start(target: &Target, options: &SessionOptions) -> Result<PostgresSession, E
         for host in &target.hosts {
             match connect(target, host, connector.as_ref(), options) {
                 Ok((mut client, tls)) => match suits(&mut client, *wanted) {
-                    Ok(true) => return PostgresSession::start(client, tls, &options.context),
+                    Ok(true) => return Ok((PostgresSession::start(client, tls, &options.context)?, host)),
                     Ok(false) => {
                         let message =
                             format!("the server at {host} is not of the kind that target_session_attrs asks for");
@@ -205,6 +212,12 @@ fn explain(error: &Error, target: &Target, host: &Host, password_given: bool) ->
                     super::DIALECT.quote(database),
                     super::DIALECT.quote(user)
                 ),
+            ),
+            // PgBouncer's, of everything that its `ignore_startup_parameters` does not name.
+            _ if said.contains("unsupported startup parameter: options") => make(
+                EngineErrorKind::Connect,
+                format!("the pooler at {host} takes no settings with a connection: {said}"),
+                "leave `options` out of the URL, or connect to PostgreSQL itself".into(),
             ),
             _ => make(
                 EngineErrorKind::Connect,

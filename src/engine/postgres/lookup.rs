@@ -11,6 +11,7 @@ use super::super::records::records;
 use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Rows, Value};
 use super::DIALECT;
 use super::inspect::Catalog;
+use super::settings::LOCAL;
 use crate::schema::{Comparison, Schema, Table, TableKind, TableName};
 
 /// One column of the look-up, as the key's check compares it: type of the parent's column, operator, collation, and the type
@@ -34,6 +35,9 @@ pub(super) struct LookupQuery {
 
 const STATEMENT: &str = "referee_lookup";
 
+/// Ends a request that failed in its middle. Prepared statements outlive their transaction.
+pub(super) const ROLLBACK: &str = "ROLLBACK; DEALLOCATE referee_lookup";
+
 impl LookupQuery {
     /// Returns everything that is sent, as one request.
     ///
@@ -43,7 +47,7 @@ impl LookupQuery {
         let types = self.types.join(", ");
         let nulls = vec!["NULL"; self.types.len()].join(", ");
         format!(
-            "BEGIN READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
+            "BEGIN READ ONLY; {LOCAL}SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
              PREPARE {STATEMENT} ({types}) AS {}; \
              EXPLAIN (COSTS OFF) EXECUTE {STATEMENT} ({nulls}); \
              EXPLAIN (COSTS OFF, VERBOSE, FORMAT JSON) EXECUTE {STATEMENT} ({nulls}); \

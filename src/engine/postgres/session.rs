@@ -1,8 +1,7 @@
 //! One connection to PostgreSQL or CockroachDB.
 //!
 //! All statements go by the simple protocol: one request, one answer, values as text. (The extended protocol would ask for
-//! types first.) The session is read-only twice over: by its default, and by `READ ONLY` transactions around what it asks
-//! of the catalog.
+//! types first.) Everything is read in a `READ ONLY` transaction that has its settings with it: see [`super::settings`].
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -14,12 +13,13 @@ use super::super::guard::Guard;
 use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Row, Rows, Session, Value, cockroach};
 use super::bind::bind;
 use super::inspect::{self, Catalog};
-use super::lookup::Lookups;
+use super::lookup::{Lookups, ROLLBACK};
+use super::settings::{ALL_ROWS, COCKROACH, LOCAL, READ_ONLY, Scope, WRITER, one_statement};
 use super::{DIALECT, errors};
 use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
 
-const SETTINGS: &str = include_str!("queries/settings.sql");
+const SERVER: &str = include_str!("queries/server.sql");
 const TABLES: &str = include_str!("queries/tables.sql");
 const COLUMNS: &str = include_str!("queries/columns.sql");
 const INDEXES: &str = include_str!("queries/indexes.sql");
@@ -31,12 +31,7 @@ const PUBLICATIONS: &str = include_str!("queries/publications.sql");
 const REPLICA_ROLES: &str = include_str!("queries/replica_roles.sql");
 
 /// Catalogs are seldom analysed, so the planner takes the queries for huge, and compiling them would cost more than they do.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off";
-
-/// Sent before a query about rows, in the same request: rows that a policy hides make it an error (42501) instead of being
-/// left out (manual, "row_security"). The statements of one request are one transaction (manual, "Multiple Statements in a
-/// Simple Query"), so that it holds behind a pooler, too, which hands each transaction to another session.
-const ALL_ROWS: &str = "SET LOCAL row_security = off; ";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; ";
 
 /// The cursor of a stream, and how many rows are asked for at a time.
 const CURSOR: &str = "referee_rows";
@@ -54,6 +49,9 @@ pub(in crate::engine) struct PostgresSession {
     pub(super) rows: u64,
     version: Option<Version>,
     cockroach: bool,
+    scope: Scope,
+    /// Whether a backslash in a string means itself where nothing else is set.
+    conforming: bool,
     lookups: Lookups,
 }
 
@@ -80,15 +78,19 @@ impl PostgresSession {
             rows: 0,
             version: None,
             cockroach: false,
+            scope: Scope::Transaction,
+            conforming: true,
             lookups: Lookups::default(),
         };
-        let answer = session.run(SETTINGS)?;
+        let answer = session.run(SERVER)?;
         let row = answer.rows.last();
         let cell = |n: usize| row.and_then(|r| r.get(n)).and_then(Value::text).unwrap_or_default();
         let (text, number) = (cell(0), cell(1));
         if text.starts_with("CockroachDB") {
             session.cockroach = true;
             session.version = Version::find_in(&text);
+            session.scope = Scope::Session;
+            session.run(COCKROACH)?;
             if session.version.is_some_and(|v| v.major >= 25) {
                 // It has row-level security since 25.2; the setting was a mere word before.
                 drop(session.run("SET row_security = off"));
@@ -96,7 +98,28 @@ impl PostgresSession {
             return Ok(session);
         }
         session.version = Some(supported(&number, &text)?);
+        session.conforming = cell(2) != "off";
         Ok(session)
+    }
+
+    /// Makes a session that writes of it. Nothing must have been sent before that another session could have got.
+    pub(super) fn let_write(&mut self) -> Result<(), EngineError> {
+        self.scope = Scope::Session;
+        self.run(WRITER)?;
+        if !self.cockroach {
+            // Nothing is changed or validated through a policy, which hides rows: the server refuses instead.
+            self.run("SET row_security = off")?;
+        }
+        // What a run that was killed had begun must not go on unseen and keep the next run out. The setting is there since
+        // PostgreSQL 14 and on systems that tell of closed sockets (manual, "TCP Settings"); without it the server finds out
+        // at the end of the statement.
+        drop(self.run("SET client_connection_check_interval = '1s'"));
+        Ok(())
+    }
+
+    /// Tells whether it is CockroachDB that is at the other end.
+    pub(super) fn is_cockroach(&self) -> bool {
+        self.cockroach
     }
 
     /// Sends one request, which may hold several statements, and returns the rows of the last statement that has any.
@@ -104,19 +127,38 @@ impl PostgresSession {
         Ok(self.run_all(sql)?.pop().unwrap_or_default())
     }
 
-    /// Runs a query about rows: on all of them, or not at all.
-    pub(in crate::engine) fn run_on_all_rows(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        if self.cockroach {
+    /// Runs a query on all rows that it is about, or not at all. A session that writes runs it as it is, in its transaction if one
+    /// is open.
+    pub(super) fn read(&mut self, sql: &str) -> Result<Rows, EngineError> {
+        if self.scope == Scope::Session {
             return self.run(sql);
         }
-        self.run(&format!("{ALL_ROWS}{sql}")).map_err(|error| error.sql(sql))
+        one_statement(sql)?;
+        if !self.conforming {
+            // The server reads a request whole before it sets anything.
+            return self.in_snapshot(&self.begin(), |session| session.run(sql));
+        }
+        let before = [READ_ONLY, LOCAL, ALL_ROWS].concat();
+        Ok(self.request(&before, sql)?.pop().unwrap_or_default())
+    }
+
+    /// Returns how a transaction begins that reads all rows.
+    fn begin(&self) -> String {
+        let settings = if self.scope == Scope::Session { "" } else { &[LOCAL, ALL_ROWS].concat() };
+        format!("BEGIN READ ONLY; {settings}")
     }
 
     fn run_all(&mut self, sql: &str) -> Result<Vec<Rows>, EngineError> {
+        self.request("", sql)
+    }
+
+    /// Sends one request: what goes before a statement, which nobody is told, and the statement.
+    fn request(&mut self, before: &str, sql: &str) -> Result<Vec<Rows>, EngineError> {
         self.round_trips += 1;
         self.rows = 0;
         let Self { client, guard, .. } = self;
-        let messages = guard.run(sql, || client.simple_query(sql).map_err(|e| errors::of_statement(&e, sql)))?;
+        let messages = guard
+            .run(sql, || client.simple_query(&format!("{before}{sql}")).map_err(|e| errors::of_statement(&e, sql)))?;
         let mut answers: Vec<Rows> = Vec::new();
         for message in messages {
             match message {
@@ -162,7 +204,7 @@ impl PostgresSession {
         self.run(begin)?;
         let result = work(self);
         match &result {
-            Ok(_) => self.run("COMMIT").map(drop)?,
+            Ok(_) => self.finish("COMMIT")?,
             // The first error is the one to tell.
             Err(_) => drop(self.finish("ROLLBACK")),
         }
@@ -170,7 +212,7 @@ impl PostgresSession {
     }
 
     fn inspect_once(&mut self) -> Result<Schema, EngineError> {
-        let catalog = self.in_snapshot(BEGIN, |session| {
+        let catalog = self.in_snapshot(&format!("{BEGIN}{LOCAL}"), |session| {
             // What few databases have is asked for in one request.
             let acting = session.run_all(&[TRIGGERS, RULES, PUBLICATIONS, REPLICA_ROLES].join(";\n"))?;
             let mut acting = acting.into_iter();
@@ -229,11 +271,11 @@ impl Session for PostgresSession {
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        self.run_on_all_rows(sql)
+        self.read(sql)
     }
 
     fn query_with(&mut self, sql: &str, values: &[Value]) -> Result<Rows, EngineError> {
-        self.run_on_all_rows(&bind(sql, values)?)
+        self.read(&bind(sql, values)?)
     }
 
     fn stream(
@@ -243,9 +285,8 @@ impl Session for PostgresSession {
         each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
         let sql = bind(sql, values)?;
-        let begin = if self.cockroach { "BEGIN READ ONLY".to_string() } else { format!("BEGIN READ ONLY; {ALL_ROWS}") };
         // A cursor, so that no more rows are under way than are asked for.
-        self.in_snapshot(&begin, |session| {
+        self.in_snapshot(&self.begin(), |session| {
             session.run(&format!("DECLARE {CURSOR} NO SCROLL CURSOR FOR {sql}")).map_err(|error| error.sql(&sql))?;
             loop {
                 let Rows { columns, rows } = session.run(&format!("FETCH {PAGE} FROM {CURSOR}"))?;
@@ -268,7 +309,7 @@ impl Session for PostgresSession {
         if self.cockroach {
             return Ok(None);
         }
-        let answer = self.run(&format!(
+        let answer = self.read(&format!(
             "SELECT p.phase, p.blocks_done, p.blocks_total, p.tuples_done, p.tuples_total FROM \
              pg_catalog.pg_stat_progress_create_index AS p JOIN pg_catalog.pg_locks AS l ON l.pid = p.pid WHERE l.locktype = \
              'advisory' AND l.classid = {} AND l.objid = 0 AND l.objsubid = 2 AND l.database = p.datid AND p.datname = \
@@ -293,9 +334,9 @@ impl Session for PostgresSession {
         let request = query.request();
         let result = self.run_all(&request);
         if result.is_err() {
-            // The failed transaction is still open, and the prepared statement may be there.
-            drop(self.finish("ROLLBACK"));
-            drop(self.finish("DEALLOCATE ALL"));
+            // The failed transaction is still open, and the prepared statement may be there. In one request: after the transaction a
+            // pooler may hand out another session.
+            drop(self.finish(ROLLBACK));
         }
         let answers = result.map_err(|e| e.sql(&query.sql))?;
         self.lookups.plan(table, columns, query.sql, &answers)

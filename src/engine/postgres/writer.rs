@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{Dialect, EngineError, Rows, Session, Value, Writer};
 use super::session::PostgresSession;
-use crate::schema::{Engine, Schema};
+use crate::schema::Schema;
 
 /// The key of the advisory lock that a run holds: "refe" in ASCII. Advisory locks are a database's own (manual, "Advisory
 /// Locks").
@@ -25,25 +25,14 @@ pub(crate) const MORE_ROWS: &str = "RF001";
 pub(super) struct PostgresWriter(PostgresSession);
 
 impl PostgresWriter {
-    /// Takes over a session that only reads and lets it write. Building an index or checking rows may take hours: no other
-    /// limit than the one for locks holds.
+    /// Takes over a session that only reads and lets it write.
     pub(super) fn new(mut session: PostgresSession) -> Result<Self, EngineError> {
-        session.run("SET default_transaction_read_only = off")?;
-        session.run("SET statement_timeout = 0")?;
-        if session.dialect().engine() == Engine::Postgres {
-            // Nothing is changed or validated through a policy, which hides rows: the server refuses instead.
-            session.run("SET row_security = off")?;
-        }
-        session.run("SET idle_in_transaction_session_timeout = 0")?;
-        // What a run that was killed had begun must not go on unseen and keep the next run out. The setting is there since
-        // PostgreSQL 14 and on systems that tell of closed sockets (manual, "TCP Settings"); without it the server finds out
-        // at the end of the statement.
-        drop(session.run("SET client_connection_check_interval = '1s'"));
+        session.let_write()?;
         Ok(Self(session))
     }
 
     fn is_cockroach(&self) -> bool {
-        self.0.dialect().engine() == Engine::Cockroach
+        self.0.is_cockroach()
     }
 }
 
@@ -57,7 +46,7 @@ impl Writer for PostgresWriter {
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        self.0.run_on_all_rows(sql)
+        self.0.read(sql)
     }
 
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
