@@ -77,6 +77,17 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
+/// Has a folder know a new name in it after a power cut, too. A system that cannot open folders is left alone.
+///
+/// # Errors
+/// The folder cannot be synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    match fs::File::open(folder) {
+        Ok(folder) => folder.sync_all(),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Tells whether two paths lead to one file: through links of either kind, too.
 pub fn same(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use referee::apply::{self, ApplyError, Journal, JournalError, Options, Outcome, Recorded};
+use referee::apply::{self, ApplyError, Approved, Journal, JournalError, Lost, Options, Outcome, Recorded};
 use referee::engine::{EngineErrorKind, SessionOptions, Writer};
 use referee::findings::Safety;
 use referee::job::{Context, Event};
@@ -105,7 +105,9 @@ impl Place {
     fn undo(&self, plan: &Plan) -> Result<Outcome, ApplyError> {
         let mut journal = Journal::open(&self.journal()).unwrap().0;
         let run = Recorded::whole(plan.clone());
-        apply::undo(&mut *writer(&self.database()), &run, &quick(), &mut journal, &Context::default())
+        let mut writer = writer(&self.database());
+        let approved = approved(&mut *writer, &run);
+        apply::undo(&mut *writer, &run, &approved, &quick(), &mut journal, &Context::default())
     }
 
     fn apply_watched(&self, plan: &Plan, context: &Context) -> Result<Outcome, ApplyError> {
@@ -113,6 +115,14 @@ impl Place {
         journal.begin(plan, &[]).unwrap();
         apply::apply(&mut *writer(&self.database()), plan, &quick(), &mut journal, context)
     }
+}
+
+/// Approves of all that an undo would do.
+fn approved(writer: &mut dyn Writer, run: &Recorded) -> Approved {
+    let (schema, dialect) = (writer.inspect().unwrap(), writer.dialect());
+    let found = apply::to_undo(run, &schema, &mut |sql| writer.query(sql)).unwrap();
+    let rows = found.backed_up(&schema, dialect, &mut |sql| writer.query(sql)).unwrap();
+    found.shown(&rows)
 }
 
 fn writer(path: &Path) -> Box<dyn Writer> {
@@ -139,14 +149,80 @@ fn what_is_done_is_not_done_again_and_can_be_undone() {
 }
 
 #[test]
-fn a_step_that_cannot_be_undone_stops_before_anything_is_changed() {
+fn a_step_that_cannot_be_undone_is_named_and_the_others_are_undone() {
     let place = Place::new();
     let lost = Step { down: Down::Impossible("its rows are gone".into()), ..index("one") };
     let plan = plan(Engine::Sqlite, vec![lost, index("two")]);
     place.apply(&plan).unwrap();
-    let error = place.undo(&plan).unwrap_err();
-    assert_eq!(error.to_string(), "Do one cannot be undone: its rows are gone");
+    let run = Recorded::whole(plan.clone());
+    let mut writer = writer(&place.database());
+    let schema = writer.inspect().unwrap();
+    let found = apply::to_undo(&run, &schema, &mut |sql| writer.query(sql)).unwrap();
+    let named: Vec<_> = found.lost.iter().map(|(number, _, why)| (*number, why.clone())).collect();
+    assert_eq!(named, [(0, Lost::Irreversible("its rows are gone".into()))]);
+    assert_eq!(place.undo(&plan).unwrap().done, 1);
+    assert_eq!(place.indexes(), ["one"]);
+}
+
+#[test]
+fn an_undo_leaves_alone_what_was_there_before_the_run() {
+    let place = Place::new();
+    place.connect().execute_batch("CREATE INDEX two ON t (a)").unwrap();
+    place.apply(&plan(Engine::Sqlite, vec![index("one"), index("two")])).unwrap();
+    let runs = Journal::runs(&place.journal()).unwrap();
+    let mut writer = writer(&place.database());
+    let approved = approved(&mut *writer, &runs[0]);
+    let mut journal = Journal::open(&place.journal()).unwrap().0;
+    let undone = apply::undo(&mut *writer, &runs[0], &approved, &quick(), &mut journal, &Context::default()).unwrap();
+    assert_eq!(undone.done, 1);
+    assert_eq!(place.indexes(), ["two"]);
+}
+
+#[test]
+fn an_undo_leaves_alone_what_another_did_after_the_run_was_rolled_back() {
+    let place = Place::new();
+    let mut broken = index("one");
+    broken.up.statements.push("INSERT INTO nowhere VALUES (1)".into());
+    place.apply(&plan(Engine::Sqlite, vec![broken])).unwrap_err();
+    place.connect().execute_batch("CREATE INDEX one ON t (a)").unwrap();
+    let runs = Journal::runs(&place.journal()).unwrap();
+    let mut writer = writer(&place.database());
+    let schema = writer.inspect().unwrap();
+    assert!(apply::to_undo(&runs[0], &schema, &mut |sql| writer.query(sql)).unwrap().applied.is_empty());
+}
+
+#[test]
+fn an_undo_does_no_more_than_was_approved() {
+    let place = Place::new();
+    let plan = plan(Engine::Sqlite, vec![index("one"), index("two")]);
+    place.apply(&plan).unwrap();
+    let run = Recorded::whole(plan);
+    let mut writer = writer(&place.database());
+    place.connect().execute_batch("DROP INDEX two").unwrap();
+    let approved = approved(&mut *writer, &run);
+    place.connect().execute_batch("CREATE INDEX two ON t (a)").unwrap();
+    let mut journal = Journal::open(&place.journal()).unwrap().0;
+    let undone = apply::undo(&mut *writer, &run, &approved, &quick(), &mut journal, &Context::default());
+    assert!(matches!(undone, Err(ApplyError::UndoDiffers)), "{undone:?}");
     assert_eq!(place.indexes(), ["one", "two"]);
+}
+
+#[test]
+fn the_undo_of_an_older_run_forgets_no_later_one_that_has_not_ended() {
+    let place = Place::new();
+    let old = plan(Engine::Sqlite, vec![index("one")]);
+    place.apply(&old).unwrap();
+    let guard = Guard { sql: "SELECT 1".into(), found: "something".into(), advice: String::new() };
+    let later = plan(Engine::Sqlite, vec![Step { guards: vec![guard], ..index("two") }]);
+    place.apply(&later).unwrap_err();
+    let runs = Journal::runs(&place.journal()).unwrap();
+    assert_eq!(runs.iter().map(|r| (r.number, r.ended)).collect::<Vec<_>>(), [(1, false), (0, true)]);
+    let mut writer = writer(&place.database());
+    let approved = approved(&mut *writer, &runs[1]);
+    let mut journal = Journal::open(&place.journal()).unwrap().0;
+    apply::undo(&mut *writer, &runs[1], &approved, &quick(), &mut journal, &Context::default()).unwrap();
+    drop(journal);
+    assert_eq!(Journal::open(&place.journal()).unwrap().1.unwrap().plan, later);
 }
 
 #[test]
@@ -349,7 +425,11 @@ fn postgres_waits_for_a_lock_no_longer_than_it_may() {
     other.batch_execute("COMMIT").unwrap();
     assert_eq!(apply::apply(&mut *writer, &plan, &options, &mut journal, &Context::default()).unwrap().done, 1);
     let run = Recorded::whole(plan);
-    assert_eq!(apply::undo(&mut *writer, &run, &options, &mut journal, &Context::default()).unwrap().done, 1);
+    let approved = approved(&mut *writer, &run);
+    assert_eq!(
+        apply::undo(&mut *writer, &run, &approved, &options, &mut journal, &Context::default()).unwrap().done,
+        1
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 
 /// The format's name and version, in the first line of every run.
 const FORMAT: &str = "referee-run/1";
@@ -53,6 +53,8 @@ pub struct Recorded {
     pub plan: Plan,
     /// Which database it changed, as [`Dialect::identity_query`](crate::engine::Dialect::identity_query) tells.
     pub database: Option<String>,
+    /// The steps that it began. What it found done before it began is not its work, and is not undone.
+    pub started: Vec<String>,
     /// The steps it did, or found done.
     pub done: Vec<String>,
     /// The steps of it that an undo has undone, or had begun to undo when it was killed: whether it came to that, the database
@@ -60,13 +62,27 @@ pub struct Recorded {
     pub undone: Vec<String>,
     /// An undo of it began and did not come to its end.
     pub undoing: bool,
+    /// It came to its end, or was given up.
+    pub ended: bool,
 }
 
 impl Recorded {
     /// Makes what would be recorded of a run that did a whole plan.
     pub fn whole(plan: Plan) -> Self {
-        let done = plan.steps.iter().map(|s| s.id.clone()).collect();
-        Self { number: 0, plan, database: None, done, undone: Vec::new(), undoing: false }
+        let done: Vec<String> = plan.steps.iter().map(|s| s.id.clone()).collect();
+        let (started, undone) = (done.clone(), Vec::new());
+        Self { number: 0, plan, database: None, started, done, undone, undoing: false, ended: true }
+    }
+
+    /// Returns the steps that it did and that are not undone.
+    pub fn left(&self) -> impl Iterator<Item = &Step> {
+        let left = |step: &&Step| self.is_own(step) && self.done.contains(&step.id) && !self.undone.contains(&step.id);
+        self.plan.steps.iter().filter(left)
+    }
+
+    /// Tells whether a step is this run's work, as far as it came.
+    pub fn is_own(&self, step: &Step) -> bool {
+        self.started.contains(&step.id)
     }
 }
 
@@ -115,6 +131,9 @@ enum Record {
         step: String,
         at: u64,
         error: String,
+        /// Nothing of it is left: what was begun of it is rolled back.
+        #[serde(default)]
+        rolled_back: bool,
     },
     Finished {
         at: u64,
@@ -165,10 +184,10 @@ impl Journal {
     pub fn open(path: &Path) -> Result<(Self, Option<Unfinished>), JournalError> {
         let shown = || path.display().to_string();
         let io = |error| JournalError::Io { path: shown(), error };
-        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(io)?;
-        }
-        if path.exists() {
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).map_err(io)?;
+        let is_new = !path.exists();
+        if !is_new {
             files::regular(path).map_err(io)?;
         }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).map_err(io)?;
@@ -181,6 +200,10 @@ impl Journal {
                 TryLockError::WouldBlock => return Err(JournalError::InUse { path: shown() }),
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+        if is_new {
+            // Its name is on the disk, too, before the first step begins.
+            files::sync_folder(folder).map_err(io)?;
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
@@ -286,8 +309,8 @@ impl Journal {
         self.add(&Record::Done { step: step.into(), at: now(), rows })
     }
 
-    pub(super) fn failed(&mut self, step: &str, error: &str) -> Result<(), JournalError> {
-        self.add(&Record::Failed { step: step.into(), at: now(), error: error.into() })
+    pub(super) fn failed(&mut self, step: &str, error: &str, rolled_back: bool) -> Result<(), JournalError> {
+        self.add(&Record::Failed { step: step.into(), at: now(), error: error.into(), rolled_back })
     }
 
     pub(super) fn finished(&mut self) -> Result<(), JournalError> {
@@ -305,9 +328,11 @@ impl Journal {
 /// Reads the lines of the last run; `None` if it came to its end, or there is none.
 fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
     let mut last = None;
+    let mut runs = 0;
     for (number, line) in text.lines().enumerate() {
         let record: Record = serde_json::from_str(line).map_err(|error| (number + 1, error))?;
         if let Record::Run { plan, asked, database, at: began, .. } = record {
+            runs += 1;
             last = Some(Unfinished { plan: *plan, asked, database, done: Vec::new(), at: None, error: None, began });
             continue;
         }
@@ -320,9 +345,11 @@ fn read(text: &str) -> Result<Option<Unfinished>, (usize, serde_json::Error)> {
             }
             // A guard stops a step before it starts.
             Record::Failed { step, error, .. } => (run.at, run.error) = (Some(step), Some(error)),
+            Record::Finished { .. } | Record::Abandoned { .. } => last = None,
             // A run that is undone is not taken up again.
-            Record::Finished { .. } | Record::Abandoned { .. } | Record::Undoing { .. } => last = None,
+            Record::Undoing { run, .. } if run + 1 == runs => last = None,
             Record::Run { .. }
+            | Record::Undoing { .. }
             | Record::UndoStarted { .. }
             | Record::UndoFailed { .. }
             | Record::Undone { .. }
@@ -338,13 +365,24 @@ fn runs(text: &str) -> Result<Vec<(Recorded, bool)>, (usize, serde_json::Error)>
     for (number, line) in text.lines().enumerate() {
         match serde_json::from_str(line).map_err(|error| (number + 1, error))? {
             Record::Run { plan, database, .. } => {
-                let run = Recorded { number: runs.len(), database, done: Vec::new(), ..Recorded::whole(*plan) };
+                let (started, done, undone) = (Vec::new(), Vec::new(), Vec::new());
+                let (number, plan) = (runs.len(), *plan);
+                let run = Recorded { number, plan, database, started, done, undone, undoing: false, ended: false };
                 runs.push((run, false));
+            }
+            Record::Started { step, .. } => {
+                runs.iter_mut().last().into_iter().for_each(|(run, _)| run.started.push(step.clone()));
+            }
+            Record::Finished { .. } | Record::Abandoned { .. } => {
+                runs.iter_mut().last().into_iter().for_each(|(run, _)| run.ended = true);
             }
             Record::Done { step, .. } | Record::Skipped { step, .. } => {
                 runs.iter_mut().last().into_iter().for_each(|(run, _)| run.done.push(step.clone()));
             }
-            Record::Undoing { run, .. } => runs.get_mut(run).into_iter().for_each(|(r, _)| r.undoing = true),
+            Record::Undoing { run, .. } => runs.get_mut(run).into_iter().for_each(|(r, _)| {
+                r.undoing = true;
+                r.ended = true;
+            }),
             Record::UndoStarted { run, step, .. } | Record::Undone { run, step, .. } => {
                 let undone = runs.get_mut(run).map(|(r, _)| &mut r.undone).filter(|all| !all.contains(&step));
                 undone.into_iter().for_each(|all| all.push(step.clone()));
@@ -356,7 +394,15 @@ fn runs(text: &str) -> Result<Vec<(Recorded, bool)>, (usize, serde_json::Error)>
                 r.undoing = false;
                 *undone = true;
             }),
-            Record::Started { .. } | Record::Failed { .. } | Record::Finished { .. } | Record::Abandoned { .. } => {}
+            // This try left nothing; one that was killed before it may have.
+            Record::Failed { step, rolled_back: true, .. } => {
+                runs.iter_mut().last().into_iter().for_each(|(run, _)| {
+                    if let Some(at) = run.started.iter().rposition(|s| *s == step) {
+                        run.started.remove(at);
+                    }
+                })
+            }
+            Record::Failed { .. } => {}
         }
     }
     Ok(runs)

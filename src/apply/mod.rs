@@ -14,7 +14,7 @@ use crate::engine::{EngineError, EngineErrorKind};
 
 pub use journal::{Journal, JournalError, Recorded, Unfinished};
 pub use run::apply;
-pub use undo::{Lost, ToUndo, identity, is_same, to_undo, undo};
+pub use undo::{Approved, Lost, ToUndo, identity, is_same, to_undo, undo};
 
 /// How a plan is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,14 +114,9 @@ pub enum ApplyError {
         /// The triggers that can keep a row as it is, as the catalog names them.
         triggers: Vec<String>,
     },
-    /// A step cannot be undone.
-    #[error("{title} cannot be undone: {why}")]
-    Irreversible {
-        /// The step.
-        title: String,
-        /// Why.
-        why: String,
-    },
+    /// What an undo would do is not what was approved. Nothing was changed.
+    #[error("what this undo would do has changed since it was shown")]
+    UndoDiffers,
     /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -137,6 +132,22 @@ pub enum ApplyError {
     /// The time of the whole job is over.
     #[error("the time for the whole run is over")]
     OutOfTime,
+}
+
+impl ApplyError {
+    /// Tells whether a transaction that ended with it is known to be rolled back. Where the connection broke before the answer
+    /// came, or the statements ran and the result is another one, it is not.
+    pub(crate) fn is_rolled_back(&self) -> bool {
+        match self {
+            Self::Step { error, .. } | Self::Engine(error) => {
+                !matches!(error.kind, EngineErrorKind::Connect | EngineErrorKind::Terminated)
+            }
+            Self::RowsStay { changed, .. } | Self::MoreRows { changed, .. } => *changed == 0,
+            // Before a guard nothing is begun.
+            Self::Guard { .. } | Self::NotDone { .. } => false,
+            _ => true,
+        }
+    }
 }
 
 impl From<EngineError> for ApplyError {

@@ -42,16 +42,14 @@ pub fn apply(
             continue;
         }
         if let Err(error) = check(writer, step, &step.guards) {
-            journal.failed(&step.id, &error.to_string())?;
-            return Err(error);
+            return Err(recorded(journal, step, error));
         }
         journal.started(&step.id)?;
-        let rows = match attempt(writer, (number, step), &step.up, options, context) {
+        let rows = match attempt(writer, (plan, number), &step.up, options, context) {
             Ok(rows) => rows,
             Err(error) => {
                 let error = raised_by(with_triggers(error, plan, step), writer, plan, step);
-                journal.failed(&step.id, &error.to_string())?;
-                return Err(error);
+                return Err(recorded(journal, step, error));
             }
         };
         if let Some(sql) = &step.done
@@ -61,8 +59,7 @@ pub fn apply(
                 Some(stay) => with_triggers(stay.told(step), plan, step),
                 None => ApplyError::NotDone { title: step.title.clone(), sql: sql.clone() },
             };
-            journal.failed(&step.id, &error.to_string())?;
-            return Err(error);
+            return Err(recorded(journal, step, error));
         }
         let bounded = !step.bounds.is_empty();
         journal.done(&step.id, bounded.then_some(rows.changed))?;
@@ -74,6 +71,13 @@ pub fn apply(
     }
     journal.finished()?;
     Ok(outcome)
+}
+
+/// Records why a step failed, and returns that. Where the journal cannot be written either, the first error is the one to tell.
+fn recorded(journal: &mut Journal, step: &Step, error: ApplyError) -> ApplyError {
+    let rolled_back = step.up.transaction == Transaction::Own && error.is_rolled_back();
+    drop(journal.failed(&step.id, &error.to_string(), rolled_back));
+    error
 }
 
 /// Waits a moment for a run that was killed: the server keeps its lock until it sees that nobody listens any more.
@@ -217,11 +221,12 @@ fn short(value: &Value) -> String {
 /// Runs a script, again and again while it does not get its lock.
 pub(super) fn attempt(
     writer: &mut dyn Writer,
-    (number, step): (usize, &Step),
+    (plan, number): (&Plan, usize),
     script: &Script,
     options: &Options,
     context: &Context,
 ) -> Result<Changed, ApplyError> {
+    let step = &plan.steps[number];
     // Who waits for a lock makes everyone wait behind him who comes later. That hurts only if the lock shuts somebody out.
     let back = !std::ptr::eq(script, &step.up);
     let limit =
@@ -232,23 +237,47 @@ pub(super) fn attempt(
     loop {
         attempts += 1;
         writer.wait_for_locks(limit)?;
-        match once(writer, bounds, script) {
-            Ok(rows) => return Ok(rows),
-            Err(Stop::Failed { error, .. })
+        let stop = match once(writer, bounds, script) {
+            Ok(rows) => return Ok(rows.at_least(committed(writer, plan, step, script))),
+            Err(stop) => stop,
+        };
+        let (changed, began) = match &stop {
+            // Nothing more can be asked.
+            Stop::Failed { error, .. } if error.kind.ends_the_job() => (0, script.transaction == Transaction::None),
+            _ => {
+                let rows = committed(writer, plan, step, script);
+                (rows, rows > 0)
+            }
+        };
+        match stop.after(changed, began) {
+            Stop::Failed { error, .. }
                 if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Deadline) =>
             {
                 return Err(error.into());
             }
-            Err(Stop::Failed { error, .. }) if error.kind == EngineErrorKind::Busy && attempts <= options.retries => {
+            Stop::Failed { error, .. } if error.kind == EngineErrorKind::Busy && attempts <= options.retries => {
                 going(context)?;
                 context.tell(&Event::Waits { step: number, attempt: attempts, pause });
                 context.cancel.sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            Err(stop) => return Err(stop.told(step)),
+            stop => return Err(stop.told(step)),
         }
         going(context)?;
     }
+}
+
+/// Counts the rows of a step that commits batch by batch which are changed and committed, by this try, one before it, or a run that
+/// was stopped: a row that was changed is in the step's backup.
+fn committed(writer: &mut dyn Writer, plan: &Plan, step: &Step, script: &Script) -> u64 {
+    let is_undo = !std::ptr::eq(script, &step.up);
+    let backups = step.backups();
+    let ([backup], Transaction::None, false) = (backups.as_slice(), script.transaction, is_undo) else { return 0 };
+    // Before the first batch there is no such table.
+    let sql = format!("SELECT count(*) FROM {}", writer.dialect().qualified_table(backup, &plan.before));
+    let answer = writer.query(&sql).unwrap_or_default();
+    let rows = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+    rows.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
 }
 
 /// Stops the run where the job is over.
@@ -275,6 +304,11 @@ pub(super) struct Changed {
 }
 
 impl Changed {
+    /// Returns this with what is known to be changed, if that is more.
+    fn at_least(self, changed: u64) -> Self {
+        Self { changed: self.changed.max(changed), ..self }
+    }
+
     /// Says that rows stay as they were, if some do.
     fn stay(&self, bounds: &[Bound]) -> Option<Stop> {
         let sql = bounds.first().filter(|_| self.changed < self.counted)?.count.clone();
@@ -283,6 +317,17 @@ impl Changed {
 }
 
 impl Stop {
+    /// Adds what is committed of the step by now: a number of rows, or part of it that cannot be counted.
+    fn after(self, committed: u64, partly: bool) -> Self {
+        match self {
+            Self::Failed { error, partly: before } => Self::Failed { error, partly: before || partly },
+            Self::MoreRows { what, shown, found, changed: 0 } => {
+                Self::MoreRows { what, shown, found: found + committed, changed: committed }
+            }
+            stop @ (Self::MoreRows { .. } | Self::RowsStay { .. }) => stop,
+        }
+    }
+
     fn told(self, step: &Step) -> ApplyError {
         let title = step.title.clone();
         match self {
@@ -356,7 +401,8 @@ fn whole(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Re
             Err(error) => return Err(error.into()),
         }
     }
-    // Others may write between two statements of a transaction (PostgreSQL manual, 13.2.1).
+    // Others may write between two statements of a transaction (PostgreSQL manual, 13.2.1). The statements count what they change
+    // themselves, table by table; this is their sum once more.
     let shown = bounds.iter().map(|b| b.rows).sum();
     if let Some(bound) = bounds.first().filter(|_| rows.changed > shown) {
         return Err(Stop::MoreRows { what: bound.what(), shown, found: rows.changed, changed: 0 });

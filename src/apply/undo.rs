@@ -7,7 +7,7 @@
 use super::journal::{Journal, Recorded};
 use super::run::{attempt, check, going, take_turn};
 use super::{ApplyError, Options, Outcome};
-use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Writer};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Value, Writer};
 use crate::job::{Context, Event};
 use crate::plan::{Down, Step, Transaction};
 use crate::schema::{Schema, TableName};
@@ -28,6 +28,41 @@ pub enum Lost {
     Backups(Vec<TableName>),
     /// Its query says that it is not done: somebody has changed or undone it since.
     Changed,
+    /// Nothing undoes it, and why.
+    Irreversible(String),
+}
+
+impl ToUndo<'_> {
+    /// Counts the rows in the backup tables from which rows are restored, the last step's first.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn backed_up(
+        &self,
+        schema: &Schema,
+        dialect: &dyn Dialect,
+        query: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
+    ) -> Result<Vec<(TableName, u64)>, EngineError> {
+        let backups = self.applied.iter().rev().flat_map(|(_, step)| step.backups());
+        let count = |backup: &TableName| {
+            let answer = query(&format!("SELECT count(*) FROM {}", dialect.qualified_table(backup, schema)))?;
+            let rows = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
+            Ok((backup.clone(), rows.and_then(|n| u64::try_from(n).ok()).unwrap_or_default()))
+        };
+        backups.map(count).collect()
+    }
+
+    /// Returns what somebody approves who has been shown this; `rows` is what [`ToUndo::backed_up`] counted.
+    pub fn shown(&self, rows: &[(TableName, u64)]) -> Approved {
+        Approved { steps: self.applied.iter().map(|(_, step)| step.id.clone()).collect(), rows: rows.to_vec() }
+    }
+}
+
+/// What somebody has approved of an undo: these steps, and so many rows from these backup tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    steps: Vec<String>,
+    rows: Vec<(TableName, u64)>,
 }
 
 /// Finds which steps of a run are to be undone. `schema` is the database as it is now, `query` asks it.
@@ -48,9 +83,15 @@ pub fn to_undo<'r>(
             Some(sql) => Step::is_shown_by(&query(sql)?),
             None => false,
         };
-        if applied {
+        // What was there before the run is not its work.
+        let applied = applied && run.is_own(step);
+        if let Down::Impossible(why) = &step.down
+            && applied
+        {
+            found.lost.push((number, step, Lost::Irreversible(why.clone())));
+        } else if applied {
             found.applied.push((number, step));
-        } else if run.done.contains(&step.id) && !run.undone.contains(&step.id) {
+        } else if run.left().any(|left| left.id == step.id) {
             let lost = if gone.is_empty() { Lost::Changed } else { Lost::Backups(gone) };
             found.lost.push((number, step, lost));
         }
@@ -58,24 +99,37 @@ pub fn to_undo<'r>(
     Ok(found)
 }
 
-/// Returns what tells a database from every other one; `None` where the engine has nothing of the kind or does not say.
-pub fn identity(dialect: &dyn Dialect, query: &mut dyn FnMut(&str) -> Result<Rows, EngineError>) -> Option<String> {
-    let answer = query(dialect.identity_query()?).ok()?;
-    answer.rows.first()?.first()?.text()
+/// Returns what tells a database from others; `None` where the engine has nothing of the kind, or the user may not ask. A physical
+/// copy of a server (a snapshot, a restored base backup) has the identity of its original.
+///
+/// # Errors
+/// What the engine says, if it is not that the user may not ask.
+pub fn identity(
+    dialect: &dyn Dialect,
+    query: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
+) -> Result<Option<String>, EngineError> {
+    let Some(sql) = dialect.identity_query() else { return Ok(None) };
+    match query(sql) {
+        Ok(answer) => Ok(answer.rows.first().and_then(|row| row.first()).and_then(Value::text)),
+        Err(error) if error.kind == EngineErrorKind::Permission => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// Tells whether a run that was recorded in one database may be meant for another; it may where either is not known.
+/// Tells whether a run that was recorded in one database may be gone on with in another: in the same one, or if it was not known
+/// which one that was.
 pub fn is_same(recorded: Option<&str>, here: Option<&str>) -> bool {
-    recorded.zip(here).is_none_or(|(recorded, here)| recorded == here)
+    recorded.is_none_or(|recorded| here == Some(recorded))
 }
 
 /// Undoes the steps of a recorded run that are applied, the last one first, and records it. Run again after it stopped, it goes on.
 ///
 /// # Errors
-/// The first thing that went wrong; a step that cannot be undone stops it before anything is changed.
+/// The first thing that went wrong. Where there is other work or more rows than was approved, nothing is changed.
 pub fn undo(
     writer: &mut dyn Writer,
     run: &Recorded,
+    approved: &Approved,
     options: &Options,
     journal: &mut Journal,
     context: &Context,
@@ -83,10 +137,10 @@ pub fn undo(
     take_turn(writer, context)?;
     let schema = writer.inspect()?;
     let found = to_undo(run, &schema, &mut |sql| writer.query(sql))?;
-    for (_, step) in &found.applied {
-        if let Down::Impossible(why) = &step.down {
-            return Err(ApplyError::Irreversible { title: step.title.clone(), why: why.clone() });
-        }
+    let dialect = writer.dialect();
+    let rows = found.backed_up(&schema, dialect, &mut |sql| writer.query(sql))?;
+    if found.shown(&rows) != *approved {
+        return Err(ApplyError::UndoDiffers);
     }
     let mut outcome = Outcome { done: 0, skipped: run.plan.steps.len() - found.applied.len() };
     journal.undoing(run.number)?;
@@ -98,8 +152,8 @@ pub fn undo(
             // Before its first statement, so that a step whose transaction was committed just before the process was killed
             // is not taken for one that somebody else has undone.
             journal.undo_started(run.number, &step.id)?;
-            if let Err(error) = attempt(writer, (number, step), script, options, context) {
-                if script.transaction != Transaction::None && !is_unknown(&error) {
+            if let Err(error) = attempt(writer, (&run.plan, number), script, options, context) {
+                if script.transaction != Transaction::None && error.is_rolled_back() {
                     journal.undo_failed(run.number, &step.id, &error.to_string())?;
                 }
                 return Err(error);
@@ -111,10 +165,4 @@ pub fn undo(
     }
     journal.all_undone(run.number)?;
     Ok(outcome)
-}
-
-/// Tells whether the transaction that ended with an error may have been committed: the connection broke before the answer came.
-fn is_unknown(error: &ApplyError) -> bool {
-    let (ApplyError::Step { error: engine, .. } | ApplyError::Engine(engine)) = error else { return false };
-    matches!(engine.kind, EngineErrorKind::Connect | EngineErrorKind::Terminated)
 }

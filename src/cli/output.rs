@@ -232,7 +232,7 @@ pub(super) fn create_file(path: &Path, text: &str) -> Result<(), CliError> {
             linked => linked,
         });
         let _ = fs::remove_file(&temporary);
-        written.inspect(|()| settle(path))
+        written.inspect(|()| drop(files::sync_folder(folder(path))))
     };
     made().map_err(|e| CliError::file("write", path, &e))
 }
@@ -255,12 +255,8 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    written.inspect(|()| settle(&target))
-}
-
-/// Has the folder know the new name after a power cut, too; a system that cannot do so has written the file all the same.
-fn settle(path: &Path) {
-    let _ = File::open(folder(path)).and_then(|f| f.sync_all());
+    // A system that cannot do so has written the file all the same.
+    written.inspect(|()| drop(files::sync_folder(folder(&target))))
 }
 
 fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {

@@ -44,7 +44,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let mut incomplete = 0;
     let plan = match &taken_up {
         Some(run) => {
-            same_options(run, args, &path)?;
+            same_options(run, args, &path, global)?;
             tell(run, &path, ui);
             run.plan.clone()
         }
@@ -73,7 +73,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         ui.note("the plan has no steps: nothing is changed");
         return Ok(incomplete.max(left_undone(args, &plan)).max(missed));
     }
-    if !args.apply.yes && !ask(&question::of(&plan, &source.label()), ui)? {
+    if !args.apply.yes && !ask(&question::of(&to_come(&plan, taken_up.as_ref()), &source.label()), ui)? {
         return Ok(FINDINGS);
     }
     let mut journal = match journal {
@@ -86,15 +86,12 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
             }
         },
     };
-    if let Some(report) = &report {
-        super::accept::record(&plan, report, global, ui)?;
-    }
     let session = super::session(ui);
     let Some(mut writer) = source.open_writer(&session)? else {
         return Err(CliError::new(format!("{} is no database", source.label())));
     };
     let dialect = writer.dialect();
-    let here = apply::identity(dialect, &mut |sql| writer.query(sql));
+    let here = apply::identity(dialect, &mut |sql| writer.query(sql))?;
     // Asked of the writer: a SQLite file may have to be rolled back first, which a reader may not do.
     let begun = taken_up.as_ref().map(|run| run.database.clone()).or(given_up);
     if let Some(database) = begun {
@@ -105,6 +102,9 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         journal.begin_in(here, &plan, &asked(args)).map_err(journal_error)?;
     }
     ui.job.writes();
+    if let Some(report) = &report {
+        super::accept::record(&plan, report, global, ui)?;
+    }
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
     let steps = Steps::new(ui, plan.steps.len());
     let beside = SessionOptions { context: session.context.silent(), ..session.clone() };
@@ -151,6 +151,15 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     Ok(incomplete.max(verified).max(left_undone(args, &plan)).max(missed))
 }
 
+/// Returns a plan without the steps that a run which is taken up has done.
+fn to_come(plan: &Plan, taken_up: Option<&Unfinished>) -> Plan {
+    let mut left = plan.clone();
+    if let Some(run) = taken_up {
+        left.steps.retain(|step| !run.done.contains(&step.id));
+    }
+    left
+}
+
 /// Complains of a source that is no database.
 pub(super) fn is_database(source: &Source) -> Result<(), CliError> {
     if matches!(source, Source::Document(_) | Source::Sql(_)) {
@@ -165,7 +174,17 @@ fn same_database(recorded: Option<&str>, here: Option<&str>, path: &Path) -> Res
     if apply::is_same(recorded, here) {
         return Ok(());
     }
-    Err(CliError::new(format!("the run in {} was begun in another database, and has not ended there", path.display()))
+    let begun = format!("the run in {} was begun in another database, and has not ended there", path.display());
+    if here.is_none() {
+        return Err(CliError::new(format!(
+            "cannot tell whether the run in {} was begun in this database",
+            path.display()
+        ))
+        .hint(
+            "connect as a user who may run pg_control_system(), or give the run up by another file: --journal FILE",
+        ));
+    }
+    Err(CliError::new(begun)
         .hint("connect to that one to go on with it")
         .hint("for this database, name another file: --journal FILE"))
 }
@@ -174,8 +193,11 @@ fn same_database(recorded: Option<&str>, here: Option<&str>, path: &Path) -> Res
 fn no_undo_is_open(path: &Path, args: &FixArgs, global: &Global) -> Result<(), CliError> {
     let runs = Journal::runs(path).map_err(journal_error)?;
     let Some(run) = runs.iter().find(|run| run.undoing) else { return Ok(()) };
-    let left = run.plan.steps.len() - run.undone.len();
-    Err(CliError::new(format!("an undo of the run in {} stopped with {left} steps to go", path.display()))
+    let steps = match run.left().count() {
+        1 => "1 step".to_string(),
+        count => format!("{count} steps"),
+    };
+    Err(CliError::new(format!("an undo of the run in {} stopped with {steps} to go", path.display()))
         .hint(format!("go on with it: {} --apply", super::undo::command(args, global)))
         .hint("to give it up, move that file away; rows that are not restored yet stay in their backup tables"))
 }
@@ -264,10 +286,11 @@ fn typed(options: &[(String, String)]) -> String {
 }
 
 /// A run goes on with the plan that it began with. Whoever asks for something else by now has to say which of the two is meant.
-fn same_options(run: &Unfinished, args: &FixArgs, path: &Path) -> Result<(), CliError> {
+fn same_options(run: &Unfinished, args: &FixArgs, path: &Path, global: &Global) -> Result<(), CliError> {
     let now = asked(args);
     let Some(then) = run.asked.as_ref().filter(|then| **then != now) else { return Ok(()) };
-    let mut again = format!("referee fix {} --apply", operand(&args.source.to_string()));
+    let mut again = super::command("fix", &args.source.to_string(), global);
+    again.push_str(" --apply");
     if !then.is_empty() {
         again.push_str(&format!(" {}", typed(then)));
     }
@@ -322,6 +345,12 @@ pub(super) fn journal_error(error: JournalError) -> CliError {
             failed.hint("it is no journal of referee's, or damaged; name another: --journal FILE")
         }
     }
+}
+
+/// Says that a journal could not be written while a plan was applied: what is applied, and that this file still holds the record.
+pub(super) fn journal_lost(error: &JournalError, state: &str) -> CliError {
+    CliError::new(format!("{error}; {state}"))
+        .hint("free space or give back the permission, then run the same command: this file tells what is done and how to undo it")
 }
 
 /// Says what a step that changes rows has done: `deleted 3 of at most 3 rows of posts`.

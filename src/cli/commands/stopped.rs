@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::error::CliError;
-use super::apply::journal_error;
+use super::apply::journal_lost;
 use crate::apply::ApplyError;
 use crate::engine::EngineErrorKind;
 use crate::render;
@@ -162,8 +162,13 @@ impl Place<'_> {
             ApplyError::OutOfTime => CliError::OutOfTime,
             ApplyError::Busy => CliError::new(error.to_string()).hint("wait for it to end, then run the same command"),
             ApplyError::Engine(error) => CliError::from(*error).hint(fill(&again, "      ", width)),
-            ApplyError::Journal(error) => journal_error(error),
-            other => CliError::new(other.to_string()).hint(again),
+            ApplyError::Journal(error) => {
+                let state =
+                    format!("whether step {} was done is seen when the run goes on; {}", self.at + 1, self.before());
+                journal_lost(&error, &state)
+            }
+            ApplyError::UndoDiffers => CliError::new(format!("{error}; nothing was changed"))
+                .hint("run the same command again to see what it would do now"),
         }
     }
 }

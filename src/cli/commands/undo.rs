@@ -6,13 +6,13 @@ use super::super::progress::Steps;
 use super::super::ui::Ui;
 use super::apply;
 use super::stopped::Place;
-use crate::apply::{Journal, Lost, Options, Recorded, ToUndo, identity, is_same, to_undo, undo};
-use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Session, Value, Writer};
+use crate::apply::{Journal, Lost, Options, Recorded, identity, is_same, to_undo, undo};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Session, Writer};
 use crate::plan::{Down, Step, acting_on_undo};
 use crate::render::wrap;
-use crate::schema::Schema;
+use crate::schema::{Schema, TableName};
 use crate::source::Source;
-use crate::text::{argument, one_line, operand, visible};
+use crate::text::{argument, one_line, visible};
 
 /// Writes the command that undoes a run.
 pub(super) fn command(args: &FixArgs, global: &Global) -> String {
@@ -39,75 +39,90 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         ui.job.listen();
         source.check_writer(&super::session(ui))?;
     }
+    // Locked before it is read: nobody begins or undoes a run in it between the question and the answer.
+    let journal = if args.apply.apply { Some(Journal::open(&path).map_err(apply::journal_error)?.0) } else { None };
     let runs = Journal::runs(&path).map_err(apply::journal_error)?;
     let Some(mut database) = Database::open(args, global, ui)? else { return Err(nothing()) };
     let schema = database.inspect()?;
-    let here = identity(database.dialect(), &mut |sql| database.query(sql));
+    let here = identity(database.dialect(), &mut |sql| database.query(sql))?;
     let (runs, elsewhere): (Vec<Recorded>, Vec<Recorded>) =
         runs.into_iter().partition(|run| is_same(run.database.as_deref(), here.as_deref()));
     if runs.is_empty() && !elsewhere.is_empty() {
         return Err(CliError::new(format!("the runs in {} were made in another database", path.display()))
             .hint("connect to that one, or name this one's file: --journal FILE"));
     }
-    let mut lost = 0;
+    let mut left = 0;
     let mut chosen = None;
-    for run in runs {
-        let found = to_undo(&run, &schema, &mut |sql| {
+    for run in &runs {
+        let found = to_undo(run, &schema, &mut |sql| {
             if ui.job.check().is_err() {
                 return Err(EngineError::new(EngineErrorKind::Cancelled, "stopped"));
             }
             database.query(sql)
         })?;
-        lost += found.lost.len();
-        found.lost.iter().for_each(|(number, step, why)| ui.warn(&not_undone(*number, step, why), None));
-        let acting = |step: &Step| acting_on_undo(&schema, step);
-        let shown = found.applied.iter().rev().map(|(number, step)| one(*number, step, &acting(step), ui));
-        let shown: String = shown.collect();
-        if !shown.is_empty() {
-            let mut restored: Vec<String> = restored(&found, &schema, &mut database)?.into_iter().collect();
-            restored.extend(found.applied.iter().flat_map(|(_, step)| acting(step)));
-            chosen = Some((found.applied.len(), shown, restored, run));
-            break;
+        if !found.lost.is_empty() {
+            left = FINDINGS;
         }
+        found.lost.iter().for_each(|(number, step, why)| ui.warn(&not_undone(*number, step, why), None));
+        if found.applied.is_empty() {
+            unfinished(run, ui);
+            continue;
+        }
+        let acting = |step: &Step| acting_on_undo(&schema, step);
+        let shown: String =
+            found.applied.iter().rev().map(|(number, step)| one(*number, step, &acting(step), ui)).collect();
+        let rows = found.backed_up(&schema, database.dialect(), &mut |sql| database.query(sql))?;
+        let mut told: Vec<String> = restored(&rows).into_iter().collect();
+        told.extend(found.applied.iter().flat_map(|(_, step)| acting(step)));
+        chosen = Some((found.shown(&rows), found.applied.len(), shown, told, run));
+        break;
     }
-    drop(database);
-    let left = if lost > 0 { FINDINGS } else { 0 };
-    let Some((steps, shown, restored, run)) = chosen else {
+    let Some((approved, steps, shown, told, run)) = chosen else {
         ui.note(&format!("no step of a run in {} is applied: there is nothing to undo", path.display()));
         return Ok(left);
     };
     ui.print(&shown)?;
-    if !args.apply.apply {
-        restored.iter().for_each(|sentence| ui.note(sentence));
+    let (Some(mut journal), Database::Writer(mut writer)) = (journal, database) else {
+        told.iter().for_each(|sentence| ui.note(sentence));
         ui.note(&format!("nothing was changed; to do it: {} --apply", command(args, global)));
         return Ok(left);
-    }
+    };
     if !args.apply.yes {
         let steps = if steps == 1 { "1 step".to_string() } else { format!("{steps} steps") };
         let mut question = vec![format!("Undo {steps} in {}?", one_line(&source.label()))];
-        question.extend(restored);
+        question.extend(told);
         if !apply::ask(&question.join(" "), ui)? {
             return Ok(FINDINGS);
         }
     }
-    let (mut journal, _) = Journal::open(&path).map_err(apply::journal_error)?;
-    let session = super::session(ui);
-    let Some(mut writer) = source.open_writer(&session)? else {
-        return Err(CliError::new(format!("{} is no database", operand(&source.label()))));
-    };
     ui.job.writes();
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
     let shown = apply::Shown::new(Steps::new(ui, run.plan.steps.len()), &run.plan, ui);
     let context = ui.job.context.told_to(shown.clone());
-    let outcome = undo(&mut *writer, &run, &options, &mut journal, &context);
+    let outcome = undo(&mut *writer, run, &approved, &options, &mut journal, &context);
     let at = shown.end();
     let width = ui.style.width;
     let outcome = outcome.map_err(|error| Place { journal: &path, at, undoing: true, width }.explain(error))?;
     ui.note(&format!("{} of {} steps undone", outcome.done, run.plan.steps.len()));
-    if lost > 0 {
+    if left != 0 {
         ui.warn("the run is not undone as a whole: see the steps named above", None);
     }
     Ok(left)
+}
+
+/// Says of a run that did not come to its end, and of which nothing is applied, that an undo of an earlier one passes it over.
+fn unfinished(run: &Recorded, ui: &Ui) {
+    let at = run.plan.steps.iter().enumerate().find(|(_, step)| run.is_own(step) && !run.done.contains(&step.id));
+    if let Some((number, step)) = at.filter(|_| !run.ended) {
+        ui.warn(
+            &one_line(&format!(
+                "a later run stopped in step {}: {}; what that step had begun may still be there (an invalid index, say)",
+                number + 1,
+                step.title
+            )),
+            Some("`fix --apply` goes on with that run; `fix --apply --anew` gives it up"),
+        );
+    }
 }
 
 /// The database that the undo is looked up in. Where it is going to be written to, it is the writer that looks: a SQLite file
@@ -158,26 +173,21 @@ fn not_undone(number: usize, step: &Step, why: &Lost) -> String {
             format!("its backup is gone ({}), so its rows cannot be restored", names.join(", "))
         }
         Lost::Changed => "what it made has been changed or removed since the run".to_string(),
+        Lost::Irreversible(why) => why.clone(),
     };
     one_line(&format!("step {} is not undone: {}: {why}", number + 1, step.title)).to_string()
 }
 
-/// Says which rows come back from which backup tables, counted now.
-fn restored(found: &ToUndo<'_>, schema: &Schema, database: &mut Database) -> Result<Option<String>, CliError> {
-    let mut tables = Vec::new();
-    let mut all = 0;
-    for backup in found.applied.iter().flat_map(|(_, step)| step.backups()) {
-        let sql = format!("SELECT count(*) FROM {}", database.dialect().qualified_table(backup, schema));
-        let answer = database.query(&sql)?;
-        let rows = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer).unwrap_or_default();
-        all += rows;
-        tables.push(format!("{} ({rows})", one_line(&backup.to_string())));
+/// Says which rows come back from which backup tables.
+fn restored(backups: &[(TableName, u64)]) -> Option<String> {
+    if backups.is_empty() {
+        return None;
     }
-    if tables.is_empty() {
-        return Ok(None);
-    }
+    let all: u64 = backups.iter().map(|(_, rows)| rows).sum();
+    let tables: Vec<String> =
+        backups.iter().map(|(name, n)| format!("{} ({n})", one_line(&name.to_string()))).collect();
     let (rows, these) = (if all == 1 { "row" } else { "rows" }, if tables.len() == 1 { "it" } else { "them" });
-    Ok(Some(format!("Restores {all} {rows} from {}, then drops {these}.", tables.join(", "))))
+    Some(format!("Restores {all} {rows} from {}, then drops {these}.", tables.join(", ")))
 }
 
 /// Writes a step and the statements that undo it.
