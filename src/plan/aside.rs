@@ -11,6 +11,10 @@ use crate::schema::{Column, ForeignKey, Table, TableName};
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
 pub(super) const NAMED: u32 = 6;
 
+/// What to do where a table has the name of a backup that a plan would make: an earlier run may have left it.
+pub(super) const TAKEN: &str = "if it is a backup, it may hold the only copy of its rows: do not drop it. Plan again (fix --apply --anew), and \
+                                this backup gets another name";
+
 /// The table that a key's rows are backed up in.
 pub(super) struct Aside {
     pub name: TableName,
@@ -130,6 +134,20 @@ fn as_backed_up(bench: &Bench<'_>, table: &Table, changed: &[&String]) -> Vec<St
         .collect()
 }
 
+/// Writes that a row `child` is the one backed up as `kept`, and still holds NULL in these columns.
+pub(super) fn still_null(
+    bench: &Bench<'_>,
+    table: &TableName,
+    identity: &[String],
+    (columns, changed): (&[&String], &[&String]),
+) -> String {
+    let of = bench.table(table).ok();
+    let same = of.map_or_else(String::new, |t| same_key(bench.dialect, t, identity, ("child", "kept")));
+    let null = columns.iter().map(|c| format!("child.{} IS NULL", bench.dialect.identifier(c)));
+    let alike = of.map(|t| as_backed_up(bench, t, changed)).unwrap_or_default();
+    std::iter::once(same).chain(null).chain(alike).collect::<Vec<_>>().join(" AND ")
+}
+
 /// Writes what gives rows back the references that were set to NULL, and the guard that each of them is there and still holds
 /// NULL. `columns` are those references, `changed` all columns that the step sets to NULL; `child` is the table as it is written in
 /// FROM, `place` the backup; the names are those of both.
@@ -142,14 +160,9 @@ pub(super) fn references_back(
     (table, backup): (&TableName, &TableName),
 ) -> (String, Guard) {
     let quoted = |names: &[String]| names.iter().map(|c| bench.dialect.identifier(c)).collect::<Vec<_>>();
-    let of = bench.table(table).ok();
-    let same = of.map_or_else(String::new, |t| same_key(bench.dialect, t, identity, ("child", "kept")));
+    let same = still_null(bench, table, identity, (columns, changed));
     let identity = quoted(identity);
     let columns: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
-    let null = columns.iter().map(|c| format!("child.{c} IS NULL"));
-    let alike = of.map(|t| as_backed_up(bench, t, changed)).unwrap_or_default();
-    let same: Vec<String> = std::iter::once(same).chain(null).chain(alike).collect();
-    let same = same.join(" AND ");
     let set: Vec<String> = columns.iter().map(|c| format!("{c} = kept.{c}")).collect();
     let names: Vec<String> = identity.iter().map(|c| format!("kept.{c}")).collect();
     let names = names.join(", ");

@@ -181,7 +181,7 @@ impl Work<'_> {
     }
 
     /// The way back. Under a key that forbids these rows there is none: a key cannot be dropped and added in one transaction.
-    fn back(&self, keys: &[&ForeignKey], statement: String, guards: Vec<Guard>) -> Down {
+    fn back(&self, bench: &Bench<'_>, keys: &[&ForeignKey], statement: String, guards: Vec<Guard>) -> Down {
         if let Some(key) = keys.first() {
             let name = key.name.as_ref().map_or_else(|| format!("on ({})", key.columns.join(", ")), Clone::clone);
             return Down::Impossible(format!(
@@ -189,8 +189,18 @@ impl Work<'_> {
                 self.aside.name
             ));
         }
-        let statements = vec![statement, self.aside.drop.clone()];
+        let text = format!("rows are left in {}: they did not come back, nothing is dropped", self.aside.name);
+        let text = bench.dialect.literal(&text);
+        let all_back =
+            format!("SELECT CAST(CASE WHEN count(*) > 0 THEN {text} ELSE '0' END AS INT8) FROM {}", self.place);
+        let statements = vec![statement, all_back, self.aside.drop.clone()];
         Down::Script { script: Script { statements, transaction: Transaction::None, ..Script::default() }, guards }
+    }
+
+    /// Writes a statement that takes rows out of the backup and puts them back at once, so that one that is run again after it stopped
+    /// puts back none twice.
+    fn moved(&self, columns: &str, condition: &str, back: &str) -> String {
+        format!("WITH moved AS (DELETE FROM {} AS kept{condition} RETURNING {columns}) {back}", self.place)
     }
 
     fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
@@ -204,13 +214,14 @@ impl Work<'_> {
             )
         };
         let own = self.columns(bench, "", false)?;
-        let back = format!("INSERT INTO {} ({own}) SELECT {own} FROM {place}", bench.name(self.table));
+        let insert = format!("INSERT INTO {} ({own}) SELECT {own} FROM moved", bench.name(self.table));
+        let back = self.moved(&own, "", &insert);
         let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
         let title = match self.policy {
             OrphanPolicy::Delete => format!("Delete the orphans of {child} (no such row in {parent})"),
             _ => format!("Move the orphans of {child} (no such row in {parent}) to {}", self.aside.name),
         };
-        let down = self.back(&aside::keeping_out(bench, bench.table(self.table)?, self.key), back, Vec::new());
+        let down = self.back(bench, &aside::keeping_out(bench, bench.table(self.table)?, self.key), back, Vec::new());
         let mut draft = self.draft(bench, &title, statement, down)?;
         draft.guards = aside::referrers(bench, self.table, self.rows);
         Ok(draft)
@@ -219,8 +230,8 @@ impl Work<'_> {
     fn set_null(&self, bench: &Bench<'_>, columns: &[String]) -> Result<Draft, String> {
         let of = bench.table(self.table)?;
         let (child, parent) = (side(self.table, &self.key.columns), &self.key.parent);
-        let columns: Vec<&String> = columns.iter().collect();
-        let Some(identity) = lasting_key(of, &columns) else {
+        let nulled: Vec<&String> = columns.iter().collect();
+        let Some(identity) = lasting_key(of, &nulled) else {
             return Err(format!(
                 "`{}` has no primary key by which its rows are found again to be set to NULL: choose --orphans delete or quarantine",
                 self.table
@@ -229,38 +240,26 @@ impl Work<'_> {
         let quoted = |names: &[String]| names.iter().map(|c| bench.dialect.identifier(c)).collect::<Vec<_>>();
         let same: Vec<String> = quoted(identity).iter().map(|c| format!("child.{c} = kept.{c}")).collect();
         let same = same.join(" AND ");
-        let columns: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
+        let columns: Vec<String> = nulled.iter().map(|c| bench.dialect.identifier(c)).collect();
         let (place, RowSet { source, condition, .. }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
         let null: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
         let (listed, by, null) = (self.columns(bench, "child.", true)?, quoted(identity).join(", "), null.join(", "));
-        let by_identity = same.clone();
         let statement = |Batch { limit, allowed }: Batch| {
             format!(
                 "WITH kept AS (INSERT INTO {place} ({all}) SELECT {listed} FROM {source} AS child WHERE {condition}{allowed} LIMIT {limit} \
-                 RETURNING {by}) UPDATE {source} AS child SET {null} FROM kept WHERE {by_identity}"
+                 RETURNING {by}) UPDATE {source} AS child SET {null} FROM kept WHERE {same}"
             )
         };
-        let is_null: Vec<String> = columns.iter().map(|c| format!("child.{c} IS NULL")).collect();
-        let same = format!("{same} AND {}", is_null.join(" AND "));
-        let set: Vec<String> = columns.iter().map(|c| format!("{c} = kept.{c}")).collect();
         let name = bench.name(self.table);
-        let back = format!("UPDATE {name} AS child SET {} FROM {place} AS kept WHERE {same}", set.join(", "));
-        let listed: Vec<String> = quoted(identity).iter().map(|c| format!("kept.{c}")).collect();
-        let listed = listed.join(", ");
-        let changed = Guard {
-            sql: format!(
-                "SELECT {listed} FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {name} AS child WHERE {same}) ORDER BY {listed} LIMIT {}",
-                aside::NAMED
-            ),
-            found: format!("rows of `{}` that were set to NULL have been changed or deleted since", self.table),
-            advice: format!(
-                "to keep them as they are now, delete their copies from the backup `{}` (their old references are then lost), and run the undo again",
-                self.aside.name
-            ),
-        };
+        let names = (self.table, &self.aside.name);
+        let (_, changed) = aside::references_back(bench, &name, identity, (&nulled, &nulled), place, names);
+        let (back, _) = aside::references_back(bench, &name, identity, (&nulled, &nulled), "moved", names);
+        // One that has been changed since the guard looked stays in the backup.
+        let still = aside::still_null(bench, self.table, identity, (&nulled, &nulled));
+        let back = self.moved(&all, &format!(" WHERE EXISTS (SELECT 1 FROM {name} AS child WHERE {still})"), &back);
         let title = format!("Set {child} to NULL where it names no row of {parent}");
-        self.draft(bench, &title, statement, self.back(&aside::forbidding(of, self.key), back, vec![changed]))
+        self.draft(bench, &title, statement, self.back(bench, &aside::forbidding(of, self.key), back, vec![changed]))
     }
 }
 
