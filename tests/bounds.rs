@@ -70,6 +70,11 @@ impl Place {
         }
     }
 
+    /// Asks PostgreSQL for a text.
+    fn text(&self, sql: &str) -> String {
+        server::connect(&self.source()).query_one(sql, &[]).unwrap().get(0)
+    }
+
     fn posts(&self) -> (i64, i64) {
         (self.number("SELECT count(*) FROM posts"), self.number("SELECT count(user_id) FROM posts"))
     }
@@ -261,9 +266,11 @@ fn what_a_stopped_run_has_changed_counts_towards_the_bound() {
 /// Another session makes the missing parent, and has not committed when the step changes rows: it is waited for.
 #[test]
 fn a_parent_that_another_transaction_brings_meanwhile_saves_its_child() {
-    for policy in POLICIES {
+    for (policy, level) in POLICIES.into_iter().flat_map(|p| [(p, "read committed"), (p, "repeatable read")]) {
         for place in Place::all("") {
             let Place::Postgres(_, url) = &place else { continue };
+            let name = place.text("SELECT quote_ident(current_database())");
+            place.execute(&format!("ALTER DATABASE {name} SET default_transaction_isolation = '{level}'"));
             let plan = place.plan(policy);
             let mut other = server::connect(url);
             let mut transaction = other.transaction().unwrap();
@@ -287,6 +294,29 @@ fn a_parent_that_another_transaction_brings_meanwhile_saves_its_child() {
             });
             assert_eq!(place.posts(), (3, 3));
         }
+    }
+}
+
+/// A batch is committed, the next one gets no lock, however often it is tried: rows are gone, and nobody is told that they are not.
+#[test]
+fn a_step_that_stops_between_two_batches_tells_what_is_committed() {
+    let more = "INSERT INTO posts SELECT i, i, 'more' FROM generate_series(4, 15000) AS i;";
+    for server in server::servers() {
+        let url = server.fresh_database();
+        let place = Place::Postgres(TempDir::new().unwrap(), url.clone());
+        place.execute(&format!("{BLOG}{POSTS}{more}"));
+        let plan = place.plan(OrphanPolicy::Delete);
+        let mut other = server::connect(&url);
+        let mut transaction = other.transaction().unwrap();
+        transaction.execute("SELECT FROM posts WHERE id = 15000 FOR UPDATE", &[]).unwrap();
+        let mut journal = Journal::open(&place.journal()).unwrap().0;
+        journal.begin(&plan, &[]).unwrap();
+        let quick = Options { lock_timeout: Duration::from_millis(50), retries: 1, pause: Duration::from_millis(1) };
+        let error = apply::apply(&mut *place.writer(), &plan, &quick, &mut journal, &Context::default()).unwrap_err();
+        assert!(place.posts().0 < 15_000, "no batch was committed");
+        let ApplyError::Step { error, partly, .. } = error else { panic!("{error}") };
+        assert!(partly, "{error}");
+        assert_eq!(error.code.as_deref(), Some("55P03"));
     }
 }
 

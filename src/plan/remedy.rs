@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::engine::{self, Dialect};
 use crate::relations::{Relation, side};
 use crate::rows::{RelationRows, RowSet};
-use crate::schema::{Engine, Family, ForeignKey, Match, Schema, Table, TableName};
+use crate::schema::{Column, Engine, Family, ForeignKey, Match, Schema, Table, TableName};
 
 /// What becomes of the orphans of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Question<'_> {
         match self.sentinel() {
             None => self.are_the_lesser_part(of),
             Some(sentinel) => Err(format!(
-                "{}, and {} {value}: {value} looks like a sentinel for \"none\": make the column nullable and the value NULL. Without its \
+                "{}, and {} {}, which looks like a sentinel for \"none\": make the column nullable and the value NULL. Without its \
                  name no relation loses such rows. `--orphans {of}=set-null` makes the column nullable, without a default; the same \
                  command again sets these references to NULL. To delete the rows all the same: `--orphans {of}=delete`.",
                 self.orphans(),
@@ -135,7 +135,7 @@ impl Question<'_> {
                     (1, _) => "1 of them holds".to_string(),
                     (n, _) => format!("{n} of them hold"),
                 },
-                value = sentinel.value
+                sentinel.value
             )),
         }
     }
@@ -196,17 +196,32 @@ impl Question<'_> {
         Ok(columns)
     }
 
-    /// Returns the value that stands for "none" among the orphans, if there is one: the column's default, wherever it is, or a usual
+    /// Returns the value that stands for "none" among the orphans, if there is one: a column's default, wherever it is, or a usual
     /// one that many of them share.
     fn sentinel(&self) -> Option<Sentinel> {
-        let [name] = self.key.columns.as_slice() else { return None };
-        let column = self.table.column(name)?;
+        let columns = self.key.columns.iter().filter_map(|name| self.table.column(name));
+        columns.filter_map(|column| self.sentinel_in(column)).max_by_key(|s| s.rows)
+    }
+
+    fn sentinel_in(&self, column: &Column) -> Option<Sentinel> {
+        let child = format!("child.{}", self.dialect.identifier(&column.name));
         let held = |test: &str| self.options.counts.get(&self.holding(test, "count(*)"));
-        let child = format!("child.{}", self.dialect.identifier(name));
-        if let Some(default) = column.default.as_deref().map(bare_literal).filter(|d| is_literal(d))
-            && let Some(rows) = held(&format!("{child} = {default}")).filter(|n| *n > 0)
-        {
-            return Some(Sentinel { value: default.to_string(), rows });
+        let one = self.key.columns.len() == 1;
+        let named = |value: &str| if one { value.to_string() } else { format!("{value} in `{}`", column.name) };
+        match default_of(column) {
+            Some(Default::Literal(default)) => {
+                if let Some(rows) = held(&format!("{child} = {default}")).filter(|n| *n > 0) {
+                    return Some(Sentinel { value: named(default), rows });
+                }
+            }
+            Some(Default::Expression(default)) => {
+                let rows = self.options.counts.get(&self.most_frequent(&child)).filter(|n| self.are_many(*n));
+                if let Some(rows) = rows {
+                    let value = format!("one value of `{}`, a column whose default is {default}", column.name);
+                    return Some(Sentinel { value, rows });
+                }
+            }
+            None => {}
         }
         let family = column.data_type.family;
         // Where types are dynamic, any column may hold any text.
@@ -217,19 +232,27 @@ impl Question<'_> {
             Family::Uuid => (child, UUIDS),
             _ => return None,
         };
-        let many = |n: u64| match self.count {
-            Some(all) => n.saturating_mul(2) >= all || n > 1 && n.saturating_mul(3) >= all,
-            None => true,
-        };
         // One query tells of most relations that there is nothing to look for.
-        held(&format!("{child} IN ({})", usual.join(", "))).filter(|n| *n > 0 && many(*n))?;
+        held(&format!("{child} IN ({})", usual.join(", "))).filter(|n| self.are_many(*n))?;
         let each = usual.iter().filter_map(|value| {
             let rows = held(&format!("{child} = {value}"))?;
             let number = matches!(family, Family::Integer | Family::Decimal).then(|| value.trim_matches('\''));
             let value = number.filter(|n| n.parse::<i64>().is_ok()).unwrap_or(value);
-            Some(Sentinel { value: value.to_string(), rows })
+            Some(Sentinel { value: named(value), rows })
         });
         each.max_by_key(|s| s.rows).filter(|s| s.rows > 0)
+    }
+
+    /// Tells whether so many of the orphans are half of them, or two and a third of them.
+    fn are_many(&self, rows: u64) -> bool {
+        let many = |all: u64| rows.saturating_mul(2) >= all || rows > 1 && rows.saturating_mul(3) >= all;
+        rows > 0 && self.count.is_none_or(many)
+    }
+
+    /// Writes the query that tells how many orphans share the value that most of them share.
+    fn most_frequent(&self, child: &str) -> String {
+        let each = self.orphan_rows().select("count(*) AS n");
+        format!("SELECT coalesce(max(n), 0) FROM ({each} GROUP BY {child}) AS counted")
     }
 
     /// Writes a query about the orphans that pass a test.
@@ -243,7 +266,9 @@ impl Question<'_> {
         if said(self.options, &self.table.name, self.key).is_some_and(|(_, by_name)| by_name) {
             return Vec::new();
         }
-        self.no_sentinel().into_iter().chain([self.not_most()]).collect()
+        let mut guards = self.no_sentinel();
+        guards.push(self.not_most());
+        guards
     }
 
     fn not_most(&self) -> Guard {
@@ -264,24 +289,36 @@ impl Question<'_> {
         }
     }
 
-    /// Makes the guard that no orphan holds the column's default.
-    pub fn no_sentinel(&self) -> Option<Guard> {
-        let [name] = self.key.columns.as_slice() else { return None };
+    /// Makes the guards that no orphan holds a column's default. Whether it is that of an expression is not known: there no two
+    /// may hold the same value.
+    pub fn no_sentinel(&self) -> Vec<Guard> {
         if said(self.options, &self.table.name, self.key).is_some_and(|(_, by_name)| by_name) {
-            return None;
+            return Vec::new();
         }
-        let default = self.table.column(name)?.default.as_deref().map(bare_literal).filter(|d| is_literal(d))?;
-        let child = format!("child.{}", self.dialect.identifier(name));
+        let columns = self.key.columns.iter().filter_map(|name| self.table.column(name));
+        columns.filter_map(|column| self.no_default(column)).collect()
+    }
+
+    fn no_default(&self, column: &Column) -> Option<Guard> {
+        let of = side(&self.table.name, &self.key.columns);
+        let child = format!("child.{}", self.dialect.identifier(&column.name));
+        let (sql, found) = match default_of(column)? {
+            Default::Literal(default) => (
+                format!("{} LIMIT 1", self.holding(&format!("{child} = {default}"), &child)),
+                format!("orphans of {of} hold {default}, the default of `{}`", column.name),
+            ),
+            Default::Expression(default) => (
+                format!(
+                    "{} GROUP BY {child} HAVING count(*) > 1 LIMIT 1",
+                    self.orphan_rows().select(&format!("{child}, count(*)"))
+                ),
+                format!("orphans of {of} share a value of `{}`, whose default is {default}", column.name),
+            ),
+        };
         Some(Guard {
-            sql: format!("{} LIMIT 1", self.holding(&format!("{child} = {default}"), &child)),
-            found: format!(
-                "orphans of {of} hold {default}, the column's default, which looks like a sentinel for \"none\"",
-                of = side(&self.table.name, &self.key.columns)
-            ),
-            advice: format!(
-                "make the column nullable and the value NULL, or plan again with --orphans {of}=delete",
-                of = side(&self.table.name, &self.key.columns)
-            ),
+            sql,
+            found: format!("{found}, which looks like a sentinel for \"none\""),
+            advice: format!("make the column nullable and the value NULL, or plan again with --orphans {of}=delete"),
         })
     }
 
@@ -301,7 +338,38 @@ impl Question<'_> {
     }
 }
 
+/// What a column holds where an insert leaves it out.
+enum Default<'a> {
+    /// One number or string.
+    Literal(&'a str),
+    /// The value of an expression that is not evaluated here: it may do something.
+    Expression(&'a str),
+}
+
+/// Returns a column's default, if there is one and it is not NULL.
+fn default_of(column: &Column) -> Option<Default<'_>> {
+    let default = bare_literal(column.default.as_deref()?);
+    let lower = default.to_lowercase();
+    if column.auto_number || lower == "null" || NEVER_TWICE.iter().any(|function| lower.contains(function)) {
+        return None;
+    }
+    Some(if is_literal(default) { Default::Literal(default) } else { Default::Expression(default) })
+}
+
+/// Functions whose values differ from row to row: none of them stands for "none".
+const NEVER_TWICE: &[&str] = &[
+    "nextval(",
+    "gen_random_uuid(",
+    "uuid_generate_v",
+    "uuidv4(",
+    "uuidv7(",
+    "unique_rowid(",
+    "random(",
+    "randomblob(",
+];
+
 struct Sentinel {
+    /// The value, as it is written after "hold".
     value: String,
     rows: u64,
 }

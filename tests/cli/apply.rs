@@ -392,7 +392,7 @@ fn a_sentinel_ends_in_a_command_and_not_in_a_circle_of_hints() {
     let only = ["--only", "orphan-rows"];
     let deleted = apply(&sandbox, &[&only[..], &["--orphans", "delete"]].concat());
     let words = deleted.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("0 looks like a sentinel for \"none\""), "{}", deleted.out);
+    assert!(words.contains("0, which looks like a sentinel for \"none\""), "{}", deleted.out);
     assert!(words.contains("`--orphans posts.parent_id=set-null`"), "{}", deleted.out);
     assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM posts"), "3");
     for _ in 0..2 {

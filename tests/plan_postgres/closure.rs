@@ -395,7 +395,7 @@ fn a_sentinel_is_named_and_never_deleted_by_a_word_for_all() {
             let made = counted(&mut client, &before, std::slice::from_ref(&want), of_all(OrphanPolicy::Delete));
             assert!(made.steps.is_empty(), "{kind}");
             let why = &made.refused[0].why;
-            assert!(why.contains(&format!("{value} looks like a sentinel for \"none\"")), "{why}");
+            assert!(why.contains(&format!("{value}, which looks like a sentinel for \"none\"")), "{why}");
             assert!(why.contains("--orphans posts.parent_id=set-null"), "{why}");
         }
     }

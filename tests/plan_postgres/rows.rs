@@ -370,7 +370,7 @@ fn odd_tables_keep_their_rows_too() {
                 let there = format!("\"Sel ect\".\"{}\"", name.name.replace('"', "\"\""));
                 client.batch_execute(&format!("CREATE TABLE {there} (theirs int)")).unwrap();
                 let stopped = stopped_by(&mut client, &cleaning[0].guards);
-                assert!(stopped.len() == 1 && stopped[0].contains("rename or drop it"), "{stopped:?}");
+                assert!(stopped.len() == 1 && stopped[0].contains("rename it, then plan again"), "{stopped:?}");
             }
         }
     }

@@ -663,7 +663,7 @@ fn a_sentinel_is_named_and_never_deleted_by_a_word_for_all() {
             let made = counted(&fixture, &wants, of_all(policy));
             assert!(made.steps.is_empty(), "{kind}");
             let why = &made.refused[0].why;
-            assert!(why.contains(&format!("{value} looks like a sentinel for \"none\"")), "{why}");
+            assert!(why.contains(&format!("{value}, which looks like a sentinel for \"none\"")), "{why}");
             assert!(why.contains("--orphans posts.parent_id=set-null"), "{why}");
         }
         let by_name = Options {

@@ -109,6 +109,9 @@ impl PostgresSession {
         if !self.cockroach {
             // Nothing is changed or validated through a policy, which hides rows: the server refuses instead.
             self.run("SET row_security = off")?;
+            // A statement that looks for parents again once it holds its locks has to see what was committed meanwhile (manual,
+            // 13.2.1), whatever the database's or the role's default is.
+            self.run("SET default_transaction_isolation = 'read committed'")?;
         }
         // What a run that was killed had begun must not go on unseen and keep the next run out. The setting is there since
         // PostgreSQL 14 and on systems that tell of closed sockets (manual, "TCP Settings"); without it the server finds out

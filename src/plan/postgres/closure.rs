@@ -490,7 +490,7 @@ impl Writing<'_, '_> {
                 bench.dialect.literal(&backup.comment)
             ),
             found: format!("`{}` already exists", backup.name),
-            advice: "rename or drop it, then plan again".to_string(),
+            advice: "rename it, then plan again".to_string(),
         };
         let mut guards: Vec<Guard> = backups.iter().map(taken).collect();
         for seed in &self.closure.seeds {

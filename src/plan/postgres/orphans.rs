@@ -173,7 +173,7 @@ impl Work<'_> {
                 bench.dialect.literal(&self.aside.comment)
             ),
             found: format!("there is another table `{}`, which rows would be kept in", self.aside.name),
-            advice: "rename or drop it".to_string(),
+            advice: "rename it, then plan again".to_string(),
         }
     }
 
@@ -215,7 +215,12 @@ impl Work<'_> {
              DECLARE\n  _referee_batch record;\n  _referee_changed bigint;\n  _referee_total bigint;\n\
              \x20 _referee_done bigint := (SELECT pg_catalog.count(*) FROM {place});\n\
              \x20 _referee_most bigint := COALESCE(NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '')::pg_catalog.int8, {shown});\n\
-             BEGIN\n  PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n  COMMIT;\n\
+             BEGIN\n\
+             \x20 IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN\n\
+             \x20   RAISE EXCEPTION 'rows are changed at the isolation level read committed only'\n\
+             \x20     USING HINT = 'SET default_transaction_isolation = ''read committed'', then run this again.';\n\
+             \x20 END IF;\n\
+             \x20 PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n  COMMIT;\n\
              \x20 LOOP\n    _referee_total := 0;\n\
              \x20   SET LOCAL row_security = off;\n\
              \x20   FOR _referee_batch IN\n\

@@ -10,13 +10,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::super::Workshop;
 use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes};
 use super::super::definitions::Names;
 use super::super::remedy::Question;
 use super::super::{
     Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, acting,
 };
+use super::super::{Workshop, aside};
 use super::{backup, lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
@@ -422,7 +422,7 @@ impl<'a> Writing<'a> {
                 sql::in_list(names.iter().copied())
             ),
             found: format!("one of {} already exists", names.join(", ")),
-            advice: "rename or drop it, then plan again".to_string(),
+            advice: aside::TAKEN.to_string(),
         }];
         let (schema, options) = (self.schema, self.site.workshop.options);
         for seed in &self.closure.seeds {

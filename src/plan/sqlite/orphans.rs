@@ -133,7 +133,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let mut guards = vec![Guard {
         sql: format!("SELECT type, name FROM main.sqlite_schema WHERE name = {} COLLATE NOCASE", sql::literal(&aside)),
         found: format!("{aside} already exists"),
-        advice: "rename or drop it, then plan again".to_string(),
+        advice: aside::TAKEN.to_string(),
     }];
     let (word, title, change, down) = match policy {
         OrphanPolicy::SetNull => {
