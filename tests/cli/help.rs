@@ -9,6 +9,7 @@ const VERBS: &[&str] = &[
     "fate",
     "infer",
     "fix",
+    "verify",
     "schema",
     "baseline",
     "rules",

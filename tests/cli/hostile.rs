@@ -122,6 +122,7 @@ fn outside_of_code(line: &str) -> String {
 #[test]
 fn annotations_are_one_line_each() {
     let run = sandbox().run(&["audit", "hostile.db", "--data", "--format", "github"]);
+    assert!(run.out.lines().count() > 3, "{}", run.out);
     for line in run.out.lines() {
         assert!(["::error ", "::warning ", "::notice "].iter().any(|c| line.starts_with(c)), "{line}");
     }
