@@ -124,20 +124,3 @@ pub(super) fn made(definitions: &Definitions, table: &Table, aside: &str, keep: 
     let schema = memory.inspect().map_err(|e| e.to_string())?;
     schema.table(&TableName::new(aside)).cloned().ok_or_else(|| format!("SQLite makes no table {aside}"))
 }
-
-/// Writes what tells a row of a table apart from all others: its rowid, or the primary key of a table without one.
-///
-/// # Errors
-/// Columns of the table hide all names of the rowid.
-pub(super) fn identity(table: &Table, alias: &str) -> Result<String, String> {
-    let primary = table.primary_key.as_ref().filter(|_| table.without_rowid);
-    if let Some(key) = primary {
-        // A quoted value holds no comma outside of quotes: two keys never give one text.
-        let parts: Vec<String> =
-            key.columns.iter().map(|c| format!("quote({alias}.{})", DIALECT.identifier(c))).collect();
-        return Ok(parts.join(" || ',' || "));
-    }
-    let rowid = sql::rowid(table)
-        .ok_or_else(|| format!("columns of {} have all the names of a rowid; clean its rows up by hand", table.name))?;
-    Ok(format!("{alias}.{rowid}"))
-}

@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::super::closure::{Closure, Mark, Queries, Reference, Size, Sizes};
+use super::super::closure::{Closure, ClosureRows, Queries, Size, Sizes};
 use super::super::definitions::Names;
 use super::super::remedy::Question;
 use super::super::{
@@ -21,8 +21,8 @@ use super::{backup, lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
-use crate::rows::{Referring, RelationRows, RowSet};
-use crate::schema::{ForeignKey, Schema, Table, TableName};
+use crate::rows::{self, RowSet};
+use crate::schema::{Schema, Table, TableName};
 
 /// The rows that go: the table's number and what tells the row apart.
 const GONE: &str = "_referee_gone";
@@ -58,7 +58,7 @@ impl Site<'_> {
 /// It cannot be done, or not be undone; nothing of it is planned then.
 pub(super) fn step(site: &Site<'_>, closure: &Closure, wanted: &[&Wanted]) -> Result<Option<Step>, String> {
     let writing = Writing { site, schema: site.workshop.schema, closure };
-    let queries = writing.queries()?;
+    let queries = writing.rows().queries()?;
     let sizes = match closure.size(&site.workshop.options.counts, &queries)? {
         Size::NothingFollows => return Ok(None),
         Size::Known(sizes) => Some(sizes),
@@ -91,134 +91,21 @@ impl<'a> Writing<'a> {
         self.schema.table(name).ok_or_else(|| format!("there is no table {name}"))
     }
 
-    fn identity(&self, name: &TableName, alias: &str) -> Result<String, String> {
-        backup::identity(self.table(name)?, alias)
-    }
-
-    fn orphans(&self, child: &TableName, key: &ForeignKey) -> RowSet {
-        RelationRows::of_key(&DIALECT, self.schema, child, key).orphans()
-    }
-
-    fn referring(&self, child: &TableName, key: &ForeignKey) -> Referring {
-        RelationRows::of_key(&DIALECT, self.schema, child, key).referring()
+    fn rows(&self) -> ClosureRows<'a> {
+        ClosureRows { dialect: &DIALECT, schema: self.schema, closure: self.closure, name: GONE }
     }
 
     fn number(&self, table: &TableName) -> usize {
         self.closure.number(table).map_or(0, |n| n + 1)
     }
 
-    /// Writes the rows that go as a query, from WITH on; a SELECT follows.
-    fn gone(&self) -> Result<String, String> {
-        let mut seeds: Vec<String> = Vec::new();
-        for seed in &self.closure.seeds {
-            let RowSet { source, condition, .. } = self.orphans(&seed.child, &seed.key);
-            let (number, row) = (self.number(&seed.child), self.identity(&seed.child, "child")?);
-            seeds.push(format!("SELECT {number}, {row} FROM {source} AS child WHERE {condition}"));
-        }
-        let mut pairs: Vec<String> = Vec::new();
-        for follow in &self.closure.follows {
-            let Referring { child, parent, condition } = self.referring(&follow.child, &follow.key);
-            pairs.push(format!(
-                "SELECT {}, {}, {}, {} FROM {child} AS child JOIN {parent} AS parent ON {condition}",
-                self.number(&follow.key.parent),
-                self.identity(&follow.key.parent, "parent")?,
-                self.number(&follow.child),
-                self.identity(&follow.child, "child")?
-            ));
-        }
-        let seeds = seeds.join("\n    UNION ALL ");
-        if pairs.is_empty() {
-            return Ok(format!("WITH {GONE} (t, r) AS (SELECT DISTINCT * FROM (\n    {seeds}))"));
-        }
-        Ok(format!(
-            "WITH RECURSIVE _referee_pair (parent_table, parent_row, child_table, child_row) AS MATERIALIZED (\n    {}),\n  {GONE} (t, r) AS (\n    \
-             {seeds}\n    UNION SELECT pair.child_table, pair.child_row FROM {GONE} AS gone JOIN _referee_pair AS pair ON pair.parent_table = \
-             gone.t AND pair.parent_row = gone.r)",
-            pairs.join("\n    UNION ALL ")
-        ))
-    }
-
-    /// Writes which rows lose a reference; `gone` names the rows that go.
-    fn marked(&self, mark: &Mark, gone: &str) -> Result<String, String> {
-        let row = self.identity(&mark.table, "child")?;
-        let mut all: Vec<String> = Vec::new();
-        for key in &mark.orphans {
-            let RowSet { source, condition, .. } = self.orphans(&mark.table, key);
-            all.push(format!("SELECT {row} AS r FROM {source} AS child WHERE {condition}"));
-        }
-        for key in &mark.follows {
-            let Referring { child, parent, condition } = self.referring(&mark.table, key);
-            let is_gone = self.is_gone(&key.parent, "parent", gone)?;
-            all.push(format!(
-                "SELECT {row} AS r FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}"
-            ));
-        }
-        let all = all.join(" UNION ");
-        Ok(match self.closure.number(&mark.table) {
-            None => format!("(SELECT r FROM ({all}))"),
-            Some(at) => format!("(SELECT r FROM ({all}) WHERE r NOT IN (SELECT r FROM {gone} WHERE t = {}))", at + 1),
-        })
-    }
-
-    /// A condition: a row goes.
-    fn is_gone(&self, table: &TableName, alias: &str, gone: &str) -> Result<String, String> {
-        let row = self.identity(table, alias)?;
-        Ok(format!("{row} IN (SELECT r FROM {gone} WHERE t = {})", self.number(table)))
-    }
-
-    /// Writes the rows that may not refer to one that goes, from FROM on.
-    fn blocked(&self, block: &Reference, gone: &str) -> Result<String, String> {
-        let Referring { child, parent, condition } = self.referring(&block.child, &block.key);
-        let is_gone = self.is_gone(&block.key.parent, "parent", gone)?;
-        let stays = match self.closure.number(&block.child) {
-            None => String::new(),
-            Some(_) => format!(" AND NOT ({})", self.is_gone(&block.child, "child", gone)?),
-        };
-        Ok(format!("FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}{stays}"))
-    }
-
-    fn queries(&self) -> Result<Queries, String> {
-        let (closure, gone) = (self.closure, self.gone()?);
-        let of_table = |table: &TableName| {
-            let seeds = closure.seeds.iter().filter(|s| s.child == *table);
-            let rows: Vec<RowSet> = seeds.map(|s| self.orphans(table, &s.key)).collect();
-            RowSet::any(&rows).map(|rows| rows.count())
-        };
-        let linked = |one: Reference| {
-            let Referring { child, parent, condition } = self.referring(&one.child, &one.key);
-            let is_gone = self.is_gone(&one.key.parent, "parent", GONE)?;
-            Ok(format!(
-                "{gone}\nSELECT count(*) FROM {child} AS child JOIN {parent} AS parent ON {condition} WHERE {is_gone}"
-            ))
-        };
-        let marks = closure.marks.iter().map(|m| Ok(format!("{gone}\nSELECT count(*) FROM {}", self.marked(m, GONE)?)));
-        let blocks = closure.blocks.iter().map(|b| Ok(format!("{gone}\nSELECT count(*) {}", self.blocked(b, GONE)?)));
-        let stale = |mark: &Mark| {
-            let only = mark.only_orphans().map(|only| self.marked(&only, GONE));
-            only.map(|rows| Ok(format!("{gone}\nSELECT count(*) FROM {}", rows?))).transpose()
-        };
-        let guesses = closure.guesses.iter().map(|g| Ok(format!("{gone}\nSELECT count(*) {}", self.blocked(g, GONE)?)));
-        Ok(Queries {
-            gone: (1..=closure.tables.len())
-                .map(|n| format!("{gone}\nSELECT count(*) FROM {GONE} WHERE t = {n}"))
-                .collect(),
-            orphans: closure.tables.iter().map(of_table).collect(),
-            marks: marks.collect::<Result<_, String>>()?,
-            links: closure.links().into_iter().map(linked).collect::<Result<_, String>>()?,
-            blocks: blocks.collect::<Result<_, String>>()?,
-            stale: closure.marks.iter().map(stale).collect::<Result<_, String>>()?,
-            guesses: guesses.collect::<Result<_, String>>()?,
-        })
-    }
-
     /// Returns the backups, without those that nothing is counted for.
     fn backups(&self, sizes: Option<&Sizes>) -> Result<Vec<Backup<'a>>, String> {
         let closure = self.closure;
         let mut all: Vec<Backup<'_>> = Vec::new();
-        let mut add = |of: &TableName, name: String, mark: Option<usize>, rows: String| {
+        let mut add = |of: &TableName, name: String, mark: Option<usize>, condition: String| {
             let table = self.table(of)?;
             let from = format!("{} AS child", DIALECT.table(of));
-            let condition = format!("{} IN ({rows})", backup::identity(table, "child")?);
             let empty = backup::keep(table, &name, &from, "0");
             let made = backup::made(self.site.definitions, table, &name, &empty)?;
             let statement = backup::keep(table, &name, &from, &condition);
@@ -229,13 +116,14 @@ impl<'a> Writing<'a> {
         for (at, table) in closure.tables.iter().enumerate() {
             if sizes.is_none_or(|s| s.gone[at] > 0) {
                 let name = self.site.free(&format!("_referee_{start}_{}", table.name));
-                add(table, name, None, format!("SELECT r FROM temp.{GONE} WHERE t = {}", at + 1))?;
+                add(table, name, None, self.rows().is_gone(table, "child", &format!("temp.{GONE}"))?)?;
             }
         }
         for (at, mark) in closure.marks.iter().enumerate() {
             if sizes.is_none_or(|s| s.marks[at] > 0) {
                 let name = self.site.free(&format!("_referee_kept_{}_{}", mark.table.name, mark.columns.join("_")));
-                add(&mark.table, name, Some(at), format!("SELECT r FROM temp.{NULLED} WHERE m = {}", at + 1))?;
+                let marked = self.rows().is_marked(at, &mark.table, "child", &format!("temp.{NULLED}"))?;
+                add(&mark.table, name, Some(at), marked)?;
             }
         }
         Ok(all)
@@ -286,13 +174,13 @@ impl<'a> Writing<'a> {
         let mut statements: Vec<String> = Vec::new();
         statements.extend(sql::check("foreign_keys_are_off", "SELECT foreign_keys = 0 FROM pragma_foreign_keys"));
         statements.extend(since::checks(&self.since()));
-        statements.push(format!("CREATE TEMP TABLE {GONE} AS {}\n  SELECT t, r FROM {GONE}", self.gone()?));
+        statements.push(format!("CREATE TEMP TABLE {GONE} AS {}\n  SELECT t, r FROM {GONE}", self.rows().gone()?));
         let mut marked: Vec<String> = Vec::new();
         for (at, mark) in closure.marks.iter().enumerate() {
-            marked.push(format!("SELECT {} AS m, r FROM {}", at + 1, self.marked(mark, &gone)?));
+            marked.push(format!("SELECT {} AS t, r FROM {}", at + 1, self.rows().marked(mark, &gone)?));
         }
         if marked.is_empty() {
-            marked.push(format!("SELECT 0 AS m, r FROM {gone} WHERE 0"));
+            marked.push(format!("SELECT 0 AS t, r FROM {gone} WHERE 0"));
         }
         statements.push(format!("CREATE TEMP TABLE {NULLED} AS {}", marked.join("\n  UNION ALL ")));
         if let Some(sizes) = sizes {
@@ -305,18 +193,17 @@ impl<'a> Writing<'a> {
                 .marks
                 .iter()
                 .enumerate()
-                .map(|(at, n)| format!("(SELECT count(*) FROM {nulled} WHERE m = {}) <= {n}", at + 1));
+                .map(|(at, n)| format!("(SELECT count(*) FROM {nulled} WHERE t = {}) <= {n}", at + 1));
             let mut all: Vec<String> = gone.chain(marks).collect();
             for (guess, shown) in closure.guesses.iter().zip(&sizes.guesses) {
-                all.push(format!("(SELECT count(*) {}) <= {shown}", self.blocked(guess, &format!("temp.{GONE}"))?));
+                all.push(format!("({}) <= {shown}", self.rows().blocked(guess, &format!("temp.{GONE}"))?.count()));
             }
             statements
                 .extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT {}", all.join(" AND "))));
         }
         for block in &closure.blocks {
-            let rows = self.blocked(block, &gone)?;
-            statements
-                .extend(sql::check("no_row_refers_to_one_that_goes", &format!("SELECT NOT EXISTS (SELECT 1 {rows})")));
+            let rows = self.rows().blocked(block, &gone)?;
+            statements.extend(sql::check("no_row_refers_to_one_that_goes", &format!("SELECT NOT {}", rows.some())));
         }
         statements.extend(backups.iter().map(|b| b.statement.clone()));
         let mut counts = self.counts();
@@ -324,23 +211,17 @@ impl<'a> Writing<'a> {
         for (at, mark) in closure.marks.iter().enumerate() {
             let set: Vec<String> = mark.columns.iter().map(|c| format!("{} = NULL", DIALECT.identifier(c))).collect();
             statements.push(format!(
-                "UPDATE OR ABORT {} AS child SET {} WHERE {} IN (SELECT r FROM {nulled} WHERE m = {})",
+                "UPDATE OR ABORT {} AS child SET {} WHERE {}",
                 DIALECT.table(&mark.table),
                 set.join(", "),
-                self.identity(&mark.table, "child")?,
-                at + 1
+                self.rows().is_marked(at, &mark.table, "child", &nulled)?
             ));
         }
         for table in closure.tables.iter().rev() {
-            statements.push(format!(
-                "DELETE FROM {} AS child WHERE {}",
-                DIALECT.table(table),
-                self.is_gone(table, "child", &gone)?
-            ));
+            statements.push(self.rows_where(table, self.rows().is_gone(table, "child", &gone)?).delete());
         }
         for one in &closure.checked {
-            let RowSet { source, condition, .. } = self.orphans(&one.child, &one.key);
-            statements.extend(sql::nothing_left(&format!("FROM {source} AS child WHERE {condition}")));
+            statements.extend(sql::nothing_left(&self.rows().orphans(one)));
         }
         statements.extend(self.nothing_dangles(backups, &gone)?);
         statements.extend(counts);
@@ -371,27 +252,24 @@ impl<'a> Writing<'a> {
     fn nothing_dangles(&self, backups: &[Backup<'_>], gone: &str) -> Result<Vec<String>, String> {
         let mut statements: Vec<String> = Vec::new();
         for backup in backups {
-            let (of, name) = (&backup.table.name, &backup.table.name);
+            let name = &backup.table.name;
             let (condition, word) = match backup.mark.and_then(|m| self.closure.marks.get(m).map(|mark| (m, mark))) {
-                None => (self.is_gone(name, "child", gone)?, "every_row_is_deleted"),
+                None => (self.rows().is_gone(name, "child", gone)?, "every_row_is_deleted"),
                 Some((at, mark)) => {
-                    let row = self.identity(name, "child")?;
+                    let marked = self.rows().is_marked(at, name, "child", &format!("temp.{NULLED}"))?;
                     let columns = mark.columns.iter().map(|c| format!("child.{} IS NOT NULL", DIALECT.identifier(c)));
                     let columns: Vec<String> = columns.collect();
-                    (
-                        format!(
-                            "{row} IN (SELECT r FROM temp.{NULLED} WHERE m = {}) AND ({})",
-                            at + 1,
-                            columns.join(" OR ")
-                        ),
-                        "every_reference_is_null",
-                    )
+                    (format!("{marked} AND ({})", columns.join(" OR ")), "every_reference_is_null")
                 }
             };
-            let rows = format!("FROM {} AS child WHERE {condition}", DIALECT.table(of));
-            statements.extend(sql::check(word, &format!("SELECT NOT EXISTS (SELECT 1 {rows})")));
+            let left = self.rows_where(name, condition);
+            statements.extend(sql::check(word, &format!("SELECT {}", left.none())));
         }
         Ok(statements)
+    }
+
+    fn rows_where(&self, table: &TableName, condition: String) -> RowSet {
+        RowSet { source: rows::source(&DIALECT, self.schema, table), alias: "child".to_string(), condition }
     }
 
     fn down(&self, backups: &[Backup<'_>]) -> Down {
@@ -441,10 +319,7 @@ impl<'a> Writing<'a> {
     }
 
     fn done(&self, backups: &[Backup<'_>]) -> String {
-        let orphans = self.closure.checked.iter().map(|one| {
-            let RowSet { source, condition, .. } = self.orphans(&one.child, &one.key);
-            format!("NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {condition})")
-        });
+        let orphans = self.closure.checked.iter().map(|one| self.rows().orphans(one).none());
         let there = backups.iter().map(|b| {
             let name = sql::literal(&b.name);
             format!("EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {name})")

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::super::acting;
-use super::super::aside::{self, counted_rows};
+use super::super::aside::{self, NAMED, counted_rows};
 use super::super::closure::{checked, closures};
 use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
@@ -17,8 +17,9 @@ use super::{lock, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::relations::side;
-use crate::rows::RowSet;
-use crate::schema::{ForeignKey, Table, TableName};
+use crate::rows::identity::is_another;
+use crate::rows::{self, RelationRows, RowSet};
+use crate::schema::{ForeignKey, Schema, Table, TableName};
 
 /// A key that shall hold, and who wants it.
 struct Wish<'a> {
@@ -120,7 +121,6 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let (table, key) = (wish.table, wish.key);
     let set = (policy == OrphanPolicy::SetNull).then_some(nulled);
     acting::acted_on(site.workshop.options, schema, table, &[key], set)?;
-    let rows = sql::orphan_rows(schema, table, key);
     let of = side(&table.name, &key.columns);
     let orphans = sql::orphans_of(schema, table, key);
     let RowSet { source, mut condition, .. } = orphans.clone();
@@ -147,27 +147,23 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
             )
         }
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => {
-            guards.extend(self_guard(table, key, &condition));
+            guards.extend(self_guard(schema, table, key, &condition));
             for (child, other) in schema.foreign_keys().filter(|(c, k)| k.parent == table.name && c.name != table.name)
             {
-                guards.extend(still_referred_to(child, other, table, &condition));
+                guards.extend(still_referred_to(schema, child, other, table, &condition));
             }
             for other in table.foreign_keys.iter().filter(|k| k.parent == table.name && k.columns != key.columns) {
-                guards.extend(still_referred_to(table, other, table, &condition));
+                guards.extend(still_referred_to(schema, table, other, table, &condition));
             }
             let undeclared = site.workshop.undeclared();
             for (child, other) in undeclared.iter().filter(|(_, k)| k.parent == table.name && !aside::is_alike(k, key))
             {
-                guards.extend(still_referred_to(child, other, table, &condition));
-                let refers = refers(child, other, table);
-                let child = DIALECT.table(&child.name);
-                condition.push_str(&format!(" AND NOT EXISTS (SELECT 1 FROM {child} AS other WHERE {refers})"));
+                guards.extend(still_referred_to(schema, child, other, table, &condition));
+                condition.push_str(&format!(" AND {}", referring(schema, child, other, table).none()));
             }
             // Who began to refer to such a row after the guards were asked would go along: that row stays.
             for (child, other) in schema.foreign_keys().filter(|(_, k)| k.parent == table.name && is_whole(k)) {
-                let refers = refers(child, other, table);
-                let child = DIALECT.table(&child.name);
-                condition.push_str(&format!(" AND NOT EXISTS (SELECT 1 FROM {child} AS other WHERE {refers})"));
+                condition.push_str(&format!(" AND {}", referring(schema, child, other, table).none()));
             }
             let (word, title) = match policy {
                 OrphanPolicy::Delete => {
@@ -186,7 +182,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let mut statements = since::checks(&since);
     if let Some(shown) = wish.wanted.orphans {
         statements
-            .extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT count(*) <= {shown} {rows}")));
+            .extend(sql::check("no_more_rows_than_the_plan_showed", &orphans.select(&format!("count(*) <= {shown}"))));
     }
     guards.extend(since);
     statements.push(keep(table, &aside, &from, &condition));
@@ -195,7 +191,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     // and none goes.
     let referred = policy != OrphanPolicy::SetNull && schema.foreign_keys().any(|(_, k)| k.parent == table.name);
     if referred || table.triggers.iter().any(|t| t.enabled && t.timing == "BEFORE") {
-        changing.extend(sql::nothing_left(&rows));
+        changing.extend(sql::nothing_left(&orphans));
     }
     let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
     statements.extend(counting(&table.name, changing, if policy == OrphanPolicy::SetNull { "" } else { &less }));
@@ -250,7 +246,8 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         guards,
         bounds: bounds.into_iter().collect(),
         done: Some(format!(
-            "SELECT 1 WHERE NOT EXISTS (SELECT 1 {rows}) AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {})",
+            "SELECT 1 WHERE {} AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {})",
+            orphans.none(),
             sql::literal(&aside)
         )),
     })
@@ -267,29 +264,29 @@ fn enforced(statements: Vec<String>) -> Script {
 }
 
 /// A row that goes may be the parent of another by the key that is to be added: that one would be an orphan then.
-fn self_guard(table: &Table, key: &ForeignKey, condition: &str) -> Option<Guard> {
+fn self_guard(schema: &Schema, table: &Table, key: &ForeignKey, condition: &str) -> Option<Guard> {
     if key.parent != table.name {
         return None;
     }
-    still_referred_to(table, key, table, condition)
+    still_referred_to(schema, table, key, table, condition)
 }
 
 /// Makes the guard that no row refers to an orphan, which is about to go.
-fn still_referred_to(child: &Table, key: &ForeignKey, parent: &Table, condition: &str) -> Option<Guard> {
+fn still_referred_to(
+    schema: &Schema,
+    child: &Table,
+    key: &ForeignKey,
+    parent: &Table,
+    condition: &str,
+) -> Option<Guard> {
     if !is_whole(key) {
         return None;
     }
-    let refers = refers(child, key, parent);
+    let rows = referring(schema, child, key, parent);
+    let beside = format!(", {} AS child", rows::source(&DIALECT, schema, &parent.name));
+    let rows = rows.and(&format!("({condition})"));
     Some(Guard {
-        sql: sql::counted(
-            "other",
-            &key.columns,
-            &format!(
-                "FROM {} AS child, {} AS other WHERE {refers} AND ({condition})",
-                DIALECT.table(&parent.name),
-                DIALECT.table(&child.name),
-            ),
-        ),
+        sql: rows.by_value(&DIALECT, ("other", &key.columns), &beside, NAMED),
         found: format!(
             "rows of {} refer to rows of {} that are orphans and about to go",
             side(&child.name, &key.columns),
@@ -304,22 +301,9 @@ fn is_whole(key: &ForeignKey) -> bool {
     key.columns.len() == key.parent_columns.len()
 }
 
-/// Writes when a row `other` refers to a row `child`.
-fn refers(child: &Table, key: &ForeignKey, parent: &Table) -> String {
-    let pairs = key.columns.iter().zip(&key.parent_columns);
-    let equal: Vec<String> =
-        pairs.map(|(c, p)| format!("child.{} = +other.{}", DIALECT.identifier(p), DIALECT.identifier(c))).collect();
-    let itself = if child.name == parent.name { not_itself(child) } else { String::new() };
-    format!("{}{itself}", equal.join(" AND "))
-}
-
-/// A row that refers to itself goes with itself.
-fn not_itself(table: &Table) -> String {
-    let primary = table.primary_key.as_ref().filter(|_| table.without_rowid);
-    let columns: Vec<String> = match primary {
-        Some(key) => key.columns.iter().map(|c| DIALECT.identifier(c)).collect(),
-        None => sql::rowid(table).into_iter().map(str::to_string).collect(),
-    };
-    let same: Vec<String> = columns.iter().map(|c| format!("other.{c} = child.{c}")).collect();
-    if same.is_empty() { String::new() } else { format!(" AND NOT ({})", same.join(" AND ")) }
+/// Returns the rows `other` that refer to a row `child`. A row that refers to itself goes with itself.
+fn referring(schema: &Schema, child: &Table, key: &ForeignKey, parent: &Table) -> RowSet {
+    let rows = RelationRows::of_key(&DIALECT, schema, &child.name, key).children_of("child", "other");
+    let itself = if child.name == parent.name { is_another(&DIALECT, child, ("other", "child")) } else { None };
+    itself.into_iter().fold(rows, |rows, other| rows.and(&other))
 }

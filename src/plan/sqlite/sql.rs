@@ -1,7 +1,7 @@
 //! Small pieces of SQLite's SQL: literals, and conditions on definitions by which a step sees that it has been done.
 
 use super::super::{Guard, aside::NAMED};
-use crate::engine::{Dialect, sqlite::DIALECT};
+use crate::engine::sqlite::DIALECT;
 use crate::rows::{RelationRows, RowSet};
 use crate::schema::{ForeignKey, Index, Schema, Table};
 
@@ -15,11 +15,6 @@ pub(super) fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.map(literal).collect::<Vec<_>>().join(", ")
 }
 
-/// Writes a key's orphans from `FROM` on; the child is called `child` in it.
-pub(super) fn orphan_rows(schema: &Schema, child: &Table, key: &ForeignKey) -> String {
-    orphans_of(schema, child, key).from()
-}
-
 /// Returns the orphans of a key.
 pub(super) fn orphans_of(schema: &Schema, child: &Table, key: &ForeignKey) -> RowSet {
     RelationRows::of_key(&DIALECT, schema, &child.name, key).orphans()
@@ -29,7 +24,7 @@ pub(super) fn orphans_of(schema: &Schema, child: &Table, key: &ForeignKey) -> Ro
 pub(super) fn no_orphans(schema: &Schema, child: &Table, key: &ForeignKey) -> Guard {
     let side = crate::relations::side(&child.name, &key.columns);
     Guard {
-        sql: counted("child", &key.columns, &orphan_rows(schema, child, key)),
+        sql: orphans_of(schema, child, key).by_value(&DIALECT, ("child", &key.columns), "", NAMED),
         found: format!("{side} holds values that no row of {} has", key.parent),
         advice: "plan again with `--orphans delete`, `set-null` or `quarantine`, or repair these rows by hand"
             .to_string(),
@@ -42,17 +37,9 @@ pub(super) fn rowid(table: &Table) -> Option<&'static str> {
     ["rowid", "_rowid_", "oid"].into_iter().find(is_free)
 }
 
-/// Writes a query that names the first few values of some columns, and how many rows have each; `rest` begins with FROM.
-pub(super) fn counted(of: &str, columns: &[String], rest: &str) -> String {
-    let listed: Vec<String> = columns.iter().map(|c| format!("{of}.{}", DIALECT.identifier(c))).collect();
-    let places: Vec<String> = (1..=columns.len()).map(|n| n.to_string()).collect();
-    let (listed, places) = (listed.join(", "), places.join(", "));
-    format!("SELECT {listed}, count(*) AS rows {rest} GROUP BY {places} ORDER BY {places} LIMIT {NAMED}")
-}
-
 /// Writes statements that stop a transaction while orphans are left: the check's name is in SQLite's message.
-pub(super) fn nothing_left(rows: &str) -> [String; 3] {
-    check("no_row_is_without_parent", &format!("SELECT NOT EXISTS (SELECT 1 {rows})"))
+pub(super) fn nothing_left(rows: &RowSet) -> [String; 3] {
+    check("no_row_is_without_parent", &format!("SELECT {}", rows.none()))
 }
 
 /// Writes statements that stop a transaction unless a query says true; the name is in SQLite's message.

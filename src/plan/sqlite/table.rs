@@ -297,7 +297,7 @@ fn violations(schema: &Schema, table: &Table, text: &str, keys: &[ForeignKey]) -
             ids.join(", ")
         )];
     }
-    keys.iter().map(|key| format!("SELECT count(*) {}", sql::orphan_rows(schema, table, key))).collect()
+    keys.iter().map(|key| sql::orphans_of(schema, table, key).count()).collect()
 }
 
 /// Writes the query that tells whether a rebuild has been done.

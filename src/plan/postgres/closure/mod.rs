@@ -1,0 +1,238 @@
+//! Orphans to which other rows refer: all rows that go or lose a reference are found before the first change, backed up, and
+//! changed by one statement in one transaction.
+//!
+//! A recursive query may name itself once (manual, 7.8.2), so a round's new rows get a name of their own. NO ACTION and RESTRICT
+//! are checked after the statement that deletes, whatever parts it has (7.8.4, "Data-Modifying Statements in WITH"): tables that
+//! refer to one another in a circle need no order. Writers wait meanwhile, so that what was counted is what is changed.
+
+mod change;
+mod undo;
+
+use super::super::acting;
+use super::super::aside;
+use super::super::bench::{Bench, Draft};
+use super::super::closure::{Closure, ClosureRows, Queries, Size, Sizes};
+use super::super::remedy::Question;
+use super::super::{Blocks, Bound, Guard, Held, OrphanPolicy, Phase};
+use super::{backup as place, catalog, locks, since, visible, whole};
+use crate::change::Change;
+use crate::relations::side;
+use crate::rows;
+use crate::schema::{Table, TableName};
+
+/// The rows that go, while the step runs: table's number, partition, place.
+const GONE: &str = "pg_temp._referee_gone";
+/// The rows that lose a reference: the mark's number, partition, place.
+const NULLED: &str = "pg_temp._referee_nulled";
+
+/// Makes the step that cleans a closure up; `None` if no row follows another.
+///
+/// # Errors
+/// It cannot be done, or not be undone; nothing of it is planned then.
+pub(super) fn step(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String> {
+    visible::all_rows(bench, closure.involved())?;
+    let queries = Writing { bench, closure }.rows().queries()?;
+    let sizes = match closure.size(&bench.workshop.options.counts, &queries)? {
+        Size::NothingFollows => return Ok(None),
+        Size::Known(sizes) => Some(sizes),
+        Size::Unknown => None,
+    };
+    closure.can_be_undone()?;
+    acting::closure_acted_on(bench.workshop.options, closure, bench.workshop.schema)?;
+    let writing = Writing { bench, closure };
+    let bounds = sizes.as_ref().map(|sizes| writing.bounds(&queries, sizes)).unwrap_or_default();
+    Ok(Some((writing.draft(sizes.as_ref())?, bounds)))
+}
+
+/// A table that rows are backed up in.
+struct Backup {
+    of: TableName,
+    name: TableName,
+    /// As it is written.
+    place: String,
+    comment: String,
+    /// The mark whose rows it holds; `None` for rows that go.
+    mark: Option<usize>,
+}
+
+struct Writing<'a, 'w> {
+    bench: &'a Bench<'w>,
+    closure: &'a Closure,
+}
+
+impl Writing<'_, '_> {
+    fn rows(&self) -> ClosureRows<'_> {
+        ClosureRows { dialect: self.bench.dialect, schema: &self.bench.now, closure: self.closure, name: "gone" }
+    }
+
+    fn number(&self, table: &TableName) -> String {
+        self.closure.number(table).map_or_else(|| "0".to_string(), |n| (n + 1).to_string())
+    }
+
+    /// Returns the tables that rows are backed up in, without those that nothing is counted for.
+    fn backups(&self, sizes: Option<&Sizes>) -> Result<Vec<Backup>, String> {
+        let closure = self.closure;
+        let mut all: Vec<Backup> = Vec::new();
+        for (at, table) in closure.tables.iter().enumerate() {
+            if sizes.is_none_or(|s| s.gone[at] > 0) {
+                let name = aside::named(table, "and what follows", closure.policy);
+                let comment = format!("Rows of {table} that were orphans or referred to one");
+                all.push(Backup { of: table.clone(), place: self.bench.name(&name), name, comment, mark: None });
+            }
+        }
+        for (at, mark) in closure.marks.iter().enumerate() {
+            if sizes.is_none_or(|s| s.marks[at] > 0) {
+                let of = side(&mark.table, &mark.columns);
+                let name = aside::named(&mark.table, &of, OrphanPolicy::SetNull);
+                let columns = mark.columns.join(", ");
+                let comment = format!("Rows of {} as they were when {columns} became NULL", mark.table);
+                all.push(Backup {
+                    of: mark.table.clone(),
+                    place: self.bench.name(&name),
+                    name,
+                    comment,
+                    mark: Some(at),
+                });
+            }
+        }
+        for backup in &all {
+            aside::is_free(self.bench, &backup.name)?;
+            place::can_be_sent(self.bench, &backup.of, backup.mark.is_none())?;
+        }
+        Ok(all)
+    }
+
+    fn columns(&self, table: &Table, of: &str) -> String {
+        let all: Vec<String> =
+            table.columns.iter().map(|c| format!("{of}{}", self.bench.dialect.identifier(&c.name))).collect();
+        all.join(", ")
+    }
+
+    fn source(&self, table: &TableName) -> String {
+        rows::source(self.bench.dialect, &self.bench.now, table)
+    }
+
+    fn draft(&self, sizes: Option<&Sizes>) -> Result<Draft, String> {
+        let (bench, closure) = (self.bench, self.closure);
+        let backups = self.backups(sizes)?;
+        let mut changes = Vec::new();
+        let mut statements = vec![
+            // Rows that a policy hides are not passed over: the server raises an error.
+            "SET LOCAL row_security = off".to_string(),
+            format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", self.locked().join(", ")),
+        ];
+        for backup in &backups {
+            let table = bench.table(&backup.of)?;
+            // Run again, it finds nothing to do.
+            statements.push(place::make(bench, &backup.place, &backup.of, &backup.comment));
+            let definition = aside::copy(table, backup.name.clone(), Some(backup.comment.clone()));
+            changes.push(Change::CreateTable { definition: Box::new(definition) });
+        }
+        let (rows, gone) = (self.rows(), self.rows().gone()?);
+        statements.push(format!("CREATE TEMP TABLE _referee_gone AS\n  {gone}\n  SELECT t, part, place FROM gone"));
+        statements.push(format!("ANALYZE {GONE}"));
+        let mut marked: Vec<String> = Vec::new();
+        for (at, mark) in closure.marks.iter().enumerate() {
+            marked.push(format!("SELECT {} AS t, part, place FROM {} AS marked", at + 1, rows.marked(mark, GONE)?));
+        }
+        let none = "SELECT 0 AS t, part, place FROM pg_temp._referee_gone WHERE false".to_string();
+        let marked = if marked.is_empty() { none } else { marked.join("\n  UNION ALL ") };
+        statements.push(format!("CREATE TEMP TABLE _referee_nulled AS\n  {marked}"));
+        statements.push(format!("ANALYZE {NULLED}"));
+        statements.push(self.as_shown(sizes)?);
+        statements.push(self.change(&backups)?);
+        statements.push(self.nothing_left(&backups));
+        statements.push(format!("DROP TABLE {GONE}, {NULLED}"));
+        let mut lines: Vec<String> = Vec::new();
+        for backup in &backups {
+            lines.push(format!("`{}` ({})", backup.name, backup.of));
+        }
+        let drop = self.drop(&backups);
+        let triggers = acting::triggers_of(closure, &bench.now);
+        let why = format!(
+            "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
+             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{}",
+            closure.reasons(sizes),
+            lines.join(", "),
+            place::told(bench, &backups.iter().map(|b| &b.name).collect::<Vec<_>>()),
+            closure.left_behind(sizes)
+        );
+        let mut held = Vec::new();
+        for table in self.lock_tables() {
+            held.extend(locks(bench.family(&table), "SHARE ROW EXCLUSIVE", Blocks::Writers, Held::Scan));
+        }
+        Ok(Draft {
+            phase: Phase::Orphans,
+            title: closure.title(sizes),
+            why: Some(why),
+            changes,
+            touches_rows: true,
+            up: whole(statements),
+            down: self.back(&backups)?,
+            locks: held,
+            guards: self.guards(&backups),
+            done: Some(self.done(&backups)),
+        })
+    }
+
+    /// Returns the tables that nobody may write to meanwhile: those that change, and those in which a missing parent could appear.
+    fn lock_tables(&self) -> Vec<TableName> {
+        let mut all: Vec<TableName> = self.closure.changed().into_iter().cloned().collect();
+        for one in self.closure.checked.iter().chain(&self.closure.blocks) {
+            all.extend([one.key.parent.clone(), one.child.clone()]);
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    fn locked(&self) -> Vec<String> {
+        self.lock_tables().iter().map(|t| self.bench.name(t)).collect()
+    }
+
+    fn bounds(&self, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
+        self.closure.bounds(queries, sizes)
+    }
+
+    /// Makes the guards that no other table has the name of a backup, and that no default goes for "none" where rows were not counted.
+    fn guards(&self, backups: &[Backup]) -> Vec<Guard> {
+        let (bench, schema) = (self.bench, self.bench.workshop.schema);
+        let comment = "pg_catalog.obj_description(c.oid, 'pg_class')";
+        let taken = |backup: &Backup| Guard {
+            sql: format!(
+                "SELECT c.relname, {comment} AS comment FROM pg_catalog.pg_class c WHERE c.oid = {} AND {comment} IS DISTINCT FROM {}",
+                catalog::relation(bench, &backup.place),
+                bench.dialect.literal(&backup.comment)
+            ),
+            found: format!("`{}` already exists", backup.name),
+            advice: "rename it, then plan again".to_string(),
+        };
+        let mut guards: Vec<Guard> = backups.iter().map(taken).collect();
+        for seed in &self.closure.seeds {
+            let Some(table) = schema.table(&seed.child) else { continue };
+            let options = bench.workshop.options;
+            let question =
+                Question { schema, dialect: bench.dialect, options, changes: &[], table, key: &seed.key, count: None };
+            guards.extend(question.no_sentinel());
+        }
+        guards.extend(self.since());
+        guards
+    }
+
+    fn since(&self) -> Vec<Guard> {
+        since::guards(self.bench, &self.closure.changed())
+    }
+
+    fn drop(&self, backups: &[Backup]) -> String {
+        let places: Vec<&str> = backups.iter().map(|b| b.place.as_str()).collect();
+        format!("DROP TABLE {}", places.join(", "))
+    }
+
+    fn done(&self, backups: &[Backup]) -> String {
+        let mut all: Vec<String> = self.closure.checked.iter().map(|one| self.rows().orphans(one).none()).collect();
+        for backup in backups {
+            all.push(format!("{} IS NOT NULL", catalog::relation(self.bench, &backup.place)));
+        }
+        format!("SELECT 1 WHERE {}", all.join(" AND "))
+    }
+}

@@ -1,0 +1,124 @@
+//! What restores the rows of a closure and their references.
+
+use super::super::super::{Down, Guard, acting, aside};
+use super::super::returned::{self, Restored};
+use super::super::{partitions, since, sql, whole};
+use super::{Backup, Writing};
+use crate::rows::identity::lasting_key;
+use crate::schema::{ForeignKey, Table, TableName, Timing};
+
+impl Writing<'_, '_> {
+    /// Writes what stops the undo unless every row and every reference is back.
+    fn returned(&self, backups: &[Backup]) -> Result<String, String> {
+        let sources: Vec<String> = backups.iter().map(|b| self.source(&b.of)).collect();
+        let columns: Vec<Option<Vec<&String>>> = backups
+            .iter()
+            .map(|b| b.mark.and_then(|m| self.closure.marks.get(m)).map(|m| m.columns.iter().collect()))
+            .collect();
+        let mut all = Vec::new();
+        for (backup, (source, columns)) in backups.iter().zip(sources.iter().zip(&columns)) {
+            let (table, columns) = (self.bench.table(&backup.of)?, columns.as_deref());
+            all.push(Restored { table, source, place: &backup.place, backup: &backup.name, columns });
+        }
+        Ok(returned::check(self.bench, &all))
+    }
+
+    /// Writes the undo: all rows come back in one statement, so that a circle needs no order; then the references.
+    pub(super) fn back(&self, backups: &[Backup]) -> Result<Down, String> {
+        let bench = self.bench;
+        let mut inserts: Vec<String> = Vec::new();
+        let mut updates: Vec<String> = Vec::new();
+        let mut guards: Vec<Guard> = Vec::new();
+        let mut keys: Vec<(&TableName, &Table, &ForeignKey)> = Vec::new();
+        for (at, backup) in backups.iter().enumerate() {
+            let (table, place) = (bench.table(&backup.of)?, &backup.place);
+            let deleted = backup.mark.is_none();
+            let contradicts = |of: &TableName, k: &ForeignKey| {
+                let checked = self.closure.checked.iter().any(|r| {
+                    r.child == *of
+                        && (&r.key.columns, &r.key.parent, &r.key.parent_columns)
+                            == (&k.columns, &k.parent, &k.parent_columns)
+                });
+                k.is_active() && (checked || deleted && !k.validated)
+            };
+            // A partition may have keys of its own.
+            for part in bench.now.parts(&backup.of) {
+                for key in part.foreign_keys.iter().filter(|k| contradicts(&part.name, k)) {
+                    if !keys.iter().any(|(t, _, k)| **t == part.name && *k == key) {
+                        keys.push((&part.name, part, key));
+                    }
+                }
+            }
+            let Some(mark) = backup.mark.and_then(|m| self.closure.marks.get(m)) else {
+                let own: Vec<String> = table
+                    .columns
+                    .iter()
+                    .filter(|c| c.generated.is_none())
+                    .map(|c| bench.dialect.identifier(&c.name))
+                    .collect();
+                let own = own.join(", ");
+                inserts.push(format!(
+                    "back{at} AS (INSERT INTO {} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place})",
+                    bench.name(&backup.of)
+                ));
+                continue;
+            };
+            let columns: Vec<&String> = mark.columns.iter().collect();
+            let Some(identity) = lasting_key(table, &columns) else {
+                return Ok(Down::Impossible(format!(
+                    "`{}` has no primary key by which its rows could be found again; what they held is backed up in `{}`",
+                    backup.of, backup.name
+                )));
+            };
+            let marks = self.closure.marks.iter().filter(|m| self.bench.now.share_rows(&m.table, &backup.of));
+            let changed: Vec<&String> = marks.flat_map(|m| &m.columns).collect();
+            let (update, guard) = aside::references_back(
+                bench,
+                &self.source(&backup.of),
+                identity,
+                (&columns, &changed),
+                backup.place.as_str(),
+                (&backup.of, &backup.name),
+            );
+            updates.push(update);
+            guards.push(guard);
+        }
+        if keys.iter().any(|(t, ..)| partitions::takes_no_unchecked_key(bench, t)) {
+            return Ok(Down::Impossible(format!(
+                "a foreign key of a partitioned table cannot be NOT VALID before PostgreSQL 18, and accepts no orphan; the rows are backed up: {}",
+                backups.iter().map(|b| format!("`{}`", b.name)).collect::<Vec<_>>().join(", ")
+            )));
+        }
+        let named: Vec<(&TableName, String, &ForeignKey)> =
+            keys.into_iter().map(|(of, table, key)| (of, sql::key_name(table, key), key)).collect();
+        let mut statements: Vec<String> = named
+            .iter()
+            .map(|(of, name, _)| {
+                format!("{} DROP CONSTRAINT {}", sql::alter(bench, of), bench.dialect.identifier(name))
+            })
+            .collect();
+        if !inserts.is_empty() {
+            statements.push(format!("WITH {}\nSELECT 1", inserts.join(",\n  ")));
+        }
+        statements.extend(updates);
+        statements.push(self.returned(backups)?);
+        statements.push(self.drop(backups));
+        let later = backups.iter().filter_map(|b| bench.now.table(&b.of)).any(|t| {
+            let mut unique = t.primary_key.iter().chain(&t.unique_keys);
+            t.foreign_keys.iter().any(|k| k.timing == Timing::Deferred) || unique.any(|k| k.deferrable)
+        });
+        if later && !named.is_empty() {
+            // A table whose rows wait to be checked cannot be altered (55006).
+            statements.push("SET CONSTRAINTS ALL IMMEDIATE".to_string());
+        }
+        guards.extend(named.iter().map(|(of, name, key)| since::key_as_planned(bench, of, name, key)));
+        for (of, name, key) in named {
+            statements.push(format!("{} ADD {}", sql::alter(bench, of), sql::key(bench, key, &name, true)));
+            statements.extend(sql::key_comment(bench, of, key, &name));
+        }
+        let names: Vec<String> = backups.iter().map(|b| format!("`{}`", b.name)).collect();
+        let set_off = acting::closure_set_off_by_undo(bench.workshop.options, self.closure, bench.workshop.schema);
+        guards.extend(since::undo_guards(bench, &set_off, &names.join(", ")));
+        Ok(Down::Script { script: whole(statements), guards })
+    }
+}
