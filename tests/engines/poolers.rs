@@ -5,8 +5,9 @@ use std::sync::mpsc;
 
 use referee::engine::postgres::{self, Target};
 use referee::engine::{EngineError, EngineErrorKind, SessionOptions, Writer};
+use referee::job::Context;
 
-use super::postgres::session;
+use super::postgres::{opened, session};
 use crate::support::pgbouncer::Pooler;
 use crate::support::postgres as server;
 
@@ -174,6 +175,31 @@ fn a_pooler_that_keeps_sessions_is_as_good_as_none() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("Verified"), "{said}");
     assert_eq!(left(&url), [""; 0], "DISCARD ALL");
+}
+
+#[test]
+fn a_statement_behind_a_pooler_can_be_stopped() {
+    for mode in ["transaction", "session"] {
+        let direct = server::fresh_database();
+        let pooler = Pooler::start(server::servers()[0].running(), mode, 5);
+        let context = Context::default();
+        let mut session = opened(&pooler.before(&direct), &context).unwrap();
+        let cancel = context.cancel.clone();
+        let watched = direct.clone();
+        let thread = std::thread::spawn(move || {
+            server::wait_for_statement(&watched, "pg_sleep(60)");
+            cancel.cancel();
+        });
+        let error = session.query("SELECT pg_sleep(60)").unwrap_err();
+        assert_eq!(error.kind, EngineErrorKind::Cancelled, "{mode}: {error:?}");
+        thread.join().unwrap();
+        // The pooler has outlived the request, which PgBouncer 1.18 does only if whoever made it waits for an answer.
+        server::execute(&pooler.before(&direct), "SELECT 1");
+        // Nothing goes on on the server.
+        let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' \
+                       AND datname = current_database() AND pid <> pg_backend_pid()";
+        assert_eq!(server::connect(&direct).query_one(running, &[]).unwrap().get::<_, i64>(0), 0);
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! Makes a connection: host by host, with and without TLS in the order that `sslmode` says, as libpq does.
 
+use std::io;
 use std::time::Duration;
 
-use postgres::config::{ChannelBinding as DriverBinding, SslMode as DriverMode};
-use postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
+use tokio_postgres::config::{ChannelBinding as DriverBinding, SslMode as DriverMode};
+use tokio_postgres::{Config, Error, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::super::{Dialect, EngineError, EngineErrorKind, Session, SessionOptions, Writer};
 use super::session::PostgresSession;
 use super::url::{ChannelBinding, Host, SessionAttributes, SslMode, Target};
+use super::wire::{Client, Failure};
 use super::writer::PostgresWriter;
 use super::{errors, pooler, tls};
 use crate::text::argument;
@@ -47,8 +49,8 @@ fn start<'t>(target: &'t Target, options: &SessionOptions) -> Result<(PostgresSe
     for wanted in rounds {
         for host in &target.hosts {
             match connect(target, host, connector.as_ref(), options) {
-                Ok((mut client, tls)) => match suits(&mut client, *wanted) {
-                    Ok(true) => return Ok((PostgresSession::start(client, tls, &options.context)?, host)),
+                Ok(mut client) => match suits(&mut client, *wanted) {
+                    Ok(true) => return Ok((PostgresSession::start(client, &options.context)?, host)),
                     Ok(false) => {
                         let message =
                             format!("the server at {host} is not of the kind that target_session_attrs asks for");
@@ -73,24 +75,14 @@ fn start<'t>(target: &'t Target, options: &SessionOptions) -> Result<(PostgresSe
     Err(failure.unwrap_or_else(|| EngineError::new(EngineErrorKind::Connect, "the URL names no host")))
 }
 
-type Connected = (Client, Option<MakeRustlsConnect>);
-
 fn connect(
     target: &Target,
     host: &Host,
     connector: Option<&MakeRustlsConnect>,
     options: &SessionOptions,
-) -> Result<Connected, EngineError> {
+) -> Result<Client, EngineError> {
     let mut config = Config::new();
-    if host.is_socket() {
-        config.host_path(&host.name)
-    } else {
-        config.host(&host.name)
-    };
-    if let Some(address) = host.address {
-        config.hostaddr(address);
-    }
-    config.port(host.port).user(&target.user).dbname(&target.database).application_name(&target.application_name);
+    config.user(&target.user).dbname(&target.database).application_name(&target.application_name);
     let password = target.password.as_ref().map(|p| &p.0).or(options.password.as_ref());
     let password = password.or(host.password.as_ref().map(|p| &p.0));
     if let Some(password) = password {
@@ -99,40 +91,43 @@ fn connect(
     if let Some(settings) = &target.options {
         config.options(settings);
     }
-    match target.connect_timeout.or(options.connect_timeout) {
-        Some(0) => {}
-        Some(seconds) => drop(config.connect_timeout(Duration::from_secs(seconds))),
-        None => drop(config.connect_timeout(Duration::from_secs(30))),
-    }
+    let limit = match target.connect_timeout.or(options.connect_timeout) {
+        Some(0) => None,
+        Some(seconds) => Some(Duration::from_secs(seconds)),
+        None => Some(Duration::from_secs(30)),
+    };
     config.channel_binding(match target.channel_binding {
         ChannelBinding::Disable => DriverBinding::Disable,
         ChannelBinding::Prefer => DriverBinding::Prefer,
         ChannelBinding::Require => DriverBinding::Require,
     });
-    let plain = |config: &mut Config| config.ssl_mode(DriverMode::Disable).connect(NoTls).map(|c| (c, None));
+    let explained = |failure| match failure {
+        Failure::Socket(error) => unreachable(&error, host),
+        Failure::Driver(error) => explain(&error, target, host, password.is_some()),
+    };
+    let plain = |config: &mut Config| Client::connect(config.ssl_mode(DriverMode::Disable), host, None, limit);
     let Some(connector) = connector.filter(|_| !host.is_socket()) else {
         // "sslmode is ignored for Unix domain socket communication" (manual).
-        return plain(&mut config).map_err(|e| explain(&e, target, host, password.is_some()));
+        return plain(&mut config).map_err(explained);
     };
-    let encrypted = |config: &mut Config, mode| {
-        config.ssl_mode(mode).connect(connector.clone()).map(|c| (c, Some(connector.clone())))
-    };
+    let encrypted = |config: &mut Config, mode| Client::connect(config.ssl_mode(mode), host, Some(connector), limit);
     let result = match target.sslmode {
         SslMode::Disable => plain(&mut config),
         SslMode::Allow => plain(&mut config)
             .or_else(|first| if refused(&first) { encrypted(&mut config, DriverMode::Require) } else { Err(first) }),
         SslMode::Prefer => encrypted(&mut config, DriverMode::Prefer).or_else(|first| {
             // Not for a name or an address that leads nowhere: that has nothing to do with TLS.
-            if refused(&first) || handshake_failed(&first) { plain(&mut config).map_err(|_| first) } else { Err(first) }
+            let other = matches!(&first, Failure::Driver(error) if refused(&first) || handshake_failed(error));
+            if other { plain(&mut config).map_err(|_| first) } else { Err(first) }
         }),
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => encrypted(&mut config, DriverMode::Require),
     };
-    result.map_err(|e| explain(&e, target, host, password.is_some()))
+    result.map_err(explained)
 }
 
 /// Tells whether the server refused this user over this kind of connection; `pg_hba.conf` may allow the other kind.
-fn refused(error: &Error) -> bool {
-    error.code().is_some_and(|c| c.code().starts_with("28"))
+fn refused(failure: &Failure) -> bool {
+    matches!(failure, Failure::Driver(error) if error.code().is_some_and(|c| c.code().starts_with("28")))
 }
 
 fn handshake_failed(error: &Error) -> bool {
@@ -247,13 +242,6 @@ fn explain(error: &Error, target: &Target, host: &Host, password_given: bool) ->
             "name the authority's certificate (sslrootcert=FILE) and the host as the certificate names it".into(),
         );
     }
-    if text.contains("timed out") {
-        return make(
-            EngineErrorKind::Connect,
-            format!("the server at {host} did not answer in time"),
-            "check host, port and firewall, or wait longer: connect_timeout=SECONDS".into(),
-        );
-    }
     if text.contains("authentication") {
         return make(
             EngineErrorKind::Authentication,
@@ -261,16 +249,19 @@ fn explain(error: &Error, target: &Target, host: &Host, password_given: bool) ->
             "check the password and channel_binding".into(),
         );
     }
-    if error.is_closed() || !text.contains("connecting") {
-        return make(
-            EngineErrorKind::Connect,
-            format!("the connection to {host} broke while it was made: {text}"),
-            "check that a PostgreSQL server listens there".into(),
-        );
-    }
     make(
-        EngineErrorKind::NotFound,
-        format!("no server answers at {host}: {text}"),
-        "check host and port, and that the server runs".into(),
+        EngineErrorKind::Connect,
+        format!("the connection to {host} broke while it was made: {text}"),
+        "check that a PostgreSQL server listens there".into(),
     )
+}
+
+/// Says that a server cannot be reached.
+fn unreachable(error: &io::Error, host: &Host) -> EngineError {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return EngineError::new(EngineErrorKind::Connect, format!("the server at {host} did not answer in time"))
+            .hint("check host, port and firewall, or wait longer: connect_timeout=SECONDS");
+    }
+    EngineError::new(EngineErrorKind::NotFound, format!("no server answers at {host}: {error}"))
+        .hint("check host and port, and that the server runs")
 }

@@ -14,6 +14,7 @@ mod session;
 mod settings;
 mod tls;
 mod url;
+mod wire;
 mod writer;
 
 pub use connect::{open, open_writer};

@@ -6,8 +6,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use postgres::{Client, NoTls, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::SimpleQueryMessage;
 
 use super::super::guard::Guard;
 use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Row, Rows, Session, Value, cockroach};
@@ -15,6 +14,7 @@ use super::bind::bind;
 use super::inspect::{self, Catalog};
 use super::lookup::{Lookups, ROLLBACK};
 use super::settings::{ALL_ROWS, COCKROACH, LOCAL, READ_ONLY, Scope, WRITER, one_statement};
+use super::wire::Client;
 use super::{DIALECT, errors};
 use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
@@ -56,21 +56,9 @@ pub(in crate::engine) struct PostgresSession {
 }
 
 impl PostgresSession {
-    /// Takes over a connection and finds out what is at its other end. `tls` is what it was made with: a request to cancel
-    /// goes over a connection of its own.
-    pub(super) fn start(
-        client: Client,
-        tls: Option<MakeRustlsConnect>,
-        context: &Context,
-    ) -> Result<Self, EngineError> {
-        let token = client.cancel_token();
-        // The server tells nothing about a request to cancel, and there is nobody to tell it to.
-        let guard = Guard::new(context, move || {
-            drop(match &tls {
-                Some(tls) => token.cancel_query(tls.clone()),
-                None => token.cancel_query(NoTls),
-            });
-        });
+    /// Takes over a connection and finds out what is at its other end.
+    pub(super) fn start(client: Client, context: &Context) -> Result<Self, EngineError> {
+        let guard = Guard::new(context, client.canceller());
         let mut session = Self {
             client,
             guard,
