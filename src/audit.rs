@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::{self, EngineError, LookupPlan, Session};
+use crate::engine::{self, EngineError, LookupPlan, Reader};
 use crate::findings::places::Places;
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Severity, ignores};
@@ -130,7 +130,7 @@ pub fn audit_and_go_on(
     mut input: Input,
     options: Options,
     context: &Context,
-) -> Result<(Report, Option<Box<dyn Session>>), EngineError> {
+) -> Result<(Report, Option<Box<dyn Reader>>), EngineError> {
     forget_what_dumps_leave_out(&mut input);
     let (relations, guesses, rows_read) = relations(&mut input, &options, context);
     let mut failures = Vec::new();
@@ -240,7 +240,7 @@ fn relations(input: &mut Input, options: &Options, context: &Context) -> (Graph,
     }
     match (options.guesses, session) {
         (Guesses::SetAside { accept }, session) => {
-            let reading = session.map(|s| (s.as_mut() as &mut dyn engine::Session, &read));
+            let reading = session.map(|s| (s.as_mut() as &mut dyn engine::Reader, &read));
             Graph::settled(schema, configured, hints, threshold, accept, reading)
         }
         (Guesses::Judged, Some(session)) => {

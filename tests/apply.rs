@@ -126,7 +126,7 @@ fn approved(writer: &mut dyn Writer, run: &Recorded) -> Approved {
 }
 
 fn writer(path: &Path) -> Box<dyn Writer> {
-    Source::Sqlite(path.to_path_buf()).open_writer(&SessionOptions::default()).unwrap().unwrap()
+    Source::Sqlite(path.to_path_buf()).connector(&SessionOptions::default()).unwrap().unwrap().writer().unwrap()
 }
 
 fn quick() -> Options {
@@ -384,9 +384,10 @@ fn an_abandoned_run_is_not_taken_up() {
 #[test]
 fn postgres_lets_one_run_at_a_time_into_a_database() {
     let url = support::postgres::fresh_database();
-    let open = || Source::parse(&url).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap();
+    let open =
+        || Source::parse(&url).unwrap().connector(&SessionOptions::default()).unwrap().unwrap().writer().unwrap();
     let (mut one, mut two) = (open(), open());
-    assert!(one.take_turn().unwrap());
+    assert!(one.lock("run").unwrap());
     let folder = TempDir::new().unwrap();
     let mut journal = Journal::open(&folder.path().join("j")).unwrap().0;
     let plan = plan(Engine::Postgres, Vec::new());
@@ -409,7 +410,8 @@ fn postgres_waits_for_a_lock_no_longer_than_it_may() {
     support::postgres::execute(&url, "CREATE TABLE t (a int)");
     let mut other = support::postgres::connect(&url);
     other.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
-    let mut writer = Source::parse(&url).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap();
+    let mut writer =
+        Source::parse(&url).unwrap().connector(&SessionOptions::default()).unwrap().unwrap().writer().unwrap();
     let done = "SELECT 1 FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'b' AND NOT attisdropped";
     let add = Step {
         locks: locking("x").locks,
@@ -440,7 +442,8 @@ fn who_may_not_change_a_table_is_told_who_may() {
                GRANT ALL ON t TO guest; ALTER TABLE theirs OWNER TO guest; REVOKE CREATE ON SCHEMA public FROM public;";
     support::postgres::execute(&url, &sql.replace("guest", &role));
     let url = url.replace("postgres@", &format!("{role}@"));
-    let mut writer = Source::parse(&url).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap();
+    let mut writer =
+        Source::parse(&url).unwrap().connector(&SessionOptions::default()).unwrap().unwrap().writer().unwrap();
     let hint = |error: referee::engine::EngineError| error.hint.unwrap_or_default();
     let error = writer.execute("CREATE INDEX ON t (a)").unwrap_err();
     assert_eq!(error.kind, EngineErrorKind::Permission);

@@ -117,7 +117,7 @@ impl Place {
     }
 
     fn writer(&self) -> Box<dyn Writer> {
-        Source::parse(&self.source()).unwrap().open_writer(&SessionOptions::default()).unwrap().unwrap()
+        Source::parse(&self.source()).unwrap().connector(&SessionOptions::default()).unwrap().unwrap().writer().unwrap()
     }
 
     fn apply(&self, plan: &Plan, context: &Context) -> Result<apply::Outcome, ApplyError> {

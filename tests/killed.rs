@@ -510,7 +510,14 @@ fn the_next_run_need_not_wait_for_what_a_killed_one_began() {
     };
     assert!(seen && plan.steps[0].up.transaction == Transaction::None, "{:?}", plan.steps[0]);
     // Whoever looks on is told what it waits for.
-    let mut beside = Source::parse(&place.source).unwrap().open_beside(&SessionOptions::default()).unwrap().unwrap();
+    let mut beside = Source::parse(&place.source)
+        .unwrap()
+        .connector(&SessionOptions::default())
+        .unwrap()
+        .unwrap()
+        .beside()
+        .unwrap()
+        .unwrap();
     let limit = Instant::now() + Duration::from_secs(20);
     let waits = |p: Progress| p.phase == "waiting for old snapshots" && p.total == 0;
     while !beside.progress().unwrap().is_some_and(waits) {

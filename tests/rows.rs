@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use referee::engine::{self, Session, SessionOptions, Value};
+use referee::engine::{self, Reader, SessionOptions, Value};
 use referee::relations::{ConfiguredRelation, Graph, Relation};
 use referee::rows::{OwnerPaths, Pages, RelationRows, RowSet, TableRows};
 use referee::schema::{Schema, TableName};
@@ -43,7 +43,7 @@ impl Live {
         }
     }
 
-    fn session(&self) -> Box<dyn Session> {
+    fn session(&self) -> Box<dyn Reader> {
         let options = SessionOptions::default();
         match self {
             Self::Sqlite { path, .. } => engine::sqlite::open(Path::new(path), &options).unwrap(),
@@ -55,11 +55,11 @@ impl Live {
     }
 }
 
-fn ask(session: &mut dyn Session, sql: &str) -> Vec<Vec<Value>> {
+fn ask(session: &mut dyn Reader, sql: &str) -> Vec<Vec<Value>> {
     session.query(sql).unwrap_or_else(|e| panic!("{e}: {sql}")).rows
 }
 
-fn ids(session: &mut dyn Session, sql: &str) -> Vec<i64> {
+fn ids(session: &mut dyn Reader, sql: &str) -> Vec<i64> {
     ask(session, sql).iter().map(|row| row[0].integer().unwrap()).collect()
 }
 
@@ -217,7 +217,7 @@ fn rows_of_tables_without_rowid_and_of_pairs_are_found_through_a_circle() {
 }
 
 /// Pages through a table, and returns the first `width` values of every row.
-fn paged(session: &mut dyn Session, pages: &Pages<'_>, size: u32, between: &mut dyn FnMut(usize)) -> Vec<Vec<Value>> {
+fn paged(session: &mut dyn Reader, pages: &Pages<'_>, size: u32, between: &mut dyn FnMut(usize)) -> Vec<Vec<Value>> {
     let mut all: Vec<Vec<Value>> = Vec::new();
     let mut after: Option<Vec<Value>> = None;
     for number in 0.. {
@@ -385,7 +385,7 @@ fn queries_about_a_table_leave_its_heirs_out_and_mind_no_column_name() {
         let schema = session.inspect().unwrap();
         let (dialect, table) = (session.dialect(), schema.table(&TableName::new("t")).unwrap());
         let rows_of = TableRows::of(dialect, &schema, table);
-        let number = |session: &mut dyn Session, sql: &str| ids(session, sql)[0];
+        let number = |session: &mut dyn Reader, sql: &str| ids(session, sql)[0];
         assert_eq!(number(session.as_mut(), &rows_of.count_up_to(1000)), 400);
         assert_eq!(number(session.as_mut(), &rows_of.count_up_to(10)), 11);
         let range = &ask(session.as_mut(), &rows_of.range("i"))[0];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::journal::Journal;
 use super::{ApplyError, LONGEST_PAUSE, Options, Outcome};
+use crate::engine::RUN;
 use crate::engine::postgres::{CHANGED, MORE_ROWS};
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
 use crate::job::{Context, Event, Why};
@@ -83,7 +84,7 @@ fn recorded(journal: &mut Journal, step: &Step, error: ApplyError) -> ApplyError
 /// Waits a moment for a run that was killed: the server keeps its lock until it sees that nobody listens any more.
 pub(super) fn take_turn(writer: &mut dyn Writer, context: &Context) -> Result<(), ApplyError> {
     for _ in 0..TURNS {
-        if writer.take_turn()? {
+        if writer.lock(RUN)? {
             return Ok(());
         }
         going(context)?;
@@ -356,7 +357,7 @@ fn once(writer: &mut dyn Writer, bounds: &[Bound], script: &Script) -> Result<Ch
     writer.allow(&rows)?;
     let before = script.before.iter().try_for_each(|sql| writer.execute(sql).map(drop)).map_err(Stop::from);
     let result = before.and_then(|()| match script.transaction {
-        Transaction::Own => in_transaction(writer, bounds, &script.statements),
+        Transaction::Own => writer.transaction(|writer| whole(writer, bounds, &script.statements)),
         Transaction::None => by_themselves(writer, bounds, &script.statements),
     });
     let result = result.map_err(|stop| match &stop {
@@ -368,16 +369,6 @@ fn once(writer: &mut dyn Writer, bounds: &[Bound], script: &Script) -> Result<Ch
     let after = script.after.iter().try_for_each(|sql| writer.finish(sql));
     // The first error is the one to tell.
     result.and_then(|rows| after.map(|()| rows).map_err(|error| Stop::Failed { error, partly: true }))
-}
-
-fn in_transaction(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Result<Changed, Stop> {
-    writer.begin()?;
-    let result = whole(writer, bounds, statements);
-    if result.is_err() {
-        // Some errors have ended the transaction already.
-        drop(writer.finish("ROLLBACK"));
-    }
-    result
 }
 
 fn whole(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Result<Changed, Stop> {
@@ -407,7 +398,6 @@ fn whole(writer: &mut dyn Writer, bounds: &[Bound], statements: &[String]) -> Re
     if let Some(bound) = bounds.first().filter(|_| rows.changed > shown) {
         return Err(Stop::MoreRows { what: bound.what(), shown, found: rows.changed, changed: 0 });
     }
-    writer.execute("COMMIT")?;
     Ok(rows)
 }
 

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::interrupt::Job;
 use super::ui::Ui;
-use crate::engine::{Progress, Session};
+use crate::engine::{Progress, Reader};
 use crate::job::{Context, Event, Events};
 use crate::text::one_line;
 
@@ -108,7 +108,7 @@ impl Steps {
 
     /// Asks every second how far the running statement has come, and shows it. The thread is never waited for, and what goes
     /// wrong in it is nobody's concern: the run does not depend on it.
-    pub fn look_on(&self, open: impl FnOnce() -> Option<Box<dyn Session>> + Send + 'static) {
+    pub fn look_on(&self, open: impl FnOnce() -> Option<Box<dyn Reader>> + Send + 'static) {
         if self.bar.is_hidden() {
             return;
         }

@@ -6,6 +6,7 @@
 //! environment.
 
 pub mod cockroach;
+mod connection;
 mod ddl;
 mod guard;
 mod keywords;
@@ -15,11 +16,11 @@ mod records;
 pub mod sqlite;
 
 use std::fmt;
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+
+pub use connection::RUN;
+pub use connection::{Connector, LookupPlan, Progress, Reader, SessionOptions, Writer};
 
 use crate::change::Change;
-use crate::job::Context;
 use crate::schema::{Action, Column, Comparison, Engine, Schema, Table, TableName};
 
 /// What an engine's SQL looks like. Pure: no connection.
@@ -232,172 +233,6 @@ pub fn written(engine: Engine) -> &'static dyn Dialect {
         Engine::Cockroach => &cockroach::DIALECT,
         Engine::Mysql => &mysql::MYSQL,
         Engine::Mariadb => &mysql::MARIADB,
-    }
-}
-
-/// One connection, opened to read only.
-pub trait Session: Send {
-    /// Returns the dialect it speaks.
-    fn dialect(&self) -> &'static dyn Dialect;
-
-    /// Reads the whole catalog in one consistent snapshot.
-    ///
-    /// # Errors
-    /// The catalog cannot be read, or changed so that it contradicts itself.
-    fn inspect(&mut self) -> Result<Schema, EngineError>;
-
-    /// Runs one statement that returns rows.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn query(&mut self, sql: &str) -> Result<Rows, EngineError>;
-
-    /// Runs one statement with values, which stand in it for `$1`, `$2`, … on every engine. On PostgreSQL a text has no type of its
-    /// own there, as a parameter has none.
-    ///
-    /// # Errors
-    /// What the engine says; a place without a value, or a value without a place.
-    fn query_with(&mut self, sql: &str, values: &[Value]) -> Result<Rows, EngineError>;
-
-    /// Runs such a query and hands its rows over one by one, in bounded memory, until none is left or `each` stops it. What the query
-    /// sees is one snapshot, which is given up when it returns.
-    ///
-    /// # Errors
-    /// As [`Session::query_with`]; rows may have been handed over before.
-    fn stream(
-        &mut self,
-        sql: &str,
-        values: &[Value],
-        each: &mut dyn FnMut(Row<'_>) -> ControlFlow<()>,
-    ) -> Result<(), EngineError>;
-
-    /// Asks the planner whether the engine's own look-up of child rows by `columns` can use an index: the plan of the
-    /// very query that the engine's foreign key check runs.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn lookup_plan(&mut self, table: &Table, columns: &[String]) -> Result<LookupPlan, EngineError>;
-
-    /// Tells how far the statement has come that a run in this database is at (see [`Writer::take_turn`]); `None` if there is
-    /// none, or the engine does not report it.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn progress(&mut self) -> Result<Option<Progress>, EngineError> {
-        Ok(None)
-    }
-
-    /// Returns how many requests have been sent and answered so far.
-    fn round_trips(&self) -> u64;
-
-    /// Stops statements at a moment ([`EngineErrorKind::Timeout`]), also one that runs by then; `None` for never.
-    fn until(&mut self, moment: Option<Instant>);
-}
-
-/// How far a statement has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// What is being done, as the engine calls it: `building index: scanning table`.
-    pub phase: String,
-    /// How much of it is done.
-    pub done: u64,
-    /// How much there is to do; 0 if it is not known.
-    pub total: u64,
-}
-
-/// One connection that may write: for what applies a plan, never for what reads.
-pub trait Writer: Send {
-    /// Returns the dialect it speaks.
-    fn dialect(&self) -> &'static dyn Dialect;
-
-    /// Reads the whole catalog.
-    ///
-    /// # Errors
-    /// The catalog cannot be read, or changed so that it contradicts itself.
-    fn inspect(&mut self) -> Result<Schema, EngineError>;
-
-    /// Runs one statement that returns rows.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn query(&mut self, sql: &str) -> Result<Rows, EngineError>;
-
-    /// Runs one statement for what it does, and returns how many rows it changed.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn execute(&mut self, sql: &str) -> Result<u64, EngineError>;
-
-    /// Tells blocks of statements that commit by themselves how many rows they may change, one number for each bound of a step;
-    /// none for no bound. Where no such block is run it does nothing.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn allow(&mut self, _rows: &[u64]) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    /// Returns how many rows such a block has changed and committed since it was told.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn changed(&mut self) -> Result<u64, EngineError> {
-        Ok(0)
-    }
-
-    /// Begins a transaction that means to write.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn begin(&mut self) -> Result<(), EngineError>;
-
-    /// Says how long a statement waits for a lock before it gives up with [`EngineErrorKind::Busy`]; `None` for ever.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn wait_for_locks(&mut self, limit: Option<Duration>) -> Result<(), EngineError>;
-
-    /// Keeps other runs out of this database until the connection ends; `false` if another run is in. Where the engine has
-    /// no such lock (SQLite, CockroachDB) it is always `true`: the run's journal is then what is locked.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn take_turn(&mut self) -> Result<bool, EngineError>;
-
-    /// Runs a statement that ends what another began, even if the job is over by now.
-    ///
-    /// # Errors
-    /// What the engine says.
-    fn finish(&mut self, sql: &str) -> Result<(), EngineError>;
-}
-
-/// How the planner would find the child rows of a parent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookupPlan {
-    /// The statement whose plan was asked for.
-    pub sql: String,
-    /// The index it would use; `None` if it would read the whole table.
-    pub index: Option<String>,
-    /// The plan's text, one line a row.
-    pub plan: String,
-}
-
-/// What a session is opened with.
-#[derive(Clone, Default)]
-pub struct SessionOptions {
-    /// The job that it works for: what stops it, who is told its statements, how long one may run.
-    pub context: Context,
-    /// The password where the URL has none (`PGPASSWORD`, `.pgpass`); the caller reads the environment.
-    pub password: Option<String>,
-    /// How many seconds to wait for the connection.
-    pub connect_timeout: Option<u64>,
-    /// What a URL leaves out; the caller reads the environment.
-    pub environment: postgres::Environment,
-}
-
-impl fmt::Debug for SessionOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionOptions").field("connect_timeout", &self.connect_timeout).finish_non_exhaustive()
     }
 }
 

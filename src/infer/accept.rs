@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Counts, Model, Proposal, ReadOptions, RowsRead, Survey};
-use crate::engine::Session;
+use crate::engine::Reader;
 use crate::hints::Hint;
 use crate::relations::{Basis, ConfiguredRelation, Graph, Objections, Relation, write};
 use crate::schema::{Schema, TableName};
@@ -195,7 +195,7 @@ impl Graph {
         hints: &[Hint],
         threshold: f64,
         above: Option<f64>,
-        reading: Option<(&mut dyn Session, &ReadOptions)>,
+        reading: Option<(&mut dyn Reader, &ReadOptions)>,
     ) -> (Self, Taken, Option<RowsRead>) {
         let mut known = Self::known(schema, configured);
         let mut survey = Survey::of(schema, &known, hints);

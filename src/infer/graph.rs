@@ -1,7 +1,7 @@
 //! The graph with inferred relations in it.
 
 use super::{Model, ReadOptions, RowsRead, Survey};
-use crate::engine::Session;
+use crate::engine::Reader;
 use crate::hints::Hint;
 use crate::relations::{ConfiguredRelation, Graph};
 use crate::schema::Schema;
@@ -27,7 +27,7 @@ impl Graph {
         configured: &[ConfiguredRelation],
         hints: &[Hint],
         threshold: f64,
-        session: &mut dyn Session,
+        session: &mut dyn Reader,
         options: &ReadOptions,
     ) -> (Self, RowsRead) {
         let mut survey = Survey::of(schema, &Self::known(schema, configured), hints);

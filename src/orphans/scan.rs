@@ -3,7 +3,7 @@
 //! The database does the work: one anti-join for each relation, as [`crate::rows`] writes it. A relation that cannot be asked does
 //! not stop the others.
 
-use crate::engine::{Dialect, EngineError, EngineErrorKind, Session, Value};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Reader, Value};
 use crate::job::{Context, Event};
 use crate::relations::{Graph, Relation};
 use crate::rows::RelationRows;
@@ -101,7 +101,7 @@ fn unreadable(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Op
 ///
 /// Stops early only when the user stops it or the connection is gone; what is left is then skipped.
 pub fn scan(
-    session: &mut dyn Session,
+    session: &mut dyn Reader,
     schema: &Schema,
     graph: &Graph,
     options: &ScanOptions,
@@ -122,7 +122,7 @@ pub fn scan(
     result
 }
 
-fn one(session: &mut dyn Session, schema: &Schema, relation: &Relation, options: &ScanOptions) -> Outcome {
+fn one(session: &mut dyn Reader, schema: &Schema, relation: &Relation, options: &ScanOptions) -> Outcome {
     let dialect = session.dialect();
     if let Some(why) = obstacle(dialect, schema, relation) {
         return Outcome::Skipped(why);
@@ -137,7 +137,7 @@ fn one(session: &mut dyn Session, schema: &Schema, relation: &Relation, options:
 }
 
 fn count(
-    session: &mut dyn Session,
+    session: &mut dyn Reader,
     schema: &Schema,
     relation: &Relation,
     options: &ScanOptions,

@@ -2,7 +2,7 @@
 
 use super::{Definition, Definitions};
 use crate::engine::sqlite::Memory;
-use crate::engine::{EngineError, Rows, Session, Value};
+use crate::engine::{EngineError, Reader, Rows, Value};
 use crate::schema::TableName;
 
 const OBJECTS: &str = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema ORDER BY rowid";
@@ -12,7 +12,7 @@ impl Definitions {
     ///
     /// # Errors
     /// What the engine says.
-    pub fn from_session(session: &mut dyn Session) -> Result<Self, EngineError> {
+    pub fn from_session(session: &mut dyn Reader) -> Result<Self, EngineError> {
         session.query(OBJECTS).map(|rows| Self::from_rows(&rows))
     }
 

@@ -15,7 +15,7 @@ pub use history::History;
 pub use layouts::SqlFiles;
 pub use url::{SourceText, UrlError, redact};
 
-use crate::engine::{EngineError, Session, SessionOptions, Writer, postgres, sqlite};
+use crate::engine::{Connector, EngineError, Reader, SessionOptions, postgres};
 use crate::files;
 use crate::hints::Hint;
 use crate::schema::{self, Engine, JsonError, Schema};
@@ -40,7 +40,7 @@ pub struct Input {
     /// The schema.
     pub schema: Schema,
     /// The connection, for a source that has rows.
-    pub session: Option<Box<dyn Session>>,
+    pub session: Option<Box<dyn Reader>>,
     /// How it came to be, for a source of files; empty for others.
     pub history: History,
     /// What else says that tables belong together.
@@ -168,11 +168,8 @@ impl Source {
                 history.programs = loaded.programs;
                 return Ok(Input { label: self.label(), schema, session: None, history, hints: Vec::new() });
             }
-            Self::Sqlite(path) => sqlite::open(path, options)?,
-            Self::Postgres(url) => {
-                let target = postgres::Target::parse(url.secret(), &options.environment)?;
-                postgres::open(&target, options)?
-            }
+            Self::Sqlite(path) => Connector::file(path, options).reader()?,
+            Self::Postgres(url) => server(url, options)?.reader()?,
         };
         let schema = session.inspect()?;
         Ok(Input {
@@ -184,46 +181,21 @@ impl Source {
         })
     }
 
-    /// Connects to a server to look on, without reading the catalog; `None` for a source that is no server.
+    /// Returns what connects to it; `None` for a source that is no database.
     ///
     /// # Errors
-    /// What the engine says.
-    pub fn open_beside(&self, options: &SessionOptions) -> Result<Option<Box<dyn Session>>, SourceError> {
-        Ok(match self {
-            Self::Document(_) | Self::Sql(_) | Self::Sqlite(_) => None,
-            Self::Postgres(url) => {
-                let target = postgres::Target::parse(url.secret(), &options.environment)?;
-                Some(postgres::open(&target, options)?)
-            }
-        })
-    }
-
-    /// Looks, before anything is planned, whether a server lets a plan be carried out. A file is asked when it is opened to write,
-    /// which may change it: what a killed process left half done is rolled back.
-    ///
-    /// # Errors
-    /// What the engine says.
-    pub fn check_writer(&self, options: &SessionOptions) -> Result<(), SourceError> {
-        match self {
-            Self::Document(_) | Self::Sql(_) | Self::Sqlite(_) => Ok(()),
-            Self::Postgres(_) => self.open_writer(options).map(drop),
-        }
-    }
-
-    /// Connects to write; `None` for a source that is no database.
-    ///
-    /// # Errors
-    /// What the engine says.
-    pub fn open_writer(&self, options: &SessionOptions) -> Result<Option<Box<dyn Writer>>, SourceError> {
+    /// What the environment adds to the URL makes no sense with it.
+    pub fn connector(&self, options: &SessionOptions) -> Result<Option<Connector>, SourceError> {
         Ok(match self {
             Self::Document(_) | Self::Sql(_) => None,
-            Self::Sqlite(path) => Some(sqlite::open_writer(path, options)?),
-            Self::Postgres(url) => {
-                let target = postgres::Target::parse(url.secret(), &options.environment)?;
-                Some(postgres::open_writer(&target, options)?)
-            }
+            Self::Sqlite(path) => Some(Connector::file(path, options)),
+            Self::Postgres(url) => Some(server(url, options)?),
         })
     }
+}
+
+fn server(url: &SourceText, options: &SessionOptions) -> Result<Connector, UrlError> {
+    Ok(Connector::server(postgres::Target::parse(url.secret(), &options.environment)?, options))
 }
 
 fn unknown(message: impl Into<String>, hint: impl Into<String>) -> SourceError {

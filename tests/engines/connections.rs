@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use referee::engine::postgres::{self, Environment, Target};
-use referee::engine::{EngineError, EngineErrorKind, Session, SessionOptions};
+use referee::engine::{EngineError, EngineErrorKind, Reader, SessionOptions};
 use referee::job::Context;
 
 use crate::support::postgres as server;
@@ -71,7 +71,7 @@ impl Guarded {
     }
 }
 
-fn open(url: &str) -> Result<Box<dyn Session>, EngineError> {
+fn open(url: &str) -> Result<Box<dyn Reader>, EngineError> {
     let target = Target::parse(url, &Environment::default()).unwrap_or_else(|e| panic!("{url}: {e}"));
     postgres::open(&target, &SessionOptions::default())
 }

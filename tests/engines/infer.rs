@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use referee::engine::{Session, SessionOptions, sqlite};
+use referee::engine::{Reader, SessionOptions, sqlite};
 use referee::infer::{Class, Inference, Model, ReadOptions, Survey};
 use referee::relations::Relation;
 use referee::schema::{Action, Schema};
@@ -35,7 +35,7 @@ fn rows(series: &dyn Fn(u32) -> String) -> String {
     )
 }
 
-fn infer(session: &mut dyn Session, schema: &Schema, options: &ReadOptions) -> Inference {
+fn infer(session: &mut dyn Reader, schema: &Schema, options: &ReadOptions) -> Inference {
     let known: Vec<Relation> = schema.foreign_keys().map(|(t, k)| Relation::declared(schema, &t.name, k)).collect();
     let mut survey = Survey::of(schema, &known, &[]);
     survey.read(session, options);

@@ -24,3 +24,4 @@ mod row_security;
 mod secrets;
 mod sqlite;
 mod values;
+mod writers;

@@ -166,7 +166,7 @@ fn a_pooler_that_keeps_sessions_is_as_good_as_none() {
     for connections in [1, 5] {
         let pooler = Pooler::start(server::servers()[0].running(), "session", connections);
         let mut writer = writer(&pooler.before(&direct)).unwrap_or_else(|e| panic!("{e}"));
-        assert!(writer.take_turn().unwrap());
+        assert!(writer.lock("run").unwrap());
         assert_eq!(writer.execute("UPDATE posts SET user_id = 9 WHERE id = 2").unwrap(), 1);
     }
     let pooler = Pooler::start(server::servers()[0].running(), "session", 5);

@@ -1,6 +1,6 @@
 //! PostgreSQL, every version there is: each fact of the catalog that the model holds.
 
-use referee::engine::{EngineError, EngineErrorKind, Session, SessionOptions, postgres};
+use referee::engine::{EngineError, EngineErrorKind, Reader, SessionOptions, postgres};
 use referee::job::Context;
 use referee::schema::{
     Action, Collation, DisabledSide, Family, ForeignKey, IndexOrigin, Match, Schema, Table, TableKind, TableName,
@@ -10,16 +10,16 @@ use referee::schema::{
 use crate::support::postgres as server;
 
 /// Opens a session as `referee` does.
-pub fn session(url: &str) -> Box<dyn Session> {
+pub fn session(url: &str) -> Box<dyn Reader> {
     try_session(url).unwrap_or_else(|e| panic!("{e} ({:?})", e.hint))
 }
 
-pub fn try_session(url: &str) -> Result<Box<dyn Session>, EngineError> {
+pub fn try_session(url: &str) -> Result<Box<dyn Reader>, EngineError> {
     opened(url, &Context::default())
 }
 
 /// Opens a session of a job.
-pub fn opened(url: &str, context: &Context) -> Result<Box<dyn Session>, EngineError> {
+pub fn opened(url: &str, context: &Context) -> Result<Box<dyn Reader>, EngineError> {
     let options = SessionOptions { context: context.clone(), ..SessionOptions::default() };
     postgres::open(&postgres::Target::parse(url, &options.environment).unwrap(), &options)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use referee::engine::sqlite::open;
-use referee::engine::{EngineError, EngineErrorKind, Session, SessionOptions};
+use referee::engine::{EngineError, EngineErrorKind, Reader, SessionOptions};
 use referee::job::{Context, Event};
 use referee::orphans::{self, Outcome, ScanOptions};
 use referee::relations::Graph;
@@ -27,7 +27,7 @@ fn database(sql: &str) -> Database {
     Database { _folder: folder, path }
 }
 
-fn session(path: &Path) -> Box<dyn Session> {
+fn session(path: &Path) -> Box<dyn Reader> {
     open(path, &SessionOptions::default()).unwrap()
 }
 

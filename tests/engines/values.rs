@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use referee::engine::{EngineErrorKind, Session, SessionOptions, Value, sqlite};
+use referee::engine::{EngineErrorKind, Reader, SessionOptions, Value, sqlite};
 
 use crate::support::postgres as server;
 
@@ -25,7 +25,7 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// Runs a test on a database of every engine; `numbers(n)` is a query of n rows.
-fn everywhere(test: impl Fn(&mut dyn Session, &dyn Fn(u64) -> String)) {
+fn everywhere(test: impl Fn(&mut dyn Reader, &dyn Fn(u64) -> String)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();

@@ -10,7 +10,7 @@ const TYPES: [&str; 7] = ["INTEGER", "TEXT", "REAL", "STRING", "UUID", "BLOB", "
 const VALUES: [&str; 12] =
     ["1", "'1'", "'01'", "'1.0'", "1.0", "'1e0'", "x'31'", "'a'", "2.5", "'2.50'", "'2.5'", "' 1'"];
 
-fn count(session: &mut dyn referee::engine::Session, sql: &str) -> i64 {
+fn count(session: &mut dyn referee::engine::Reader, sql: &str) -> i64 {
     session.query(sql).unwrap().rows[0].first().and_then(Value::integer).unwrap()
 }
 

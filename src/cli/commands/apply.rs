@@ -18,7 +18,7 @@ use super::stopped::{Place, fill};
 use super::{question, verify};
 use crate::apply::{self, Journal, JournalError, Options, Unfinished};
 use crate::config::{Config, FailOn};
-use crate::engine::SessionOptions;
+use crate::engine::Connector;
 use crate::job::{Event, Events};
 use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
@@ -28,9 +28,9 @@ use crate::text::{argument, operand};
 
 pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let source = Source::parse(args.source.secret())?;
-    is_database(&source)?;
+    let connector = database(&source, ui)?;
     ui.job.listen();
-    source.check_writer(&super::session(ui))?;
+    connector.check_writer()?;
     let path = journal_path(args, &source, global)?;
     // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
     let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };
@@ -86,10 +86,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
             }
         },
     };
-    let session = super::session(ui);
-    let Some(mut writer) = source.open_writer(&session)? else {
-        return Err(CliError::new(format!("{} is no database", source.label())));
-    };
+    let mut writer = connector.writer()?;
     let dialect = writer.dialect();
     let here = apply::identity(dialect, &mut |sql| writer.query(sql))?;
     // Asked of the writer: a SQLite file may have to be rolled back first, which a reader may not do.
@@ -107,9 +104,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     }
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
     let steps = Steps::new(ui, plan.steps.len());
-    let beside = SessionOptions { context: session.context.silent(), ..session.clone() };
-    let server = source.clone();
-    steps.look_on(move || server.open_beside(&beside).ok().flatten());
+    steps.look_on(move || connector.beside().ok().flatten());
     let shown = Shown::new(steps, &plan, ui);
     // What the plan is not about must not be taken for its work. What a run that is taken up has found is not known any more.
     let before = match &taken_up {
@@ -160,13 +155,12 @@ fn to_come(plan: &Plan, taken_up: Option<&Unfinished>) -> Plan {
     left
 }
 
-/// Complains of a source that is no database.
-pub(super) fn is_database(source: &Source) -> Result<(), CliError> {
-    if matches!(source, Source::Document(_) | Source::Sql(_)) {
-        return Err(CliError::new(format!("{} is no database, so nothing can be applied to it", source.label()))
-            .hint("name the database, or write the plan as files: --out DIR"));
-    }
-    Ok(())
+/// Returns what connects to a source, or complains that it is no database.
+pub(super) fn database(source: &Source, ui: &Ui) -> Result<Connector, CliError> {
+    source.connector(&super::session(ui))?.ok_or_else(|| {
+        CliError::new(format!("{} is no database, so nothing can be applied to it", source.label()))
+            .hint("name the database, or write the plan as files: --out DIR")
+    })
 }
 
 /// Refuses to go on with, or to give up, a run that was begun in another database.

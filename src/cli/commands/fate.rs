@@ -5,7 +5,7 @@ use super::super::error::{CliError, FAILED};
 use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
 use crate::config::THRESHOLD;
-use crate::engine::{EngineError, EngineErrorKind, Session, Value};
+use crate::engine::{EngineError, EngineErrorKind, Reader, Value};
 use crate::fate::{Blocked, Counted, Fates, Impact, Options, TableImpact};
 use crate::relations::Graph;
 use crate::render::{self, FateFormat};
@@ -102,7 +102,7 @@ fn add_newly_deleted(counted: &mut Vec<Counted>, then: Vec<Counted>) {
 fn check(
     condition: &str,
     impact: &Impact,
-    session: Option<&mut (dyn Session + 'static)>,
+    session: Option<&mut (dyn Reader + 'static)>,
     label: &str,
     ui: &Ui,
 ) -> Result<(), CliError> {
@@ -164,7 +164,7 @@ fn count(impact: &Impact, exact: bool, input: &mut Input, ui: &Ui) -> Result<Vec
         return Err(CliError::new(format!("{} holds no rows, so --count has nothing to count", input.label))
             .hint("name the database itself, or leave out --count"));
     };
-    let number = |session: &mut dyn Session, sql: &str| {
+    let number = |session: &mut dyn Reader, sql: &str| {
         let rows = session.query(sql)?;
         let first = rows.rows.first().and_then(|r| r.first()).and_then(Value::integer);
         Ok::<u64, EngineError>(first.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))

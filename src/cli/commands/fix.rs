@@ -11,7 +11,7 @@ use super::accept;
 use super::audit::{Hidden, code};
 use crate::audit::{Guesses, Report, audit_and_go_on};
 use crate::config::{Config, FailOn};
-use crate::engine::{Session, Value};
+use crate::engine::{Reader, Value};
 use crate::fate::{Fates, Options as FateOptions};
 use crate::findings::{Finding, Severity, Subject};
 use crate::infer::Guess;
@@ -205,7 +205,7 @@ fn about(args: &FixArgs, root: Option<&TableName>, report: &Report) -> Vec<Guess
 }
 
 /// Asks how many rows a plan is about.
-fn count(session: &mut dyn Session, query: &str) -> Result<u64, CliError> {
+fn count(session: &mut dyn Reader, query: &str) -> Result<u64, CliError> {
     let answer = session.query(query)?;
     let number = answer.rows.first().and_then(|row| row.first()).and_then(Value::integer);
     number.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| CliError::new("a count of rows is not a number"))

@@ -7,7 +7,7 @@ use super::super::ui::Ui;
 use super::apply;
 use super::stopped::Place;
 use crate::apply::{Journal, Lost, Options, Recorded, identity, is_same, to_undo, undo};
-use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Session, Writer};
+use crate::engine::{Connector, EngineError, EngineErrorKind, Reader, Writer};
 use crate::plan::{Down, Step, acting_on_undo};
 use crate::render::wrap;
 use crate::schema::{Schema, TableName};
@@ -26,7 +26,7 @@ pub(super) fn command(args: &FixArgs, global: &Global) -> String {
 
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let source = Source::parse(args.source.secret())?;
-    apply::is_database(&source)?;
+    let connector = apply::database(&source, ui)?;
     let path = apply::journal_path(args, &source, global)?;
     let nothing = || {
         CliError::new(format!("no run is recorded in {}: there is nothing to undo", path.display()))
@@ -35,16 +35,13 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     if !path.exists() {
         return Err(nothing());
     }
-    if args.apply.apply {
-        ui.job.listen();
-        source.check_writer(&super::session(ui))?;
-    }
     // Locked before it is read: nobody begins or undoes a run in it between the question and the answer.
     let journal = if args.apply.apply { Some(Journal::open(&path).map_err(apply::journal_error)?.0) } else { None };
     let runs = Journal::runs(&path).map_err(apply::journal_error)?;
-    let Some(mut database) = Database::open(args, global, ui)? else { return Err(nothing()) };
+    let Some(mut database) = Database::open(&connector, args, global, ui)? else { return Err(nothing()) };
     let schema = database.inspect()?;
-    let here = identity(database.dialect(), &mut |sql| database.query(sql))?;
+    let reader = database.reader();
+    let here = identity(reader.dialect(), &mut |sql| reader.query(sql))?;
     let (runs, elsewhere): (Vec<Recorded>, Vec<Recorded>) =
         runs.into_iter().partition(|run| is_same(run.database.as_deref(), here.as_deref()));
     if runs.is_empty() && !elsewhere.is_empty() {
@@ -58,7 +55,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
             if ui.job.check().is_err() {
                 return Err(EngineError::new(EngineErrorKind::Cancelled, "stopped"));
             }
-            database.query(sql)
+            reader.query(sql)
         })?;
         if !found.lost.is_empty() {
             left = FINDINGS;
@@ -71,7 +68,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         let acting = |step: &Step| acting_on_undo(&schema, step);
         let shown: String =
             found.applied.iter().rev().map(|(number, step)| one(*number, step, &acting(step), ui)).collect();
-        let rows = found.backed_up(&schema, database.dialect(), &mut |sql| database.query(sql))?;
+        let rows = found.backed_up(&schema, reader.dialect(), &mut |sql| reader.query(sql))?;
         let mut told: Vec<String> = restored(&rows).into_iter().collect();
         told.extend(found.applied.iter().flat_map(|(_, step)| acting(step)));
         chosen = Some((found.shown(&rows), found.applied.len(), shown, told, run));
@@ -128,19 +125,18 @@ fn unfinished(run: &Recorded, ui: &Ui) {
 /// The database that the undo is looked up in. Where it is going to be written to, it is the writer that looks: a SQLite file
 /// whose undo was killed in the middle of a write cannot be read before that is rolled back, which a reader may not do.
 enum Database {
-    Reader(Box<Schema>, Box<dyn Session>),
+    Reader(Box<Schema>, Box<dyn Reader>),
     Writer(Box<dyn Writer>),
 }
 
 impl Database {
-    fn open(args: &FixArgs, global: &Global, ui: &Ui) -> Result<Option<Self>, CliError> {
+    fn open(connector: &Connector, args: &FixArgs, global: &Global, ui: &Ui) -> Result<Option<Self>, CliError> {
         if !args.apply.apply {
             let input = super::open(&args.source, global, ui)?;
             return Ok(input.session.map(|session| Self::Reader(Box::new(input.schema), session)));
         }
         ui.job.listen();
-        let writer = Source::parse(args.source.secret())?.open_writer(&super::session(ui))?;
-        Ok(writer.map(Self::Writer))
+        Ok(Some(Self::Writer(connector.writer()?)))
     }
 
     fn inspect(&mut self) -> Result<Schema, EngineError> {
@@ -150,17 +146,10 @@ impl Database {
         }
     }
 
-    fn dialect(&self) -> &'static dyn Dialect {
+    fn reader(&mut self) -> &mut dyn Reader {
         match self {
-            Self::Reader(_, session) => session.dialect(),
-            Self::Writer(writer) => writer.dialect(),
-        }
-    }
-
-    fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        match self {
-            Self::Reader(_, session) => session.query(sql),
-            Self::Writer(writer) => writer.query(sql),
+            Self::Reader(_, reader) => reader.as_mut(),
+            Self::Writer(writer) => writer.as_mut(),
         }
     }
 }

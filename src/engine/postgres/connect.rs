@@ -7,11 +7,10 @@ use tokio_postgres::config::{ChannelBinding as DriverBinding, SslMode as DriverM
 use tokio_postgres::{Config, Error, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::{Dialect, EngineError, EngineErrorKind, Session, SessionOptions, Writer};
+use super::super::{Dialect, EngineError, EngineErrorKind, Reader, SessionOptions, Writer};
 use super::session::PostgresSession;
 use super::url::{ChannelBinding, Host, SessionAttributes, SslMode, Target};
 use super::wire::{Client, Failure};
-use super::writer::PostgresWriter;
 use super::{errors, pooler, tls};
 use crate::text::argument;
 
@@ -19,7 +18,7 @@ use crate::text::argument;
 ///
 /// # Errors
 /// No host answers, refuses or is of the wanted kind: what the last one said.
-pub fn open(target: &Target, options: &SessionOptions) -> Result<Box<dyn Session>, EngineError> {
+pub fn open(target: &Target, options: &SessionOptions) -> Result<Box<dyn Reader>, EngineError> {
     Ok(Box::new(start(target, options)?.0))
 }
 
@@ -35,7 +34,8 @@ pub fn open_writer(target: &Target, options: &SessionOptions) -> Result<Box<dyn 
         let silent = SessionOptions { context: options.context.silent(), ..options.clone() };
         pooler::refuse(&mut session, move || Ok(start(&there, &silent)?.0), host)?;
     }
-    Ok(Box::new(PostgresWriter::new(session)?))
+    session.let_write()?;
+    Ok(Box::new(session))
 }
 
 fn start<'t>(target: &'t Target, options: &SessionOptions) -> Result<(PostgresSession, &'t Host), EngineError> {

@@ -8,13 +8,15 @@ use std::time::Instant;
 
 use tokio_postgres::SimpleQueryMessage;
 
+use super::super::connection::RUN;
 use super::super::guard::Guard;
-use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Row, Rows, Session, Value, cockroach};
+use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Reader, Row, Rows, Value, cockroach};
 use super::bind::bind;
 use super::inspect::{self, Catalog};
 use super::lookup::{Lookups, ROLLBACK};
 use super::settings::{ALL_ROWS, COCKROACH, LOCAL, READ_ONLY, Scope, WRITER, one_statement};
 use super::wire::Client;
+use super::writer::{LOCKS, number};
 use super::{DIALECT, errors};
 use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
@@ -77,7 +79,7 @@ impl PostgresSession {
         if text.starts_with("CockroachDB") {
             session.cockroach = true;
             session.version = Version::find_in(&text);
-            session.scope = Scope::Session;
+            session.scope = Scope::Reader;
             session.run(COCKROACH)?;
             if session.version.is_some_and(|v| v.major >= 25) {
                 // It has row-level security since 25.2; the setting was a mere word before.
@@ -92,7 +94,7 @@ impl PostgresSession {
 
     /// Makes a session that writes of it. Nothing must have been sent before that another session could have got.
     pub(super) fn let_write(&mut self) -> Result<(), EngineError> {
-        self.scope = Scope::Session;
+        self.scope = Scope::Reader;
         self.run(WRITER)?;
         if !self.cockroach {
             // Nothing is changed or validated through a policy, which hides rows: the server refuses instead.
@@ -121,7 +123,7 @@ impl PostgresSession {
     /// Runs a query on all rows that it is about, or not at all. A session that writes runs it as it is, in its transaction if one
     /// is open.
     pub(super) fn read(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        if self.scope == Scope::Session {
+        if self.scope == Scope::Reader {
             return self.run(sql);
         }
         one_statement(sql)?;
@@ -135,7 +137,7 @@ impl PostgresSession {
 
     /// Returns how a transaction begins that reads all rows.
     fn begin(&self) -> String {
-        let settings = if self.scope == Scope::Session { "" } else { &[LOCAL, ALL_ROWS].concat() };
+        let settings = if self.scope == Scope::Reader { "" } else { &[LOCAL, ALL_ROWS].concat() };
         format!("BEGIN READ ONLY; {settings}")
     }
 
@@ -241,7 +243,7 @@ fn supported(number: &str, text: &str) -> Result<Version, EngineError> {
         .hint(format!("restore its schema (`pg_dump --schema-only`) on PostgreSQL {OLDEST} or later and audit that")))
 }
 
-impl Session for PostgresSession {
+impl Reader for PostgresSession {
     fn dialect(&self) -> &'static dyn Dialect {
         if self.cockroach { &cockroach::DIALECT } else { &DIALECT }
     }
@@ -303,9 +305,10 @@ impl Session for PostgresSession {
         let answer = self.read(&format!(
             "SELECT p.phase, p.blocks_done, p.blocks_total, p.tuples_done, p.tuples_total FROM \
              pg_catalog.pg_stat_progress_create_index AS p JOIN pg_catalog.pg_locks AS l ON l.pid = p.pid WHERE l.locktype = \
-             'advisory' AND l.classid = {} AND l.objid = 0 AND l.objsubid = 2 AND l.database = p.datid AND p.datname = \
+             'advisory' AND l.classid = {} AND l.objid::pg_catalog.int8 = {} AND l.objsubid = 2 AND l.database = p.datid AND p.datname = \
              pg_catalog.current_database()",
-            super::writer::TURN
+            LOCKS,
+            number(RUN).cast_unsigned()
         ))?;
         let Some([phase, numbers @ ..]) = answer.rows.first().map(Vec::as_slice) else { return Ok(None) };
         let count =

@@ -37,7 +37,7 @@ pub(super) enum Scope {
     /// Each transaction.
     Transaction,
     /// The session: one that writes, which is never behind a pooler that switches sessions, and CockroachDB's.
-    Session,
+    Reader,
 }
 
 /// Refuses what is more than one statement: the second one could end the transaction that only reads.

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use super::super::{Dialect, EngineError, Rows, Session, Value, Writer};
+use super::super::{EngineError, Reader, Value, Writer};
 use super::session::PostgresSession;
-use crate::schema::Schema;
 
-/// The key of the advisory lock that a run holds: "refe" in ASCII. Advisory locks are a database's own (manual, "Advisory
-/// Locks").
-pub(super) const TURN: i32 = 0x7265_6665;
+/// The first key of our advisory locks: "refe" in ASCII. Advisory locks are a database's own (manual, "Advisory Locks").
+pub(super) const LOCKS: i32 = 0x7265_6665;
+
+/// Returns the second key of the lock of a name: its bytes, hashed (FNV-1a).
+pub(super) fn number(name: &str) -> i32 {
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash.cast_signed()
+}
 
 /// The setting by which a block of a plan is told how many rows it may change: a number for each bound of its step, with commas.
 /// Whoever runs the block from a file sets none, and it has no bound.
@@ -21,37 +25,10 @@ pub(crate) const CHANGED: &str = "referee.changed";
 /// The SQLSTATE with which such a block stops before it changes more. No class of the server's begins so (manual, Appendix A).
 pub(crate) const MORE_ROWS: &str = "RF001";
 
-/// See the module.
-pub(super) struct PostgresWriter(PostgresSession);
-
-impl PostgresWriter {
-    /// Takes over a session that only reads and lets it write.
-    pub(super) fn new(mut session: PostgresSession) -> Result<Self, EngineError> {
-        session.let_write()?;
-        Ok(Self(session))
-    }
-
-    fn is_cockroach(&self) -> bool {
-        self.0.is_cockroach()
-    }
-}
-
-impl Writer for PostgresWriter {
-    fn dialect(&self) -> &'static dyn Dialect {
-        self.0.dialect()
-    }
-
-    fn inspect(&mut self) -> Result<Schema, EngineError> {
-        self.0.inspect()
-    }
-
-    fn query(&mut self, sql: &str) -> Result<Rows, EngineError> {
-        self.0.read(sql)
-    }
-
+impl Writer for PostgresSession {
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {
-        self.0.run(sql)?;
-        let rows = self.0.rows;
+        self.run(sql)?;
+        let rows = self.rows;
         // The server tells nothing of what a block does; ours count for themselves.
         let is_block = sql.trim_start().get(..2).is_some_and(|word| word.eq_ignore_ascii_case("do"));
         if !is_block || self.is_cockroach() {
@@ -83,10 +60,6 @@ impl Writer for PostgresWriter {
         .map(drop)
     }
 
-    fn begin(&mut self) -> Result<(), EngineError> {
-        self.execute("BEGIN").map(drop)
-    }
-
     fn wait_for_locks(&mut self, limit: Option<Duration>) -> Result<(), EngineError> {
         // "If this value is specified without units, it is taken as milliseconds. A value of zero disables the timeout"
         // (manual, "Client Connection Defaults").
@@ -94,13 +67,13 @@ impl Writer for PostgresWriter {
         self.execute(&format!("SET lock_timeout = {limit}")).map(drop)
     }
 
-    fn take_turn(&mut self) -> Result<bool, EngineError> {
-        let answer = self.query(&format!("SELECT pg_catalog.pg_try_advisory_lock({TURN}, 0)"))?;
+    fn lock(&mut self, name: &str) -> Result<bool, EngineError> {
+        let answer = self.query(&format!("SELECT pg_catalog.pg_try_advisory_lock({LOCKS}, {})", number(name)))?;
         let said = answer.rows.first().and_then(|r| r.first()).and_then(Value::text);
         Ok(said.as_deref() == Some("t"))
     }
 
     fn finish(&mut self, sql: &str) -> Result<(), EngineError> {
-        self.0.finish(sql)
+        PostgresSession::finish(self, sql)
     }
 }

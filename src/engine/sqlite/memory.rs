@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 
 use super::session::{self, Sqlite};
-use crate::engine::{EngineError, Rows, Session};
+use crate::engine::{EngineError, Reader, Rows};
 use crate::schema::{Engine, Schema};
 use crate::sql::lexer::significant;
 use crate::sql::split;

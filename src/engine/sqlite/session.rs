@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement};
 
 use super::{DIALECT, inspect};
 use crate::engine::guard::Guard;
-use crate::engine::{Dialect, EngineError, EngineErrorKind, LookupPlan, Row, Rows, Session, SessionOptions, Value};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, LookupPlan, Reader, Row, Rows, SessionOptions, Value};
 use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
 use crate::text::operand;
@@ -45,7 +45,7 @@ type Stamp = (u64, Option<SystemTime>);
 ///
 /// # Errors
 /// There is no such file, it is no database, it may not be read, or another process holds it.
-pub fn open(path: &Path, options: &SessionOptions) -> Result<Box<dyn Session>, EngineError> {
+pub fn open(path: &Path, options: &SessionOptions) -> Result<Box<dyn Reader>, EngineError> {
     Ok(Box::new(start(path, options, false)?))
 }
 
@@ -373,7 +373,7 @@ fn affinity(raw: &str) -> &'static str {
     }
 }
 
-impl Session for Sqlite {
+impl Reader for Sqlite {
     fn dialect(&self) -> &'static dyn Dialect {
         &DIALECT
     }

@@ -19,7 +19,7 @@ use super::candidates::Candidate;
 use super::decide::Counts;
 use super::model::{Feature, Model};
 use super::{Subject, Survey};
-use crate::engine::{EngineError, EngineErrorKind as Kind, Session};
+use crate::engine::{self, EngineError, EngineErrorKind as Kind};
 use crate::rows::{RelationRows, TableRows};
 use crate::schema::{Schema, Table, TableName};
 use profile::{Column, Profiles};
@@ -54,7 +54,7 @@ pub struct RowsRead {
 
 /// What every part of the reading needs.
 struct Reader<'a> {
-    session: &'a mut dyn Session,
+    session: &'a mut dyn engine::Reader,
     schema: &'a Schema,
     deadline: Option<Instant>,
     read: RowsRead,
@@ -97,7 +97,7 @@ impl Reader<'_> {
 
 impl Survey<'_> {
     /// Asks the rows.
-    pub fn read(&mut self, session: &mut dyn Session, options: &ReadOptions) {
+    pub fn read(&mut self, session: &mut dyn engine::Reader, options: &ReadOptions) {
         let deadline = options.budget.map(|budget| Instant::now() + budget);
         // A statement that is still running when time is out is stopped.
         session.until(deadline);
@@ -105,7 +105,7 @@ impl Survey<'_> {
         session.until(None);
     }
 
-    fn read_until(&mut self, session: &mut dyn Session, options: &ReadOptions, deadline: Option<Instant>) {
+    fn read_until(&mut self, session: &mut dyn engine::Reader, options: &ReadOptions, deadline: Option<Instant>) {
         let mut reader = Reader { session, schema: self.schema, deadline, read: RowsRead::default() };
         let profiles = Profiles::read(self, &mut reader, options);
         for i in 0..self.subjects.len() {
