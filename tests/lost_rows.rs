@@ -220,12 +220,15 @@ const HALF_FILLED: &str = "
     INSERT INTO lines VALUES (1, 1, 1, ''), (2, 1, 2, ''), (4, 2, 1, ''), (5, 1, 1, ''), (6, 1, NULL, 'draft'), (7, 9, 9, 'orphan');
     ALTER TABLE lines ADD CONSTRAINT lfk FOREIGN KEY (tenant, no) REFERENCES orders (tenant, no) NOT VALID;";
 
+const FULL: [&str; 2] = ["--choose", "lines.(tenant, no)=match-full"];
+
 #[test]
 fn row_that_is_null_in_part_is_changed_by_no_migration() {
     for words in [["--orphans", "lines.(tenant, no)=delete"], ["--orphans", "set-null"]] {
         let place = Place::new("", HALF_FILLED);
-        let out =
-            place.run(&[&["fix", &place.url, "--no-data", "--out", "mig", "--layout", "sql"], &words[..]].concat());
+        let out = place.run(
+            &[&["fix", &place.url, "--no-data", "--out", "mig", "--layout", "sql"], &FULL[..], &words[..]].concat(),
+        );
         assert!(out.code <= 1, "{}", out.text);
         let mut stopped = String::new();
         let mut files: Vec<_> =
@@ -250,7 +253,7 @@ fn row_that_is_null_in_part_is_changed_by_no_migration() {
 #[test]
 fn row_that_is_null_in_part_is_named_and_kept() {
     let place = Place::new("", HALF_FILLED);
-    let run = place.fix(&["--orphans", "lines.(tenant, no)=delete"]);
+    let run = place.fix(&[&FULL[..], &["--orphans", "lines.(tenant, no)=delete"]].concat());
     assert!(
         run.text.contains("hold only a part of lines.(tenant, no), which MATCH FULL does not allow"),
         "{}",

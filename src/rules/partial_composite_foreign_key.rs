@@ -82,7 +82,7 @@ fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey, nullable: &[&
     if full {
         let new = ForeignKey { matching: Match::Full, ..key.clone() };
         let change = Change::ReplaceForeignKey { table: table.name.clone(), old: key.clone(), new };
-        finding = finding.fix(fix(context, "Make the key MATCH FULL", Safety::Unsafe, vec![change]));
+        finding = finding.fix(fix(context, "Make the key MATCH FULL", Safety::Manual, vec![change]));
     }
     finding
 }

@@ -56,7 +56,7 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
             engine.title()
         );
         let finding = Finding::new(&META, Subject::foreign_key(child, key), message).severity(Severity::Warning).why(why);
-        return Some(finish(context, table, key, on_delete, finding));
+        return Some(finish(context, table, key, on_delete, (finding, Some(Action::NoAction))));
     }
 
     let changed = if on_delete { key.changed_columns() } else { &key.columns };
@@ -100,13 +100,40 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
         (Severity::Error, message, why)
     } else if let Some(columns) = named(|o| matches!(o, Outcome::Null)) {
         let message = format!("Foreign key {name} says ON {event} SET DEFAULT, but {columns} has no default");
-        let why = format!(
-            "Without a default the value becomes NULL: the key acts as SET NULL, and a reader of the schema does not expect \
-             it. A default that is added later changes what {act} does."
-        );
-        (Severity::Info, message, why)
+        let others: Vec<String> = changed
+            .iter()
+            .filter(|c| outcomes.iter().all(|(name, _)| name != c))
+            .map(|c| format!("`{child}.{c}`"))
+            .collect();
+        let why = if others.is_empty() {
+            "Without a default the value becomes NULL: the key acts as SET NULL, and a reader of the schema does not expect it."
+                .to_string()
+        } else {
+            let takes = if others.len() == 1 { "takes its default" } else { "take their defaults" };
+            format!(
+                "Without a default the value becomes NULL, while {} {takes}: the row then refers to nothing, and a reader of the \
+                 schema does not expect it.",
+                list(&others)
+            )
+        };
+        (Severity::Info, message, format!("{why} A default that is added later changes what {act} does."))
     } else {
         return None;
+    };
+    // What the rows hold afterwards stays the same by a change of the action only if every column becomes NULL anyway, or if the
+    // action always fails. Anything else is for a person to choose.
+    let all_null = changed.len() == outcomes.len() && outcomes.iter().all(|(_, o)| matches!(o, Outcome::Null));
+    let none = outcomes.iter().any(|(_, o)| matches!(o, Outcome::Null));
+    let fails = |o: &Outcome| match o {
+        Outcome::Null => false,
+        // Where another column is NULL, the row refers to nothing.
+        Outcome::Fresh(kind, _) => !none && !matches!(kind, Fresh::Counter),
+        Outcome::NullRefused | Outcome::Rowid | Outcome::Generated => true,
+    };
+    let same = if all_null {
+        Some(Action::SetNull)
+    } else {
+        outcomes.iter().any(|(_, o)| fails(o)).then_some(Action::NoAction)
     };
     let mut finding = Finding::new(&META, Subject::foreign_key(child, key), message).severity(severity).why(why);
     for (column, outcome) in &outcomes {
@@ -119,7 +146,7 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
         };
         finding = finding.fact(format!("{child}.{column}"), fact, text);
     }
-    Some(finish(context, table, key, on_delete, finding))
+    Some(finish(context, table, key, on_delete, (finding, same)))
 }
 
 fn outcome(engine: Engine, table: &Table, name: &str) -> Option<Outcome> {
@@ -144,7 +171,15 @@ fn outcome(engine: Engine, table: &Table, name: &str) -> Option<Outcome> {
     })
 }
 
-fn finish(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool, finding: Finding) -> Finding {
+/// Adds what can be done; `same` is the action that changes nothing of what rows become.
+fn finish(
+    context: &Context<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    on_delete: bool,
+    (finding, same): (Finding, Option<Action>),
+) -> Finding {
+    let safety = |action| if same == Some(action) { Safety::Unsafe } else { Safety::Manual };
     let event = if on_delete { "DELETE" } else { "UPDATE" };
     let action = |action| match on_delete {
         true => with_on_delete(&table.name, key, action),
@@ -159,10 +194,10 @@ fn finish(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: boo
     let can_be_null = super::wording::fits(table, changed, Action::SetNull);
     if can_be_null {
         let title = format!("Say what happens: ON {event} SET NULL");
-        finding = finding.fix(fix(context, title, Safety::Unsafe, vec![action(Action::SetNull)]));
+        finding = finding.fix(fix(context, title, safety(Action::SetNull), vec![action(Action::SetNull)]));
     }
     let title = format!("Protect the parent: ON {event} NO ACTION");
-    let finding = finding.fix(fix(context, title, Safety::Unsafe, vec![action(Action::NoAction)]));
+    let finding = finding.fix(fix(context, title, safety(Action::NoAction), vec![action(Action::NoAction)]));
     let null = if can_be_null { "say SET NULL if the child survives without a parent, or " } else { "" };
     finding.contradiction().help(format!(
         "If a certain row of `{}` is meant to take over the children, make its key the column's default and see that this \
@@ -185,6 +220,23 @@ mod tests {
     fn a_literal_default_may_be_a_parent() {
         assert_eq!(run(Engine::Postgres, "int default=0"), []);
         assert_eq!(run(Engine::Sqlite, "int not-null default=1"), []);
+    }
+
+    #[test]
+    fn a_key_that_keeps_one_default_is_left_to_a_person() {
+        for engine in [Engine::Postgres, Engine::Sqlite] {
+            for (region, word) in [("text default='none'", "SET NULL"), ("text not-null default='none'", "NO ACTION")] {
+                let child = format!("jobs: id int pk, region {region}, slot int");
+                let mut s = schema(engine, &["slots: region text pk, id int pk", &child]);
+                let mut key = ForeignKey::new(["region", "slot"], "slots".into(), ["region", "id"]);
+                key.on_delete = Action::SetDefault;
+                s.table_mut(&"jobs".into()).unwrap().foreign_keys.push(key);
+                let found = &findings(&s, "set-default-without-parent")[0];
+                assert!(found.why.contains("`jobs.region` takes its default"), "{}", found.why);
+                assert!(found.fixes.iter().all(|f| f.safety == Safety::Manual), "{region}: {:?}", found.fixes);
+                assert!(found.fixes.iter().any(|f| f.title.contains(word)), "{:?}", found.fixes);
+            }
+        }
     }
 
     #[test]
