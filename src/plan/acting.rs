@@ -11,7 +11,38 @@ pub(super) fn triggers(schema: &Schema, table: &Table, nulled: Option<&[String]>
     let (event, columns) = event(nulled);
     let firing = Firing::of(schema, table, event, &columns);
     let sentences: String = firing.told(rows).iter().map(|s| format!(" {}.", capital(s))).collect();
-    if firing.writes() { format!("{sentences} An undo does not take out what is written.") } else { sentences }
+    if firing.harm().is_some() {
+        format!("{sentences} What is changed there is {BESIDE}.")
+    } else if firing.writes() {
+        format!("{sentences} An undo does not take out what is written.")
+    } else {
+        sentences
+    }
+}
+
+/// What becomes of rows that a trigger or rule changes beside those of a clean-up.
+const BESIDE: &str = "not counted and not backed up, and an undo does not restore it";
+
+/// Says which triggers and rules may change rows beside those that a step changes, in whole sentences. It is planned only where
+/// the user has named the relation.
+pub fn beside(schema: &Schema, step: &Step) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for bound in &step.bounds {
+        let Some(table) = schema.table(&bound.table) else { continue };
+        let all: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        let set: Vec<&str> = bound.columns.iter().map(String::as_str).collect();
+        let firing = match bound.action {
+            RowAction::SetNull => Firing::of(schema, table, "UPDATE", if set.is_empty() { &all } else { &set }),
+            RowAction::Delete | RowAction::Move => Firing::of(schema, table, "DELETE", &[]),
+        };
+        for harm in firing.harms() {
+            let sentence = format!("{}; what it changes there is {BESIDE}.", capital(&harm));
+            if !told.contains(&sentence) {
+                told.push(sentence);
+            }
+        }
+    }
+    told
 }
 
 /// Words for the rows of a clean-up.

@@ -47,7 +47,7 @@ use crate::rules::{self, Settings};
 use crate::schema::{Engine, ForeignKey, Schema, Table, TableName};
 use crate::text;
 
-pub use acting::acting_on_undo;
+pub use acting::{acting_on_undo, beside as acting_beside};
 pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;

@@ -15,6 +15,8 @@ pub struct Firing<'s> {
     tables: Vec<&'s TableName>,
     /// What is written to and is no table that the schema holds.
     strange: Vec<TableName>,
+    /// The tables of which rows that are there are updated or deleted.
+    rewritten: Vec<&'s TableName>,
 }
 
 /// A trigger or rule that acts.
@@ -72,6 +74,9 @@ impl<'s> Firing<'s> {
                         fired.harm = fired.harm.take().or(harm);
                     }
                     for table in targets {
+                        if write.kind != WriteKind::Insert || write.replaces {
+                            firing.rewritten.push(&table.name);
+                        }
                         open.push(next(table, write, number));
                     }
                 }
@@ -107,6 +112,23 @@ impl<'s> Firing<'s> {
         let number = self.fired.iter().position(|f| f.harm.is_some())?;
         let harm = self.fired.get(number)?.harm.clone()?;
         Some(self.way(number, &harm))
+    }
+
+    /// Says all that may change or delete rows that are there, each with the whole way to it.
+    pub fn harms(&self) -> Vec<String> {
+        let harms = self.fired.iter().enumerate().filter_map(|(n, f)| Some(self.way(n, f.harm.as_ref()?)));
+        let mut all: Vec<String> = Vec::new();
+        harms.for_each(|harm| {
+            if !all.contains(&harm) {
+                all.push(harm)
+            }
+        });
+        all
+    }
+
+    /// Tells whether a trigger or rule updates or deletes rows of a table, as far as can be read.
+    pub fn rewrites(&self, table: &TableName) -> bool {
+        self.rewritten.contains(&table)
     }
 
     /// Returns the triggers and rules of the table itself that may change or delete rows that are there or raise an error, or that

@@ -148,3 +148,24 @@ fn an_action_that_a_trigger_defeats_is_left_to_a_person() {
         }
     }
 }
+
+#[test]
+fn what_a_trigger_deletes_beside_the_orphans_is_in_the_question() {
+    let sandbox = Sandbox::new();
+    database(
+        &sandbox,
+        "PRAGMA foreign_keys = OFF; CREATE TABLE books (id INTEGER PRIMARY KEY); INSERT INTO books VALUES (1);
+         CREATE TABLE notes (id INTEGER PRIMARY KEY, book_id INTEGER NOT NULL REFERENCES books (id));
+         CREATE TABLE files (id INTEGER PRIMARY KEY, note_id INTEGER);
+         CREATE TRIGGER notes_ad AFTER DELETE ON notes BEGIN DELETE FROM files WHERE note_id = old.id; END;
+         INSERT INTO notes VALUES (1, 1), (2, 1), (3, 9); INSERT INTO files VALUES (1, 1), (2, 3);",
+    );
+    // Who does not name the relation has not looked.
+    let general = sandbox.run(&["fix", "a.db", "--orphans", "delete", "--apply"]);
+    assert!(!general.err.contains("Deletes now"), "{}", general.err);
+    let named = sandbox.run(&["fix", "a.db", "--orphans", "notes.book_id=delete", "--apply"]);
+    let beside = "rigger notes_ad on `notes` deletes from `files`; what it changes there is not counted and not backed up, and an \
+                  undo does not restore it.";
+    assert!(words(&named.err).contains(beside), "{}", named.err);
+    assert!(words(&named.out).contains("is not counted and not backed up"), "{}", named.out);
+}

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{Plan, RowAction};
+use crate::plan::{Plan, RowAction, acting_beside};
 use crate::schema::TableName;
 use crate::text::one_line;
 
@@ -18,6 +18,7 @@ pub(super) fn of(plan: &Plan, label: &str) -> String {
     };
     let mut sentences: Vec<String> = plan.still_fails.iter().map(|s| format!("{}.", one_line(s))).collect();
     sentences.extend([format!("Apply {steps} to {}?", one_line(label)), now(plan)]);
+    sentences.extend(beside(plan));
     sentences.extend(later(plan));
     sentences.join(" ")
 }
@@ -45,6 +46,18 @@ fn now(plan: &Plan) -> String {
         _ => "Now",
     };
     format!("{start} {}{backed_up}.", parts.join("; "))
+}
+
+/// Says what triggers and rules may change beside the rows that are counted.
+fn beside(plan: &Plan) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for sentence in plan.steps.iter().flat_map(|step| acting_beside(&plan.before, step)) {
+        let sentence = one_line(&sentence).to_string();
+        if !all.contains(&sentence) {
+            all.push(sentence);
+        }
+    }
+    all
 }
 
 /// Says what deletes newly delete once all steps are done.
