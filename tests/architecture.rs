@@ -72,10 +72,20 @@ const MAY_ASK_WHICH_ENGINE: &[(&str, &str)] = &[
     ("source/layouts/", "tells from files whose they are"),
     ("source/replay/types.rs", "reads the text of its types"),
     ("sql/", "reads its text"),
-    // What the writer of queries about rows takes over.
     ("relations/predicate.rs", "reads the text of its predicates"),
-    ("rules/orphan_rows.rs", "writes queries about rows"),
-    ("rules/undeclared_foreign_key.rs", "writes queries about rows"),
+    ("rules/orphan_rows.rs", "says how rows come past its keys"),
+    ("rules/undeclared_foreign_key.rs", "says how a key is declared on it"),
+];
+
+/// Where SQL may say when rows of two tables belong together, and why. Everywhere else it is put together from what `rows` writes.
+const MAY_JOIN_ROWS: &[(&str, &str)] = &[
+    ("engine/", "writes what `rows` asks of it, and asks the catalog"),
+    ("plan/aside.rs", "restores references from a backup"),
+    ("plan/cockroach/orphans.rs", "restores references from a backup"),
+    ("plan/postgres/orphans.rs", "finds the rows of a batch again by their place"),
+    ("plan/postgres/returned.rs", "compares rows with their backup"),
+    ("plan/sqlite/backup.rs", "restores rows from a backup"),
+    ("rows/", "is the writer"),
 ];
 
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -321,6 +331,61 @@ fn engines_differ_by_facts() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let idle: Vec<_> = MAY_ASK_WHICH_ENGINE.iter().filter(|(allowed, _)| !needed.contains(allowed)).collect();
     assert!(idle.is_empty(), "MAY_ASK_WHICH_ENGINE names places that ask no more: {idle:?}");
+}
+
+/// Tells whether a line writes a condition between rows of two tables: a join, a subquery that looks for a row, or a comparison of
+/// a column of one with a column of the other.
+fn joins_rows(line: &str) -> bool {
+    let written = ["EXISTS (SELECT 1 FROM {", " JOIN {", "IS NOT DISTINCT FROM {", ".tableoid = ", ".ctid = "];
+    let column = |text: &str| {
+        let text = text.trim_start_matches('+');
+        let name = text.split('.').next().unwrap_or_default();
+        let is_row = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_{}".contains(c));
+        is_row && text[name.len()..].starts_with(".{")
+    };
+    let compared = line.match_indices(" = ").any(|(at, _)| {
+        let left = line[..at].rsplit([' ', '"', '(']).next().unwrap_or_default();
+        column(left) && left.ends_with('}') && column(&line[at + 3..])
+    });
+    compared || written.iter().any(|w| line.contains(w))
+}
+
+#[test]
+fn one_room_writes_when_rows_belong_together() {
+    let (mut wrong, mut needed) = (Vec::new(), BTreeSet::new());
+    for (path, _, code) in sources() {
+        let place = path.display().to_string();
+        let lines: Vec<usize> = code_lines(&code).filter(|(_, line)| joins_rows(line)).map(|(n, _)| n).collect();
+        match MAY_JOIN_ROWS.iter().find(|(allowed, _)| place.starts_with(allowed)) {
+            Some((allowed, _)) if !lines.is_empty() => _ = needed.insert(*allowed),
+            Some(_) => {}
+            None => wrong.extend(lines.into_iter().map(|n| format!("src/{place}:{n}: let `rows` write the condition"))),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let idle: Vec<_> = MAY_JOIN_ROWS.iter().filter(|(allowed, _)| !needed.contains(allowed)).collect();
+    assert!(idle.is_empty(), "MAY_JOIN_ROWS names places that join no rows: {idle:?}");
+}
+
+#[test]
+fn conditions_between_rows_are_told_from_others() {
+    for line in [
+        r#"format!("NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE {equal})")"#,
+        r#"format!("FROM {child} AS c JOIN {parent} AS p ON {equal}")"#,
+        r#"format!("c.{column} = p.{key}")"#,
+        r#"format!("{row}.{c} = +{other}.{c}")"#,
+        r#"format!("child.tableoid = gone.part AND child.ctid = gone.place")"#,
+    ] {
+        assert!(joins_rows(line), "{line}");
+    }
+    for line in [
+        r#"format!("EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = {oid})")"#,
+        r#"format!("{column} = NULL")"#,
+        r#"format!("{c} = kept.{c}")"#,
+        r#"format!("x.{column} = {value}")"#,
+    ] {
+        assert!(!joins_rows(line), "{line}");
+    }
 }
 
 #[test]

@@ -257,14 +257,13 @@ pub(super) fn nulls(bench: &Bench<'_>, table: &Table, column: &str) -> String {
     }
 }
 
-/// A key by which rows refer to those of a table: the referring rows in FROM, and when one of them refers to a row `child`.
+/// A key by which rows refer to those of a table: the rows `referrer` that refer to a row `child`.
 struct Referring<'s> {
     child: &'s Table,
     key: ForeignKey,
     /// Whether a key declares it.
     declared: bool,
-    source: String,
-    condition: String,
+    rows: RowSet,
 }
 
 fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
@@ -276,11 +275,13 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
     // A row that goes lies in a partition: a key that refers to that one acts as well.
     let keys = keys.chain(others).filter(|(_, k, _)| schema.share_rows(&k.parent, table));
     keys.map(|(child, key, declared)| {
-        let refers = RelationRows::of_key(bench.dialect, schema, &child.name, &key).refers("referrer", "child");
-        let itself = if schema.share_rows(&child.name, table) { not_itself(bench, child) } else { String::new() };
-        let source = format!("{} AS referrer", bench.name(&child.name));
-        let part = if schema.is_within(table, &key.parent) { String::new() } else { within_part(bench, &key.parent) };
-        Referring { child, key, declared, source, condition: format!("{refers}{part}{itself}") }
+        let rows = RelationRows::of_key(bench.dialect, schema, &child.name, &key).children_of("child", "referrer");
+        let part = (!schema.is_within(table, &key.parent)).then(|| within_part(bench, &key.parent));
+        // A row that refers to itself goes with itself.
+        let itself = schema.share_rows(&child.name, table);
+        let other = itself.then(|| is_another(bench.dialect, child, ("referrer", "child"))).flatten();
+        let rows = part.into_iter().chain(other).fold(rows, |rows, term| rows.and(&term));
+        Referring { child, key, declared, rows }
     })
     .collect()
 }
@@ -289,11 +290,11 @@ fn referring<'s>(bench: &Bench<'s>, table: &TableName) -> Vec<Referring<'s>> {
 /// it, and nothing would bring them back.
 pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &RowSet) -> Vec<Guard> {
     let guard = |referring: Referring<'_>| {
-        let Referring { child, key, declared, source, condition } = referring;
+        let Referring { child, key, declared, rows: referrers } = referring;
         let action = if declared { format!(" (ON DELETE {})", key.on_delete) } else { String::new() };
-        let join = format!(" JOIN {source} ON {condition}");
+        let beside = format!(", {} AS {}", referrers.source, referrers.alias);
         Guard {
-            sql: rows.by_value(bench.dialect, ("referrer", &key.columns), &join, NAMED),
+            sql: rows.and(&referrers.condition).by_value(bench.dialect, ("referrer", &key.columns), &beside, NAMED),
             found: format!(
                 "{} refers to rows of `{table}` that are orphans themselves and are about to go{action}",
                 side(&child.name, &key.columns)
@@ -307,7 +308,7 @@ pub(super) fn referrers(bench: &Bench<'_>, table: &TableName, rows: &RowSet) -> 
 /// Writes that no row refers to a row `child`, to be added to a condition: who began to refer to it after the guards were asked
 /// would go along. Empty where no key leads to the table.
 pub(super) fn spared(bench: &Bench<'_>, table: &TableName) -> String {
-    let one = |r: Referring<'_>| format!(" AND NOT EXISTS (SELECT 1 FROM {} WHERE {})", r.source, r.condition);
+    let one = |r: Referring<'_>| format!(" AND {}", r.rows.none());
     referring(bench, table).into_iter().map(one).collect()
 }
 
@@ -315,11 +316,5 @@ pub(super) fn spared(bench: &Bench<'_>, table: &TableName) -> String {
 fn within_part(bench: &Bench<'_>, part: &TableName) -> String {
     let of = |t: &Table| format!("pg_catalog.to_regclass({})", bench.dialect.literal(&bench.name(&t.name)));
     let all: Vec<String> = bench.workshop.schema.parts(part).into_iter().map(of).collect();
-    format!(" AND child.tableoid IN ({})", all.join(", "))
-}
-
-/// A row that refers to itself goes with itself.
-fn not_itself(bench: &Bench<'_>, table: &Table) -> String {
-    let other = is_another(bench.dialect, table, ("referrer", "child"));
-    other.map_or_else(String::new, |other| format!(" AND {other}"))
+    format!("child.tableoid IN ({})", all.join(", "))
 }

@@ -10,7 +10,7 @@ use super::super::remedy::Remedy;
 use super::super::{Bound, Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use crate::change::Change;
 use crate::relations::side;
-use crate::rows::identity::lasting_key;
+use crate::rows::identity::{lasting_key, same_key};
 use crate::rows::{RelationRows, RowSet};
 use crate::schema::{ForeignKey, TableName};
 
@@ -92,13 +92,8 @@ pub(super) fn clean(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(
     for one in closure.relations().iter().chain(&closure.blocks) {
         for seed in closure.seeds.iter().filter(|s| s.child == one.key.parent) {
             let orphans = RelationRows::of_key(bench.dialect, &bench.now, &seed.child, &seed.key).orphans();
-            let rows = RelationRows::of_key(bench.dialect, &bench.now, &one.child, &one.key).referring();
-            let query = format!(
-                "SELECT count(*) FROM {} AS child JOIN ({}) AS parent ON {}",
-                rows.child,
-                orphans.select("child.*"),
-                rows.condition
-            );
+            let relation = RelationRows::of_key(bench.dialect, &bench.now, &one.child, &one.key);
+            let query = relation.referring_to(&format!("({})", orphans.select("child.*"))).count();
             let (of, to) = (side(&one.child, &one.key.columns), side(&seed.child, &seed.key.columns));
             match bench.workshop.options.counts.get(&query) {
                 Some(0) => {}
@@ -238,8 +233,7 @@ impl Work<'_> {
             ));
         };
         let quoted = |names: &[String]| names.iter().map(|c| bench.dialect.identifier(c)).collect::<Vec<_>>();
-        let same: Vec<String> = quoted(identity).iter().map(|c| format!("child.{c} = kept.{c}")).collect();
-        let same = same.join(" AND ");
+        let same = same_key(bench.dialect, of, identity, ("child", "kept"));
         let columns: Vec<String> = nulled.iter().map(|c| bench.dialect.identifier(c)).collect();
         let (place, RowSet { source, condition, .. }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
