@@ -16,6 +16,8 @@ mod affinity;
 mod fixes;
 #[path = "fate/mariadb.rs"]
 mod mariadb_engine;
+#[path = "fate/partitions.rs"]
+mod partitions;
 #[path = "fate/plan.rs"]
 mod plan;
 #[path = "fate/postgres.rs"]

@@ -368,7 +368,10 @@ impl Scene<'_, '_> {
         }
         let into = self.net.schema.table(written(self.net.schema, of, write)?)?;
         let columns = write.columns.as_deref().unwrap_or_default();
-        let gone = |parent: &TableName| self.judged.walk.reached.iter().any(|&t| self.net.tables[t] == parent);
+        let gone = |parent: &TableName| {
+            let whole = self.net.schema.whole(parent);
+            self.judged.walk.reached.iter().any(|&t| self.net.tables[t] == whole)
+        };
         // The fired row itself, or what it refers to.
         let same_row = |parent: &TableName, from: &str, to: &str| {
             let own = *parent == of.name || *parent == self.table.name;

@@ -162,7 +162,7 @@ impl<'s> Trial<'s> {
         self.cascading(&self.net.above[table]).map(|l| l.parent)
     }
 
-    fn cascading(&self, links: &[usize]) -> impl Iterator<Item = &Link> {
+    fn cascading(&self, links: &[usize]) -> impl Iterator<Item = &Link<'s>> {
         links.iter().map(|&i| &self.net.links[i]).filter(|l| l.act == Act::Delete)
     }
 
@@ -205,7 +205,7 @@ impl<'s> Trial<'s> {
     }
 
     /// Has a link act as a new key with this action would; returns the link as it was.
-    fn set(&mut self, link: usize, action: Action) -> Link {
+    fn set(&mut self, link: usize, action: Action) -> Link<'s> {
         let check = |action| Act::Check((self.net.semantics.check)(action, Timing::Immediate));
         let (act, on_update) = match action {
             Action::Cascade => (Act::Delete, check(Action::NoAction)),

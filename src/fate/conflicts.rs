@@ -108,6 +108,7 @@ fn is_refused(net: &Net<'_>, root: usize, candidates: &BTreeMap<usize, Vec<usize
                 }
             } else if refusal(net, i).is_some()
                 && link.twins.len() == 1
+                && !link.is_partial()
                 && link.child != root
                 && !candidates.contains_key(&i)
             {

@@ -30,11 +30,15 @@ pub(crate) enum Act {
 
 /// A relation between two tables that both exist.
 #[derive(Clone)]
-pub(crate) struct Link {
+pub(crate) struct Link<'s> {
     /// Its number in the graph.
     pub relation: usize,
     pub child: usize,
     pub parent: usize,
+    /// PostgreSQL: the partition that holds the key, where its whole table does not: only the rows in it refer by the link.
+    pub child_part: Option<&'s TableName>,
+    /// PostgreSQL: the partition that the key refers to, where it is not the whole table: only the rows in it are referred to.
+    pub parent_part: Option<&'s TableName>,
     pub act: Act,
     /// What a change of the parent's key to NULL does.
     pub on_update: Act,
@@ -61,7 +65,12 @@ pub(crate) struct Link {
     pub left: Vec<u16>,
 }
 
-impl Link {
+impl Link<'_> {
+    /// Tells whether the link is about the rows of a partition alone.
+    pub fn is_partial(&self) -> bool {
+        self.child_part.is_some() || self.parent_part.is_some()
+    }
+
     pub fn columns(&self) -> impl Iterator<Item = u16> + '_ {
         self.pairs.iter().map(|p| p.0)
     }
@@ -79,7 +88,7 @@ pub(crate) struct Net<'s> {
     pub engine: Engine,
     pub semantics: &'static Semantics,
     pub tables: Vec<&'s TableName>,
-    pub links: Vec<Link>,
+    pub links: Vec<Link<'s>>,
     /// By parent, in firing order.
     pub below: Vec<Vec<usize>>,
     /// By child.
@@ -106,7 +115,9 @@ impl<'s> Net<'s> {
             tables,
         };
         for (relation, r) in graph.relations().iter().enumerate() {
-            let (Some(&child), parent) = (number.get(&r.child), number.get(&r.parent).copied()) else { continue };
+            // A partition's rows are those of its whole table.
+            let of = |name: &TableName| number.get(schema.whole(name)).copied();
+            let (Some(child), parent) = (of(&r.child), of(&r.parent)) else { continue };
             // A trigger or a rule looks after the rows; what it does is told with the assumptions.
             if graph.objection(relation).is_some() {
                 continue;
@@ -114,6 +125,11 @@ impl<'s> Net<'s> {
             let key = r.foreign_key().filter(|k| enforced && acts_on_delete(k));
             let Some(child_table) = schema.table(&r.child) else { continue };
             let parent_table = schema.table(&r.parent);
+            // A partition may list the key that it has from its table.
+            let above = child_table.partition_of.as_ref().and_then(|t| schema.table(t));
+            if key.is_some_and(|k| above.is_some_and(|t| t.foreign_keys.iter().any(|other| other.says_the_same(k)))) {
+                continue;
+            }
             if let Some(why) = key.and_then(|k| net.broken_key(child_table, parent_table, r, k)) {
                 // A delete from a virtual table asks no key (`fkey.c`: only ordinary tables have any).
                 let parent = parent.filter(|_| parent_table.is_none_or(|t| t.kind != TableKind::Virtual));
@@ -123,18 +139,21 @@ impl<'s> Net<'s> {
                 continue;
             }
             let (Some(parent), Some(parent_table)) = (parent, parent_table) else { continue };
+            let (Some(whole_child), Some(whole_parent)) = (net.table(child), net.table(parent)) else { continue };
+            // A partition may have its table's columns in another order.
             let number = |table: &Table, column: &String| {
                 table.columns.iter().position(|c| c.name == *column).and_then(|i| u16::try_from(i).ok())
             };
+            let part = |table: &'s Table| table.partition_of.is_some().then_some(&table.name);
             let mut pairs: Vec<(u16, u16)> = r
                 .columns
                 .iter()
                 .zip(&r.parent_columns)
-                .filter_map(|(c, p)| Some((number(child_table, c)?, number(parent_table, p)?)))
+                .filter_map(|(c, p)| Some((number(whole_child, c)?, number(whole_parent, p)?)))
                 .collect();
             pairs.sort_unstable();
             let changed_names: &[String] = key.map_or(&[], ForeignKey::changed_columns);
-            let mut changed: Vec<u16> = changed_names.iter().filter_map(|c| number(child_table, c)).collect();
+            let mut changed: Vec<u16> = changed_names.iter().filter_map(|c| number(whole_child, c)).collect();
             changed.sort_unstable();
             let (act, contradiction) = match key {
                 Some(k) => net.act(child_table, k, k.on_delete, changed_names),
@@ -142,7 +161,7 @@ impl<'s> Net<'s> {
             };
             let broken = key.and_then(|k| net.breaks_full(child_table, k, k.on_delete, changed_names));
             let left = match (act, broken) {
-                (Act::Fail(_), Some((_, left))) => left.into_iter().filter_map(|c| number(child_table, c)).collect(),
+                (Act::Fail(_), Some((_, left))) => left.into_iter().filter_map(|c| number(whole_child, c)).collect(),
                 _ => Vec::new(),
             };
             let on_update = match key {
@@ -160,6 +179,8 @@ impl<'s> Net<'s> {
                 relation,
                 child,
                 parent,
+                child_part: part(child_table),
+                parent_part: part(parent_table),
                 act,
                 on_update,
                 deferred: key.is_some_and(|k| k.timing == Timing::Deferred),
@@ -188,7 +209,13 @@ impl<'s> Net<'s> {
         }
         for i in 0..self.links.len() {
             let link = &self.links[i];
-            let same = |o: &Link| o.parent == link.parent && o.pairs == link.pairs && !o.pairs.is_empty();
+            let parts = (link.child_part, link.parent_part);
+            let same = |o: &Link<'_>| {
+                o.parent == link.parent
+                    && o.pairs == link.pairs
+                    && !o.pairs.is_empty()
+                    && (o.child_part, o.parent_part) == parts
+            };
             let twins = self.above[link.child].iter().copied().filter(|&o| o == i || same(&self.links[o])).collect();
             self.links[i].twins = twins;
         }
@@ -320,6 +347,12 @@ impl<'s> Net<'s> {
     /// Returns the model's table.
     pub fn table(&self, number: usize) -> Option<&'s Table> {
         self.schema.table(self.tables[number])
+    }
+
+    /// Returns the model's table that holds a link's key: a partition, or the whole table.
+    pub fn holder(&self, link: usize) -> Option<&'s Table> {
+        let link = &self.links[link];
+        self.schema.table(link.child_part.unwrap_or(self.tables[link.child]))
     }
 
     /// Returns what a link really does once its twins are considered, and whether another order would change that.

@@ -55,7 +55,9 @@ pub(crate) fn compare(net: &Net<'_>, when: When, escape: &[usize], check: &[usiz
             (true, false) => Before::Never,
         };
     }
-    if !same_rows {
+    // The order of keys is known among those that refer to the same table, not between a partition's own and its table's.
+    let apart = net.links[escape[shared]].parent_part != net.links[check[shared]].parent_part;
+    if !same_rows || apart {
         return Before::Rows;
     }
     let key = |i: usize| (net.links[i].order, net.links[i].relation);
@@ -87,12 +89,24 @@ pub(crate) fn forced(net: &Net<'_>, path: &[usize], check: usize, removes: &dyn 
         if f == check || !removes(f) || net.links[f].pairs.is_empty() {
             continue;
         }
+        // Where the link is about a partition, the rows have to be known to lie in it.
+        let link = &net.links[f];
+        if link.child_part.is_some() && link.child_part != net.links[check].child_part {
+            continue;
+        }
         for (row, &table) in row_tables[..last].iter().enumerate() {
+            let lies_there = |part: &crate::schema::TableName| {
+                let into = row.checked_sub(1).and_then(|above| net.links[steps[above]].child_part);
+                net.links[steps[row]].parent_part == Some(part) || into == Some(part)
+            };
+            if !link.parent_part.is_none_or(lies_there) {
+                continue;
+            }
             let equal = |&(child, parent): &(u16, u16)| {
                 let class = classes.get(&(last, child));
                 class.is_some() && class == classes.get(&(row, parent))
             };
-            if table == net.links[f].parent && net.links[f].pairs.iter().all(equal) {
+            if table == link.parent && link.pairs.iter().all(equal) {
                 found.push(path[..row].iter().copied().chain([f]).collect());
             }
         }

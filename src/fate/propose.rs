@@ -105,7 +105,7 @@ fn deepens(net: &Net<'_>, link: usize, most: usize) -> bool {
 
 fn as_asked(net: &Net<'_>, link: usize, asked: &Asked) -> Proposal {
     let relation = &net.graph.relations()[net.links[link].relation];
-    let (Some(table), side) = (net.table(net.links[link].child), relation.child_side()) else {
+    let (Some(table), side) = (net.holder(link), relation.child_side()) else {
         return Proposal::leave("the table is not in this schema".to_string());
     };
     let by = if asked.by_choice { "it was chosen" } else { "a [[policy]] of referee.toml asks for it" };
@@ -244,7 +244,7 @@ pub(super) enum Null {
 pub(super) fn null(net: &Net<'_>, link: usize) -> Null {
     let l = &net.links[link];
     let relation = &net.graph.relations()[l.relation];
-    let Some(table) = net.table(l.child).filter(|_| !l.pairs.is_empty()) else {
+    let Some(table) = net.holder(link).filter(|_| !l.pairs.is_empty()) else {
         return Null::Never("its columns are not known".to_string());
     };
     let column = |c: &String| table.column(c);

@@ -56,13 +56,16 @@ fn names(tables: &[TableName], word: &str) -> String {
     }
 }
 
-/// A key that cascades: child, parent, and the child's columns, sorted.
+/// A key that cascades: child and parent as the key names them, partitions too, and the child's columns, sorted.
 type Edge = (usize, usize, Vec<String>);
 
 /// The cascades of a schema.
 #[derive(Clone, Debug)]
 pub struct Reach {
+    /// All tables, partitions too.
     tables: Vec<TableName>,
+    /// By table: the table that its rows belong to in the end.
+    whole: Vec<usize>,
     edges: BTreeSet<Edge>,
 }
 
@@ -73,12 +76,15 @@ impl Reach {
     }
 
     pub(super) fn of_net(net: &Net<'_>) -> Self {
+        let tables: Vec<TableName> = net.schema.tables.iter().map(|t| t.name.clone()).collect();
+        let number = |name: &TableName| tables.binary_search(name).ok();
+        let whole = tables.iter().enumerate().map(|(at, t)| number(net.schema.whole(t)).unwrap_or(at)).collect();
         let edge = |i: usize| {
-            let link = &net.links[i];
-            (link.child, link.parent, sorted(&net.graph.relations()[link.relation].columns))
+            let relation = &net.graph.relations()[net.links[i].relation];
+            Some((number(&relation.child)?, number(&relation.parent)?, sorted(&relation.columns)))
         };
-        let tables = net.tables.iter().map(|t| (*t).clone()).collect();
-        Self { tables, edges: (0..net.links.len()).filter(|&i| cascades(net, i)).map(edge).collect() }
+        let edges = (0..net.links.len()).filter(|&i| cascades(net, i)).filter_map(edge).collect();
+        Self { tables, whole, edges }
     }
 
     /// Returns what deletes would newly delete after changes.
@@ -129,18 +135,20 @@ impl Reach {
         let count = after.tables.len();
         let (mut now, mut above, mut before) =
             (vec![Vec::new(); count], vec![Vec::new(); count], vec![Vec::new(); count]);
+        let whole = |table: usize| after.whole[table];
         for (child, parent, _) in &after.edges {
-            now[*parent].push(*child);
-            above[*child].push(*parent);
+            now[whole(*parent)].push(whole(*child));
+            above[whole(*child)].push(whole(*parent));
         }
         for (child, parent, _) in &known {
-            before[*parent].push(*child);
+            before[whole(*parent)].push(whole(*child));
         }
-        let roots = closure(new.iter().map(|(_, parent, _)| *parent), &above);
+        let roots = closure(new.iter().map(|(_, parent, _)| whole(*parent)), &above);
         let mut groups: BTreeMap<(Vec<usize>, Vec<usize>), Vec<usize>> = BTreeMap::new();
         for root in roots {
             let reached = closure([root], &now);
-            let heads = new.iter().filter(|(_, parent, _)| reached.contains(parent)).map(|(child, ..)| *child);
+            let heads = new.iter().filter(|(_, parent, _)| reached.contains(&whole(*parent)));
+            let heads = heads.map(|(child, ..)| whole(*child));
             let lose = closure(heads, &now);
             let lost = closure([root], &before);
             let (more_of, tables) = lose.into_iter().partition(|t| lost.contains(t));
@@ -255,6 +263,23 @@ mod tests {
                 "a delete from `runs` also deletes rows of `projects`, and can delete more rows of `runs`",
             ]
         );
+    }
+
+    #[test]
+    fn rows_of_a_partition_are_those_of_its_table() {
+        let mut s = schema(
+            Engine::Postgres,
+            &[
+                "users: id int8 pk",
+                "orders: id int8 pk, user_id int8 >users.id cascade",
+                "orders_1: id int8 pk, user_id int8",
+                "lines: id int8 pk, order_id int8 not-null >orders_1.id",
+            ],
+        );
+        s.table_mut(&"orders_1".into()).unwrap().partition_of = Some("orders".into());
+        assert_eq!(told(&s, "lines"), ["a delete from `orders` or `users` also deletes rows of `lines`"]);
+        s.table_mut(&"lines".into()).unwrap().foreign_keys[0].on_delete = Action::Cascade;
+        assert!(told(&s, "lines").is_empty(), "it cascades already");
     }
 
     #[test]

@@ -48,6 +48,16 @@ impl<'n, 's> Sql<'n, 's> {
         RowSet { source, alias: alias.to_string(), condition }
     }
 
+    /// PostgreSQL: "the row lies in the partition that holds the link's key", with an AND before it; nothing where the whole table
+    /// holds it.
+    fn lies_in_part(&mut self, link: usize, row: &str) -> String {
+        let Some(part) = self.net.links[link].child_part else { return String::new() };
+        let own = self.alias();
+        let condition = format!("{own}.tableoid = {row}.tableoid AND {own}.ctid = {row}.ctid");
+        let there = RowSet { source: source(self.dialect, self.net.schema, part), alias: own, condition };
+        format!(" AND {}", there.some())
+    }
+
     fn model(&self, table: usize) -> Result<&'s Table, NoKey> {
         self.net.table(table).ok_or(NoKey)
     }
@@ -115,7 +125,7 @@ impl<'n, 's> Sql<'n, 's> {
     /// A reference to the root row's own key, without a look at the root table; `None` if the link refers to another key.
     fn direct(&self, link: usize, child: &str) -> Result<Option<String>, NoKey> {
         let l = &self.net.links[link];
-        if self.rows.is_some() || l.parent != self.walk.root {
+        if self.rows.is_some() || l.parent != self.walk.root || l.is_partial() {
             return Ok(None);
         }
         let (key, model, child_model) = (self.key(l.parent)?, self.model(l.parent)?, self.model(l.child)?);
@@ -163,12 +173,16 @@ impl<'n, 's> Sql<'n, 's> {
         }
         let parent = self.alias();
         let parents = self.parents(link, child, &parent)?;
-        if self.recursive || alone {
+        let part = self.lies_in_part(link, child);
+        // What goes of a partition is not told apart in the table's common table expression.
+        let refers = if self.recursive || alone || l.parent_part.is_some() {
             let gone = if alone { self.is_root(l.parent, &parent)? } else { self.gone(l.parent, &parent)? };
-            return Ok(parents.and(&gone).some());
-        }
-        self.needed.insert(l.parent);
-        Ok(RowSet { source: self.cte(l.parent), ..parents }.some())
+            parents.and(&gone).some()
+        } else {
+            self.needed.insert(l.parent);
+            RowSet { source: self.cte(l.parent), ..parents }.some()
+        };
+        Ok(if part.is_empty() { refers } else { format!("({refers}{part})") })
     }
 
     /// "The row refers, along these links, to the root row": never NULL.
@@ -183,7 +197,7 @@ impl<'n, 's> Sql<'n, 's> {
             true => self.is_root(self.net.links[last].parent, &parent)?,
             false => self.via(rest, &parent)?,
         };
-        Ok(parents.and(&above).some())
+        Ok(format!("{}{}", parents.and(&above).some(), self.lies_in_part(last, alias)))
     }
 
     /// "The row refers, along these links, to a row that refers to one that goes".
@@ -195,19 +209,21 @@ impl<'n, 's> Sql<'n, 's> {
         let parent = self.alias();
         let parents = self.parents(last, alias, &parent)?;
         let above = self.key_taken(rest, &parent)?;
-        Ok(parents.and(&above).some())
+        Ok(format!("{}{}", parents.and(&above).some(), self.lies_in_part(last, alias)))
     }
 
     /// "The parent that the default refers to is not there, or goes too".
     pub fn no_default_parent(&mut self, link: usize, row: &str) -> Text {
         let l = &self.net.links[link];
         let (rows, child, parent) = (self.link(link)?, self.model(l.child)?, self.alias());
+        // SET DEFAULT writes the default of the table that it names.
+        let holder = self.net.holder(link).ok_or(NoKey)?;
         let mut values = Vec::new();
         for name in &self.net.graph.relations()[l.relation].columns {
             let at = child.columns.iter().position(|c| c.name == *name).ok_or(NoKey)?;
             // A column outside of SET DEFAULT's list keeps its value.
             values.push(if l.changed.iter().any(|c| usize::from(*c) == at) {
-                child.columns[at].default.clone().ok_or(NoKey)?
+                holder.column(name).and_then(|c| c.default.clone()).ok_or(NoKey)?
             } else {
                 format!("{row}.{}", self.dialect.identifier(name))
             });

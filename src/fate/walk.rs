@@ -96,6 +96,11 @@ impl Walk {
         self.reached.iter().any(|&t| self.longest[t].is_none())
     }
 
+    /// Tells whether some cascade is about the rows of a partition alone.
+    pub fn is_partial(&self, net: &Net<'_>) -> bool {
+        (0..net.links.len()).any(|i| self.cascades[i] && net.links[i].is_partial())
+    }
+
     /// Tells whether another row of the root table than the deleted one can go too.
     pub fn returns_to_root(&self, net: &Net<'_>) -> bool {
         net.above[self.root].iter().any(|&i| self.cascades[i])

@@ -21,14 +21,19 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     let protected = &context.fates().demands().never_cascade_into;
-    for table in context.schema.logical_tables().filter(|t| protected.contains(&t.name)) {
-        let takes = |k: &&ForeignKey| k.on_delete == Action::Cascade && k.is_active() && k.parent != table.name;
+    let schema = context.schema;
+    // A partition's rows are those of the table that is protected, and so are those that its own keys take.
+    for table in schema.tables.iter().filter(|t| protected.contains(schema.whole(&t.name))) {
+        let takes = |k: &&ForeignKey| {
+            k.on_delete == Action::Cascade && k.is_active() && schema.whole(&k.parent) != schema.whole(&table.name)
+        };
         findings.extend(table.foreign_keys.iter().filter(takes).map(|key| finding(context, table, key)));
     }
 }
 
 fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Finding {
     let (child, parent) = (&table.name, &key.parent);
+    let listed = context.schema.whole(child);
     let message = format!("A delete from `{parent}` takes rows of `{child}` with it, by {}", key_name(child, key));
     let above = above(context, parent);
     let above = if above.is_empty() {
@@ -45,23 +50,25 @@ fn finding(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Finding {
     };
     Finding::new(&META, Subject::foreign_key(child, key), message)
         .distinguished_by(&parent.to_string())
-        .why(format!("referee.toml lists `{child}` under never_cascade_into: its rows outlive those they refer to.{above}"))
+        .why(format!("referee.toml lists `{listed}` under never_cascade_into: its rows outlive those they refer to.{above}"))
         .help(format!("Make the key ON DELETE {to}. {effect}"))
         .fact(key_place(child, key), Fact::OnDelete, "ON DELETE CASCADE")
-        .label(child.to_string(), "never_cascade_into")
+        .label(listed.to_string(), "never_cascade_into")
         .fix(fix(context, format!("Make it ON DELETE {to}"), Safety::Unsafe, vec![with_on_delete(child, key, to)]))
 }
 
 /// Names the tables from which cascades lead to a table: the three first, and how many more.
 fn above(context: &Context<'_>, table: &crate::schema::TableName) -> String {
-    let mut seen = vec![table];
+    let schema = context.schema;
+    let mut seen = vec![schema.whole(table)];
     let mut next = 0;
     while let Some(at) = seen.get(next).copied() {
         next += 1;
-        for (_, relation) in context.relations.parents_of(at) {
+        for (_, relation) in schema.parts(at).into_iter().flat_map(|part| context.relations.parents_of(&part.name)) {
             let cascades = relation.foreign_key().is_some_and(|k| k.on_delete == Action::Cascade && k.is_active());
-            if cascades && !seen.contains(&&relation.parent) {
-                seen.push(&relation.parent);
+            let above = schema.whole(&relation.parent);
+            if cascades && !seen.contains(&above) {
+                seen.push(above);
             }
         }
     }
@@ -110,6 +117,27 @@ mod tests {
         assert!(found[1].why.contains("from `orgs`"), "{}", found[1].why);
         assert!(findings_with(&s, META.name, &protect("users")).len() == 1);
         assert!(findings_with(&s, META.name, &protect("orgs")).is_empty());
+    }
+
+    #[test]
+    fn key_of_a_partition_takes_rows_of_its_table() {
+        let mut s = schema(
+            Engine::Postgres,
+            &[
+                "orgs: id int8 pk",
+                "users: id int8 pk, org_id int8 >orgs.id cascade",
+                "users_1: id int8 pk, org_id int8",
+                "audit_log: id int8 pk, user_id int8",
+                "audit_log_1: id int8 pk, user_id int8 >users_1.id cascade",
+            ],
+        );
+        for (part, of) in [("users_1", "users"), ("audit_log_1", "audit_log")] {
+            s.table_mut(&part.into()).unwrap().partition_of = Some(of.into());
+        }
+        let found = findings_with(&s, META.name, &protect("audit_log"));
+        assert_eq!(found.iter().map(|f| f.subject.place()).collect::<Vec<_>>(), ["audit_log_1.user_id"]);
+        assert!(found[0].why.contains("lists `audit_log` under"), "{}", found[0].why);
+        assert!(found[0].why.contains("from `orgs`"), "{}", found[0].why);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postgres::{Client, SimpleQueryMessage};
-use referee::schema::Schema;
+use referee::schema::{Schema, Table};
 
 use super::rows::Rows;
 use super::sqlite::literals;
@@ -20,6 +20,15 @@ impl<'s> Postgres<'s> {
     pub fn new(server: &'s Server) -> Self {
         let client = connect(&server.fresh_database());
         Self { server, client, schemas: 0 }
+    }
+
+    /// Speaks to a database of a server.
+    pub fn at(server: &'s Server, url: &str) -> Self {
+        Self { server, client: connect(url), schemas: 0 }
+    }
+
+    pub fn execute(&mut self, sql: &str) -> Result<(), postgres::Error> {
+        self.client.batch_execute(sql)
     }
 
     /// Makes the schema, and puts the order in which its triggers fire into the model.
@@ -65,8 +74,7 @@ fn texts(messages: Vec<SimpleQueryMessage>) -> Vec<String> {
 /// One query for the rows of all tables: the table's number, then its values.
 pub fn read_all(schema: &Schema, concat: impl Fn(&[String]) -> String) -> String {
     let selects: Vec<String> = schema
-        .tables
-        .iter()
+        .logical_tables()
         .enumerate()
         .map(|(i, t)| {
             let columns: Vec<String> = t.columns.iter().map(|c| c.name.clone()).collect();
@@ -77,10 +85,11 @@ pub fn read_all(schema: &Schema, concat: impl Fn(&[String]) -> String) -> String
 }
 
 pub fn parse_all(schema: &Schema, lines: &[String]) -> Rows {
-    let mut rows: Rows = schema.tables.iter().map(|t| (t.name.name.clone(), BTreeMap::new())).collect();
+    let tables: Vec<&Table> = schema.logical_tables().collect();
+    let mut rows: Rows = tables.iter().map(|t| (t.name.name.clone(), BTreeMap::new())).collect();
     for line in lines {
         let mut fields = line.split(',');
-        let table = &schema.tables[fields.next().unwrap().parse::<usize>().unwrap()];
+        let table = tables[fields.next().unwrap().parse::<usize>().unwrap()];
         let values: Vec<Option<i64>> = fields.map(|f| f.parse().ok()).collect();
         rows.get_mut(&table.name.name).unwrap().insert(values[0].unwrap(), values);
     }
@@ -92,7 +101,7 @@ impl Engine for Postgres<'_> {
         // One simple query is one transaction. The rows must be committed before a delete: PostgreSQL checks an updated row
         // of the same transaction anew by every key.
         let mut sql = String::from("SET session_replication_role = replica;");
-        for table in &schema.tables {
+        for table in schema.logical_tables() {
             sql.push_str(&format!("DELETE FROM {};", table.name));
             for row in rows[&table.name.name].values() {
                 sql.push_str(&format!("INSERT INTO {} VALUES ({});", table.name, literals(row)));

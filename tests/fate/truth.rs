@@ -57,7 +57,7 @@ impl Decided {
     pub fn new(schema: &Schema) -> Self {
         let graph = Graph::from_relations(schema, relations(schema));
         let all = Fates::new(schema, &graph, Options::default());
-        let fates = schema.tables.iter().map(|t| (all.of(&t.name).unwrap(), all.impact(&t.name, None))).collect();
+        let fates = schema.logical_tables().map(|t| (all.of(&t.name).unwrap(), all.impact(&t.name, None))).collect();
         Self { fates, graph }
     }
 }

@@ -31,6 +31,7 @@ impl Bench<'_, '_> {
                 let mut tables: Vec<usize> = involved.collect();
                 tables.dedup();
                 let plain = !literal
+                    && !chain.iter().any(|&i| net.links[i].is_partial())
                     && link.twins.len() == 1
                     && link.child != table
                     && !self.walk.loses_rows(link.child)
@@ -175,7 +176,7 @@ impl Bench<'_, '_> {
     }
 }
 
-impl super::super::net::Link {
+impl super::super::net::Link<'_> {
     /// Returns the columns that change when these columns of the parent become NULL.
     fn changed_by_update(&self, net: &Net<'_>, parent_changed: &[u16]) -> Vec<u16> {
         let key = net.graph.relations()[self.relation].foreign_key();

@@ -41,7 +41,7 @@ impl Bench<'_, '_> {
         }
     }
 
-    fn action(&self, link: &Link) -> Option<Action> {
+    fn action(&self, link: &Link<'_>) -> Option<Action> {
         self.net.graph.relations()[link.relation].foreign_key().map(|k| k.on_delete)
     }
 
