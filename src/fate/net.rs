@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::engines::{self, Semantics, When};
 use crate::relations::unlike::{Unlike, unlike};
-use crate::relations::{Graph, Relation, unfit};
+use crate::relations::{Graph, Relation, forbids_null, unfit};
 use crate::schema::facts::SetDefault;
 use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Schema, Table, TableKind, TableName, Timing};
 
@@ -287,7 +287,7 @@ impl<'s> Net<'s> {
                     let why = if action == Action::SetNull { "" } else { " and has no default" };
                     return fail(format!("`{}.{column}` is NOT NULL{why}", child.name));
                 }
-                let refuses_null = |c: &&&String| child.checks.iter().any(|k| is_not_null_check(&k.expression, c));
+                let refuses_null = |c: &&&String| child.checks.iter().any(|k| forbids_null(&k.expression, c));
                 if let Some(column) = nulled.iter().find(refuses_null) {
                     return fail(format!("a CHECK of `{}` wants `{column}` to be NOT NULL", child.name));
                 }
@@ -412,9 +412,4 @@ pub(crate) fn is_null(default: &str) -> bool {
     let rest = text.get(4..).unwrap_or_default();
     text.get(..4).is_some_and(|w| w.eq_ignore_ascii_case("null"))
         && !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
-}
-
-fn is_not_null_check(expression: &str, column: &str) -> bool {
-    let plain = expression.replace(['(', ')', '"', '`'], " ").to_lowercase();
-    plain.split_whitespace().collect::<Vec<_>>() == [column.to_lowercase().as_str(), "is", "not", "null"]
 }

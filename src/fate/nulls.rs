@@ -1,6 +1,7 @@
 //! What may not accept NULL in a column, though the column may be NULL: CHECKs, domains, generated columns, indexes on
 //! expressions, partitions. It is named, not evaluated.
 
+use crate::relations::forbids_null;
 use crate::schema::{Table, TableKind};
 
 /// Something that may not accept NULL in a column.
@@ -25,6 +26,10 @@ pub(super) fn doubts(table: &Table, columns: &[&str]) -> Vec<Doubt> {
     let mut found = Vec::new();
     let mut add = |what: String, column: &str| found.push(Doubt { what, column: column.to_string() });
     for check in &table.checks {
+        // What no NULL passes is judged, and no doubt.
+        if columns.iter().any(|c| forbids_null(&check.expression, c)) {
+            continue;
+        }
         let said = words(&check.expression);
         if let Some(column) = columns.iter().find(|c| said.contains(&c.to_lowercase()))
             && said.iter().any(|w| is_about_null(w))

@@ -6,7 +6,7 @@
 use super::{Guard, Input, Options, OrphanPolicy, aside};
 use crate::change::Change;
 use crate::engine::{self, Dialect};
-use crate::relations::{Relation, side};
+use crate::relations::{Relation, forbids_null, side};
 use crate::rows::{RelationRows, RowSet};
 use crate::schema::{Column, Engine, Family, ForeignKey, Match, Schema, Table, TableName};
 
@@ -445,19 +445,6 @@ fn referring<'s>(schema: &'s Schema, table: &TableName, column: &String) -> Opti
     schema.foreign_keys().find(|(_, k)| schema.share_rows(&k.parent, table) && k.parent_columns.contains(column))
 }
 
-/// Tells whether a CHECK says outright that a column is not NULL: alone, or as one of several terms joined by AND.
-fn forbids_null(expression: &str, column: &str) -> bool {
-    let text = expression.to_lowercase().replace(['(', ')', '"', '`', '[', ']'], " ");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.contains(&"or") || words.contains(&"case") {
-        return false;
-    }
-    let column = column.to_lowercase();
-    words.split(|w| *w == "and").any(
-        |term| matches!(term, [c, rest @ ..] if *c == column && matches!(rest, ["is", "not", "null"] | ["notnull"])),
-    )
-}
-
 /// Takes parentheses and a cast off a default: `('0'::text)` is `'0'`.
 fn bare_literal(text: &str) -> &str {
     let mut text = text.trim();
@@ -483,15 +470,6 @@ fn is_literal(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_check_forbids_null_only_where_it_says_so_outright() {
-        assert!(forbids_null("(\"team_id\" IS NOT NULL)", "team_id"));
-        assert!(forbids_null("a > 0 AND (team_id is not null)", "team_id"));
-        assert!(!forbids_null("team_id IS NOT NULL OR user_id IS NOT NULL", "team_id"));
-        assert!(!forbids_null("team_id IS NOT NULL", "user_id"));
-        assert!(!forbids_null("team_id > 0", "team_id"));
-    }
 
     #[test]
     fn a_default_is_a_literal_without_its_cast() {

@@ -11,6 +11,60 @@ pub(super) fn is_implied(engine: Engine, condition: &str, columns: &[String]) ->
     implied(engine, &tokens, columns)
 }
 
+/// Tells whether a CHECK accepts no NULL in a column: it says so of the column alone, in a term joined to others by AND, or in each
+/// of several joined by OR. What only compares the column is not false of NULL.
+pub fn forbids_null(expression: &str, column: &str) -> bool {
+    let column = [column.to_string()];
+    tokens(expression).is_some_and(|tokens| forbidden(&tokens, &column))
+}
+
+fn forbidden(tokens: &[Token], column: &[String]) -> bool {
+    let tokens = without_parentheses(tokens);
+    // The AND and OR between CASE and END belong to its parts.
+    if tokens.iter().any(|t| t.is("case")) {
+        return false;
+    }
+    let arms = split(tokens, "or");
+    if arms.len() > 1 {
+        return arms.iter().all(|arm| forbidden(arm, column));
+    }
+    let terms = terms(tokens);
+    if terms.len() > 1 {
+        return terms.iter().any(|term| forbidden(term, column));
+    }
+    match tokens {
+        [not, rest @ ..] if not.is("not") => match without_parentheses(rest) {
+            [name @ .., is, null] if is.is("is") && null.is("null") => is_column(name, column),
+            [name @ .., isnull] if isnull.is("isnull") => is_column(name, column),
+            _ => false,
+        },
+        [name @ .., is, not, null] if is.is("is") && not.is("not") && null.is("null") => is_column(name, column),
+        [name @ .., not, null] if not.is("not") && null.is("null") => is_column(name, column),
+        [name @ .., notnull] if notnull.is("notnull") => is_column(name, column),
+        _ => false,
+    }
+}
+
+/// Splits at each AND but that of BETWEEN.
+fn terms(tokens: &[Token]) -> Vec<&[Token]> {
+    let (mut depth, mut between) = (0i32, 0u32);
+    tokens
+        .split(|t| {
+            match t {
+                Token::Other('(') => depth += 1,
+                Token::Other(')') => depth -= 1,
+                t if depth == 0 && t.is("between") => between += 1,
+                t if depth == 0 && t.is("and") && between > 0 => {
+                    between -= 1;
+                    return false;
+                }
+                _ => {}
+            }
+            depth == 0 && t.is("and")
+        })
+        .collect()
+}
+
 /// Tells whether an SQL expression names a column.
 pub(super) fn names(expression: &str, column: &str) -> bool {
     tokens(expression).unwrap_or_default().iter().any(|t| match t {
@@ -173,6 +227,32 @@ mod tests {
             "",
         ] {
             assert!(!implied(condition), "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_check_forbids_null_only_where_it_says_so_outright() {
+        for check in [
+            "(\"team_id\" IS NOT NULL)",
+            "a > 0 AND (team_id is not null)",
+            "((a > 0) AND ((TEAM_ID IS NOT NULL) AND b > 0))",
+            "(a > 0 AND team_id IS NOT NULL) OR (a < 0 AND NOT (team_id IS NULL))",
+            "a BETWEEN 1 AND 2 AND team_id NOTNULL",
+            "`team_id` NOT NULL",
+        ] {
+            assert!(forbids_null(check, "team_id"), "{check}");
+        }
+        for check in [
+            "team_id IS NOT NULL OR user_id IS NOT NULL",
+            "user_id IS NOT NULL",
+            "team_id > 0",
+            "NOT (a > 0 AND team_id IS NOT NULL)",
+            "a BETWEEN 1 AND team_id IS NOT NULL",
+            "CASE WHEN a > 0 AND team_id IS NOT NULL THEN true ELSE a < 0 END",
+            "note <> ' AND team_id IS NOT NULL'",
+            "coalesce(team_id, 0) IS NOT NULL",
+        ] {
+            assert!(!forbids_null(check, "team_id"), "{check}");
         }
     }
 

@@ -183,3 +183,28 @@ fn unique_index_that_is_no_key_breaks_every_delete() {
     let relations = fate(&input, "c").relations;
     assert!(relations.iter().all(|r| r.effect != Effect::Deletes));
 }
+
+#[test]
+fn check_that_accepts_no_null_among_others_stops_set_null() {
+    for (check, fails) in [
+        ("amount > 0 AND p_id IS NOT NULL", true),
+        ("(amount > 0 AND p_id IS NOT NULL) OR (amount < 0 AND NOT p_id IS NULL)", true),
+        ("amount > 0 OR p_id IS NOT NULL", false),
+    ] {
+        let url = fresh_database();
+        execute(
+            &url,
+            &format!(
+                "CREATE TABLE p (id int PRIMARY KEY);
+                 CREATE TABLE c (id int PRIMARY KEY, amount int, p_id int REFERENCES p ON DELETE SET NULL, CHECK ({check}));
+                 INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, 1)"
+            ),
+        );
+        let said = fate(&open(&url), "p");
+        let done = connect(&url).execute("DELETE FROM p", &[]);
+        assert_eq!(done.is_err(), fails, "{check}: {done:?}");
+        assert_eq!(said.verdict == Verdict::Fails, fails, "{check}: {}", said.summary);
+        // What is certain is no doubt besides.
+        assert_eq!(said.assumptions.is_empty(), fails, "{check}: {:?}", said.assumptions);
+    }
+}
