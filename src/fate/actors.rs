@@ -132,7 +132,7 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> 
             let own = |t: &&Trigger| of.name == table.name || t.for_each_row;
             for trigger in of.triggers.iter().filter(own) {
                 let inherited = of.name != table.name && table.triggers.iter().any(|t| t.name == trigger.name);
-                if trigger.fires(reached.event, &reached.changed) && !inherited {
+                if trigger.fires(of, reached.event, &reached.changed) && !inherited {
                     found.extend(scene.trigger(of, trigger));
                 }
             }
@@ -187,7 +187,7 @@ pub(super) fn passed_over(net: &Net<'_>, judged: &Judgement) -> Option<String> {
     let mut names = Vec::new();
     for reached in reached(net, judged).iter().filter(|r| r.number != judged.walk.root) {
         let Some(table) = net.table(reached.number) else { continue };
-        let fires = table.triggers.iter().filter(|t| t.fires(reached.event, &reached.changed));
+        let fires = table.triggers.iter().filter(|t| t.fires(table, reached.event, &reached.changed));
         names.extend(fires.map(|t| format!("`{}` on `{}`", t.name, table.name)));
     }
     names.dedup();

@@ -88,7 +88,9 @@ fn heeding_triggers(net: &Net<'_>, link: usize, proposal: Proposal) -> Proposal 
     let relation = &net.graph.relations()[net.links[link].relation];
     let Some(to) = proposal.to else { return proposal };
     let (child, parent) = (&relation.child, &relation.parent);
-    let Some(why) = defeated(net.schema, child, &relation.columns, parent, to) else { return proposal };
+    let mut key = ForeignKey::new(&relation.columns, parent.clone(), &relation.parent_columns);
+    key.set_columns.clone_from(&proposal.set_columns);
+    let Some(why) = defeated(net.schema, child, &key, to) else { return proposal };
     if proposal.chosen {
         let reason = format!("{}, but {why}", proposal.reason);
         return Proposal { reason, ..proposal };

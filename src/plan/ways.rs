@@ -77,7 +77,7 @@ fn stands_against(schema: &Schema, changes: &[Change]) -> Option<String> {
             }
             _ => return None,
         };
-        defeated(schema, table, &key.columns, &key.parent, key.on_delete)
+        defeated(schema, table, key, key.on_delete)
     })
 }
 

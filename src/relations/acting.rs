@@ -135,7 +135,7 @@ impl<'s> Objections<'s> {
         let columns = acting.write.columns.as_deref().unwrap_or_default();
         let from = columns.iter().filter(|w| relation.columns.contains(&w.column)).find_map(|w| w.from.as_ref())?;
         let between = others.iter().find(|o| {
-            let fires = acting.trigger.is_none_or(|t| t.fires(event, &[from]));
+            let fires = acting.trigger.is_none_or(|t| t.fires(on, event, &[from]));
             let goes = match o.on_delete {
                 Some(Action::Cascade) => event == "DELETE",
                 Some(Action::SetNull | Action::SetDefault) => event == "UPDATE" && fires,

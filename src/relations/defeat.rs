@@ -1,37 +1,32 @@
 //! Triggers and rules that defeat or stop what a foreign key would do when a parent row goes.
 
 use super::written;
-use crate::schema::{Action, Chance, Schema, Table, TableName, Trigger, WriteKind};
+use crate::schema::{Action, Chance, ForeignKey, Schema, Table, TableName, Trigger, WriteKind};
 
 /// Says which trigger or rule keeps a foreign key from doing what its action says, and what comes of it, a sentence without an
 /// end: ``trigger `users_soft` on `users` keeps the row: with CASCADE, a delete from `tenants` leaves rows of `users` behind as
 /// orphans under a valid key``. `None` if none is known to. A trigger that only writes rows elsewhere does not.
-pub fn defeated(
-    schema: &Schema,
-    child: &TableName,
-    columns: &[String],
-    parent: &TableName,
-    action: Action,
-) -> Option<String> {
-    let (child, parent) = (schema.table(child)?, schema.table(parent)?);
-    by_child(schema, child, columns, parent, action).or_else(|| by_parent(schema, child, columns, parent))
+pub fn defeated(schema: &Schema, child: &TableName, key: &ForeignKey, action: Action) -> Option<String> {
+    let (child, parent) = (schema.table(child)?, schema.table(&key.parent)?);
+    let by_child = by_child(schema, child, key.changed_columns(), parent, action);
+    by_child.or_else(|| by_parent(schema, child, &key.columns, parent))
 }
 
-fn by_child(schema: &Schema, child: &Table, columns: &[String], parent: &Table, action: Action) -> Option<String> {
+fn by_child(schema: &Schema, child: &Table, changed: &[String], parent: &Table, action: Action) -> Option<String> {
     let event = match action {
         Action::Cascade => "DELETE",
         Action::SetNull | Action::SetDefault => "UPDATE",
         Action::NoAction | Action::Restrict => return None,
     };
-    let changed: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
     let stays = format!(
         "with {action}, a delete from `{}` leaves rows of `{}` behind as orphans under a valid key",
         parent.name, child.name
     );
     let stops = format!("with {action}, it stops a delete from `{}`", parent.name);
-    let parts = schema.tables.iter().filter(|t| t.partition_of.as_ref() == Some(&child.name));
+    let parts = schema.parts(&child.name).into_iter().filter(|t| t.name != child.name);
     for of in std::iter::once(child).chain(parts) {
-        for trigger in of.triggers.iter().filter(|t| t.fires(event, &changed)) {
+        for trigger in of.triggers.iter().filter(|t| t.fires(of, event, &changed)) {
             let named = format!("trigger `{}` on `{}` (BEFORE {event})", trigger.name, of.name);
             let named = if trigger.timing == "BEFORE" { named } else { named.replace("BEFORE", &trigger.timing) };
             let Some(does) = trigger.at(event) else { continue };
@@ -63,7 +58,7 @@ fn by_child(schema: &Schema, child: &Table, columns: &[String], parent: &Table, 
 /// A trigger of the parent that writes the key of a row that goes into the child.
 fn by_parent(schema: &Schema, child: &Table, columns: &[String], parent: &Table) -> Option<String> {
     let records = |trigger: &&Trigger| {
-        let does = trigger.at("DELETE").filter(|_| trigger.fires("DELETE", &[]));
+        let does = trigger.at("DELETE").filter(|_| trigger.fires(parent, "DELETE", &[]));
         does.is_some_and(|d| {
             d.writes.iter().any(|w| {
                 let from = |c: &String| match &w.columns {

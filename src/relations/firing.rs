@@ -47,12 +47,13 @@ impl<'s> Firing<'s> {
         if event == "UPDATE" {
             open[0].columns = Some(columns.iter().map(ToString::to_string).collect());
         }
-        let mut seen: Vec<(&TableName, String)> = Vec::new();
+        let mut seen: Vec<(&TableName, String, Option<Vec<String>>)> = Vec::new();
         let mut at = 0;
         while at < open.len() {
             let now = open[at].clone();
             at += 1;
-            let place = (&now.table.name, now.event.clone());
+            // Other columns may fire other triggers.
+            let place = (&now.table.name, now.event.clone(), now.columns.clone());
             if seen.contains(&place) {
                 continue;
             }
@@ -69,7 +70,7 @@ impl<'s> Firing<'s> {
                     if targets.is_empty() {
                         firing.strange.push(write.table.clone());
                     }
-                    let harm = harm_of(write, &targets, root);
+                    let harm = harm_of(schema, write, &targets, root);
                     if let Some(fired) = firing.fired.get_mut(number) {
                         fired.harm = fired.harm.take().or(harm);
                     }
@@ -232,8 +233,9 @@ fn words(write: &Write) -> (&'static str, &'static str) {
 fn acting<'s>(schema: &'s Schema, open: &Open<'s>, first: bool) -> Vec<(Fired<'s>, Vec<&'s Write>)> {
     let event = open.event.as_str();
     let mut all = Vec::new();
-    for of in partitions(schema, open.table) {
-        for trigger in of.triggers.iter().filter(|t| fires(t, open)) {
+    let parts = schema.parts(&open.table.name).into_iter().filter(|t| t.name != open.table.name);
+    for of in std::iter::once(open.table).chain(parts) {
+        for trigger in of.triggers.iter().filter(|t| fires(of, t, open)) {
             // A partition has its table's row triggers; one by itself fires for its own rows only.
             let inherited = of.name != open.table.name && open.table.triggers.iter().any(|t| t.name == trigger.name);
             if inherited || of.name != open.table.name && !trigger.for_each_row {
@@ -263,9 +265,9 @@ fn acting<'s>(schema: &'s Schema, open: &Open<'s>, first: bool) -> Vec<(Fired<'s
     all
 }
 
-fn fires(trigger: &Trigger, open: &Open<'_>) -> bool {
+fn fires(of: &Table, trigger: &Trigger, open: &Open<'_>) -> bool {
     match &open.columns {
-        Some(columns) => trigger.fires(&open.event, &columns.iter().map(String::as_str).collect::<Vec<_>>()),
+        Some(columns) => trigger.fires(of, &open.event, &columns.iter().map(String::as_str).collect::<Vec<_>>()),
         None => trigger.enabled && trigger.events.contains(&open.event),
     }
 }
@@ -339,7 +341,7 @@ fn told(writes: &[&Write], unread: bool) -> String {
 }
 
 /// Finds what a write may do to rows that are there.
-fn harm_of(write: &Write, targets: &[&Table], root: &TableName) -> Option<String> {
+fn harm_of(schema: &Schema, write: &Write, targets: &[&Table], root: &TableName) -> Option<String> {
     let (_, verb) = words(write);
     let table = &write.table;
     if write.kind != WriteKind::Insert || write.replaces {
@@ -348,7 +350,7 @@ fn harm_of(write: &Write, targets: &[&Table], root: &TableName) -> Option<String
     if targets.is_empty() {
         return Some(format!("{verb} `{table}`, which is no table of this schema (a view?)"));
     }
-    if targets.iter().any(|t| t.name == *root) {
+    if targets.iter().any(|t| schema.share_rows(&t.name, root)) {
         return Some(format!("{verb} `{table}`, whose rows are being changed"));
     }
     if targets.iter().any(|t| !matches!(t.kind, TableKind::Plain | TableKind::Partitioned)) {
@@ -397,17 +399,6 @@ fn targets<'s>(schema: &'s Schema, on: &Table, write: &Write) -> Vec<&'s Table> 
     let mut found: Vec<&Table> = schema.tables.iter().filter(means).collect();
     found.sort_by_key(|t| t.name.schema != on.name.schema);
     found
-}
-
-/// Returns a table and its partitions.
-fn partitions<'s>(schema: &'s Schema, table: &'s Table) -> Vec<&'s Table> {
-    let mut all = vec![table];
-    let mut next = 0;
-    while let Some(of) = all.get(next).map(|t| &t.name) {
-        next += 1;
-        all.extend(schema.tables.iter().filter(|t| t.partition_of.as_ref() == Some(of)));
-    }
-    all
 }
 
 #[cfg(test)]

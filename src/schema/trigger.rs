@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogOnly, TableName, is_false, is_true, yes};
+use super::{CatalogOnly, Generated, Table, TableName, is_false, is_true, yes};
 
 /// A trigger that a user made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,14 +39,21 @@ impl Trigger {
         self.does.iter().find(|d| d.event == event)
     }
 
-    /// Tells whether it fires in an ordinary session at an event that changes these columns; none for other events than
-    /// `UPDATE`.
-    pub fn fires(&self, event: &str, changed: &[&str]) -> bool {
+    /// Tells whether it fires in an ordinary session at an event that changes these columns of the table that it is `on`; none for
+    /// other events than `UPDATE`.
+    ///
+    /// A generated column changes with those that it is computed from, and `UPDATE OF` it fires then (PostgreSQL, CREATE TRIGGER).
+    pub fn fires(&self, on: &Table, event: &str, changed: &[&str]) -> bool {
+        let names = |name: &str| changed.iter().any(|c| c.eq_ignore_ascii_case(name));
+        let follows = |generated: &Generated| {
+            let words = generated.expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
+            // What it is computed from is not always known, and a name may be written in an odd way.
+            generated.expression.is_empty() || generated.expression.contains('"') || words.into_iter().any(names)
+        };
+        let changes = |c: &String| names(c) || on.column(c).and_then(|c| c.generated.as_ref()).is_some_and(follows);
         self.enabled
             && self.events.iter().any(|e| e == event)
-            && (event != "UPDATE"
-                || self.columns.is_empty()
-                || self.columns.iter().any(|c| changed.iter().any(|o| o.eq_ignore_ascii_case(c))))
+            && (event != "UPDATE" || self.columns.is_empty() || self.columns.iter().any(changes))
     }
 }
 

@@ -208,3 +208,27 @@ fn check_that_accepts_no_null_among_others_stops_set_null() {
         assert_eq!(said.assumptions.is_empty(), fails, "{check}: {:?}", said.assumptions);
     }
 }
+
+/// CREATE TRIGGER: `UPDATE OF` a generated column fires when a column that it depends on is a target of the UPDATE.
+#[test]
+fn trigger_on_a_generated_column_fires_for_what_it_is_computed_from() {
+    for (column, fires) in [("g", true), ("h", false)] {
+        let url = fresh_database();
+        execute(
+            &url,
+            &format!(
+                "CREATE TABLE p (id int PRIMARY KEY);
+                 CREATE TABLE c (id int PRIMARY KEY, n int, p_id int REFERENCES p ON DELETE SET NULL,
+                   g int GENERATED ALWAYS AS (p_id + 1) STORED, h int GENERATED ALWAYS AS (n + 1) STORED);
+                 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+                 CREATE TRIGGER t AFTER UPDATE OF {column} ON c FOR EACH ROW EXECUTE FUNCTION f();
+                 INSERT INTO p VALUES (1); INSERT INTO c (id, p_id) VALUES (1, 1)"
+            ),
+        );
+        let said = fate(&open(&url), "p");
+        let done = connect(&url).execute("DELETE FROM p", &[]);
+        assert_eq!(done.is_err(), fires, "{column}: {done:?}");
+        let named = said.assumptions.iter().any(|a| a.name == "t" && a.may.contains(&May::Block));
+        assert_eq!(named, fires, "{column}: {:?}", said.assumptions);
+    }
+}

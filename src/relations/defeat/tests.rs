@@ -15,7 +15,7 @@ fn of(engine: Engine, more: &str, action: Action) -> Option<String> {
     let base = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE l (id int); \
                 CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p (id), t text);";
     let s = schema(engine, &format!("{base} {more}"));
-    defeated(&s, &"c".into(), &["p_id".into()], &"p".into(), action)
+    defeated(&s, &"c".into(), &ForeignKey::new(["p_id"], "p".into(), ["id"]), action)
 }
 
 #[test]
@@ -63,5 +63,48 @@ fn trigger_that_only_writes_elsewhere_or_at_another_event_is_not() {
         ("AFTER DELETE ON p BEGIN INSERT INTO l VALUES (old.id); END", Action::Cascade),
     ] {
         assert_eq!(of(Engine::Sqlite, &format!("CREATE TRIGGER acts {trigger};"), action), None, "{trigger}");
+    }
+}
+
+#[test]
+fn trigger_on_a_column_that_stays_is_none() {
+    let base = "CREATE TABLE p (id int, t int, PRIMARY KEY (t, id));
+        CREATE TABLE c (id int PRIMARY KEY, t int, p_id int, FOREIGN KEY (t, p_id) REFERENCES p (t, id) ON DELETE SET NULL (p_id));
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;";
+    for (column, stops) in [("t", false), ("p_id", true)] {
+        let trigger = format!("CREATE TRIGGER a BEFORE UPDATE OF {column} ON c FOR EACH ROW EXECUTE FUNCTION f();");
+        let s = schema(Engine::Postgres, &format!("{base}{trigger}"));
+        let key = &s.table(&"c".into()).unwrap().foreign_keys[0];
+        assert_eq!(defeated(&s, &"c".into(), key, Action::SetNull).is_some(), stops, "{column}");
+    }
+}
+
+#[test]
+fn trigger_of_a_partition_of_a_partition_is_named() {
+    let mut s = schema(
+        Engine::Postgres,
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int, p_id int); CREATE TABLE c_1 (id int, p_id int);
+         CREATE TABLE c_1_x (id int, p_id int);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+         CREATE TRIGGER a BEFORE DELETE ON c_1_x FOR EACH ROW EXECUTE FUNCTION f();",
+    );
+    s.table_mut(&"c_1".into()).unwrap().partition_of = Some("c".into());
+    s.table_mut(&"c_1_x".into()).unwrap().partition_of = Some("c_1".into());
+    let key = ForeignKey::new(["p_id"], "p".into(), ["id"]);
+    let why = defeated(&s, &"c".into(), &key, Action::Cascade).unwrap();
+    assert!(why.contains("trigger `a` on `c_1_x`"), "{why}");
+}
+
+#[test]
+fn generated_column_changes_with_what_it_is_computed_from() {
+    let base = "CREATE TABLE p (id int PRIMARY KEY);
+        CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p, n int, g int GENERATED ALWAYS AS (p_id + 1) STORED,
+          h int GENERATED ALWAYS AS (n + 1) STORED);
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;";
+    for (column, stops) in [("g", true), ("h", false)] {
+        let trigger = format!("CREATE TRIGGER a BEFORE UPDATE OF {column} ON c FOR EACH ROW EXECUTE FUNCTION f();");
+        let s = schema(Engine::Postgres, &format!("{base}{trigger}"));
+        let key = &s.table(&"c".into()).unwrap().foreign_keys[0];
+        assert_eq!(defeated(&s, &"c".into(), key, Action::SetNull).is_some(), stops, "{column}");
     }
 }

@@ -99,3 +99,30 @@ fn what_acts_is_told() {
         ["t", "log", "more"]
     );
 }
+
+#[test]
+fn another_column_fires_another_trigger() {
+    let s = schema(
+        Engine::Sqlite,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE stat (a, b); CREATE TABLE near (u); CREATE TABLE far (u);
+         CREATE TRIGGER a AFTER DELETE ON t BEGIN UPDATE stat SET a = 1; UPDATE stat SET b = 1; END;
+         CREATE TRIGGER na AFTER UPDATE OF a ON stat BEGIN INSERT INTO near VALUES (1); END;
+         CREATE TRIGGER nb AFTER UPDATE OF b ON stat BEGIN INSERT INTO far VALUES (1); END;",
+    );
+    let reached = Firing::reached(&s, s.table(&"t".into()).unwrap());
+    assert_eq!(reached.iter().map(ToString::to_string).collect::<Vec<_>>(), ["t", "stat", "near", "far"]);
+}
+
+#[test]
+fn row_written_into_a_partition_is_a_row_of_its_table() {
+    let sql = "CREATE TABLE t (id int); CREATE TABLE t_1 (id int);
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t_1 VALUES (OLD.id); RETURN OLD; END $$;
+        CREATE TRIGGER a AFTER DELETE ON t FOR EACH ROW EXECUTE FUNCTION f();";
+    let mut s = schema(Engine::Postgres, sql);
+    assert_eq!(harm(&s), None);
+    s.table_mut(&"t_1".into()).unwrap().partition_of = Some("t".into());
+    assert_eq!(harm(&s).as_deref(), Some("trigger a on `t` inserts into `t_1`, whose rows are being changed"));
+    // A document that is wrong ends all the same.
+    s.table_mut(&"t".into()).unwrap().partition_of = Some("t_1".into());
+    assert!(harm(&s).is_some());
+}
