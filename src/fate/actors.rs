@@ -432,8 +432,7 @@ impl Scene<'_, '_> {
         }
         let event = self.reached.event;
         let publishes = |p: &&Publication| if event == "DELETE" { p.delete } else { p.update };
-        let mut above = Some(of);
-        while let Some(table) = above {
+        for table in self.net.schema.tables.iter().filter(|t| self.net.schema.is_within(&of.name, &t.name)) {
             for publication in table.publications.iter().filter(publishes) {
                 let Some(why) = refused(publication, of) else { continue };
                 let when = format!("publishes {}", if event == "DELETE" { "deletes" } else { "updates" });
@@ -443,7 +442,6 @@ impl Scene<'_, '_> {
                 found.text = format!("{} refuses it: {why}", found.named());
                 return Some(found);
             }
-            above = table.partition_of.as_ref().and_then(|p| self.net.schema.table(p));
         }
         None
     }

@@ -88,7 +88,7 @@ impl<'s> Objections<'s> {
             let text = format!("{what} on `{}` writes `{place}` {when}: {then}", on.name);
             Some(Objection { handling: Handling::Records, text })
         };
-        if on.name != *parent && on.partition_of.as_ref() != Some(parent) {
+        if !self.schema.is_within(&on.name, parent) {
             return self.by_the_way(acting, relation, others);
         }
         match (*event, write.kind) {
@@ -160,13 +160,7 @@ impl<'s> Objections<'s> {
 /// Finds the table that a statement of a table's trigger or rule writes; `None` if it is none of the schema's.
 pub fn written<'s>(schema: &'s Schema, on: &Table, write: &Write) -> Option<&'s TableName> {
     let name = &write.table;
-    let whole = |table: &'s Table| {
-        let mut table = table;
-        while let Some(parent) = table.partition_of.as_ref().and_then(|p| schema.table(p)) {
-            table = parent;
-        }
-        &table.name
-    };
+    let whole = |table: &'s Table| schema.whole(&table.name);
     if let Some(table) = schema.table(name) {
         return Some(whole(table));
     }

@@ -93,15 +93,21 @@ impl<'a> Search<'a> {
         if self.table.kind != TableKind::Partitioned {
             return None;
         }
-        let partitions = self.schema.tables.iter().filter(|t| t.partition_of.as_ref() == Some(&self.table.name));
-        partitions.map(|p| self.partition(p)).min()
+        let parts = self.schema.parts(&self.table.name);
+        // Each row lies in a partition that has none itself.
+        let is_last =
+            |t: &&&Table| t.name != self.table.name && !parts.iter().any(|p| p.partition_of.as_ref() == Some(&t.name));
+        parts.iter().filter(is_last).map(|last| self.partition(&parts, last)).min()
     }
 
-    /// The grade of a partition, whose keys are listed with the partitioned table.
-    fn partition(&self, partition: &Table) -> Grade {
-        let inner = Search { schema: self.schema, table: partition, ..*self };
-        let found = partition.indexes.iter().filter_map(|i| inner.index(i).ok()).max().unwrap_or(0);
-        inner.grade(found).max(inner.partitions().unwrap_or(Grade::Useless))
+    /// The grade of a partition, whose keys are listed with the partitioned table. An index of a partition between the two is one of it.
+    fn partition(&self, parts: &[&Table], last: &Table) -> Grade {
+        let within = |t: &&&Table| t.name != self.table.name && self.schema.is_within(&last.name, &t.name);
+        let found = parts.iter().filter(within).flat_map(|partition| {
+            let inner = Search { schema: self.schema, table: partition, ..*self };
+            partition.indexes.iter().filter_map(move |i| inner.index(i).ok())
+        });
+        self.grade(found.max().unwrap_or(0))
     }
 
     /// Counts the columns that an index finds rows by; says why if there is none.
@@ -376,6 +382,12 @@ mod tests {
         s.table_mut(&"c".into()).unwrap().indexes[0].valid = false;
         add(&mut s, "c1", &["a"]);
         assert_eq!(graded(&s, "c", &["a"]), Grade::Useless, "made ON ONLY, and attached for one partition");
+        add(&mut s, "c2", &["a"]);
+        s.table_mut(&"c2".into()).unwrap().partition_of = Some("c1".into());
+        assert_eq!(graded(&s, "c", &["a"]), Grade::Covers, "a partition of a partition");
+        // A schema that is wrong ends all the same.
+        s.table_mut(&"c".into()).unwrap().partition_of = Some("c2".into());
+        graded(&s, "c", &["a"]);
     }
 
     /// Holds grades against what SQLite itself does: the plan of a delete includes its look-up of child rows.

@@ -71,12 +71,17 @@ fn is_declared_otherwise(context: &Context<'_>, relation: &Relation) -> bool {
 
 /// Tells whether a table is partitioned, and each of its partitions declares the key by itself.
 fn is_declared_by_partitions(context: &Context<'_>, relation: &Relation, whole: &TableName) -> bool {
-    let mut partitions = context.schema.tables.iter().filter(|t| t.partition_of.as_ref() == Some(whole)).peekable();
+    let parts = context.schema.parts(whole);
     let same = |k: &ForeignKey| {
         k.columns == relation.columns && k.parent == relation.parent && k.parent_columns == relation.parent_columns
     };
-    partitions.peek().is_some()
-        && partitions.all(|t| t.foreign_keys.iter().any(same) || is_declared_by_partitions(context, relation, &t.name))
+    // Each row lies in a partition that has none, and belongs to each table above that.
+    let is_last = |t: &&&Table| t.name != *whole && !parts.iter().any(|p| p.partition_of.as_ref() == Some(&t.name));
+    let declared = |t: &&Table| {
+        parts.iter().any(|p| p.foreign_keys.iter().any(same) && context.schema.is_within(&t.name, &p.name))
+    };
+    let mut last = parts.iter().filter(is_last).peekable();
+    last.peek().is_some() && last.all(declared)
 }
 
 fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation) -> Finding {
@@ -282,6 +287,9 @@ mod tests {
         assert!(found[0].message.contains("each of its partitions declares"), "{}", found[0].message);
         s.table_mut(&"a2".into()).unwrap().foreign_keys.clear();
         assert_eq!(findings(&s, "undeclared-foreign-key")[0].severity, Severity::Warning);
+        // A schema that is wrong ends all the same.
+        s.table_mut(&"a".into()).unwrap().partition_of = Some("a1".into());
+        findings(&s, "undeclared-foreign-key");
     }
 
     #[test]

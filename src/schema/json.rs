@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Schema;
+use super::{Schema, TableName};
 use crate::text::in_json;
 
 /// The format's name and version, in the document's first field. It changes when a reader of the old one would be misled.
@@ -28,6 +28,12 @@ pub enum JsonError {
     /// Not JSON, or a field is missing or of the wrong type.
     #[error("not a referee schema document: {0}")]
     Syntax(#[from] serde_json::Error),
+    /// A table that is a partition of itself, by whatever way.
+    #[error("not a referee schema document: `{table}` is a partition of itself")]
+    Circle {
+        /// The table.
+        table: TableName,
+    },
     /// Another document, or a newer version.
     #[error(
         "the document's format is {found}, expected \"{FORMAT}\"; write it anew with `referee schema SOURCE --format json`"
@@ -50,7 +56,8 @@ pub fn to_json(schema: &Schema) -> String {
 /// Reads a schema from a JSON document.
 ///
 /// # Errors
-/// [`JsonError::Syntax`] for what is not such a document, [`JsonError::Format`] for one of another version.
+/// [`JsonError::Syntax`] for what is not such a document, [`JsonError::Format`] for one of another version, [`JsonError::Circle`] for
+/// one that no database can have written.
 pub fn from_json(text: &str) -> Result<Schema, JsonError> {
     let head: Head = serde_json::from_str(text)?;
     match head.format {
@@ -62,7 +69,10 @@ pub fn from_json(text: &str) -> Result<Schema, JsonError> {
     }
     let mut schema: Schema = serde_json::from_str(text)?;
     schema.sort();
-    Ok(schema)
+    match schema.tables.iter().find(|t| t.partition_of.as_ref().is_some_and(|above| schema.is_within(above, &t.name))) {
+        Some(circle) => Err(JsonError::Circle { table: circle.name.clone() }),
+        None => Ok(schema),
+    }
 }
 
 /// Returns the JSON Schema of the document.
@@ -70,4 +80,25 @@ pub fn json_schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(Document);
     schema.insert("title".into(), "referee schema document".into());
     schema.to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Engine;
+    use crate::testing::schema;
+
+    #[test]
+    fn partitions_that_run_in_a_circle_are_refused() {
+        let mut s = schema(Engine::Postgres, &["a: id int8", "a_1: id int8", "a_1_x: id int8"]);
+        for (part, of) in [("a_1", "a"), ("a_1_x", "a_1")] {
+            s.table_mut(&part.into()).unwrap().partition_of = Some(of.into());
+        }
+        assert_eq!(from_json(&to_json(&s)).unwrap(), s);
+        for above in ["a_1_x", "a_1", "a"] {
+            s.table_mut(&"a".into()).unwrap().partition_of = Some(above.into());
+            let error = from_json(&to_json(&s)).unwrap_err().to_string();
+            assert!(error.ends_with("`a` is a partition of itself"), "{error}");
+        }
+    }
 }

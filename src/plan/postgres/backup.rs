@@ -59,8 +59,8 @@ pub(super) fn can_be_sent(bench: &Bench<'_>, table: &TableName, deletes: bool) -
         let Some(of) = schema.table(&name).filter(|t| t.kind != TableKind::Partitioned && !t.unlogged) else {
             continue;
         };
-        let mut above = Some(of);
-        while let Some(table) = above {
+        // A publication of a partitioned table sends what becomes of its partitions' rows.
+        for table in schema.tables.iter().filter(|t| schema.is_within(&name, &t.name)) {
             let publishes = |p: &&Publication| if deletes { p.delete } else { p.update };
             for publication in table.publications.iter().filter(publishes) {
                 if let Some(why) = fate::unpublishable(publication, of) {
@@ -71,7 +71,6 @@ pub(super) fn can_be_sent(bench: &Bench<'_>, table: &TableName, deletes: bool) -
                     ));
                 }
             }
-            above = table.partition_of.as_ref().and_then(|p| schema.table(p));
         }
     }
     Ok(())
