@@ -61,8 +61,11 @@ pub(crate) fn schema(engine: Engine, lines: &[&str]) -> Schema {
             let mut index = Index::on(format!("{}_pkey", table.name.name), &primary);
             index.unique = true;
             index.origin = crate::schema::IndexOrigin::PrimaryKey;
-            table.indexes.push(index);
             table.primary_key = Some(Key::new(primary));
+            // SQLite makes none for a name of the rowid.
+            if engine != Engine::Sqlite || !table.columns.iter().any(|c| table.is_rowid(c)) {
+                table.indexes.push(index);
+            }
         }
         schema.tables.push(table);
     }

@@ -40,9 +40,12 @@ impl Table {
     /// SQLite: tells whether a column is another name of the rowid ("CREATE TABLE", 5).
     pub fn is_rowid(&self, column: &Column) -> bool {
         let alone = |k: &super::Key| matches!(k.columns.as_slice(), [c] if *c == column.name);
+        // `INTEGER PRIMARY KEY DESC` is none, and has an index.
+        let has_index = || self.indexes.iter().any(|i| i.origin == super::IndexOrigin::PrimaryKey);
         !self.without_rowid
             && column.data_type.raw.eq_ignore_ascii_case("integer")
             && self.primary_key.as_ref().is_some_and(alone)
+            && !has_index()
     }
 }
 

@@ -101,3 +101,33 @@ fn what_the_check_accepts_and_the_action_does_not_find_is_told() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(failures > 100, "{failures} deletes failed");
 }
+
+/// `INTEGER PRIMARY KEY DESC` is no name of the rowid ("CREATE TABLE", 5), and is compared like any other column.
+#[test]
+fn key_that_is_no_rowid_is_compared_by_its_affinity() {
+    for (key, rowid) in [
+        ("id INTEGER PRIMARY KEY", true),
+        ("id INTEGER PRIMARY KEY DESC", false),
+        ("id INTEGER, PRIMARY KEY (id DESC)", true),
+    ] {
+        let file = tempfile::Builder::new().suffix(".db").tempfile().unwrap();
+        let connection = Connection::open(file.path()).unwrap();
+        connection
+            .execute_batch(&format!(
+                "PRAGMA foreign_keys = ON; CREATE TABLE p ({key}); CREATE TABLE c (x TEXT REFERENCES p ON DELETE CASCADE);
+                 INSERT INTO p VALUES (7); INSERT INTO c VALUES ('007')"
+            ))
+            .unwrap();
+        let mut input =
+            Source::parse(&file.path().display().to_string()).unwrap().open(&SessionOptions::default()).unwrap();
+        let graph = Graph::new(&input.schema, &[], 1.0);
+        let fate = Fates::new(&input.schema, &graph, Options::default()).of(&"p".into()).unwrap();
+        let session = input.session.as_mut().unwrap().as_mut();
+        let stopping: i64 =
+            fate.conditions.iter().map(|c| count(session, &c.sql.as_ref().unwrap().replace(":id", "7"))).sum();
+        let done = connection.execute("DELETE FROM p WHERE id = 7", []);
+        assert_eq!(done.is_ok(), rowid, "{key}: {done:?}");
+        assert_eq!(fate.verdict.always_succeeds(), rowid, "{key}: {}", fate.summary);
+        assert_eq!(stopping, i64::from(!rowid), "{key}");
+    }
+}
