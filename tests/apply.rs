@@ -462,3 +462,20 @@ fn a_file_that_may_not_be_written_is_not_called_damaged() {
     assert_eq!(error.kind, EngineErrorKind::Permission);
     assert!(error.hint.unwrap().contains("may write the file and the folder"));
 }
+
+/// A guard was once written as one sentence, what it found and what to do.
+#[test]
+fn a_journal_of_an_earlier_build_is_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("run");
+    fs::copy("tests/fixtures/journal-before-found.referee-run", &path).unwrap();
+    let (journal, unfinished) = Journal::open(&path).unwrap();
+    let guards = unfinished.unwrap().plan.steps.swap_remove(0).guards;
+    assert_eq!(
+        guards[0].message(),
+        "_referee_kept_orders_customer_id already exists; rename or drop it, then plan again"
+    );
+    assert!(guards.iter().all(|g| g.found == g.message() && !g.found.is_empty()));
+    drop(journal);
+    assert_eq!(Journal::runs(&path).unwrap().len(), 1);
+}

@@ -27,7 +27,8 @@ impl Guard {
 struct Written {
     /// The query; it reads only.
     sql: String,
-    /// What a row means: `orders.customer_id has orphans`.
+    /// What a row means: `orders.customer_id has orphans`. A journal of an earlier build has the sentence alone.
+    #[serde(default)]
     found: String,
     /// What to do then.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -47,7 +48,7 @@ impl From<Guard> for Written {
 
 impl From<Written> for Guard {
     fn from(written: Written) -> Self {
-        let Written { sql, found, advice, message: _ } = written;
-        Self { sql, found, advice }
+        let Written { sql, found, advice, message } = written;
+        Self { sql, found: if found.is_empty() { message } else { found }, advice }
     }
 }
