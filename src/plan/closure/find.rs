@@ -34,14 +34,21 @@ pub(in crate::plan) fn closures(
     wanted: &[(usize, &Wanted)],
 ) -> Vec<Closure> {
     let planned = planned(workshop, dialect, wanted);
-    let relations = relations(workshop, wanted);
-    let guesses = guesses(workshop, &relations);
     let whole = |table| workshop.schema.whole(table);
     let mut losing: BTreeSet<&TableName> = BTreeSet::new();
     let removes = |p: &&Planned<'_>| matches!(p.remedy, Remedy::Remove(_)) && p.count != Some(0);
     losing.extend(planned.iter().filter(removes).map(|p| whole(&p.table.name)));
+    if losing.is_empty() {
+        return Vec::new();
+    }
+    let relations = relations(workshop, wanted);
+    let guesses = guesses(workshop, &relations);
+    let mut referring: BTreeMap<&TableName, Vec<&Reference>> = BTreeMap::new();
+    for (relation, _) in &relations {
+        referring.entry(whole(&relation.key.parent)).or_default().push(relation);
+    }
     let effects: Vec<(&(Reference, Option<Action>), Effect)> =
-        relations.iter().map(|r| (r, effect(workshop, &relations, &r.0, r.1))).collect();
+        relations.iter().map(|r| (r, effect(workshop, &referring, &r.0, r.1))).collect();
     loop {
         let before = losing.len();
         for ((relation, _), effect) in &effects {
@@ -199,10 +206,11 @@ fn is_there(schema: &Schema, key: &ForeignKey) -> bool {
     schema.table(&key.parent).is_some_and(|t| key.parent_columns.iter().all(|c| t.column(c).is_some()))
 }
 
-/// Tells what becomes of a row of a relation when its parent goes. `declared` is the action that the user has chosen for that.
+/// Tells what becomes of a row of a relation when its parent goes. `declared` is the action that the user has chosen for that,
+/// `referring` has the relations by the whole table that they refer to.
 fn effect(
     workshop: &Workshop<'_>,
-    relations: &[(Reference, Option<Action>)],
+    referring: &BTreeMap<&TableName, Vec<&Reference>>,
     relation: &Reference,
     declared: Option<Action>,
 ) -> Effect {
@@ -213,10 +221,11 @@ fn effect(
         return Effect::Blocks;
     }
     let columns = remedy::nulled(workshop.schema.engine, table, &relation.key);
+    let to_table = referring.get(workshop.schema.whole(&table.name)).map(Vec::as_slice).unwrap_or_default();
     let shared = |c: &String| {
-        relations
+        to_table
             .iter()
-            .any(|(r, _)| workshop.schema.share_rows(&r.key.parent, &table.name) && r.key.parent_columns.contains(c))
+            .any(|r| r.key.parent_columns.contains(c) && workshop.schema.share_rows(&r.key.parent, &table.name))
     };
     let loses = |columns: Vec<String>| {
         if columns.iter().any(shared) { Effect::Blocks } else { Effect::Loses(columns) }
