@@ -577,3 +577,53 @@ fn a_catalog_that_changes_while_it_is_read() {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     thread.join().unwrap();
 }
+
+/// Which foreign keys PostgreSQL refuses for their types (42804) is what its facts say.
+#[test]
+fn key_between_two_types_is_refused_as_the_facts_say() {
+    use referee::schema::{DataType, Engine};
+    let types = [
+        "int2",
+        "int4",
+        "int8",
+        "numeric",
+        "float4",
+        "float8",
+        "text",
+        "varchar",
+        "char(4)",
+        "uuid",
+        "bool",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "bytea",
+        "jsonb",
+        "inet",
+        "cidr",
+        "macaddr",
+        "macaddr8",
+    ];
+    let mut client = server::connect(&server::fresh_database());
+    for (number, parent) in types.iter().enumerate() {
+        client.batch_execute(&format!("CREATE TABLE p{number} (id {parent} PRIMARY KEY)")).unwrap();
+    }
+    let mut wrong = Vec::new();
+    for child in types {
+        for (number, parent) in types.iter().enumerate() {
+            let mut transaction = client.transaction().unwrap();
+            let made = transaction.batch_execute(&format!("CREATE TABLE c (a {child} REFERENCES p{number})"));
+            let of = |raw: &str| DataType::parse(Engine::Postgres, raw);
+            let said = (Engine::Postgres.facts().types.key)(&of(child), &of(parent));
+            match made {
+                Ok(()) if said => {}
+                Err(e) if !said && e.code().is_some_and(|c| c.code() == "42804") => {}
+                made => wrong.push(format!("{child} -> {parent}: {said}, {made:?}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

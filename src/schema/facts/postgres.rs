@@ -178,7 +178,7 @@ pub(super) fn refused_insert(table: &str, key: Option<&str>) -> String {
 
 /// Measured on 15.18: an `=` with the parent's type, or an implicit cast to it (42804 otherwise).
 fn accepts(child: &DataType, parent: &DataType) -> bool {
-    use Family::{Date, Decimal, Float, Integer, Network, Text, Time, Timestamp};
+    use Family::{Date, Decimal, Float, Integer, Text, Timestamp};
     let families = (child.family, parent.family);
     // No operator of citext's class takes a text without a cast ("Key columns … are of incompatible types", 42804).
     if parent.base == "citext" && child.base != "citext" {
@@ -192,7 +192,12 @@ fn accepts(child: &DataType, parent: &DataType) -> bool {
                 | (Float, Float)
                 | (Text, Text)
                 | (Date | Timestamp, Date | Timestamp)
-                | (Network, Network)
-                | (Time, Time)
+        )
+        || matches!(
+            (child.base.as_str(), parent.base.as_str()),
+            // `cidr` and `inet` have one operator; the casts between the two addresses, and of `time`, are implicit.
+            ("inet" | "cidr", "inet" | "cidr")
+                | ("macaddr" | "macaddr8", "macaddr" | "macaddr8")
+                | ("time", "timetz" | "interval")
         )
 }
