@@ -422,7 +422,7 @@ pub(super) fn default_without_parent(input: &Input<'_>, changes: &[Change]) -> O
         _ => None,
     });
     let (table, key) = added?;
-    let ([name], [parent_name]) = (key.columns.as_slice(), key.parent_columns.as_slice()) else { return None };
+    let ([name], [_]) = (key.columns.as_slice(), key.parent_columns.as_slice()) else { return None };
     let column = input.schema.table(table)?.column(name).filter(|c| !c.nullable && !c.auto_number)?;
     let dropped = |c: &Change| matches!(c, Change::SetDefault { table: t, column, default: None } if t == table && column == name);
     let default = column.default.as_deref().map(bare_literal).filter(|d| is_literal(d))?;
@@ -430,9 +430,9 @@ pub(super) fn default_without_parent(input: &Input<'_>, changes: &[Change]) -> O
         return None;
     }
     let dialect = engine::dialect(input.schema.engine)?;
-    let parent = dialect.qualified_table(&key.parent, input.schema);
-    let query = format!("SELECT count(*) FROM {parent} WHERE {} = {default}", dialect.identifier(parent_name));
-    (input.options.counts.get(&query)? == 0).then(|| {
+    let rows = RelationRows::of_key(dialect, input.schema, table, key);
+    let parents = rows.parents_with("parent", &[default.to_string()]);
+    (input.options.counts.get(&parents.count())? == 0).then(|| {
         format!(
             ". Warning: inserts that leave `{name}` out will fail, because its default {default} is no row of `{}`",
             key.parent
