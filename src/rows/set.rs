@@ -51,10 +51,15 @@ impl RowSet {
         Self { condition: format!("{} AND {condition}", self.condition), ..self.clone() }
     }
 
-    /// Returns the rows that are in any of several sets of one table; `None` if there is no set.
+    /// Returns the rows that are in any of several sets of one table; `None` if there is no set, or they are not of one table.
     pub fn any(sets: &[Self]) -> Option<Self> {
+        let (first, rest) = sets.split_first()?;
+        if rest.is_empty() {
+            return Some(first.clone());
+        }
+        let same = |set: &Self| (&set.source, &set.alias) == (&first.source, &first.alias);
         let all: Vec<String> = sets.iter().map(|set| format!("({})", set.condition)).collect();
-        sets.first().map(|first| Self { condition: all.join(" OR "), ..first.clone() })
+        rest.iter().all(same).then(|| Self { condition: format!("({})", all.join(" OR ")), ..first.clone() })
     }
 
     /// Writes the statement that deletes the rows.

@@ -104,3 +104,17 @@ fn samples_are_sorted_and_limited() {
     assert!(sql.starts_with("SELECT DISTINCT child.\"\"\"a\" FROM c AS child WHERE"), "{sql}");
     assert!(sql.ends_with("ORDER BY 1 LIMIT 5"), "{sql}");
 }
+
+#[test]
+fn one_more_condition_is_about_all_sets_together() {
+    let set = |source: &str, condition: &str| RowSet {
+        source: source.to_string(),
+        alias: "child".to_string(),
+        condition: condition.to_string(),
+    };
+    let any = RowSet::any(&[set("t", "a"), set("t", "b AND c")]).expect("one table").and("d");
+    assert_eq!(any.from(), "FROM t AS child WHERE ((a) OR (b AND c)) AND d");
+    assert_eq!(RowSet::any(&[set("t", "a")]), Some(set("t", "a")));
+    assert_eq!(RowSet::any(&[set("t", "a"), set("u", "a")]), None);
+    assert_eq!(RowSet::any(&[]), None);
+}
