@@ -268,7 +268,9 @@ fn indexes_are_made_and_dropped_by_themselves() {
 mod orphans {
     use super::harness::{column, contents, is_done, run, wanted};
     use super::*;
-    use referee::plan::{Down, Options, OrphanPolicy, Phase, Step};
+    use referee::plan::sqlite::inside_transaction;
+    use referee::plan::{Down, Options, OrphanPolicy, Phase, Plan, Step};
+    use referee::schema::Engine;
     use rusqlite::Connection;
 
     const ROWS: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT, b ANY, g AS (a || b) STORED) ;
@@ -455,6 +457,29 @@ mod orphans {
             let made = self::steps(&fixture, &[replace("t", &foreign_key, new)], Some(policy), Some(1)).unwrap();
             assert_eq!(made.iter().map(|s| s.phase).collect::<Vec<_>>(), [Phase::Orphans, Phase::Constrain]);
         }
+    }
+
+    #[test]
+    fn what_keeps_a_clean_up_from_a_transaction_is_said() {
+        let fixture = Fixture::new(&format!(
+            "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT); INSERT INTO t VALUES (1, 99), (2, 1);"
+        ));
+        let add = add("t", key("a", "p", "id", Action::SetNull));
+        let steps = steps(&fixture, &[add], Some(OrphanPolicy::SetNull), Some(1)).unwrap();
+        let plan = Plan {
+            engine: Engine::Sqlite,
+            before: fixture.schema.clone(),
+            after: fixture.schema.clone(),
+            steps,
+            choices: Vec::new(),
+            refused: Vec::new(),
+            guessed: Vec::new(),
+            still_fails: None,
+        };
+        assert_eq!(
+            inside_transaction(&plan, &plan.steps[0]).unwrap_err(),
+            "references of t become NULL, and inside a transaction foreign keys cannot be switched off"
+        );
     }
 
     #[test]

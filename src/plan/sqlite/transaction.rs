@@ -26,19 +26,19 @@ pub fn inside_transaction(plan: &Plan, step: &Step) -> Result<Step, String> {
         for schema in [&plan.before, &plan.after] {
             may_be_dropped(schema, table)?;
         }
-    } else if step.touches_rows && step.up.before.iter().any(|s| s == "PRAGMA foreign_keys = OFF") {
-        return Err(
-            "rows of several tables go, and inside a transaction foreign keys cannot be switched off".to_string()
-        );
     } else if step.touches_rows {
-        // Without enforcement nothing is done for those who refer to a row that goes.
         let table = step.locks.first().map(|l| &l.table).ok_or("the step changes no table")?;
         let deletes = step.up.statements.iter().any(|s| s.starts_with("DELETE"));
-        if deletes && step.up.before.iter().any(|s| s == "PRAGMA foreign_keys = OFF") {
-            return Err(
-                "rows of several tables go, and inside a transaction foreign keys cannot be switched off".into()
-            );
+        if step.up.before.iter().any(|s| s == "PRAGMA foreign_keys = OFF") {
+            let one = step.locks.iter().all(|l| l.table == *table);
+            let of = if one { table.to_string() } else { "several tables".to_string() };
+            let change = if deletes { "rows" } else { "references" };
+            let what = if deletes { "go" } else { "become NULL" };
+            return Err(format!(
+                "{change} of {of} {what}, and inside a transaction foreign keys cannot be switched off"
+            ));
         }
+        // Without enforcement nothing is done for those who refer to a row that goes.
         if let Some(child) = referring(&plan.before, table).filter(|_| deletes) {
             return Err(format!(
                 "rows of {table} go, to which {child} refers; what becomes of its rows depends on whether the tool's \
