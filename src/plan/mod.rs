@@ -122,8 +122,15 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         // A finding is named as the audit names it, whoever refuses it.
         entry.subject = place(&entry.reason).unwrap_or_else(|| std::mem::take(&mut entry.subject));
     }
-    refused.sort_by(|a, b| (&a.subject, &a.reason, &a.why).cmp(&(&b.subject, &b.reason, &b.why)));
-    refused.dedup();
+    // Of one finding all that was said is kept, in the order in which it was said, and each once.
+    refused.sort_by(|a, b| (&a.subject, &a.reason).cmp(&(&b.subject, &b.reason)));
+    let mut said: Vec<Refused> = Vec::new();
+    refused.retain(|one| {
+        let new =
+            !said.iter().rev().take_while(|s| s.reason == one.reason && s.subject == one.subject).any(|s| s == one);
+        new.then(|| said.push(one.clone()));
+        new
+    });
     let planned = |reason: &Reason| steps.iter().any(|s| s.findings.contains(reason));
     let mut choices = selected.choices;
     choices.retain(|c| planned(&c.reason));

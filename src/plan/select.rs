@@ -16,7 +16,7 @@ use crate::engine;
 use crate::fate::{Reach, sentences};
 use crate::findings::{Finding, RuleId, Safety, Severity, SubjectKind};
 use crate::orphans::Outcome;
-use crate::relations::{Relation, lookup};
+use crate::relations::{Graph, Relation, lookup};
 use crate::rules::{self, FATE};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 use crate::text::{argument, quoted, said};
@@ -223,19 +223,17 @@ struct Left<'f> {
 struct Barred {
     refused: Vec<Refused>,
     /// The keys, and what is said of their rows.
-    keys: Vec<(TableName, Vec<String>, String)>,
+    keys: Vec<(TableName, ForeignKey, String)>,
 }
 
 impl Barred {
     /// Says of rows what is said of the key that they stand in the way of: it is one thing to decide.
-    fn why(&self, left: &Left<'_>) -> Option<String> {
-        let subject = &left.finding.subject;
-        let about = |(table, columns, _): &&(TableName, Vec<String>, String)| {
-            subject.table.as_ref() == Some(table) && subject.columns == *columns
+    fn why(&self, left: &Left<'_>, relations: &Graph) -> Option<String> {
+        let relation = rules::relation_of(left.finding, relations)?;
+        let about = |(table, key, _): &&(TableName, ForeignKey, String)| {
+            (table, &key.columns, &key.parent) == (&relation.child, &relation.columns, &relation.parent)
         };
-        (left.finding.rule == ORPHAN_ROWS)
-            .then(|| self.keys.iter().find(about).map(|(_, _, why)| why.clone()))
-            .flatten()
+        self.keys.iter().find(about).map(|(_, _, why)| why.clone())
     }
 }
 
@@ -290,7 +288,8 @@ impl Selector<'_, '_> {
             .filter(|p| planned.contains(&reason(p.finding)) && !is_left(p.finding))
             .map(|p| (p.finding.clone(), p.changes.clone()))
             .collect();
-        let left = left.into_iter().map(|l| (l.finding.clone(), barred.why(&l).unwrap_or(l.why))).collect();
+        let left =
+            left.into_iter().map(|l| (l.finding.clone(), barred.why(&l, input.relations).unwrap_or(l.why))).collect();
         Trial { wanted, choices, refused: barred.refused, repaired, left, found }
     }
 
@@ -360,14 +359,12 @@ impl Selector<'_, '_> {
     /// the key that keeps them out.
     fn rows<'f>(&self, finding: &'f Finding) -> Result<Pick<'f>, String> {
         let input = self.input;
-        let key = finding.subject.table.as_ref().and_then(|t| {
-            let table = input.schema.table(t)?;
-            let key = table.foreign_keys.iter().find(|k| {
-                k.columns == finding.subject.columns
-                    && (finding.subject.name.is_none() || k.name == finding.subject.name)
-                    && self.orphans.get(&(t.clone(), k.columns.clone(), k.parent.clone())).is_some_and(|n| *n > 0)
-            })?;
-            Some((t, key))
+        let key = rules::relation_of(finding, input.relations).and_then(|relation| {
+            let declared = relation.foreign_key()?;
+            let table = input.schema.table(&relation.child)?;
+            let key = table.foreign_keys.iter().find(|k| *k == declared)?;
+            let counted = self.orphans.get(&(table.name.clone(), key.columns.clone(), key.parent.clone()));
+            counted.is_some_and(|n| *n > 0).then_some((&table.name, key))
         });
         let said = match key {
             Some((table, key)) => remedy::said(input.options, table, key).is_some(),
@@ -443,7 +440,7 @@ impl Selector<'_, '_> {
                 Err(why) => {
                     let why = said(why);
                     if let Some((change, key)) = over.and_then(|(c, _)| Some((c, key_of(c)?))) {
-                        barred.keys.push((change.table().clone(), key.columns.clone(), why.clone()));
+                        barred.keys.push((change.table().clone(), key.clone(), why.clone()));
                     }
                     barred.refused.extend(owners.iter().filter(|p| !p.is_lookup).map(|p| Refused {
                         reason: reason(p.finding),

@@ -7,8 +7,8 @@ use super::judge::{Identity, identity};
 use super::select::{Selected, reason};
 use super::{Choice, Input, Refused, Wanted};
 use crate::change::Change;
-use crate::findings::Finding;
-use crate::relations::Relation;
+use crate::findings::{Finding, SubjectKind};
+use crate::relations::{Graph, Relation};
 use crate::rules;
 use crate::schema::ForeignKey;
 
@@ -39,8 +39,9 @@ impl Trial {
                     self.wanted.iter_mut().find(|w| cleans(w, relation))
                 }
                 _ if gone => {
-                    let near = self.wanted.iter_mut().filter_map(|w| Some((nearness(w, finding)?, w)));
-                    near.min_by_key(|(distance, _)| *distance).map(|(_, w)| w)
+                    let relations = about(finding, input.relations);
+                    let tied = self.wanted.iter_mut().filter_map(|w| Some((tie(w, finding, &relations)?, w)));
+                    tied.min_by_key(|(tie, _)| *tie).map(|(_, w)| w)
                 }
                 _ => None,
             };
@@ -100,43 +101,131 @@ pub(super) fn key_of(change: &Change) -> Option<&ForeignKey> {
 
 /// Tells whether something wanted makes a relation's key hold, and so cleans up its orphans.
 fn cleans(wanted: &Wanted, relation: &Relation) -> bool {
-    let of = |change: &Change| {
-        !matches!(change, Change::DropForeignKey { .. })
-            && *change.table() == relation.child
-            && key_of(change).is_some_and(|key| {
-                (&key.columns, &key.parent, &key.parent_columns)
-                    == (&relation.columns, &relation.parent, &relation.parent_columns)
-            })
-    };
+    let of = |change: &Change| !matches!(change, Change::DropForeignKey { .. }) && is_of(change, relation);
     wanted.orphans.is_some() && wanted.changes.iter().any(of)
 }
 
-/// Tells how near something wanted is to what a finding is about: 0 for its key, 1 for its columns, 2 for its table; `None`
-/// if it is about something else.
-fn nearness(wanted: &Wanted, finding: &Finding) -> Option<u8> {
+/// Tells whether a change makes, changes or drops the key of a relation.
+fn is_of(change: &Change, relation: &Relation) -> bool {
+    let same = |key: &ForeignKey| {
+        (&key.columns, &key.parent, &key.parent_columns)
+            == (&relation.columns, &relation.parent, &relation.parent_columns)
+    };
+    let old = match change {
+        Change::ReplaceForeignKey { old, .. } | Change::AlterForeignKey { old, .. } => Some(old),
+        _ => None,
+    };
+    *change.table() == relation.child && old.into_iter().chain(key_of(change)).any(same)
+}
+
+/// Returns the relations that a finding is about: of several over the same columns the one that it names, if it names one.
+fn about<'r>(finding: &Finding, relations: &'r Graph) -> Vec<&'r Relation> {
+    let subject = &finding.subject;
+    if !matches!(subject.kind, SubjectKind::ForeignKey | SubjectKind::Relation) {
+        return Vec::new();
+    }
+    let Some(table) = &subject.table else { return Vec::new() };
+    let of = relations.parents_of(table).map(|(_, r)| r).filter(|r| r.columns == subject.columns);
+    let all: Vec<&Relation> = of.collect();
+    let named = |r: &&Relation| subject.name.is_some() && r.foreign_key().is_some_and(|k| k.name == subject.name);
+    let found: Vec<&Relation> = all.iter().copied().filter(named).collect();
+    if found.is_empty() { all } else { found }
+}
+
+/// What something wanted has in common with a finding that it fixes as well, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tie {
+    /// It is about the relation, or about the whole database as the finding is.
+    Same,
+    /// It changes a column that the finding is about, or another key of one.
+    Column,
+    /// It changes the table.
+    Table,
+}
+
+/// Returns what ties something wanted to a finding; `None` if nothing does.
+fn tie(wanted: &Wanted, finding: &Finding, relations: &[&Relation]) -> Option<Tie> {
     let subject = &finding.subject;
     let one = |change: &Change| {
         let Some(table) = &subject.table else {
-            return matches!(change, Change::AddForeignKey { .. }).then_some(0);
+            return matches!(change, Change::AddForeignKey { .. }).then_some(Tie::Same);
         };
-        let distance = match change {
-            Change::AddForeignKey { foreign_key: key, .. }
-            | Change::ReplaceForeignKey { new: key, .. }
-            | Change::AlterForeignKey { new: key, .. }
-            | Change::ValidateForeignKey { foreign_key: key, .. }
-            | Change::DropForeignKey { foreign_key: key, .. } => match () {
-                () if key.columns == subject.columns => 0,
-                () if subject.columns.iter().any(|c| key.columns.contains(c)) => 1,
-                () => 2,
-            },
-            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. }
-                if subject.columns.contains(column) =>
-            {
-                1
+        if relations.iter().any(|r| is_of(change, r)) {
+            return Some(Tie::Same);
+        }
+        let shares = |columns: &[String]| columns.iter().any(|c| subject.columns.contains(c));
+        let of_column = match change {
+            Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
+                subject.columns.contains(column)
             }
-            _ => 2,
+            _ => key_of(change).is_some_and(|key| shares(&key.columns)),
         };
-        (change.table() == table).then_some(distance)
+        (change.table() == table).then_some(if of_column { Tie::Column } else { Tie::Table })
     };
     wanted.changes.iter().filter_map(one).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::{Safety, Subject};
+    use crate::rules;
+    use crate::schema::{Engine, Schema};
+    use crate::testing;
+
+    fn wanted(changes: Vec<Change>) -> Wanted {
+        Wanted {
+            title: String::new(),
+            why: String::new(),
+            findings: Vec::new(),
+            safety: Safety::Safe,
+            changes,
+            orphans: None,
+        }
+    }
+
+    fn keys(schema: &Schema) -> Vec<ForeignKey> {
+        schema.foreign_keys().map(|(_, key)| key.clone()).collect()
+    }
+
+    #[test]
+    fn of_two_keys_on_one_column_the_one_that_a_finding_names_is_meant() {
+        let mut schema =
+            testing::schema(Engine::Postgres, &["a: id int8 pk", "b: id int8 pk", "c: x int8 >a.id, y int8"]);
+        let table = schema.table_mut(&"c".into()).unwrap();
+        let mut other = ForeignKey::new(["x"], "b".into(), ["id"]);
+        other.name = Some("c_x_other".into());
+        table.foreign_keys.push(other);
+        let graph = testing::graph(&schema);
+        let [to_a, to_b] = <[ForeignKey; 2]>::try_from(keys(&schema)).unwrap();
+        let drop =
+            |key: &ForeignKey| wanted(vec![Change::DropForeignKey { table: "c".into(), foreign_key: key.clone() }]);
+        for (own, foreign) in [(&to_a, &to_b), (&to_b, &to_a)] {
+            let meta = &rules::unindexed_foreign_key::META;
+            let finding = Finding::new(meta, Subject::foreign_key(&"c".into(), own), "any words");
+            let relations = about(&finding, &graph);
+            assert_eq!(relations.iter().map(|r| &r.parent).collect::<Vec<_>>(), [&own.parent]);
+            assert_eq!(tie(&drop(own), &finding, &relations), Some(Tie::Same));
+            assert_eq!(tie(&drop(foreign), &finding, &relations), Some(Tie::Column));
+        }
+    }
+
+    #[test]
+    fn what_changes_another_column_or_table_is_not_taken_for_the_relation() {
+        let schema =
+            testing::schema(Engine::Postgres, &["a: id int8 pk", "c: x int8 >a.id, y int8", "d: x int8 >a.id"]);
+        let graph = testing::graph(&schema);
+        let finding = Finding::new(
+            &rules::unindexed_foreign_key::META,
+            Subject::foreign_key(&"c".into(), &keys(&schema)[0]),
+            "any words",
+        );
+        let relations = about(&finding, &graph);
+        let nullable = |table: &str, column: &str| {
+            wanted(vec![Change::SetNullable { table: table.into(), column: column.into(), nullable: true }])
+        };
+        assert_eq!(tie(&nullable("c", "x"), &finding, &relations), Some(Tie::Column));
+        assert_eq!(tie(&nullable("c", "y"), &finding, &relations), Some(Tie::Table));
+        assert_eq!(tie(&nullable("d", "x"), &finding, &relations), None);
+    }
 }

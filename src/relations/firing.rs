@@ -4,6 +4,8 @@
 //! replace rows, or is none. The chain is followed to its end. What cannot be read is not known, and what is not known is not
 //! harmless.
 
+use std::fmt;
+
 use crate::schema::{Does, RewriteRule, Schema, Table, TableKind, TableName, Trigger, Write, WriteKind};
 use crate::sql::body::called;
 
@@ -24,8 +26,8 @@ pub struct Firing<'s> {
 pub struct Fired<'s> {
     /// The table that it belongs to.
     pub on: &'s TableName,
-    /// What it is and its name: `trigger g1`.
-    pub what: String,
+    /// What it is.
+    what: Actor<'s>,
     /// Whether it acts for each row; otherwise once for a statement.
     pub each_row: bool,
     /// What it does to rows: ``inserts into `log` ``; empty if nothing.
@@ -36,6 +38,25 @@ pub struct Fired<'s> {
     pub raises: bool,
     /// Which of those before it writes the rows for which it acts, and the words for that.
     by: Option<(usize, String)>,
+}
+
+/// What acts.
+#[derive(Clone, Debug)]
+enum Actor<'s> {
+    Trigger(&'s str),
+    Rule(&'s str),
+    /// An expression that calls a function: what it is for, in words.
+    Expression(String),
+}
+
+impl fmt::Display for Actor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trigger(name) => write!(f, "trigger {name}"),
+            Self::Rule(name) => write!(f, "rule {name}"),
+            Self::Expression(words) => f.write_str(words),
+        }
+    }
 }
 
 impl<'s> Firing<'s> {
@@ -143,11 +164,12 @@ impl<'s> Firing<'s> {
             while let Some(above) = own.by.as_ref().and_then(|(by, _)| self.fired.get(*by)) {
                 own = above;
             }
-            let Some((kind, name)) = own.what.split_once(' ').filter(|(kind, _)| matches!(*kind, "trigger" | "rule"))
-            else {
-                continue;
+            let (name, rule) = match own.what {
+                Actor::Trigger(name) => (name, false),
+                Actor::Rule(name) => (name, true),
+                Actor::Expression(_) => continue,
             };
-            let (on, rule) = (own.on.clone(), kind == "rule");
+            let on = own.on.clone();
             if !found.iter().any(|c| c.on == on && c.name == name && c.rule == rule) {
                 found.push(Culprit { on, name: name.to_string(), rule, way: self.way(number, &end) });
             }
@@ -161,7 +183,7 @@ impl<'s> Firing<'s> {
         let own = self.fired.iter().enumerate().filter(|(_, f)| f.by.is_none());
         own.map(|(number, fired)| {
             let how = if fired.each_row { format!("fires for {rows}") } else { "fires".to_string() };
-            let how = if fired.what.starts_with("rule") { format!("acts on {rows}") } else { how };
+            let how = if matches!(fired.what, Actor::Rule(_)) { format!("acts on {rows}") } else { how };
             let does = if fired.does.is_empty() { String::new() } else { format!(" and {}", fired.does) };
             format!("{} {how}{does}{}", fired.what, self.below(number))
         })
@@ -252,7 +274,7 @@ fn acting<'s>(schema: &'s Schema, open: &Open<'s>, first: bool) -> Vec<(Fired<'s
         all.push((
             Fired {
                 on: &open.table.name,
-                what: function.0,
+                what: Actor::Expression(function.0),
                 each_row: true,
                 does: String::new(),
                 harm: Some(function.1),
@@ -284,7 +306,7 @@ fn trigger_of<'s>(
     let writes: Vec<&Write> = does.map(|d| d.writes.iter().collect()).unwrap_or_default();
     let fired = Fired {
         on: &of.name,
-        what: format!("trigger {}", trigger.name),
+        what: Actor::Trigger(&trigger.name),
         each_row: trigger.for_each_row,
         does: told(&writes, does.is_some_and(|d| d.unread.is_some())),
         harm,
@@ -315,7 +337,7 @@ fn rule_of<'s>(of: &'s Table, rule: &'s RewriteRule, open: &Open<'s>, first: boo
     let writes: Vec<&Write> = rule.writes.iter().collect();
     let fired = Fired {
         on: &of.name,
-        what: format!("rule {}", rule.name),
+        what: Actor::Rule(&rule.name),
         each_row: true,
         does: told(&writes, rule.unread.is_some()),
         harm: unread.or_else(|| instead.then(|| format!("takes the place of the {}", rule.event))),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{IndexChange, KeyChange};
 use crate::change::Change;
 use crate::plan::{Plan, Step};
-use crate::schema::{Check, Column, DataType, ForeignKey, Index, Key, Match, Schema, Table, TableName, Timing};
+use crate::schema::{Action, Check, Column, DataType, ForeignKey, Index, Key, Match, Schema, Table, TableName, Timing};
 
 /// Something that is not as the plan promised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -254,10 +254,12 @@ fn refers_to(key: &ForeignKey) -> String {
 fn described(schema: &Schema, table: &TableName, like: &ForeignKey) -> String {
     let Some(table) = schema.table(table) else { return "no table".to_string() };
     let same = |k: &&ForeignKey| k.columns == like.columns && refers_to(k) == refers_to(like);
-    let found: Vec<String> = table.foreign_keys.iter().filter(same).map(state).collect();
-    let mut text = if found.is_empty() { "no key".to_string() } else { found.join(" and ") };
+    let found: Vec<&ForeignKey> = table.foreign_keys.iter().filter(same).collect();
+    let states: Vec<String> = found.iter().map(|k| state(k)).collect();
+    let mut text = if states.is_empty() { "no key".to_string() } else { states.join(" and ") };
     let not_null = like.columns.iter().filter_map(|c| table.column(c)).any(|c| !c.nullable);
-    if not_null && text.contains("SET NULL") {
+    let sets_null = |k: &&ForeignKey| k.on_delete == Action::SetNull;
+    if not_null && found.iter().any(sets_null) {
         text.push_str(" on NOT NULL");
     }
     text
