@@ -95,9 +95,32 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
+/// How many of the relations that were not counted for one reason are named.
+const NAMED: usize = 5;
+
 impl Failure {
     fn new(what: String, error: &EngineError) -> Self {
         Self { what, message: error.message.clone(), hint: error.hint.clone() }
+    }
+
+    /// Says which relations' orphans were not counted: once for each reason, which is often a table that many refer to.
+    fn of_orphans(uncounted: &[(String, &EngineError)]) -> Vec<Self> {
+        let reason = |error: &EngineError| (error.message.clone(), error.hint.clone());
+        let mut reasons: Vec<(&EngineError, Vec<&str>)> = Vec::new();
+        for (side, error) in uncounted {
+            match reasons.iter_mut().find(|(known, _)| reason(known) == reason(error)) {
+                Some((_, sides)) => sides.push(side),
+                None => reasons.push((error, vec![side])),
+            }
+        }
+        let failure = |(error, sides): (&EngineError, Vec<&str>)| {
+            let mut named = sides.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+            if sides.len() > NAMED {
+                named.push_str(&format!(" and {} more", sides.len() - NAMED));
+            }
+            Self::new(format!("count orphans of {named}"), error)
+        };
+        reasons.into_iter().map(failure).collect()
     }
 }
 
@@ -139,6 +162,7 @@ pub fn audit_and_go_on(
     if let (Some(how), Some(session)) = (&options.data, input.session.as_mut()) {
         context.tell(&Event::Stage { name: "Counting orphans", parts: relations.relations().len() });
         let result = orphans::scan(session.as_mut(), &input.schema, &relations, how, context);
+        let mut uncounted = Vec::new();
         for (relation, outcome) in relations.relations().iter().zip(&result.outcomes) {
             if let Outcome::Failed(error) = outcome {
                 if error.kind.ends_the_job() {
@@ -149,9 +173,10 @@ pub fn audit_and_go_on(
                         ..EngineError::new(error.kind, error.message.clone())
                     });
                 }
-                failures.push(Failure::new(format!("count orphans of {}", relation.child_side()), error));
+                uncounted.push((relation.child_side(), error));
             }
         }
+        failures.extend(Failure::of_orphans(&uncounted));
         scan = Some(result);
     }
 

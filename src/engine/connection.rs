@@ -67,7 +67,7 @@ impl Connector {
     /// Connects to write.
     ///
     /// # Errors
-    /// What the engine says; a pooler is in between that keeps no session for a connection.
+    /// What the engine says; the server is a replica; a pooler is in between that keeps no session for a connection.
     pub fn writer(&self) -> Result<Box<dyn Writer>, EngineError> {
         match &self.to {
             Place::File(path) => sqlite::open_writer(path, &self.options),
@@ -140,11 +140,31 @@ pub trait Reader: Send {
         Ok(None)
     }
 
+    /// Returns the user or role that it reads as, as the engine names it; `None` where there are no users.
+    fn user(&self) -> Option<&str> {
+        None
+    }
+
+    /// Tells whether the server only follows another one, and may be behind it; `None` if not.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn replica(&mut self) -> Result<Option<Replica>, EngineError> {
+        Ok(None)
+    }
+
     /// Returns how many requests have been sent and answered so far.
     fn round_trips(&self) -> u64;
 
     /// Stops statements at a moment ([`EngineErrorKind::Timeout`]), also one that runs by then; `None` for never.
     fn until(&mut self, moment: Option<Instant>);
+}
+
+/// A server that follows another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// How long ago the last transaction was committed that it has; `None` if it got none since it was started.
+    pub age: Option<Duration>,
 }
 
 /// How far a statement has come.

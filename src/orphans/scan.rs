@@ -80,21 +80,38 @@ pub fn obstacle(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> 
     missing(parent, &relation.parent_columns)
 }
 
-/// Says which table may not be read, or not whole; `None` if both may.
-fn unreadable(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Option<EngineError> {
-    let tables: Vec<&Table> =
-        [&relation.child, &relation.parent].into_iter().filter_map(|name| schema.table(name)).collect();
-    let Some(table) = tables.iter().find(|t| !t.readable) else {
-        let (table, filter) = tables.iter().find_map(|t| Some((t, t.row_filter.as_ref()?)))?;
-        let message = format!("{}, so the rows were not looked at", filter.what(&table.name));
-        return Some(EngineError::new(EngineErrorKind::Permission, message).hint(filter.remedy()));
-    };
+/// Says what of two tables may not be read, or not whole; `None` if what the relation is about may.
+fn unreadable(session: &dyn Reader, schema: &Schema, relation: &Relation) -> Option<EngineError> {
+    let sides = [(&relation.child, &relation.columns), (&relation.parent, &relation.parent_columns)];
+    let sides: Vec<(&Table, &Vec<String>)> =
+        sides.into_iter().filter_map(|(name, columns)| Some((schema.table(name)?, columns))).collect();
+    if let Some((table, columns)) = sides.iter().find_map(|(t, columns)| Some((t, t.unreadable(*columns)?))) {
+        return Some(not_granted(session, schema, table, &columns));
+    }
+    let (table, filter) = sides.iter().find_map(|(t, _)| Some((t, t.row_filter.as_ref()?)))?;
+    let message = format!("{}, so the rows were not looked at", filter.what(&table.name));
+    Some(EngineError::new(EngineErrorKind::Permission, message).hint(filter.remedy()))
+}
+
+/// Says which privilege is missing, and what grants it; on the whole table if no column is named.
+fn not_granted(session: &dyn Reader, schema: &Schema, table: &Table, columns: &[&str]) -> EngineError {
+    let dialect = session.dialect();
     let written = dialect.qualified_table(&table.name, schema);
-    let error = EngineError::new(
-        EngineErrorKind::Permission,
-        format!("this user may not read `{}`, so its rows could not be looked at", table.name),
-    );
-    Some(error.hint(format!("let the owner run `GRANT SELECT ON {written} TO …` with this user's name")))
+    let to = session.user().map_or_else(|| "…".to_string(), |user| dialect.identifier(user));
+    let names: Vec<String> = columns.iter().map(|c| dialect.identifier(c)).collect();
+    let names = names.join(", ");
+    let (missing, grant) = match columns.len() {
+        0 => (written.clone(), format!("GRANT SELECT ON {written} TO {to}")),
+        n => {
+            let word = if n == 1 { "column" } else { "columns" };
+            (format!("{written} ({word} {names})"), format!("GRANT SELECT ({names}) ON {written} TO {to}"))
+        }
+    };
+    let usage = table.name.schema.as_ref().filter(|_| columns.is_empty());
+    let usage =
+        usage.map_or_else(String::new, |s| format!("GRANT USAGE ON SCHEMA {} TO {to}; ", dialect.identifier(s)));
+    EngineError::new(EngineErrorKind::Permission, format!("no SELECT on {missing}"))
+        .hint(format!("let the owner run `{usage}{grant}`"))
 }
 
 /// Counts the orphans of every relation; each is a [`Event::Part`].
@@ -127,7 +144,7 @@ fn one(session: &mut dyn Reader, schema: &Schema, relation: &Relation, options: 
     if let Some(why) = obstacle(dialect, schema, relation) {
         return Outcome::Skipped(why);
     }
-    if let Some(error) = unreadable(dialect, schema, relation) {
+    if let Some(error) = unreadable(session, schema, relation) {
         return Outcome::Failed(error);
     }
     match count(session, schema, relation, options) {

@@ -169,9 +169,12 @@ pub struct Table {
     /// How many rows the engine estimates; `None` where it has no estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_estimate: Option<u64>,
-    /// Whether this session may read the rows.
+    /// Whether this session may read the rows, at least some columns of them.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub readable: bool,
+    /// PostgreSQL: the columns that this session may not read, where it may read others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_columns: Vec<String>,
     /// What hides rows from this session, if something does (PostgreSQL's row-level security).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row_filter: Option<RowFilter>,
@@ -212,6 +215,7 @@ impl Table {
             replica_identity: ReplicaIdentity::Default,
             row_estimate: None,
             readable: true,
+            unreadable_columns: Vec::new(),
             row_filter: None,
             without_rowid: false,
             strict: false,
@@ -219,6 +223,18 @@ impl Table {
             unlogged: false,
             comment: None,
         }
+    }
+
+    /// Returns what of some columns this session may not read: all of the table (no name), or some of them; `None` if it may.
+    pub fn unreadable<'c>(&self, columns: impl IntoIterator<Item = &'c String>) -> Option<Vec<&'c str>> {
+        if !self.readable {
+            return Some(Vec::new());
+        }
+        let mut missing: Vec<&str> =
+            columns.into_iter().filter(|c| self.unreadable_columns.contains(c)).map(String::as_str).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        (!missing.is_empty()).then_some(missing)
     }
 
     /// Puts what belongs to the table by name in order: see [`Schema::sort`].

@@ -22,6 +22,7 @@ mod poolers;
 mod postgres;
 mod row_security;
 mod secrets;
+mod sight;
 mod sqlite;
 mod values;
 mod writers;

@@ -373,6 +373,7 @@ fn declared(table: &Table) -> Table {
         replica_identity: _,
         row_estimate: _,
         readable: _,
+        unreadable_columns: _,
         row_filter: _,
         without_rowid: _,
         strict: _,
@@ -380,7 +381,7 @@ fn declared(table: &Table) -> Table {
         unlogged: _,
         comment: _,
     } = table;
-    Table { row_estimate: None, readable: true, row_filter: None, ..table.clone() }
+    Table { row_estimate: None, readable: true, unreadable_columns: Vec::new(), row_filter: None, ..table.clone() }
 }
 
 fn options(table: &Table) -> TableOptions {

@@ -120,9 +120,21 @@ fn session(ui: &Ui) -> SessionOptions {
 fn open(source: &SourceText, global: &Global, ui: &Ui) -> Result<Input, CliError> {
     let engine = global.engine.map(Into::into);
     let source = Source::parse(source.secret())?.with_sql(engine, global.base.clone(), global.layout.clone());
-    let input = open_source(&source, ui)?;
+    let mut input = open_source(&source, ui)?;
     skipped(&input, ui);
+    tell_of_replica(&mut input, ui)?;
     Ok(input)
+}
+
+/// Says that what is read may be older than what the primary has.
+fn tell_of_replica(input: &mut Input, ui: &Ui) -> Result<(), CliError> {
+    let Some(session) = &mut input.session else { return Ok(()) };
+    if let Some(replica) = session.replica()? {
+        let age =
+            replica.age.map_or_else(String::new, |age| format!("; its newest transaction is {} s old", age.as_secs()));
+        ui.note(&format!("{} is a replica{age}: what it does not have yet is not judged", input.label));
+    }
+    Ok(())
 }
 
 fn open_source(source: &Source, ui: &Ui) -> Result<Input, CliError> {

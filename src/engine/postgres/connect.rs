@@ -25,10 +25,15 @@ pub fn open(target: &Target, options: &SessionOptions) -> Result<Box<dyn Reader>
 /// Connects to PostgreSQL, or to what speaks its protocol, to write.
 ///
 /// # Errors
-/// No host answers, refuses or is of the wanted kind: what the last one said. A pooler is in between that keeps no session for a
-/// connection.
+/// No host answers, refuses or is of the wanted kind: what the last one said. The server is a replica, or a pooler is in between that
+/// keeps no session for a connection.
 pub fn open_writer(target: &Target, options: &SessionOptions) -> Result<Box<dyn Writer>, EngineError> {
     let (mut session, host) = start(target, options)?;
+    if session.replica()?.is_some() {
+        let message = format!("the server at {host} is a replica, and takes no changes");
+        return Err(EngineError::new(EngineErrorKind::Connect, message)
+            .hint("name the primary in the URL, or all hosts with target_session_attrs=read-write"));
+    }
     if !session.is_cockroach() {
         let there = Target { hosts: vec![host.clone()], session: SessionAttributes::Any, ..target.clone() };
         let silent = SessionOptions { context: options.context.silent(), ..options.clone() };

@@ -148,6 +148,9 @@ impl Builder {
             let Some(table) = self.tables.get_mut(&oid) else { continue };
             let column = column(&record)?;
             self.numbers.insert((oid, record.number("number")?), column.name.clone());
+            if table.readable && !record.flag("readable") {
+                table.unreadable_columns.push(column.name.clone());
+            }
             table.columns.push(column);
         }
         Ok(())

@@ -4,13 +4,15 @@
 //! types first.) Everything is read in a `READ ONLY` transaction that has its settings with it: see [`super::settings`].
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::SimpleQueryMessage;
 
 use super::super::connection::RUN;
 use super::super::guard::Guard;
-use super::super::{Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Reader, Row, Rows, Value, cockroach};
+use super::super::{
+    Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Reader, Replica, Row, Rows, Value, cockroach,
+};
 use super::bind::bind;
 use super::inspect::{self, Catalog};
 use super::lookup::{Lookups, ROLLBACK};
@@ -22,6 +24,7 @@ use crate::job::Context;
 use crate::schema::{Schema, Table, Version};
 
 const SERVER: &str = include_str!("queries/server.sql");
+const REPLICA: &str = include_str!("queries/replica.sql");
 const TABLES: &str = include_str!("queries/tables.sql");
 const COLUMNS: &str = include_str!("queries/columns.sql");
 const INDEXES: &str = include_str!("queries/indexes.sql");
@@ -54,6 +57,7 @@ pub(in crate::engine) struct PostgresSession {
     scope: Scope,
     /// Whether a backslash in a string means itself where nothing else is set.
     conforming: bool,
+    user: String,
     lookups: Lookups,
 }
 
@@ -70,12 +74,14 @@ impl PostgresSession {
             cockroach: false,
             scope: Scope::Transaction,
             conforming: true,
+            user: String::new(),
             lookups: Lookups::default(),
         };
         let answer = session.run(SERVER)?;
         let row = answer.rows.last();
         let cell = |n: usize| row.and_then(|r| r.get(n)).and_then(Value::text).unwrap_or_default();
         let (text, number) = (cell(0), cell(1));
+        session.user = cell(3);
         if text.starts_with("CockroachDB") {
             session.cockroach = true;
             session.version = Version::find_in(&text);
@@ -334,6 +340,20 @@ impl Reader for PostgresSession {
         }
         let answers = result.map_err(|e| e.sql(&query.sql))?;
         self.lookups.plan(table, columns, query.sql, &answers)
+    }
+
+    fn user(&self) -> Option<&str> {
+        Some(&self.user)
+    }
+
+    fn replica(&mut self) -> Result<Option<Replica>, EngineError> {
+        if self.cockroach {
+            return Ok(None);
+        }
+        let answer = self.read(REPLICA)?;
+        let Some([replica, seconds]) = answer.rows.first().map(Vec::as_slice) else { return Ok(None) };
+        let age = seconds.integer().map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0)));
+        Ok((replica.text().as_deref() == Some("t")).then_some(Replica { age }))
     }
 
     fn round_trips(&self) -> u64 {

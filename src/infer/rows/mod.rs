@@ -192,7 +192,8 @@ impl Survey<'_> {
 
 /// Tells whether rows of one of two tables are hidden from this session, some or all.
 fn hides_rows(schema: &Schema, child: &TableName, parent: &TableName) -> bool {
-    let hidden = |name| schema.table(name).is_some_and(|t: &Table| !t.readable || t.row_filter.is_some());
+    let part = |t: &Table| !t.readable || !t.unreadable_columns.is_empty() || t.row_filter.is_some();
+    let hidden = |name| schema.table(name).is_some_and(part);
     hidden(child) || hidden(parent)
 }
 

@@ -187,6 +187,7 @@ impl Profiles {
             // Values that the engine takes for equal though their texts differ are compared by the engine only.
             let columns: Vec<&schema::Column> =
                 table.columns.iter().filter(|c| scoring::can_refer(c) && !c.compares_by_its_own_rules()).collect();
+            let columns: Vec<_> = columns.into_iter().filter(|c| table.unreadable([&c.name]).is_none()).collect();
             if columns.is_empty() {
                 continue;
             }

@@ -49,6 +49,8 @@ SELECT a.attrelid AS "table", a.attnum AS number, a.attname AS name,
        CASE WHEN q.schema <> 'pg_catalog' OR others.any
             THEN pg_catalog.concat(pg_catalog.quote_ident(coalesce(q.schema, 'pg_catalog')::pg_catalog.text), '.',
                                    coalesce(q.name, '=')) END AS equality,
+       -- Also where the whole table may be read.
+       pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable,
        c.description AS comment
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class r ON r.oid = a.attrelid AND r.relkind IN ('r', 'p', 'f')

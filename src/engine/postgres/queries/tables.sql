@@ -4,7 +4,7 @@
 -- `public` can stand in for the system's.
 SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relpersistence AS persistence,
        c.relispartition AS is_partition, c.reltuples AS rows, c.relpages AS pages,
-       pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable,
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') AS readable,
        -- Whether policies hide rows from this session, whatever row_security is set to: not from superusers, roles with
        -- BYPASSRLS, and owners without FORCE (manual, 5.8).
        c.relrowsecurity AND pg_catalog.row_security_active(c.oid) AS filtered, c.relforcerowsecurity AS forced,
