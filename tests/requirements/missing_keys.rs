@@ -4,9 +4,9 @@ use referee::change::Change;
 use referee::findings::Finding;
 use referee::schema::Action;
 
-use crate::on_every_postgres;
 use crate::support::audit::{Ask, audit, expect};
-use crate::support::postgres::connect;
+use crate::support::postgres::{connect, execute};
+use crate::{on_every_postgres, referee};
 
 const SQL: &str = include_str!("../fixtures/delivery.postgres.sql");
 
@@ -117,4 +117,23 @@ fn an_audit_takes_no_lock_beyond_access_share() {
         assert_eq!(report.findings.len(), 18);
         client.batch_execute("ROLLBACK").unwrap();
     });
+}
+
+/// A key's check looks at its parent with ONLY (`ri_triggers.c`): a row of a table that inherits from it is no parent.
+#[test]
+fn a_default_whose_row_is_in_a_table_that_inherits_is_warned_of() {
+    let tables = "CREATE TABLE teams (id int PRIMARY KEY); CREATE TABLE old_teams (PRIMARY KEY (id)) INHERITS (teams);
+        CREATE TABLE members (id int PRIMARY KEY, team_id int NOT NULL DEFAULT 0);
+        INSERT INTO teams VALUES (1), (2), (3); INSERT INTO members VALUES (1, 1), (2, 2), (3, 3);";
+    let warning = "inserts that leave `team_id` out will fail, because its default 0 is no row of `teams`";
+    for (more, warned) in [("INSERT INTO old_teams VALUES (0)", true), ("INSERT INTO teams VALUES (0)", false)] {
+        on_every_postgres(&format!("{tables}{more}"), |url, _| {
+            let (_, out) = referee(&["fix", url, "--accept-inferred=0.5"]);
+            let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains("members.team_id -> teams.id"), "{out}");
+            assert_eq!(words.contains(warning), warned, "{out}");
+            execute(url, "ALTER TABLE members ADD FOREIGN KEY (team_id) REFERENCES teams");
+            assert_eq!(connect(url).execute("INSERT INTO members (id) VALUES (9)", &[]).is_err(), warned);
+        });
+    }
 }
