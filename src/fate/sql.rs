@@ -52,10 +52,12 @@ impl<'n, 's> Sql<'n, 's> {
     /// holds it.
     fn lies_in_part(&mut self, link: usize, row: &str) -> String {
         let Some(part) = self.net.links[link].child_part else { return String::new() };
-        let own = self.alias();
-        let condition = format!("{own}.tableoid = {row}.tableoid AND {own}.ctid = {row}.ctid");
-        let there = RowSet { source: source(self.dialect, self.net.schema, part), alias: own, condition };
-        format!(" AND {}", there.some())
+        let (own, model) = (self.alias(), self.net.schema.table(part));
+        let same = model.and_then(|part| identity::same_place(self.dialect, part, (&own, row)));
+        let there = same.map(|condition| {
+            RowSet { source: source(self.dialect, self.net.schema, part), alias: own, condition }.some()
+        });
+        there.map_or_else(String::new, |there| format!(" AND {there}"))
     }
 
     fn model(&self, table: usize) -> Result<&'s Table, NoKey> {

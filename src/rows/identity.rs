@@ -51,6 +51,13 @@ pub fn same_row(dialect: &dyn Dialect, table: &Table, (one, other): (&str, &str)
     }
 }
 
+/// Writes that two rows, of one table or of two that share rows, lie in the same place; `None` where nothing names it.
+pub fn same_place(dialect: &dyn Dialect, table: &Table, (one, other): (&str, &str)) -> Option<String> {
+    let (one, other) = (dialect.row_identity(table, one)?, dialect.row_identity(table, other)?);
+    let equal: Vec<String> = one.iter().zip(&other).map(|(one, other)| format!("{one} = {other}")).collect();
+    Some(equal.join(" AND "))
+}
+
 /// Writes what tells a row of a table apart as one text; `None` where nothing does.
 pub fn as_text(dialect: &dyn Dialect, table: &Table, row: &str) -> Option<String> {
     let columns = match Apart::of(dialect, table)? {
