@@ -110,7 +110,8 @@ fn sources() -> Vec<(PathBuf, String, String)> {
         .filter_map(|path| {
             let inside = path.strip_prefix(&root).unwrap();
             let first = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
-            let is_test = path.file_stem().is_some_and(|s| s == "tests" || s == "samples");
+            let in_tests = inside.components().any(|c| c.as_os_str() == "tests");
+            let is_test = in_tests || path.file_stem().is_some_and(|s| s == "tests" || s == "samples");
             if is_test || matches!(first.as_str(), "lib" | "main" | "testing") {
                 return None;
             }

@@ -133,8 +133,8 @@ fn counted() -> BTreeMap<String, (usize, BTreeSet<String>)> {
     for path in all {
         let name = path.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
         let text = fs::read_to_string(&path).unwrap();
-        let is_test =
-            path.file_stem().is_some_and(|s| s == "tests" || s == "samples" || s == "proptests" || s == "testing");
+        let is_test = name.contains("/tests/")
+            || path.file_stem().is_some_and(|s| s == "tests" || s == "samples" || s == "proptests" || s == "testing");
         let read = match name.ends_with(".rs") {
             true if is_test => continue,
             true => literals(text.split("\n#[cfg(test)]\nmod ").next().unwrap(), name.starts_with("src/cli/args/")),

@@ -1,0 +1,146 @@
+//! The way that is taken to fix a finding, and the indexes that new keys need.
+
+use super::super::ways::{automatic, by_user, is_recommended, options};
+use super::super::{Choice, ChoiceOption, remedy};
+use super::{ORPHAN_ROWS, Pick, Selector, reason, rests_on};
+use crate::change::Change;
+use crate::fate::sentences;
+use crate::findings::{Finding, Safety, SubjectKind};
+use crate::relations::lookup;
+use crate::rules::{self, FATE};
+use crate::schema::{Schema, Table, TableName};
+use crate::text::{argument, quoted};
+
+pub(super) const ORPHANS: &str =
+    "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";
+
+impl Selector<'_, '_> {
+    /// Chooses the way to fix a finding; says why there is none.
+    pub(super) fn pick<'f>(&self, finding: &'f Finding, choices: &mut Vec<Choice>) -> Result<Pick<'f>, String> {
+        let input = self.input;
+        if let Some(guess) = rests_on(input, finding) {
+            return Err(format!(
+                "It rests on a guess, and nothing is changed for one. If it is true, accept it: `referee infer SOURCE --accept {}`.",
+                argument(&guess.written())
+            ));
+        }
+        let ways = options(input, finding);
+        if finding.rule == ORPHAN_ROWS {
+            return self.rows(finding);
+        }
+        if rules::of(finding.rule).is_some_and(rules::Rule::is_about_migrations) {
+            return Err(format!(
+                "It is about a migration, and one that was applied is not rewritten. {}",
+                finding.help
+            ));
+        }
+        if ways.is_empty() {
+            return Err(format!("No change of the schema fixes it by itself. {}", finding.help));
+        }
+        let user = by_user(input, finding, &ways);
+        let Some(chosen) = user.or_else(|| automatic(&ways, input)) else {
+            let place = finding.subject.place();
+            let all: Vec<String> = ways
+                .iter()
+                .map(|w| {
+                    let mut does = w.title.clone();
+                    // A fate's own fix says it for all changes together.
+                    let newly = if finding.rule == FATE.id() { Vec::new() } else { self.reach.newly(&w.changes) };
+                    sentences(&newly).iter().for_each(|s| does.push_str(&format!("; {s}")));
+                    format!("`--choose {}` ({does})", quoted(&format!("{place}={}", w.word)))
+                })
+                .collect();
+            return Err(format!("It needs a decision. {} To have it planned: {}.", finding.help, all.join(" or ")));
+        };
+        if ways.len() > 1 || user.is_some() {
+            choices.push(Choice {
+                subject: finding.subject.place(),
+                name: finding.subject.name.clone(),
+                reason: reason(finding),
+                options: ways
+                    .iter()
+                    .enumerate()
+                    .map(|(at, w)| ChoiceOption {
+                        word: w.word.clone(),
+                        title: w.title.clone(),
+                        safety: w.safety,
+                        recommended: is_recommended(at, &ways, input, finding),
+                        newly_deletes: self.reach.newly(&w.changes),
+                    })
+                    .collect(),
+                chosen,
+                by_user: user.is_some(),
+            });
+        }
+        let mut ways = ways;
+        let way = ways.swap_remove(chosen);
+        Ok(Pick { finding, changes: way.changes, safety: way.safety, is_lookup: false })
+    }
+
+    /// Orphans of a key that is declared: its rows are cleaned up and checked again. Those of other relations are cleaned up with
+    /// the key that keeps them out.
+    pub(super) fn rows<'f>(&self, finding: &'f Finding) -> Result<Pick<'f>, String> {
+        let input = self.input;
+        let key = rules::relation_of(finding, input.relations).and_then(|relation| {
+            let declared = relation.foreign_key()?;
+            let table = input.schema.table(&relation.child)?;
+            let key = table.foreign_keys.iter().find(|k| *k == declared)?;
+            let counted = self.orphans.get(&(table.name.clone(), key.columns.clone(), key.parent.clone()));
+            counted.is_some_and(|n| *n > 0).then_some((&table.name, key))
+        });
+        let said = match key {
+            Some((table, key)) => remedy::said(input.options, table, key).is_some(),
+            None => input.options.orphans.is_some() || !input.options.orphans_of.is_empty(),
+        };
+        if !said {
+            return Err(format!("Rows are changed only when you say how: {ORPHANS}. {}", finding.help));
+        }
+        match key {
+            Some((table, key)) if finding.subject.kind == SubjectKind::ForeignKey && key.enforced => Ok(Pick {
+                finding,
+                changes: vec![Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() }],
+                safety: Safety::Unsafe,
+                is_lookup: false,
+            }),
+            _ => {
+                Err("They are cleaned up together with the foreign key that keeps them out, and none is planned here."
+                    .to_string())
+            }
+        }
+    }
+
+    /// A new key brings the index that its look-up needs, if no finding asks for it anyway.
+    pub(super) fn lookups<'f>(&self, picks: &mut Vec<Pick<'f>>) {
+        let mut more: Vec<Pick<'f>> = Vec::new();
+        let wants_index = |picks: &[Pick<'f>], table: &TableName, columns: &[String]| {
+            picks.iter().flat_map(|p| &p.changes).any(|c| {
+                matches!(c, Change::AddIndex { table: t, index } if t == table && covers(self.input.schema, t, index, columns))
+            })
+        };
+        for pick in picks.iter() {
+            for change in &pick.changes {
+                let Change::AddForeignKey { table, foreign_key: key } = change else { continue };
+                if wants_index(picks, table, &key.columns) || wants_index(&more, table, &key.columns) {
+                    continue;
+                }
+                let missing = self.base.iter().find(|f| {
+                    f.rule == rules::unindexed_foreign_key::META.id()
+                        && f.subject.table.as_ref() == Some(table)
+                        && f.subject.columns == key.columns
+                });
+                if let Some(fix) = missing.and_then(|f| f.fixes.iter().find(|f| !f.changes.is_empty())) {
+                    let changes = fix.changes.clone();
+                    more.push(Pick { finding: pick.finding, changes, safety: fix.safety, is_lookup: true });
+                }
+            }
+        }
+        picks.extend(more);
+    }
+}
+
+fn covers(schema: &Schema, table: &TableName, index: &crate::schema::Index, columns: &[String]) -> bool {
+    let Some(table) = schema.table(table) else { return false };
+    let mut with = Table { indexes: vec![index.clone()], ..table.clone() };
+    with.unique_keys.clear();
+    lookup::grade(schema, &with, columns).0 == lookup::Grade::Covers
+}
