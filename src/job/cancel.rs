@@ -49,6 +49,8 @@ struct State {
 
 struct Session {
     stop: Stop,
+    /// Whether it is being called.
+    stopping: bool,
     statement: Option<Statement>,
 }
 
@@ -72,11 +74,11 @@ impl State {
     }
 
     /// Returns what has to be called now, and when to look again.
-    fn due(&mut self) -> (Vec<Stop>, Option<Instant>) {
+    fn due(&mut self) -> (Vec<(u64, Stop)>, Option<Instant>) {
         let (over, now) = (self.over(), Instant::now());
         let deadline = self.deadline;
         let (mut calls, mut next) = (Vec::new(), None::<Instant>);
-        for session in self.sessions.values_mut() {
+        for (number, session) in &mut self.sessions {
             let Some(statement) = &mut session.statement else { continue };
             let why = over.or_else(|| statement.limit.filter(|at| *at <= now).map(|_| Why::Limit));
             let again = match why {
@@ -85,7 +87,8 @@ impl State {
                     let again = statement.asked.map_or(now, |asked| asked + PAUSE);
                     if again <= now {
                         statement.asked = Some(now);
-                        calls.push(Arc::clone(&session.stop));
+                        session.stopping = true;
+                        calls.push((*number, Arc::clone(&session.stop)));
                         Some(now + PAUSE)
                     } else {
                         Some(again)
@@ -150,7 +153,7 @@ impl Cancel {
         let mut state = self.0.lock();
         let number = state.next;
         state.next += 1;
-        state.sessions.insert(number, Session { stop: Arc::new(stop), statement: None });
+        state.sessions.insert(number, Session { stop: Arc::new(stop), stopping: false, statement: None });
         Registration { cancel: self.clone(), number }
     }
 
@@ -184,8 +187,12 @@ impl Shared {
             if !calls.is_empty() {
                 // A call may take a connection of its own, and must not hold up the statements.
                 drop(state);
-                calls.iter().for_each(|stop| stop());
+                calls.iter().for_each(|(_, stop)| stop());
                 state = self.lock();
+                for (number, _) in calls {
+                    state.sessions.entry(number).and_modify(|session| session.stopping = false);
+                }
+                self.changed.notify_all();
                 continue;
             }
             state = match next {
@@ -243,10 +250,17 @@ impl Drop for Registration {
 pub struct Running<'r>(&'r Registration);
 
 impl Running<'_> {
-    /// Says that it has ended, and returns why it was asked to stop, if it was.
+    /// Says that it has ended, and returns why it was asked to stop, if it was. A request that is under way is waited for: it would
+    /// stop the next statement, and a pooler takes it amiss if the process ends that made it.
     pub fn end(self) -> Option<Why> {
-        let mut state = self.0.cancel.0.lock();
-        state.sessions.get_mut(&self.0.number)?.statement.take()?.stopped
+        let Self(Registration { cancel, number }) = &self;
+        let mut state = cancel.0.lock();
+        let stopped = state.sessions.get_mut(number)?.statement.take()?.stopped;
+        while state.sessions.get(number).is_some_and(|session| session.stopping) {
+            state = cancel.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        stopped
     }
 }
 
@@ -312,6 +326,27 @@ mod tests {
         asked.recv_timeout(LONG).unwrap();
         assert_eq!(running.end(), Some(Why::Limit));
         assert_eq!(cancel.over(), None);
+        registration.start(None).unwrap();
+    }
+
+    #[test]
+    fn a_request_that_is_under_way_is_over_before_the_next_statement() {
+        let cancel = Cancel::new();
+        let ((enters, entered), (goes_on, may_go_on)) = (mpsc::channel(), mpsc::channel::<()>());
+        let may_go_on = Mutex::new(may_go_on);
+        let registration = cancel.register(move || {
+            enters.send(()).unwrap();
+            let _ = may_go_on.lock().unwrap().recv();
+        });
+        let running = registration.start(Some(Instant::now())).unwrap();
+        entered.recv_timeout(LONG).unwrap();
+        let (ends, ended) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || ends.send(running.end()).unwrap());
+            assert!(ended.recv_timeout(PAUSE).is_err(), "the request has not returned");
+            drop(goes_on);
+            assert_eq!(ended.recv_timeout(LONG).unwrap(), Some(Why::Limit));
+        });
         registration.start(None).unwrap();
     }
 

@@ -1,6 +1,6 @@
 //! PgBouncer in between: nothing is left behind on its connections, and nothing is changed through those that it switches.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use referee::engine::postgres::{self, Target};
@@ -199,6 +199,26 @@ fn a_statement_behind_a_pooler_can_be_stopped() {
         let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' \
                        AND datname = current_database() AND pid <> pg_backend_pid()";
         assert_eq!(server::connect(&direct).query_one(running, &[]).unwrap().get::<_, i64>(0), 0);
+    }
+}
+
+#[test]
+fn a_pooler_outlives_a_process_that_is_interrupted() {
+    let direct = server::fresh_database();
+    server::execute(&direct, TABLES);
+    let pooler = Pooler::start(server::servers()[0].running(), "transaction", 5);
+    let url = pooler.before(&direct);
+    for _ in 0..5 {
+        let mut holder = server::connect(&direct);
+        holder.batch_execute("BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_referee"));
+        command.args(["audit", &url, "--data"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        server::wait_for_statement(&direct, "public.posts");
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        drop(holder);
+        server::execute(&url, "SELECT 1");
     }
 }
 

@@ -47,8 +47,8 @@ const OLDEST: u32 = 13;
 
 /// See the module.
 pub(in crate::engine) struct PostgresSession {
-    client: Client,
     pub(super) guard: Guard,
+    client: Client,
     round_trips: u64,
     /// How many rows the last request changed or returned.
     pub(super) rows: u64,
@@ -350,7 +350,13 @@ impl Reader for PostgresSession {
         if self.cockroach {
             return Ok(None);
         }
-        let answer = self.read(REPLICA)?;
+        let answer = match self.read(REPLICA) {
+            // Services that replicate in ways of their own have no such time (Aurora refuses the function).
+            Err(error) if error.kind == EngineErrorKind::Statement => {
+                self.read("SELECT pg_catalog.pg_is_in_recovery(), NULL")?
+            }
+            other => other?,
+        };
         let Some([replica, seconds]) = answer.rows.first().map(Vec::as_slice) else { return Ok(None) };
         let age = seconds.integer().map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0)));
         Ok((replica.text().as_deref() == Some("t")).then_some(Replica { age }))
