@@ -91,7 +91,7 @@ impl<'a, 'i> Selection<'a, 'i> {
             let same = |f: &&Finding| (f.rule, &f.fingerprint) == (finding.rule, &finding.fingerprint);
             let undecided = self.input.findings.iter().find(same);
             let why = undecided.and_then(|f| selector.pick(f, &mut Vec::new()).err()).unwrap_or_else(|| {
-                format!("Its repair would bring another finding, `{}`: {}.", finding.rule, finding.message)
+                format!("Fixing it would bring another finding, `{}`: {}.", finding.rule, finding.message)
             });
             // Whoever names a key and what it shall do is told what comes with it, and has it.
             let named = |f: &Finding| {

@@ -26,8 +26,7 @@ pub(super) fn no_orphans(schema: &Schema, child: &Table, key: &ForeignKey) -> Gu
     Guard {
         sql: orphans_of(schema, child, key).by_value(&DIALECT, ("child", &key.columns), "", NAMED),
         found: format!("{side} holds values that no row of {} has", key.parent),
-        advice: "plan again with `--orphans delete`, `set-null` or `quarantine`, or repair these rows by hand"
-            .to_string(),
+        advice: "plan again with `--orphans delete`, `set-null` or `quarantine`, or fix these rows by hand".to_string(),
     }
 }
 
