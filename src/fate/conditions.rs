@@ -15,7 +15,7 @@ pub(crate) fn condition(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> Option<C
     let relation = &net.graph.relations()[net.links[ruling.link].relation];
     Some(Condition {
         relation: relation.child_side(),
-        rows: words(net, ruling),
+        rows: words(net, walk, ruling),
         sql: count(net, walk, ruling, None).ok(),
         exact: ruling.exact,
     })
@@ -66,7 +66,7 @@ pub(super) fn count_orphans(
     Ok(format!("{}{}", sql.with()?, rows.count()))
 }
 
-fn words(net: &Net<'_>, ruling: &Ruling) -> String {
+fn words(net: &Net<'_>, walk: &Walk, ruling: &Ruling) -> String {
     let relation = &net.graph.relations()[net.links[ruling.link].relation];
     let (child, parent) = (&relation.child, &relation.parent);
     let refers =
@@ -74,6 +74,7 @@ fn words(net: &Net<'_>, ruling: &Ruling) -> String {
     match &ruling.shape {
         Shape::Nothing => String::new(),
         Shape::Survivors(_) if matches!(ruling.effect, Effect::Refuses | Effect::Fails) => refers,
+        Shape::Survivors(setters) if setters.is_empty() && !walk.loses_rows(net.links[ruling.link].child) => refers,
         Shape::Survivors(setters) if setters.is_empty() => {
             format!("{refers}, and that are not deleted themselves because another parent of theirs stays")
         }

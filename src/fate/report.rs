@@ -155,6 +155,9 @@ fn reason(net: &Net<'_>, judged: &Judgement, ruling: &Ruling) -> String {
         Effect::Refuses => {
             format!("ON DELETE {action}: any row stops the delete, and nothing else removes rows of `{child}`")
         }
+        Effect::MayRefuse if ruling.shape == Shape::Survivors(Vec::new()) && !judged.walk.loses_rows(link.child) => {
+            format!("ON DELETE {action}: a row that refers to a deleted one stops the delete")
+        }
         Effect::MayRefuse if ruling.exact => {
             format!("ON DELETE {action}: a row stops the delete unless the same delete removes it on another way")
         }

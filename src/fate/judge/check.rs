@@ -11,8 +11,8 @@ impl Bench<'_, '_> {
         let l = &net.links[ruling.link];
         let (surely, perhaps) =
             if fails { (Effect::Fails, Effect::MayFail) } else { (Effect::Refuses, Effect::MayRefuse) };
-        // A key to or from a partition is about some rows only, and so is what lies below a cascade by one.
-        let some = l.is_partial() || l.parent != self.walk.root && self.walk.is_partial(net);
+        // Below a cascade to one partition no row of another goes: whether any row gets here is not told apart.
+        let some = l.parent != self.walk.root && self.walk.is_partial(net);
         let surely = if some { perhaps } else { surely };
         let setters: Vec<usize> = self
             .setters
