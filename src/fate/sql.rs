@@ -50,14 +50,13 @@ impl<'n, 's> Sql<'n, 's> {
 
     /// PostgreSQL: "the row lies in the partition that holds the link's key", with an AND before it; nothing where the whole table
     /// holds it.
-    fn lies_in_part(&mut self, link: usize, row: &str) -> String {
-        let Some(part) = self.net.links[link].child_part else { return String::new() };
-        let (own, model) = (self.alias(), self.net.schema.table(part));
-        let same = model.and_then(|part| identity::same_place(self.dialect, part, (&own, row)));
-        let there = same.map(|condition| {
-            RowSet { source: source(self.dialect, self.net.schema, part), alias: own, condition }.some()
-        });
-        there.map_or_else(String::new, |there| format!(" AND {there}"))
+    fn lies_in_part(&mut self, link: usize, row: &str) -> Text {
+        let Some(part) = self.net.links[link].child_part else { return Ok(String::new()) };
+        let own = self.alias();
+        let held = self.net.holder(link).ok_or(NoKey)?;
+        let condition = identity::same_place(self.dialect, held, (&own, row)).ok_or(NoKey)?;
+        let there = RowSet { source: source(self.dialect, self.net.schema, part), alias: own, condition };
+        Ok(format!(" AND {}", there.some()))
     }
 
     fn model(&self, table: usize) -> Result<&'s Table, NoKey> {
@@ -175,7 +174,7 @@ impl<'n, 's> Sql<'n, 's> {
         }
         let parent = self.alias();
         let parents = self.parents(link, child, &parent)?;
-        let part = self.lies_in_part(link, child);
+        let part = self.lies_in_part(link, child)?;
         // What goes of a partition is not told apart in the table's common table expression.
         let refers = if self.recursive || alone || l.parent_part.is_some() {
             let gone = if alone { self.is_root(l.parent, &parent)? } else { self.gone(l.parent, &parent)? };
@@ -199,7 +198,7 @@ impl<'n, 's> Sql<'n, 's> {
             true => self.is_root(self.net.links[last].parent, &parent)?,
             false => self.via(rest, &parent)?,
         };
-        Ok(format!("{}{}", parents.and(&above).some(), self.lies_in_part(last, alias)))
+        Ok(format!("{}{}", parents.and(&above).some(), self.lies_in_part(last, alias)?))
     }
 
     /// "The row refers, along these links, to a row that refers to one that goes".
@@ -211,7 +210,7 @@ impl<'n, 's> Sql<'n, 's> {
         let parent = self.alias();
         let parents = self.parents(last, alias, &parent)?;
         let above = self.key_taken(rest, &parent)?;
-        Ok(format!("{}{}", parents.and(&above).some(), self.lies_in_part(last, alias)))
+        Ok(format!("{}{}", parents.and(&above).some(), self.lies_in_part(last, alias)?))
     }
 
     /// "The parent that the default refers to is not there, or goes too".
