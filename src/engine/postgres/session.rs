@@ -16,7 +16,7 @@ use super::super::{
 use super::bind::bind;
 use super::inspect::{self, Catalog};
 use super::lookup::{Lookups, ROLLBACK};
-use super::settings::{ALL_ROWS, COCKROACH, LOCAL, READ_ONLY, Scope, WRITER, one_statement};
+use super::settings::{ALL_ROWS, COCKROACH, LOCAL, READ_ONLY, STRINGS, Scope, WRITER, one_statement};
 use super::wire::Client;
 use super::writer::{LOCKS, number};
 use super::{DIALECT, errors};
@@ -134,7 +134,6 @@ impl PostgresSession {
         }
         one_statement(sql)?;
         if !self.conforming {
-            // The server reads a request whole before it sets anything.
             return self.in_snapshot(&self.begin(), |session| session.run(sql));
         }
         let before = [READ_ONLY, LOCAL, ALL_ROWS].concat();
@@ -143,7 +142,7 @@ impl PostgresSession {
 
     /// Returns how a transaction begins that reads all rows.
     fn begin(&self) -> String {
-        let settings = if self.scope == Scope::Reader { "" } else { &[LOCAL, ALL_ROWS].concat() };
+        let settings = if self.scope == Scope::Reader { "" } else { &[LOCAL, STRINGS, ALL_ROWS].concat() };
         format!("BEGIN READ ONLY; {settings}")
     }
 
@@ -211,7 +210,7 @@ impl PostgresSession {
     }
 
     fn inspect_once(&mut self) -> Result<Schema, EngineError> {
-        let catalog = self.in_snapshot(&format!("{BEGIN}{LOCAL}"), |session| {
+        let catalog = self.in_snapshot(&format!("{BEGIN}{LOCAL}{STRINGS}"), |session| {
             // What few databases have is asked for in one request.
             let acting = session.run_all(&[TRIGGERS, RULES, PUBLICATIONS, REPLICA_ROLES].join(";\n"))?;
             let mut acting = acting.into_iter();

@@ -8,10 +8,12 @@ use super::super::{EngineError, EngineErrorKind};
 use crate::schema::Engine;
 use crate::sql::lexer::significant;
 
-/// Sent before everything that is read. Never wait long for a lock; names of the default schema come out as people write them; what
-/// is between quotes is what the reader of SQL takes it for.
-pub(super) const LOCAL: &str =
-    "SET LOCAL lock_timeout = '5s'; SET LOCAL search_path = public; SET LOCAL standard_conforming_strings = on; ";
+/// Set for everything that is read. Never wait long for a lock; names of the default schema come out as people write them.
+pub(super) const LOCAL: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL search_path = public; ";
+
+/// Set where a session takes a backslash for more than itself, in a request before what is read: the server takes a request apart
+/// before it sets anything.
+pub(super) const STRINGS: &str = "SET LOCAL standard_conforming_strings = on; ";
 
 /// Sent before a query that is a request of its own: the statements of one request are one transaction (manual, "Multiple Statements
 /// in a Simple Query").
@@ -42,6 +44,9 @@ pub(super) enum Scope {
 
 /// Refuses what is more than one statement: the second one could end the transaction that only reads.
 pub(super) fn one_statement(sql: &str) -> Result<(), EngineError> {
+    if !sql.contains(';') {
+        return Ok(());
+    }
     let tokens = significant(Engine::Postgres, sql);
     match tokens.iter().position(|token| token.is_punctuation(sql, ';')) {
         Some(end) if end + 1 < tokens.len() => {
