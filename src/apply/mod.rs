@@ -135,6 +135,15 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// Tells whether a step without a transaction of its own may be done in part.
+    pub(crate) fn is_partly(&self) -> bool {
+        match self {
+            Self::Step { partly, .. } => *partly,
+            Self::MoreRows { changed, .. } => *changed > 0,
+            _ => true,
+        }
+    }
+
     /// Tells whether a transaction that ended with it is known to be rolled back. Where the connection broke before the answer
     /// came, or the statements ran and the result is another one, it is not.
     pub(crate) fn is_rolled_back(&self) -> bool {

@@ -76,7 +76,8 @@ pub fn apply(
 
 /// Records why a step failed, and returns that. Where the journal cannot be written either, the first error is the one to tell.
 fn recorded(journal: &mut Journal, step: &Step, error: ApplyError) -> ApplyError {
-    let rolled_back = step.up.transaction == Transaction::Own && error.is_rolled_back();
+    let whole = step.up.transaction == Transaction::Own || !error.is_partly();
+    let rolled_back = whole && error.is_rolled_back();
     drop(journal.failed(&step.id, &error.to_string(), rolled_back));
     error
 }
@@ -239,18 +240,23 @@ pub(super) fn attempt(
         attempts += 1;
         writer.wait_for_locks(limit)?;
         let stop = match once(writer, bounds, script) {
-            Ok(rows) => return Ok(rows.at_least(committed(writer, plan, step, script))),
+            Ok(rows) => return Ok(rows.at_least(committed(writer, plan, step, script).unwrap_or(0))),
             Err(stop) => stop,
         };
-        let (changed, began) = match &stop {
+        let stop = match &stop {
             // Nothing more can be asked.
-            Stop::Failed { error, .. } if error.kind.ends_the_job() => (0, script.transaction == Transaction::None),
+            Stop::Failed { error, .. } if error.kind.ends_the_job() => stop,
             _ => {
                 let rows = committed(writer, plan, step, script);
-                (rows, rows > 0)
+                if let (Some(0), [backup]) = (rows, step.backups().as_slice()) {
+                    // An empty backup would be in the way of the next plan.
+                    let name = writer.dialect().qualified_table(backup, &plan.before);
+                    drop(writer.execute(&format!("DROP TABLE IF EXISTS {name}")));
+                }
+                stop.after(rows)
             }
         };
-        match stop.after(changed, began) {
+        match stop {
             Stop::Failed { error, .. }
                 if matches!(error.kind, EngineErrorKind::Cancelled | EngineErrorKind::Deadline) =>
             {
@@ -269,16 +275,18 @@ pub(super) fn attempt(
 }
 
 /// Counts the rows of a step that commits batch by batch which are changed and committed, by this try, one before it, or a run that
-/// was stopped: a row that was changed is in the step's backup.
-fn committed(writer: &mut dyn Writer, plan: &Plan, step: &Step, script: &Script) -> u64 {
+/// was stopped: a row that was changed is in the step's backup. `None` if that cannot be told.
+fn committed(writer: &mut dyn Writer, plan: &Plan, step: &Step, script: &Script) -> Option<u64> {
     let is_undo = !std::ptr::eq(script, &step.up);
     let backups = step.backups();
-    let ([backup], Transaction::None, false) = (backups.as_slice(), script.transaction, is_undo) else { return 0 };
-    // Before the first batch there is no such table.
-    let sql = format!("SELECT count(*) FROM {}", writer.dialect().qualified_table(backup, &plan.before));
-    let answer = writer.query(&sql).unwrap_or_default();
-    let rows = answer.rows.first().and_then(|r| r.first()).and_then(Value::integer);
-    rows.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+    let ([backup], Transaction::None, false) = (backups.as_slice(), script.transaction, is_undo) else { return None };
+    let name = writer.dialect().qualified_table(backup, &plan.before);
+    let rows = match writer.query(&format!("SELECT count(*) FROM {name}")) {
+        Ok(answer) => answer.rows.first().and_then(|r| r.first()).and_then(Value::integer)?,
+        // Before the first batch there is no such table.
+        Err(error) => return (error.kind == EngineErrorKind::Gone).then_some(0),
+    };
+    u64::try_from(rows).ok()
 }
 
 /// Stops the run where the job is over.
@@ -318,14 +326,14 @@ impl Changed {
 }
 
 impl Stop {
-    /// Adds what is committed of the step by now: a number of rows, or part of it that cannot be counted.
-    fn after(self, committed: u64, partly: bool) -> Self {
-        match self {
-            Self::Failed { error, partly: before } => Self::Failed { error, partly: before || partly },
-            Self::MoreRows { what, shown, found, changed: 0 } => {
-                Self::MoreRows { what, shown, found: found + committed, changed: committed }
+    /// Adds how many rows of the step are committed by now, if that is known.
+    fn after(self, committed: Option<u64>) -> Self {
+        match (self, committed) {
+            (Self::Failed { error, .. }, Some(rows)) => Self::Failed { error, partly: rows > 0 },
+            (Self::MoreRows { what, shown, found, changed: 0 }, Some(rows)) => {
+                Self::MoreRows { what, shown, found: found + rows, changed: rows }
             }
-            stop @ (Self::MoreRows { .. } | Self::RowsStay { .. }) => stop,
+            (stop, _) => stop,
         }
     }
 
