@@ -347,3 +347,163 @@ fn a_key_that_its_owner_has_changed_is_not_changed_back() {
     assert_eq!(undone.code, 0, "{}", undone.text);
     assert_eq!(place.rows(), before);
 }
+
+/// The row 3 of `c` has no parent; what else is there is precious.
+const PRECIOUS: &str = "
+    CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+    CREATE TABLE v (id int PRIMARY KEY, n int); INSERT INTO v VALUES (1, 10), (2, 20);
+    CREATE TABLE lg (id serial PRIMARY KEY, what text);
+    CREATE TABLE c (id int PRIMARY KEY, p_id int NULLS, amount numeric(12, 2), arr int[]);
+    CREATE INDEX ON c (p_id);
+    INSERT INTO c VALUES (1, 1, 1.25, '{1}'), (2, 2, 2.5, '{2}'), (3, 9, 3.75, '{3}');
+    ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID;";
+
+/// What the reader of trigger bodies takes for harmless is not taken on trust: the server's own count stops the step.
+#[test]
+fn what_the_server_counts_beside_the_orphans_rolls_the_step_back() {
+    let function = |body: &str| {
+        format!(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $x$ DECLARE x int; BEGIN {body} RETURN NULL; END $x$;
+             CREATE TRIGGER tg AFTER DELETE ON c FOR EACH ROW EXECUTE FUNCTION f();"
+        )
+    };
+    let deletes: Vec<String> = [
+        ("CREATE FUNCTION log(text) RETURNS void LANGUAGE sql AS 'UPDATE v SET n = 0'", "PERFORM log('x');"),
+        (
+            "CREATE FUNCTION opk(int, int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN DELETE FROM v; RETURN true; END';
+             CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = opk)",
+            "IF old.id === 3 THEN NULL; END IF;",
+        ),
+        (
+            "CREATE FUNCTION bump() RETURNS int LANGUAGE sql AS 'UPDATE v SET n = n + 1 RETURNING 1'; CREATE VIEW nn AS SELECT bump() AS no",
+            "INSERT INTO lg (what) SELECT no::text FROM nn;",
+        ),
+        ("", "DO $y$ BEGIN DELETE FROM v; END $y$;"),
+        ("", "TRUNCATE v;"),
+        ("", "DROP TABLE v;"),
+        ("", "ALTER TABLE v ALTER n TYPE bigint USING 0;"),
+    ]
+    .into_iter()
+    .map(|(more, body)| format!("{more};{}", function(body)))
+    .chain([
+        format!("{} ALTER TABLE c ENABLE REPLICA TRIGGER tg; ALTER DATABASE db SET session_replication_role = replica;", function("DELETE FROM v;")),
+        // It fires only when the transaction ends.
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $x$ BEGIN DO $y$ BEGIN DELETE FROM v; END $y$; RETURN NULL; END $x$;
+         CREATE CONSTRAINT TRIGGER tg AFTER DELETE ON c DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f();"
+            .to_string(),
+    ])
+    .collect();
+    for more in deletes {
+        let place = Place::new("", &PRECIOUS.replace("NULLS", "NOT NULL"));
+        let name: String = server::connect(&place.url).query_one("SELECT current_database()", &[]).unwrap().get(0);
+        server::execute(&place.url, &more.replace("DATABASE db", &format!("DATABASE {name}")));
+        let before = place.rows();
+        let run = place.fix(&["--orphans", "delete"]);
+        assert!(run.code > 0 && !run.text.contains("Verified"), "{more}: {}", run.text);
+        assert_eq!(place.rows(), before, "{more}: {}", run.text);
+    }
+}
+
+#[test]
+fn what_a_trigger_writes_into_the_row_itself_rolls_the_step_back() {
+    for body in [
+        "SELECT 0 INTO STRICT NEW.amount;",
+        "NEW.arr[1] := 7;",
+        "FOR NEW.amount IN SELECT 0 LOOP NULL; END LOOP;",
+        "PERFORM 1; GET DIAGNOSTICS NEW.amount = ROW_COUNT;",
+        "f.new.amount := 0;",
+    ] {
+        let trigger = format!(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $x$ BEGIN {body} RETURN NEW; END $x$;
+             CREATE TRIGGER tg BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION f();"
+        );
+        let place = Place::new("", &format!("{}{trigger}", PRECIOUS.replace("NULLS", "")));
+        let before = place.rows();
+        let run = place.fix(&["--orphans", "set-null"]);
+        assert!(run.code > 0 && !run.text.contains("Verified"), "{body}: {}", run.text);
+        assert_eq!(place.rows(), before, "{body}: {}", run.text);
+        // With rows that follow it is another step.
+        server::execute(
+            &place.url,
+            "CREATE TABLE g (id int PRIMARY KEY); CREATE TABLE e (id int PRIMARY KEY, g_id int NOT NULL); INSERT INTO e VALUES (2, 5);
+             ALTER TABLE e ADD FOREIGN KEY (g_id) REFERENCES g NOT VALID; CREATE INDEX ON e (g_id);
+             ALTER TABLE c DROP CONSTRAINT c_p_id_fkey, ADD FOREIGN KEY (p_id) REFERENCES e ON DELETE SET NULL NOT VALID;
+             DELETE FROM c WHERE id <> 2;",
+        );
+        let before = place.rows();
+        let run = place.fix(&["--orphans", "delete"]);
+        assert!(run.code > 0 && !run.text.contains("Verified"), "{body}: {}", run.text);
+        assert_eq!(place.rows(), before, "{body}: {}", run.text);
+    }
+}
+
+#[test]
+fn a_row_that_would_move_to_another_partition_stays() {
+    let place = Place::new(
+        "",
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+         CREATE TABLE c (id int, p_id int, t text) PARTITION BY LIST (p_id);
+         CREATE TABLE c1 PARTITION OF c FOR VALUES IN (1, 2, 9); CREATE TABLE cd PARTITION OF c DEFAULT;
+         CREATE INDEX ON c (p_id);
+         INSERT INTO c VALUES (1, 1, 'a'), (3, 9, 'precious');
+         ALTER TABLE c1 ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID;
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER tg BEFORE INSERT ON cd FOR EACH ROW EXECUTE FUNCTION f();",
+    );
+    let config = "[[relation]]\nchild = \"c.p_id\"\nparent = \"p.id\"\n";
+    std::fs::write(place.folder.path().join("referee.toml"), config).unwrap();
+    let before = place.rows();
+    let run = place.fix(&["--orphans", "set-null"]);
+    assert!(run.code > 0, "{}", run.text);
+    assert_eq!(place.rows(), before, "{}", run.text);
+}
+
+/// What was changed between the plan and the run stops a script, too.
+#[test]
+fn a_table_that_was_changed_since_planning_keeps_its_rows() {
+    for change in [
+        "ALTER TABLE c ADD invoice text; UPDATE c SET invoice = 'INV-' || id",
+        "CREATE TABLE archive (by text) INHERITS (c); WITH g AS (DELETE FROM c WHERE id = 3 RETURNING *) INSERT INTO archive SELECT * FROM g",
+        "CREATE TABLE p2 (id int PRIMARY KEY); INSERT INTO p2 VALUES (1), (2), (9); ALTER TABLE c DROP CONSTRAINT c_p_id_fkey;
+         ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p2",
+        "ALTER TABLE c DROP CONSTRAINT c_p_id_fkey",
+    ] {
+        let place = Place::new("", &PRECIOUS.replace("NULLS", "NOT NULL"));
+        let made = place.run(&["fix", &place.url, "--orphans", "delete", "--format", "sql", "-o", "plan.sql"]);
+        assert_eq!(made.code, 0, "{}", made.text);
+        server::execute(&place.url, change);
+        let before = place.rows();
+        let file = place.folder.path().join("plan.sql");
+        let psql = Command::new("psql").args(["-X", "-q", "-f"]).arg(file).arg(&place.url).output().unwrap();
+        let said = String::from_utf8_lossy(&psql.stderr).to_string();
+        assert!(said.contains("is not as it was when this was planned"), "{change}: {said}");
+        assert_eq!(place.rows(), before, "{change}");
+    }
+}
+
+/// An undo finds its rows whatever their types are, and one that has the key of another now is none of them, whatever triggers the
+/// table has.
+#[test]
+fn an_undo_compares_rows_of_every_type_and_under_triggers() {
+    let place = Place::new(
+        "",
+        &format!(
+            "{} ALTER TABLE c ADD j json[] DEFAULT ARRAY['{{\"a\": 1}}'::json], ADD b box DEFAULT '((0,0),(1,4))', ADD k jsonpath DEFAULT '$';
+             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO lg (what) VALUES (old.id::text); RETURN NULL; END';
+             CREATE TRIGGER tg AFTER UPDATE ON c FOR EACH ROW EXECUTE FUNCTION f();",
+            PRECIOUS.replace("NULLS", "")
+        ),
+    );
+    let run = place.fix(&["--orphans", "set-null"]);
+    assert_eq!(run.code, 0, "{}", run.text);
+    // A box of the same area: `=` of boxes compares areas.
+    server::execute(&place.url, "UPDATE c SET b = '((0,0),(2,2))' WHERE id = 3");
+    let before = place.rows();
+    let run = place.fix(&["--undo"]);
+    assert!(run.code > 0 && run.text.contains("changed or deleted since"), "{}", run.text);
+    server::execute(&place.url, "UPDATE c SET b = '((0,0),(1,4))' WHERE id = 3");
+    let run = place.fix(&["--undo"]);
+    assert_eq!(run.code, 0, "{}", run.text);
+    assert_ne!(place.rows(), before);
+    assert!(place.rows().iter().any(|r| r.starts_with("c (3,9,")), "{:?}", place.rows());
+}

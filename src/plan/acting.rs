@@ -98,6 +98,25 @@ fn is_named(options: &Options, table: &TableName, keys: &[&ForeignKey]) -> bool 
     keys.iter().any(|key| remedy::said(options, table, key).is_some_and(|(_, by_name)| by_name))
 }
 
+/// Tells whether the user has named one of these relations of a table although a trigger or rule may change other rows: what it does is
+/// told and nothing more is held against it.
+pub(super) fn is_waived(
+    options: &Options,
+    schema: &Schema,
+    table: &Table,
+    keys: &[&ForeignKey],
+    nulled: Option<&[String]>,
+) -> bool {
+    let (event, columns) = event(nulled);
+    is_named(options, &table.name, keys) && Firing::of(schema, table, event, &columns).harm().is_some()
+}
+
+/// The same of any table whose rows a closure changes.
+pub(super) fn closure_is_waived(options: &Options, closure: &Closure, schema: &Schema) -> bool {
+    let relations = closure.relations();
+    changed(closure, schema, &relations).iter().any(|(table, keys, set)| is_waived(options, schema, table, keys, *set))
+}
+
 /// Returns what an undo must not set off: the triggers and rules that may change or delete rows that are there, or raise an error,
 /// when rows of a table come back; `set` are the columns that get their values back, `None` if whole rows were deleted. None where
 /// the user has named the relation.

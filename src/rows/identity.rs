@@ -31,6 +31,25 @@ pub fn same_key(dialect: &dyn Dialect, table: &Table, columns: &[String], (one, 
     equal.collect::<Vec<_>>().join(" AND ")
 }
 
+/// Writes that two rows of a table hold the same values in some columns, as texts: one condition for each.
+pub fn same_values(dialect: &dyn Dialect, columns: &[&String], (one, other): (&str, &str)) -> Vec<String> {
+    let value = |row: &str, column: &String| dialect.as_text(&format!("{row}.{}", dialect.identifier(column)));
+    columns.iter().map(|c| format!("{} IS NOT DISTINCT FROM {}", value(one, c), value(other, c))).collect()
+}
+
+/// Writes that a row of one table, found by a key in another of the same columns, holds other values there.
+pub fn differing(
+    dialect: &dyn Dialect,
+    table: &Table,
+    key: &[String],
+    columns: &[&String],
+    (source, backup): (&str, &str),
+) -> String {
+    let same = same_values(dialect, columns, ("child", "kept")).join(" AND ");
+    let found = same_key(dialect, table, key, ("child", "kept"));
+    format!("EXISTS (SELECT 1 FROM {backup} AS kept JOIN {source} AS child ON {found} WHERE NOT ({same}))")
+}
+
 /// Writes that a row has a key whose values are given, each by how it is written.
 pub fn has_key(dialect: &dyn Dialect, table: &Table, columns: &[String], (row, values): (&str, &[String])) -> String {
     let equal = columns.iter().zip(values).map(|(name, value)| {

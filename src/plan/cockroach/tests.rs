@@ -252,8 +252,8 @@ fn what_a_reference_held_is_kept_where_it_becomes_null() {
         )
     );
     // Another row may have its key by now.
-    let still = "child.id = kept.id AND child.customer_id IS NULL AND child.id IS NOT DISTINCT FROM kept.id AND child.note IS NOT \
-                 DISTINCT FROM kept.note";
+    let still = "child.id = kept.id AND child.customer_id IS NULL AND CAST(child.id AS text) IS NOT DISTINCT FROM CAST(kept.id AS text) \
+                 AND CAST(child.note AS text) IS NOT DISTINCT FROM CAST(kept.note AS text)";
     assert_eq!(
         back(&set.steps[0])[0],
         format!(

@@ -80,6 +80,27 @@ pub(super) fn key(bench: &Bench<'_>, child: &TableName, key: &ForeignKey, name: 
     sql
 }
 
+/// Writes the condition on `pg_constraint k` that it is a foreign key of these columns of a table.
+pub(super) fn on_columns(bench: &Bench<'_>, child: &TableName, columns: &[String]) -> String {
+    format!(
+        "k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = {} AND {} = {}",
+        relation(bench, &bench.name(child)),
+        names("k.conrelid", "pg_catalog.unnest(k.conkey)"),
+        array(bench, columns)
+    )
+}
+
+/// Asks for a foreign key of these columns that refers to these, whatever its name and what it does.
+pub(super) fn alike(bench: &Bench<'_>, child: &TableName, key: &ForeignKey) -> String {
+    format!(
+        "SELECT 1 FROM pg_catalog.pg_constraint k WHERE {} AND k.confrelid = {} AND {} = {}",
+        on_columns(bench, child, &key.columns),
+        relation(bench, &bench.name(&key.parent)),
+        names("k.confrelid", "pg_catalog.unnest(k.confkey)"),
+        array(bench, &key.parent_columns)
+    )
+}
+
 /// Asks for a constraint of this name, whatever it is.
 pub(super) fn constraint(bench: &Bench<'_>, table: &TableName, name: &str) -> String {
     format!(

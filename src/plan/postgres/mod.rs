@@ -10,6 +10,7 @@ mod backup;
 mod catalog;
 mod closure;
 mod columns;
+mod counters;
 mod indexes;
 mod keys;
 mod orphans;

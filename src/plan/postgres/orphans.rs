@@ -11,13 +11,14 @@ use super::super::aside::{self, Aside};
 use super::super::bench::{Bench, Draft};
 use super::super::remedy::{self, Remedy};
 use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
+use super::counters::{Counters, Expected};
 use super::returned::{self, Restored};
 use super::{backup, catalog, each, locks, partitions, since, sql, visible, whole};
 use crate::change::Change;
 use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::relations::side;
 use crate::rows::RowSet;
-use crate::rows::identity::lasting_key;
+use crate::rows::identity::{lasting_key, same_values};
 use crate::schema::{ForeignKey, Table, TableName, Timing};
 
 /// How many rows are changed at once.
@@ -70,8 +71,21 @@ pub(super) fn before_key(
     let shown = want.orphans.filter(|_| policy == OrphanPolicy::SetNull || key.parent != *table);
     let place = bench.name(&aside.name);
     let told = acting::triggers(&bench.now, bench.table(table)?, nulled, &acting::each_of(want.orphans));
-    let work =
-        Work { table, key, rows: &rows, count: &count, policy, place, aside: &aside, nulled, spared, told, shown };
+    let waived = acting::is_waived(bench.workshop.options, &bench.now, bench.table(table)?, &[key], nulled);
+    let work = Work {
+        table,
+        key,
+        rows: &rows,
+        count: &count,
+        policy,
+        place,
+        aside: &aside,
+        nulled,
+        spared,
+        told,
+        waived,
+        shown,
+    };
     let mut draft = match &remedy {
         Some(Remedy::SetNull(columns)) => work.set_null(bench, columns)?,
         _ => work.take_away(bench)?,
@@ -99,6 +113,8 @@ struct Work<'a> {
     nulled: Option<&'a [String]>,
     /// Which triggers act on the rows.
     told: String,
+    /// The user has named the relation although a trigger changes other rows.
+    waived: bool,
     /// How many rows a run changes at most where nobody has said so: it may be a file that is run.
     shown: Option<u64>,
 }
@@ -154,7 +170,16 @@ impl Work<'_> {
     }
 
     fn since(&self, bench: &Bench<'_>) -> Vec<Guard> {
-        since::guards(bench, &[self.table])
+        let mut guards = since::guards(bench, &[self.table]);
+        guards.extend(
+            bench.table(self.table).into_iter().flat_map(|t| since::same_table(bench, t, &[self.key], &[&self.place])),
+        );
+        guards
+    }
+
+    /// Counts what the server says was changed.
+    fn counters<'c>(&'c self, bench: &'c Bench<'c>) -> Counters<'c> {
+        Counters { bench, tables: vec![self.table], waived: self.waived }
     }
 
     /// Writes what stops an undo unless each row is back as it was.
@@ -208,11 +233,18 @@ impl Work<'_> {
         let since = since::lines(bench, &self.since(bench)).join("\n      ");
         let shown = self.shown.map_or_else(|| "NULL".to_string(), |n| n.to_string());
         let heirs = bench.now.tables.iter().any(|t| t.inherits.contains(&self.key.parent));
+        let counters = self.counters(bench);
+        let (declared, before) = (Counters::declared(), counters.before());
+        let expected = match self.policy {
+            OrphanPolicy::SetNull => Expected { updated: "_referee_changed", deleted: "0" },
+            _ => Expected { updated: "0", deleted: "_referee_changed" },
+        };
+        let after = counters.after(&expected, "      ");
         let parent = format!("{}{}", if heirs { "ONLY " } else { "" }, bench.name(&self.key.parent));
         format!(
             "DO $referee$\n\
              #variable_conflict use_column\n\
-             DECLARE\n  _referee_batch record;\n  _referee_changed bigint;\n  _referee_total bigint;\n\
+             DECLARE\n  {declared}\n  _referee_batch record;\n  _referee_changed bigint;\n  _referee_total bigint;\n\
              \x20 _referee_done bigint := (SELECT pg_catalog.count(*) FROM {place});\n\
              \x20 _referee_most bigint := COALESCE(NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '')::pg_catalog.int8, {shown});\n\
              BEGIN\n\
@@ -235,8 +267,10 @@ impl Work<'_> {
              \x20     LOCK TABLE {parent} IN {hold} MODE;\n\
              \x20     LOCK TABLE {source} IN ROW EXCLUSIVE MODE;\n\
              \x20     {since}\n\
+             \x20     {before}\n\
              \x20     {change};\n\
              \x20     GET DIAGNOSTICS _referee_changed = ROW_COUNT;\n\
+             \x20     {after}\n\
              \x20     _referee_total := _referee_total + _referee_changed;\n\
              \x20     _referee_done := _referee_done + _referee_changed;\n\
              \x20     PERFORM pg_catalog.set_config('{CHANGED}', _referee_done::pg_catalog.text, false);\n\
@@ -301,12 +335,20 @@ impl Work<'_> {
             let all: Vec<String> = columns.iter().map(|c| text(&bench.dialect.identifier(c))).collect();
             all.join(between)
         };
+        // A trigger may have given other columns other values: such a row is left out, and the server's count stops the batch.
+        let others = table.columns.iter().filter(|c| !columns.contains(&&c.name) && c.generated.is_none());
+        let others: Vec<&String> = others.map(|c| &c.name).filter(|_| !self.waived).collect();
+        let same = same_values(bench.dialect, &others, ("child", "found")).join(" AND ");
+        let (same, only) = match same.as_str() {
+            "" => (String::new(), ""),
+            same => (format!(", {same} AS _referee_same"), " WHERE _referee_same"),
+        };
         // A partitioned table has many rows of the same place. Rows that are locked do not change between being read and set.
         let change = format!(
             "WITH found AS (SELECT child.tableoid AS _referee_part, child.ctid AS _referee_place, {} FROM {source} AS child WHERE {} \
              FOR UPDATE OF child), changed AS (UPDATE {source} AS child SET {} FROM found WHERE child.ctid = ANY (_referee_batch.places) \
-             AND child.tableoid = found._referee_part AND child.ctid = found._referee_place RETURNING {}) \
-             INSERT INTO {place} ({all}) SELECT {all} FROM changed",
+             AND child.tableoid = found._referee_part AND child.ctid = found._referee_place RETURNING {}{same}) \
+             INSERT INTO {place} ({all}) SELECT {all} FROM changed{only}",
             self.columns(bench, table, "child."),
             self.of_batch(),
             each(&|c| format!("{c} = NULL"), ", "),

@@ -3,6 +3,7 @@
 //! ROW EXCLUSIVE; manual, 13.3.1).
 
 use super::super::Guard;
+use super::super::aside;
 use super::super::bench::Bench;
 use super::{catalog, sql};
 use crate::engine::postgres::{RULE_PRINT, TRIGGER_JOINS, TRIGGER_PRINT};
@@ -60,8 +61,69 @@ pub(super) fn guards(bench: &Bench<'_>, changed: &[&TableName]) -> Vec<Guard> {
     guards
 }
 
+/// Makes the guards that a table whose rows change or are backed up is still as the plan knows it: its columns, what its foreign
+/// keys refer to (and those that the plan makes), and that no table has begun to inherit from it. A backup that an earlier try has left must have its columns' types.
+pub(super) fn same_table(bench: &Bench<'_>, table: &Table, keys: &[&ForeignKey], backups: &[&str]) -> Vec<Guard> {
+    let of = oid(bench, &table.name);
+    let literals = |names: &mut Vec<String>, to: &str| {
+        names.sort();
+        let all: Vec<String> = names.iter().map(|n| bench.dialect.literal(n)).collect();
+        format!("ARRAY[{}]::pg_catalog.{to}[]", all.join(", "))
+    };
+    let columns = literals(&mut table.columns.iter().map(|c| c.name.clone()).collect(), "text");
+    let mut differs = vec![format!(
+        "ARRAY(SELECT a.attname::pg_catalog.text COLLATE pg_catalog.\"C\" FROM pg_catalog.pg_attribute a WHERE a.attrelid = {of} AND a.attnum > 0 \
+         AND NOT a.attisdropped ORDER BY 1) <> {columns}"
+    )];
+    // Other steps of the plan may give a foreign key another action, or validate it; none lets it refer to other columns.
+    let known: Vec<&Table> = [bench.workshop.schema, &bench.now].iter().filter_map(|s| s.table(&table.name)).collect();
+    let own = known.first().map(|t| t.foreign_keys.iter().collect::<Vec<_>>()).unwrap_or_default();
+    let stays = |key: &&&ForeignKey| known.iter().all(|t| t.foreign_keys.iter().any(|k| aside::is_alike(k, key)));
+    for key in own.iter().filter(stays) {
+        differs.push(format!("NOT EXISTS ({})", catalog::alike(bench, &table.name, key)));
+    }
+    let all: Vec<&ForeignKey> = known.iter().flat_map(|t| &t.foreign_keys).chain(keys.iter().copied()).collect();
+    for key in &all {
+        let parents = all.iter().filter(|k| k.columns == key.columns).map(|k| oid(bench, &k.parent));
+        let parents: std::collections::BTreeSet<String> = parents.collect();
+        differs.push(format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE {} AND k.confrelid NOT IN ({}))",
+            catalog::on_columns(bench, &table.name, &key.columns),
+            parents.into_iter().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    differs.sort();
+    differs.dedup();
+    if !bench.now.tables.iter().any(|t| t.inherits.contains(&table.name)) {
+        differs.push(format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid WHERE h.inhparent = {of} AND NOT \
+             c.relispartition)"
+        ));
+    }
+    for backup in backups {
+        differs.push(format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attribute b ON b.attname = a.attname WHERE a.attrelid = {of} AND \
+             a.attnum > 0 AND NOT a.attisdropped AND b.attrelid = {} AND NOT b.attisdropped AND (a.atttypid, a.atttypmod) <> (b.atttypid, \
+             b.atttypmod))",
+            catalog::relation(bench, backup)
+        ));
+    }
+    vec![Guard {
+        sql: format!(
+            "SELECT {} AS \"table\" WHERE {}",
+            bench.dialect.literal(&table.name.to_string()),
+            differs.join(" OR ")
+        ),
+        found: format!(
+            "`{}` is not as it was when this was planned: a column, a type, a foreign key, or a table that inherits from it",
+            table.name
+        ),
+        advice: "plan again (fix --apply --anew)".to_string(),
+    }]
+}
+
 /// Writes a query of the tables that share rows with these: their partitions, and the tables that they are partitions of.
-fn all_of(bench: &Bench<'_>, tables: &[&TableName]) -> String {
+pub(super) fn all_of(bench: &Bench<'_>, tables: &[&TableName]) -> String {
     let mut oids: Vec<String> = tables.iter().map(|t| oid(bench, t)).collect();
     oids.sort();
     oids.dedup();

@@ -6,12 +6,14 @@ use super::{Backup, GONE, NULLED, Writing};
 use crate::engine::postgres::CHANGED;
 use crate::relations::side;
 use crate::rows::RelationRows;
+use crate::rows::identity::{differing, lasting_key};
 
 impl Writing<'_, '_> {
     /// Stops the transaction when more rows are concerned than the plan showed, or one that is protected.
-    pub(super) fn as_shown(&self, sizes: Option<&Sizes>) -> Result<String, String> {
+    pub(super) fn as_shown(&self, sizes: Option<&Sizes>, backups: &[Backup]) -> Result<String, String> {
         let literal = |text: &str| self.bench.dialect.literal(text);
-        let mut lines: Vec<String> = since::lines(self.bench, &self.since()).iter().map(|l| format!("  {l}")).collect();
+        let mut lines: Vec<String> =
+            since::lines(self.bench, &self.since(backups)).iter().map(|l| format!("  {l}")).collect();
         if let Some(sizes) = sizes {
             let gone = self.closure.tables.iter().zip(&sizes.gone).enumerate().map(|(at, (table, shown))| {
                 (format!("FROM {GONE} WHERE t = {}", at + 1), *shown, format!("of {table} would be deleted"))
@@ -104,7 +106,7 @@ impl Writing<'_, '_> {
     }
 
     /// Stops the transaction while orphans are left, or rows that refer to one that is gone: a trigger may have kept a row.
-    pub(super) fn nothing_left(&self, backups: &[Backup]) -> String {
+    pub(super) fn nothing_left(&self, backups: &[Backup]) -> Result<String, String> {
         let literal = |text: &str| self.bench.dialect.literal(text);
         let mut lines: Vec<String> = Vec::new();
         let stop = |found: String, text: String| {
@@ -135,12 +137,36 @@ impl Writing<'_, '_> {
             );
             lines.push(stop(rows.some(), text));
         }
+        if !self.counters().waived {
+            for backup in backups.iter().filter(|b| b.mark.is_some()) {
+                lines.extend(self.rewritten(backup)?.map(|found| {
+                    let text = format!(
+                        "other columns of `{}` changed when a reference became NULL: a trigger or rule does so; nothing was changed",
+                        backup.of
+                    );
+                    stop(found, text)
+                }));
+            }
+        }
         let changed: Vec<String> =
             backups.iter().map(|b| format!("(SELECT pg_catalog.count(*) FROM {})", b.place)).collect();
         lines.push(format!(
             "  PERFORM pg_catalog.set_config('{CHANGED}', ({})::pg_catalog.text, false);",
             changed.join(" + ")
         ));
-        format!("DO $referee$\nBEGIN\n{}\nEND\n$referee$", lines.join("\n"))
+        Ok(format!("DO $referee$\nBEGIN\n{}\nEND\n$referee$", lines.join("\n")))
+    }
+
+    /// Writes the condition that a row which lost a reference holds other values than its backup beside its references; `None` if
+    /// it has no other columns, or no key to be found by.
+    fn rewritten(&self, backup: &Backup) -> Result<Option<String>, String> {
+        let table = self.bench.table(&backup.of)?;
+        let marks = self.closure.marks.iter().filter(|m| self.bench.now.share_rows(&m.table, &backup.of));
+        let nulled: Vec<&String> = marks.flat_map(|m| &m.columns).collect();
+        let others = table.columns.iter().filter(|c| !nulled.contains(&&c.name) && c.generated.is_none());
+        let others: Vec<&String> = others.map(|c| &c.name).collect();
+        let Some(identity) = lasting_key(table, &nulled).filter(|_| !others.is_empty()) else { return Ok(None) };
+        let (place, source) = (&backup.place, self.source(&backup.of));
+        Ok(Some(differing(self.bench.dialect, table, identity, &others, (&source, place))))
     }
 }

@@ -14,11 +14,12 @@ use super::super::bench::{Bench, Draft};
 use super::super::closure::{Closure, ClosureRows, Queries, Size, Sizes};
 use super::super::remedy::Question;
 use super::super::{Blocks, Bound, Guard, Held, OrphanPolicy, Phase};
+use super::counters::{Counters, Expected};
 use super::{backup as place, catalog, locks, since, visible, whole};
 use crate::change::Change;
 use crate::relations::side;
 use crate::rows;
-use crate::schema::{Table, TableName};
+use crate::schema::{ForeignKey, Table, TableName};
 
 /// The rows that go, while the step runs: table's number, partition, place.
 const GONE: &str = "pg_temp._referee_gone";
@@ -139,9 +140,14 @@ impl Writing<'_, '_> {
         let marked = if marked.is_empty() { none } else { marked.join("\n  UNION ALL ") };
         statements.push(format!("CREATE TEMP TABLE _referee_nulled AS\n  {marked}"));
         statements.push(format!("ANALYZE {NULLED}"));
-        statements.push(self.as_shown(sizes)?);
+        statements.push(self.as_shown(sizes, &backups)?);
+        statements.push(self.counters().hold());
         statements.push(self.change(&backups)?);
-        statements.push(self.nothing_left(&backups));
+        statements.push(self.nothing_left(&backups)?);
+        statements.push(self.counters().check(&Expected {
+            updated: &format!("(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM {NULLED} GROUP BY part, place) AS n)"),
+            deleted: &format!("(SELECT pg_catalog.count(*) FROM {GONE})"),
+        }));
         statements.push(format!("DROP TABLE {GONE}, {NULLED}"));
         let mut lines: Vec<String> = Vec::new();
         for backup in &backups {
@@ -150,8 +156,8 @@ impl Writing<'_, '_> {
         let drop = self.drop(&backups);
         let triggers = acting::triggers_of(closure, &bench.now);
         let why = format!(
-            "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
-             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{}",
+            "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}. These rows are \
+             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{triggers}{}",
             closure.reasons(sizes),
             lines.join(", "),
             place::told(bench, &backups.iter().map(|b| &b.name).collect::<Vec<_>>()),
@@ -215,12 +221,27 @@ impl Writing<'_, '_> {
                 Question { schema, dialect: bench.dialect, options, changes: &[], table, key: &seed.key, count: None };
             guards.extend(question.no_sentinel());
         }
-        guards.extend(self.since());
+        guards.extend(self.since(backups));
         guards
     }
 
-    fn since(&self) -> Vec<Guard> {
-        since::guards(self.bench, &self.closure.changed())
+    fn since(&self, backups: &[Backup]) -> Vec<Guard> {
+        let mut guards = since::guards(self.bench, &self.closure.changed());
+        for name in self.closure.changed() {
+            let own: Vec<&str> = backups.iter().filter(|b| b.of == *name).map(|b| b.place.as_str()).collect();
+            let relations = self.closure.relations();
+            let keys: Vec<&ForeignKey> = relations.iter().filter(|r| r.child == *name).map(|r| &r.key).collect();
+            guards
+                .extend(self.bench.table(name).into_iter().flat_map(|t| since::same_table(self.bench, t, &keys, &own)));
+        }
+        guards
+    }
+
+    /// Counts what the server says was changed.
+    fn counters(&self) -> Counters<'_> {
+        let options = self.bench.workshop.options;
+        let waived = acting::closure_is_waived(options, self.closure, &self.bench.now);
+        Counters { bench: self.bench, tables: self.closure.changed(), waived }
     }
 
     fn drop(&self, backups: &[Backup]) -> String {
