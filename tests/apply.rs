@@ -137,14 +137,14 @@ fn quick() -> Options {
 fn what_is_done_is_not_done_again_and_can_be_undone() {
     let place = Place::new();
     let plan = plan(Engine::Sqlite, vec![index("one"), index("two")]);
-    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 2, skipped: 0 });
+    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 2, skipped: 0, restored: 0 });
     assert_eq!(place.indexes(), ["one", "two"]);
-    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 0, skipped: 2 });
+    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 0, skipped: 2, restored: 0 });
     assert!(Journal::open(&place.journal()).unwrap().1.is_none());
 
     place.connect().execute_batch("DROP INDEX one").unwrap();
     let undone = place.undo(&plan).unwrap();
-    assert_eq!(undone, Outcome { done: 1, skipped: 1 });
+    assert_eq!(undone, Outcome { done: 1, skipped: 1, restored: 0 });
     assert!(place.indexes().is_empty());
 }
 
@@ -240,7 +240,7 @@ fn a_guard_stops_the_run_and_tells_the_rows() {
     assert_eq!(unfinished.plan, plan);
     assert_eq!(unfinished.done, ["one"]);
     place.connect().execute_batch("DELETE FROM t WHERE a > 1").unwrap();
-    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 2, skipped: 1 });
+    assert_eq!(place.apply(&plan).unwrap(), Outcome { done: 2, skipped: 1, restored: 0 });
 }
 
 #[test]

@@ -507,3 +507,69 @@ fn an_undo_compares_rows_of_every_type_and_under_triggers() {
     assert_ne!(place.rows(), before);
     assert!(place.rows().iter().any(|r| r.starts_with("c (3,9,")), "{:?}", place.rows());
 }
+
+/// `c` has an orphan, the row 3, and is written to by `tg` if that is enabled.
+fn with_trigger(nullable: bool, body: &str, event: &str) -> String {
+    let null = if nullable { "" } else { "NOT NULL" };
+    format!(
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2); CREATE TABLE stock (n int); INSERT INTO stock VALUES (100);
+         CREATE TABLE c (id int PRIMARY KEY, p_id int {null}, qty int DEFAULT 1);
+         INSERT INTO c VALUES (1, 1), (2, 2), (3, 9); CREATE INDEX ON c (p_id); ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID;
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
+         CREATE TRIGGER tg BEFORE {event} ON c FOR EACH ROW EXECUTE FUNCTION f();"
+    )
+}
+
+#[test]
+fn a_trigger_that_only_raises_an_error_is_no_obstacle_to_an_undo() {
+    for (nullable, orphans, event) in [(true, "set-null", "UPDATE"), (false, "delete", "INSERT")] {
+        let place =
+            Place::new("", &with_trigger(nullable, "IF NEW.qty < 0 THEN RAISE EXCEPTION 'negative'; END IF;", event));
+        let before = place.rows();
+        let run = place.fix(&["--orphans", orphans]);
+        assert_eq!(run.code, 0, "{}", run.text);
+        let undone = place.fix(&["--undo"]);
+        assert_eq!(undone.code, 0, "{}", undone.text);
+        assert_eq!(place.rows(), before);
+        assert_eq!(place.fix(&["--orphans", orphans]).code, 0);
+        let after = place.rows();
+        server::execute(
+            &place.url,
+            "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'frozen'; END $$",
+        );
+        let undone = place.fix(&["--undo"]);
+        assert!(undone.code == 2 && undone.text.contains("trigger tg on c blocked it: \"frozen\""), "{}", undone.text);
+        assert_eq!(place.rows(), after);
+    }
+}
+
+#[test]
+fn what_fires_for_restored_rows_by_now_stops_the_undo_before_anything_is_changed() {
+    for (nullable, orphans, event) in [(true, "set-null", "UPDATE"), (false, "delete", "INSERT")] {
+        let sql = with_trigger(nullable, "UPDATE stock SET n = n - 1;", event);
+        let place = Place::new("", &format!("{sql} ALTER TABLE c DISABLE TRIGGER tg"));
+        let before = place.rows();
+        assert_eq!(place.fix(&["--orphans", orphans]).code, 0);
+        server::execute(&place.url, "ALTER TABLE c ENABLE TRIGGER tg");
+        let after = place.rows();
+        let why = "when the rows are restored, trigger tg on `c` updates `stock`";
+        let shown = place.run(&["fix", &place.url, "--undo"]);
+        assert!(shown.code == 1 && shown.text.contains(why), "{}", shown.text);
+        let undone = place.fix(&["--undo"]);
+        assert!(
+            undone.code == 2 && undone.text.contains(why) && undone.text.contains("nothing was changed"),
+            "{}",
+            undone.text
+        );
+        assert_eq!(place.rows(), after);
+        server::execute(&place.url, "ALTER TABLE c DISABLE TRIGGER tg");
+        assert_eq!(place.fix(&["--undo"]).code, 0);
+        assert_eq!(place.rows(), before);
+        // Who names the relation has looked.
+        assert_eq!(place.fix(&["--orphans", &format!("c.p_id={orphans}")]).code, 0);
+        server::execute(&place.url, "ALTER TABLE c ENABLE TRIGGER tg");
+        let undone = place.fix(&["--undo"]);
+        assert_eq!(undone.code, 0, "{}", undone.text);
+        assert!(place.rows().contains(&"stock (99)".to_string()), "{:?}", place.rows());
+    }
+}

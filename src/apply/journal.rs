@@ -3,6 +3,7 @@
 //! The file is locked while a run uses it, so that two runs cannot; the system takes the lock back when the process ends,
 //! however it ends. Each line is on the disk before the step that it tells of begins.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,8 @@ pub struct Recorded {
     /// The steps of it that an undo has undone, or had begun to undo when it was killed: whether it came to that, the database
     /// tells.
     pub undone: Vec<String>,
+    /// How many rows each of these restored.
+    pub restored: BTreeMap<String, u64>,
     /// An undo of it began and did not come to its end.
     pub undoing: bool,
     /// It came to its end, or was given up.
@@ -70,8 +73,8 @@ impl Recorded {
     /// Makes what would be recorded of a run that did a whole plan.
     pub fn whole(plan: Plan) -> Self {
         let done: Vec<String> = plan.steps.iter().map(|s| s.id.clone()).collect();
-        let (started, undone) = (done.clone(), Vec::new());
-        Self { number: 0, plan, database: None, started, done, undone, undoing: false, ended: true }
+        let (started, undone, restored) = (done.clone(), Vec::new(), BTreeMap::new());
+        Self { number: 0, plan, database: None, started, done, undone, restored, undoing: false, ended: true }
     }
 
     /// Returns the steps that it did and that are not undone.
@@ -152,6 +155,9 @@ enum Record {
         run: usize,
         step: String,
         at: u64,
+        /// How many rows it restores.
+        #[serde(default)]
+        rows: u64,
     },
     /// It was not, and all that was begun of it was taken back.
     #[serde(rename = "undo-failed")]
@@ -281,8 +287,8 @@ impl Journal {
         self.add(&Record::Undoing { run, at: now() })
     }
 
-    pub(super) fn undo_started(&mut self, run: usize, step: &str) -> Result<(), JournalError> {
-        self.add(&Record::UndoStarted { run, step: step.into(), at: now() })
+    pub(super) fn undo_started(&mut self, run: usize, step: &str, rows: u64) -> Result<(), JournalError> {
+        self.add(&Record::UndoStarted { run, step: step.into(), at: now(), rows })
     }
 
     pub(super) fn undo_failed(&mut self, run: usize, step: &str, error: &str) -> Result<(), JournalError> {
@@ -366,8 +372,9 @@ fn runs(text: &str) -> Result<Vec<(Recorded, bool)>, (usize, serde_json::Error)>
         match serde_json::from_str(line).map_err(|error| (number + 1, error))? {
             Record::Run { plan, database, .. } => {
                 let (started, done, undone) = (Vec::new(), Vec::new(), Vec::new());
-                let (number, plan) = (runs.len(), *plan);
-                let run = Recorded { number, plan, database, started, done, undone, undoing: false, ended: false };
+                let (number, plan, restored) = (runs.len(), *plan, BTreeMap::new());
+                let (undoing, ended) = (false, false);
+                let run = Recorded { number, plan, database, started, done, undone, restored, undoing, ended };
                 runs.push((run, false));
             }
             Record::Started { step, .. } => {
@@ -383,12 +390,21 @@ fn runs(text: &str) -> Result<Vec<(Recorded, bool)>, (usize, serde_json::Error)>
                 r.undoing = true;
                 r.ended = true;
             }),
-            Record::UndoStarted { run, step, .. } | Record::Undone { run, step, .. } => {
+            Record::UndoStarted { run, step, rows, .. } => runs.get_mut(run).into_iter().for_each(|(r, _)| {
+                r.restored.insert(step.clone(), rows);
+                if !r.undone.contains(&step) {
+                    r.undone.push(step.clone());
+                }
+            }),
+            Record::Undone { run, step, .. } => {
                 let undone = runs.get_mut(run).map(|(r, _)| &mut r.undone).filter(|all| !all.contains(&step));
                 undone.into_iter().for_each(|all| all.push(step.clone()));
             }
             Record::UndoFailed { run, step, .. } => {
-                runs.get_mut(run).into_iter().for_each(|(r, _)| r.undone.retain(|s| *s != step));
+                runs.get_mut(run).into_iter().for_each(|(r, _)| {
+                    r.undone.retain(|s| *s != step);
+                    r.restored.remove(&step);
+                });
             }
             Record::AllUndone { run, .. } => runs.get_mut(run).into_iter().for_each(|(r, undone)| {
                 r.undoing = false;

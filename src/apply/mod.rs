@@ -14,7 +14,7 @@ use crate::engine::{EngineError, EngineErrorKind};
 
 pub use journal::{Journal, JournalError, Recorded, Unfinished};
 pub use run::apply;
-pub use undo::{Approved, Lost, ToUndo, identity, is_same, to_undo, undo};
+pub use undo::{Approved, Lost, ToUndo, file, identity, is_same, to_undo, undo};
 
 /// How a plan is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Outcome {
     pub done: usize,
     /// How many had been done before.
     pub skipped: usize,
+    /// How many rows an undo has restored.
+    pub restored: u64,
 }
 
 /// Why a run stopped. Every step before the one it names is done; that one is not, unless the error says otherwise.
@@ -117,6 +119,18 @@ pub enum ApplyError {
     /// What an undo would do is not what was approved. Nothing was changed.
     #[error("what this undo would do has changed since it was shown")]
     UndoDiffers,
+    /// A step cannot be undone in the database as it is now. Nothing was changed.
+    #[error("{title}: cannot be undone now: {message}")]
+    CannotUndo {
+        /// The step's place in the plan, from 0.
+        number: usize,
+        /// The step.
+        title: String,
+        /// Why, and what to do.
+        message: String,
+        /// The query that found it, and the first rows, for a reader; `None` if it is seen in the schema.
+        found_by: Option<(String, String)>,
+    },
     /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -9,7 +9,7 @@ use crate::engine::postgres::{CHANGED, MORE_ROWS};
 use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
 use crate::job::{Context, Event, Why};
 use crate::plan::{Bound, Guard, Plan, Script, Step, Transaction};
-use crate::schema::{TableName, Trigger};
+use crate::schema::{Schema, TableName, Trigger};
 
 /// How many rows of a guard's answer an error shows.
 const SHOWN: usize = 5;
@@ -42,14 +42,15 @@ pub fn apply(
             outcome.skipped += 1;
             continue;
         }
-        if let Err(error) = check(writer, step, &step.guards) {
+        if let Err(error) = check(&mut |sql| writer.query(sql), step, &step.guards) {
             return Err(recorded(journal, step, error));
         }
         journal.started(&step.id)?;
         let rows = match attempt(writer, (plan, number), &step.up, options, context) {
             Ok(rows) => rows,
             Err(error) => {
-                let error = raised_by(with_triggers(error, plan, step), writer, plan, step);
+                let raised = Raised { schema: &plan.before, step, script: &step.up, events: &["DELETE", "UPDATE"] };
+                let error = raised.name(with_triggers(error, plan, step), writer);
                 return Err(recorded(journal, step, error));
             }
         };
@@ -120,30 +121,52 @@ fn with_triggers(error: ApplyError, plan: &Plan, step: &Step) -> ApplyError {
     }
 }
 
-/// Adds to an error that a trigger raised which one it was.
-fn raised_by(error: ApplyError, writer: &mut dyn Writer, plan: &Plan, step: &Step) -> ApplyError {
-    match error {
-        ApplyError::Step { title, error, partly, .. } if is_raised(&error, step) => {
-            let mut triggers = raisers(writer, &error);
-            if triggers.is_empty() {
-                triggers = firing(plan, step);
-            }
-            ApplyError::Step { title, error, partly, triggers }
-        }
-        other => other,
-    }
+/// A script of a step that a trigger may have stopped.
+pub(super) struct Raised<'a> {
+    /// The schema with the triggers.
+    pub schema: &'a Schema,
+    pub step: &'a Step,
+    pub script: &'a Script,
+    /// What happens to rows.
+    pub events: &'a [&'a str],
 }
 
-/// Tells whether a trigger raised an error: SQLITE_CONSTRAINT_TRIGGER, or RAISE EXCEPTION without a code of its own. Blocks of a
-/// plan raise errors, too; those say what the block has written in it, behind a number.
-fn is_raised(error: &EngineError, step: &Step) -> bool {
-    match error.code.as_deref() {
-        Some("1811") => true,
-        Some("P0001") => {
-            let text = error.message.trim_start_matches(|c: char| c.is_ascii_digit()).replace('\'', "''");
-            !step.up.statements.iter().any(|sql| sql.contains(&text))
+impl Raised<'_> {
+    /// Adds to an error that a trigger raised which one it was.
+    pub(super) fn name(&self, error: ApplyError, writer: &mut dyn Writer) -> ApplyError {
+        match error {
+            ApplyError::Step { title, error, partly, .. } if self.is_raised(&error) => {
+                let mut triggers = raisers(writer, &error);
+                if triggers.is_empty() {
+                    triggers = self.firing();
+                }
+                ApplyError::Step { title, error, partly, triggers }
+            }
+            other => other,
         }
-        _ => false,
+    }
+
+    /// Tells whether a trigger raised an error: SQLITE_CONSTRAINT_TRIGGER, or RAISE EXCEPTION without a code of its own. Blocks of a
+    /// plan raise errors, too; those say what the block has written in it, behind a number.
+    fn is_raised(&self, error: &EngineError) -> bool {
+        match error.code.as_deref() {
+            Some("1811") => true,
+            Some("P0001") => {
+                let text = error.message.trim_start_matches(|c: char| c.is_ascii_digit()).replace('\'', "''");
+                !self.script.statements.iter().any(|sql| sql.contains(&text))
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the triggers that fire when the script changes rows of the step's tables.
+    fn firing(&self) -> Vec<String> {
+        let mut tables: Vec<&TableName> = self.step.locks.iter().map(|l| &l.table).collect();
+        tables.sort();
+        tables.dedup();
+        let tables = tables.into_iter().filter_map(|t| self.schema.table(t));
+        let changes = |t: &&Trigger| t.enabled && t.events.iter().any(|e| self.events.contains(&e.as_str()));
+        tables.flat_map(|t| t.triggers.iter().filter(changes).map(|r| format!("{} on {}", r.name, t.name))).collect()
     }
 }
 
@@ -160,16 +183,6 @@ fn raisers(writer: &mut dyn Writer, error: &EngineError) -> Vec<String> {
     answer.rows.iter().filter_map(|row| row.first().and_then(Value::text)).map(|t| t.to_string()).collect()
 }
 
-/// Returns the triggers that fire when a step changes rows of its tables.
-fn firing(plan: &Plan, step: &Step) -> Vec<String> {
-    let mut tables: Vec<&TableName> = step.locks.iter().map(|l| &l.table).collect();
-    tables.sort();
-    tables.dedup();
-    let tables = tables.into_iter().filter_map(|t| plan.before.table(t));
-    let changes = |t: &&Trigger| t.enabled && t.events.iter().any(|e| e == "DELETE" || e == "UPDATE");
-    tables.flat_map(|t| t.triggers.iter().filter(changes).map(|r| format!("{} on {}", r.name, t.name))).collect()
-}
-
 /// Names the triggers that may keep a row as it is: one that fires before, for each row (PostgreSQL manual, 39.1: it returns NULL;
 /// SQLite, CREATE TRIGGER: it says RAISE(IGNORE)).
 fn triggers_before(plan: &Plan, step: &Step) -> Vec<String> {
@@ -180,9 +193,17 @@ fn triggers_before(plan: &Plan, step: &Step) -> Vec<String> {
     before.map(|t| format!("{} on {}", t.name, table.name)).collect()
 }
 
-pub(super) fn check(writer: &mut dyn Writer, step: &Step, guards: &[Guard]) -> Result<(), ApplyError> {
+/// Asks the guards of a step, in order.
+///
+/// # Errors
+/// One of them finds something, or the engine says one.
+pub(super) fn check(
+    query: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
+    step: &Step,
+    guards: &[Guard],
+) -> Result<(), ApplyError> {
     for guard in guards {
-        let answer = writer.query(&guard.sql)?;
+        let answer = query(&guard.sql)?;
         if !answer.rows.is_empty() {
             return Err(ApplyError::Guard {
                 title: step.title.clone(),

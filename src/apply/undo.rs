@@ -4,13 +4,19 @@
 //! them: orphans that came since are no reason to leave the rows in the backup. What the run did and the database no longer
 //! shows is reported, never passed over.
 
+use std::path::Path;
+
 use super::journal::{Journal, Recorded};
-use super::run::{attempt, check, going, take_turn};
+use super::run::{Raised, attempt, check, going, take_turn};
 use super::{ApplyError, Options, Outcome};
 use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Value, Writer};
+use crate::files;
 use crate::job::{Context, Event};
-use crate::plan::{Down, Step, Transaction};
+use crate::plan::{Down, Step, Transaction, set_off_now};
 use crate::schema::{Schema, TableName};
+
+/// How the identity of a database that is a file begins; the file's path follows.
+const FILE: &str = "file:";
 
 /// What an undo finds of a recorded run.
 #[derive(Debug, Default)]
@@ -50,6 +56,38 @@ impl ToUndo<'_> {
             Ok((backup.clone(), rows.and_then(|n| u64::try_from(n).ok()).unwrap_or_default()))
         };
         backups.map(count).collect()
+    }
+
+    /// Looks for what would stop the undo at its first step: what any of its steps would set off, and the checks of the step that is
+    /// undone first. Those of the others hold only when their turn comes.
+    ///
+    /// # Errors
+    /// [`ApplyError::CannotUndo`] says what stops it; or what the engine says.
+    pub fn can_begin(
+        &self,
+        schema: &Schema,
+        query: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
+    ) -> Result<(), ApplyError> {
+        let last_first = || self.applied.iter().rev();
+        if let Some(&(number, step)) = last_first().next()
+            && let Down::Script { guards, .. } = &step.down
+            && let Err(error) = check(query, step, guards)
+        {
+            return Err(match error {
+                ApplyError::Guard { title, message, sql, rows } => {
+                    let found_by = Some((sql, rows));
+                    ApplyError::CannotUndo { number, title, message, found_by }
+                }
+                other => other,
+            });
+        }
+        for &(number, step) in last_first() {
+            if let Some(message) = set_off_now(schema, step) {
+                let title = step.title.clone();
+                return Err(ApplyError::CannotUndo { number, title, message, found_by: None });
+            }
+        }
+        Ok(())
     }
 
     /// Returns what somebody approves who has been shown this; `rows` is what [`ToUndo::backed_up`] counted.
@@ -117,9 +155,18 @@ pub fn identity(
 }
 
 /// Tells whether a run that was recorded in one database may be gone on with in another: in the same one, or if it was not known
-/// which one that was.
+/// which one that was. A file that was moved is the same one: there is none any more where it was.
 pub fn is_same(recorded: Option<&str>, here: Option<&str>) -> bool {
-    recorded.is_none_or(|recorded| here == Some(recorded))
+    match (recorded, recorded.and_then(file), here.and_then(file)) {
+        (Some(_), Some(was), Some(is)) => !was.exists() || files::same(was, is),
+        (Some(recorded), ..) => here == Some(recorded),
+        (None, ..) => true,
+    }
+}
+
+/// Returns the file that an [`identity`] names, if it names one.
+pub fn file(identity: &str) -> Option<&Path> {
+    identity.strip_prefix(FILE).map(Path::new)
 }
 
 /// Undoes the steps of a recorded run that are applied, the last one first, and records it. Run again after it stopped, it goes on.
@@ -142,22 +189,27 @@ pub fn undo(
     if found.shown(&rows) != *approved {
         return Err(ApplyError::UndoDiffers);
     }
-    let mut outcome = Outcome { done: 0, skipped: run.plan.steps.len() - found.applied.len() };
+    found.can_begin(&schema, &mut |sql| writer.query(sql))?;
+    let mut outcome = Outcome { done: 0, skipped: run.plan.steps.len() - found.applied.len(), restored: 0 };
     journal.undoing(run.number)?;
     for (number, step) in found.applied.into_iter().rev() {
         going(context)?;
         context.tell(&Event::Starts { step: number });
         if let Down::Script { script, guards } = &step.down {
-            check(writer, step, guards)?;
+            check(&mut |sql| writer.query(sql), step, guards)?;
+            let backups = step.backups();
+            let restored = rows.iter().filter(|(backup, _)| backups.contains(&backup)).map(|(_, rows)| rows).sum();
             // Before its first statement, so that a step whose transaction was committed just before the process was killed
             // is not taken for one that somebody else has undone.
-            journal.undo_started(run.number, &step.id)?;
+            journal.undo_started(run.number, &step.id, restored)?;
             if let Err(error) = attempt(writer, (&run.plan, number), script, options, context) {
                 if script.transaction != Transaction::None && error.is_rolled_back() {
                     journal.undo_failed(run.number, &step.id, &error.to_string())?;
                 }
-                return Err(error);
+                let events = &["INSERT", "UPDATE"];
+                return Err(Raised { schema: &schema, step, script, events }.name(error, writer));
             }
+            outcome.restored += restored;
         }
         journal.undone(run.number, &step.id)?;
         context.tell(&Event::Done { step: number });

@@ -197,8 +197,8 @@ pub trait Dialect: Sync {
         Recursion::Rounds
     }
 
-    /// Returns the query that tells this database from every other one, whatever URL leads to it: one row, one value. `None`
-    /// where the engine has nothing to tell it by (SQLite: a database is its file).
+    /// Returns the query that tells this database from every other one, whatever URL leads to it: one row, one value; `file:` and a path
+    /// where a database is its file. `None` where the engine has nothing to tell it by.
     fn identity_query(&self) -> Option<&'static str> {
         None
     }

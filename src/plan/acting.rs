@@ -1,7 +1,7 @@
 //! What acts on the rows that a clean-up changes, and on those that an undo restores: triggers and rules, and what they write.
 
 use super::closure::{Closure, Reference};
-use super::{Options, RowAction, Step, remedy};
+use super::{Bound, Options, RowAction, Step, remedy};
 use crate::relations::{Culprit, Firing, side};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 
@@ -117,8 +117,8 @@ pub(super) fn closure_is_waived(options: &Options, closure: &Closure, schema: &S
     changed(closure, schema, &relations).iter().any(|(table, keys, set)| is_waived(options, schema, table, keys, *set))
 }
 
-/// Returns what an undo must not set off: the triggers and rules that may change or delete rows that are there, or raise an error,
-/// when rows of a table come back; `set` are the columns that get their values back, `None` if whole rows were deleted. None where
+/// Returns what an undo must not set off: the triggers and rules that may change or delete rows that are there when rows of a table
+/// come back; `set` are the columns that get their values back, `None` if whole rows were deleted. None where
 /// the user has named the relation.
 pub(super) fn set_off_by_undo(
     options: &Options,
@@ -137,20 +137,63 @@ pub(super) fn set_off_by_undo(
     Firing::of(schema, table, event, &columns).culprits()
 }
 
+/// Says what an undo sets off.
+pub(super) fn set_off(culprit: &Culprit) -> String {
+    format!("when the rows are restored, {}", culprit.way)
+}
+
+/// Adds to a bound what its undo has to know: `set` are the columns that get their values back, `None` if whole rows were deleted.
+pub(super) fn undone(options: &Options, bound: Bound, keys: &[&ForeignKey], set: Option<&[String]>) -> Bound {
+    let named = is_named(options, &bound.table, keys);
+    Bound { set: set.unwrap_or_default().to_vec(), named, ..bound }
+}
+
+/// The same of all bounds of a closure.
+pub(super) fn closure_undone(options: &Options, closure: &Closure, schema: &Schema, bounds: Vec<Bound>) -> Vec<Bound> {
+    let relations = closure.relations();
+    let named = |table: &TableName| {
+        let keys: Vec<&ForeignKey> =
+            relations.iter().filter(|r| schema.share_rows(&r.child, table)).map(|r| &r.key).collect();
+        is_named(options, table, &keys)
+    };
+    bounds.into_iter().map(|bound| Bound { named: named(&bound.table), ..bound }).collect()
+}
+
+/// Says what would be set off if a step were undone in a database as it is now, and what to do about it; `None` if nothing would be that
+/// may change or delete rows which are there. A trigger may have been made or enabled since the run.
+pub fn set_off_now(schema: &Schema, step: &Step) -> Option<String> {
+    let bounds = step.bounds.iter().filter(|b| b.rows > 0 && !b.named);
+    let culprit = bounds.filter_map(|b| restoring(schema, b)).flat_map(|firing| firing.culprits()).next()?;
+    let kind = if culprit.rule { "rule" } else { "trigger" };
+    let backups: Vec<String> = step.backups().iter().map(|b| format!("`{b}`")).collect();
+    Some(format!(
+        "{}; drop or disable the {kind}, undo, and put it back; or restore the rows from {} by hand",
+        set_off(&culprit),
+        backups.join(", ")
+    ))
+}
+
+/// Follows what acts when the rows of a bound are restored; `None` if their table is gone.
+fn restoring<'s>(schema: &'s Schema, bound: &Bound) -> Option<Firing<'s>> {
+    let table = schema.table(&bound.table)?;
+    let all: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    let set = if bound.set.is_empty() { &bound.columns } else { &bound.set };
+    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    Some(match bound.action {
+        RowAction::SetNull => Firing::of(schema, table, "UPDATE", if set.is_empty() { &all } else { &set }),
+        RowAction::Delete | RowAction::Move => Firing::of(schema, table, "INSERT", &[]),
+    })
+}
+
 /// Says which triggers and rules act when a step is undone, in whole sentences.
 pub fn acting_on_undo(schema: &Schema, step: &Step) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     for bound in &step.bounds {
-        let Some(table) = schema.table(&bound.table) else { continue };
-        let all: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-        let set: Vec<&str> = bound.columns.iter().map(String::as_str).collect();
-        let firing = match bound.action {
-            RowAction::SetNull => Firing::of(schema, table, "UPDATE", if set.is_empty() { &all } else { &set }),
-            RowAction::Delete | RowAction::Move => Firing::of(schema, table, "INSERT", &[]),
-        };
-        let rows = format!("each row of `{}` that is restored", table.name);
+        let Some(firing) = restoring(schema, bound) else { continue };
+        let rows = format!("each row of `{}` that is restored", bound.table);
         for sentence in firing.told(&rows) {
-            let sentence = format!("{}.", capital(&sentence));
+            let stays = if firing.writes() { " What is written stays." } else { "" };
+            let sentence = format!("{}.{stays}", capital(&sentence));
             if !told.contains(&sentence) {
                 told.push(sentence);
             }

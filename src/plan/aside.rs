@@ -81,7 +81,8 @@ pub(super) fn bound(rows: &RowSet, shown: u64, table: &TableName, policy: Orphan
         OrphanPolicy::Delete => RowAction::Delete,
         OrphanPolicy::Quarantine => RowAction::Move,
     };
-    Bound { count: rows.count(), rows: shown, table: table.clone(), columns: Vec::new(), action }
+    let (count, table, none) = (rows.count(), table.clone(), Vec::new());
+    Bound { count, rows: shown, table, columns: none.clone(), action, set: none, named: false }
 }
 
 /// Names the table that rows are backed up in, within 63 bytes; `what` tells those of one table apart.

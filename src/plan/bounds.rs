@@ -50,6 +50,10 @@ pub struct Bound {
     pub columns: Vec<String>,
     /// What becomes of them.
     pub action: RowAction,
+    /// The columns that become NULL, all of them.
+    pub set: Vec<String>,
+    /// Whether the user has named the relation, and so looked at what acts on its rows.
+    pub named: bool,
 }
 
 /// A [`Bound`] as it is written: with its words.
@@ -66,6 +70,12 @@ struct Written {
     columns: Vec<String>,
     /// What becomes of them.
     action: RowAction,
+    /// The columns that become NULL, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    set: Vec<String>,
+    /// Whether the user has named the relation, and so looked at what acts on its rows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    named: bool,
     /// The same in words: `rows of posts to delete`.
     #[serde(default)]
     what: String,
@@ -74,15 +84,15 @@ struct Written {
 impl From<Bound> for Written {
     fn from(bound: Bound) -> Self {
         let what = bound.what();
-        let Bound { count, rows, table, columns, action } = bound;
-        Self { count, rows, table, columns, action, what }
+        let Bound { count, rows, table, columns, action, set, named } = bound;
+        Self { count, rows, table, columns, action, set, named, what }
     }
 }
 
 impl From<Written> for Bound {
     fn from(written: Written) -> Self {
-        let Written { count, rows, table, columns, action, what: _ } = written;
-        Self { count, rows, table, columns, action }
+        let Written { count, rows, table, columns, action, set, named, what: _ } = written;
+        Self { count, rows, table, columns, action, set, named }
     }
 }
 

@@ -42,7 +42,7 @@ use crate::relations::{Graph, Relation};
 use crate::rules::{self, Settings};
 use crate::schema::{Engine, ForeignKey, Schema, Table, TableName};
 
-pub use acting::{acting_on_undo, beside as acting_beside};
+pub use acting::{acting_on_undo, beside as acting_beside, set_off_now};
 pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;

@@ -34,8 +34,6 @@ pub struct Fired<'s> {
     pub does: String,
     /// What it may do to rows that are there; `None` if it does no harm.
     pub harm: Option<String>,
-    /// Whether it may raise an error.
-    pub raises: bool,
     /// Which of those before it writes the rows for which it acts, and the words for that.
     by: Option<(usize, String)>,
 }
@@ -153,13 +151,12 @@ impl<'s> Firing<'s> {
         self.rewritten.contains(&table)
     }
 
-    /// Returns the triggers and rules of the table itself that may change or delete rows that are there or raise an error, or that
-    /// lead to one which may, each once.
+    /// Returns the triggers and rules of the table itself that may change or delete rows that are there, or that lead to one which
+    /// may, each once. One that only raises an error is none: it takes back whatever sets it off.
     pub fn culprits(&self) -> Vec<Culprit> {
         let mut found: Vec<Culprit> = Vec::new();
         for (number, fired) in self.fired.iter().enumerate() {
-            let raises = fired.raises.then(|| "may raise an error".to_string());
-            let Some(end) = fired.harm.clone().or(raises) else { continue };
+            let Some(end) = &fired.harm else { continue };
             let mut own = fired;
             while let Some(above) = own.by.as_ref().and_then(|(by, _)| self.fired.get(*by)) {
                 own = above;
@@ -171,7 +168,7 @@ impl<'s> Firing<'s> {
             };
             let on = own.on.clone();
             if !found.iter().any(|c| c.on == on && c.name == name && c.rule == rule) {
-                found.push(Culprit { on, name: name.to_string(), rule, way: self.way(number, &end) });
+                found.push(Culprit { on, name: name.to_string(), rule, way: self.way(number, end) });
             }
         }
         found
@@ -212,7 +209,7 @@ impl<'s> Firing<'s> {
     }
 }
 
-/// A trigger or rule of a table that may change or delete rows that are there or raise an error.
+/// A trigger or rule of a table that may change or delete rows that are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Culprit {
     /// The table that it belongs to.
@@ -278,7 +275,6 @@ fn acting<'s>(schema: &'s Schema, open: &Open<'s>, first: bool) -> Vec<(Fired<'s
                 each_row: true,
                 does: String::new(),
                 harm: Some(function.1),
-                raises: false,
                 by: open.by.clone(),
             },
             Vec::new(),
@@ -310,7 +306,6 @@ fn trigger_of<'s>(
         each_row: trigger.for_each_row,
         does: told(&writes, does.is_some_and(|d| d.unread.is_some())),
         harm,
-        raises: does.is_some_and(|d| !d.raises.is_never()),
         by: open.by.clone(),
     };
     (fired, writes)
@@ -341,7 +336,6 @@ fn rule_of<'s>(of: &'s Table, rule: &'s RewriteRule, open: &Open<'s>, first: boo
         each_row: true,
         does: told(&writes, rule.unread.is_some()),
         harm: unread.or_else(|| instead.then(|| format!("takes the place of the {}", rule.event))),
-        raises: false,
         by: open.by.clone(),
     };
     (fired, writes)

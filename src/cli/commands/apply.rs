@@ -24,7 +24,7 @@ use crate::plan::{Plan, Step};
 use crate::render::{self, PlanFormat};
 use crate::rules;
 use crate::source::Source;
-use crate::text::{argument, operand};
+use crate::text::{argument, one_line, operand};
 
 pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let source = Source::parse(args.source.secret())?;
@@ -169,6 +169,7 @@ fn same_database(recorded: Option<&str>, here: Option<&str>, path: &Path) -> Res
         return Ok(());
     }
     let begun = format!("the run in {} was begun in another database, and has not ended there", path.display());
+    let begun = elsewhere(&begun, recorded);
     if here.is_none() {
         return Err(CliError::new(format!(
             "cannot tell whether the run in {} was begun in this database",
@@ -178,9 +179,17 @@ fn same_database(recorded: Option<&str>, here: Option<&str>, path: &Path) -> Res
             "connect as a user who may run pg_control_system(), or give the run up by another file: --journal FILE",
         ));
     }
-    Err(CliError::new(begun)
-        .hint("connect to that one to go on with it")
-        .hint("for this database, name another file: --journal FILE"))
+    Err(begun.hint("connect to that one to go on with it").hint("for this database, name another file: --journal FILE"))
+}
+
+/// Complains that a run was made in another database; of a file it is said which one.
+pub(super) fn elsewhere(made: &str, recorded: Option<&str>) -> CliError {
+    match recorded.and_then(apply::file) {
+        Some(file) => {
+            CliError::new(format!("{made}: in {}, which is still there", one_line(&file.display().to_string())))
+        }
+        None => CliError::new(made),
+    }
 }
 
 /// Refuses a run while an undo has stopped halfway: what is left of it is known by the record that the run would take the place of.

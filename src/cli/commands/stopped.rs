@@ -45,27 +45,35 @@ impl Place<'_> {
         stopped.hint("or make a new plan, with what else you want to say: --apply --anew")
     }
 
+    /// Says what blocks a step, and which query found it.
+    fn blocked(&self, state: &str, title: &str, message: &str, found_by: Option<(String, String)>) -> String {
+        let width = self.width;
+        let mut text = format!("{state}\n  {}\nwhy:\n  {}", fill(title, "  ", width), fill(message, "  ", width));
+        let Some((sql, rows)) = found_by else { return text };
+        if !rows.is_empty() {
+            text.push_str("\nrows that block it:");
+            rows.lines().for_each(|row| text.push_str(&format!("\n  {row}")));
+        }
+        text.push_str(&format!("\nfound by:\n  {}", fill(&sql, "  ", width)));
+        text
+    }
+
     /// Says why a run stopped, what is applied by now, and what to do.
     pub fn explain(&self, error: ApplyError) -> CliError {
         let width = self.width;
         let again = format!("run the same command to go on; {} tells what is done", self.journal.display());
         match error {
             ApplyError::Guard { title, message, sql, rows } => {
-                let mut text = format!(
-                    "stopped before step {}; {}\n  {}\n",
-                    self.at + 1,
-                    self.before(),
-                    fill(&title, "  ", width)
-                );
-                text.push_str(&format!("why:\n  {}\n", fill(&message, "  ", width)));
-                if !rows.is_empty() {
-                    text.push_str("rows that block it:\n");
-                    rows.lines().for_each(|row| text.push_str(&format!("  {row}\n")));
-                }
-                text.push_str(&format!("found by:\n  {}", fill(&sql, "  ", width)));
+                let state = format!("stopped before step {}; {}", self.at + 1, self.before());
+                let text = self.blocked(&state, &title, &message, Some((sql, rows)));
                 let stopped =
                     CliError::new(text).hint("fix that, then run the same command: it goes on with this step");
                 self.or_plan_again(stopped)
+            }
+            ApplyError::CannotUndo { number, title, message, found_by } => {
+                let state = format!("step {} cannot be undone now; nothing was changed", number + 1);
+                CliError::new(self.blocked(&state, &title, &message, found_by))
+                    .hint("fix that, then run the same command")
             }
             ApplyError::Step { title, error, partly, triggers } => {
                 let state = match error.kind {

@@ -1,12 +1,14 @@
 //! `referee fix --undo`: the last recorded run, shown and undone step by step.
 
+use std::path::Path;
+
 use super::super::args::{FixArgs, Global};
 use super::super::error::{CliError, FINDINGS};
 use super::super::progress::Steps;
 use super::super::ui::Ui;
 use super::apply;
 use super::stopped::Place;
-use crate::apply::{Journal, Lost, Options, Recorded, identity, is_same, to_undo, undo};
+use crate::apply::{ApplyError, Journal, Lost, Options, Outcome, Recorded, ToUndo, identity, is_same, to_undo, undo};
 use crate::engine::{Connector, EngineError, EngineErrorKind, Reader, Writer};
 use crate::plan::{Down, Step, acting_on_undo};
 use crate::render::wrap;
@@ -44,8 +46,9 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let here = identity(reader.dialect(), &mut |sql| reader.query(sql))?;
     let (runs, elsewhere): (Vec<Recorded>, Vec<Recorded>) =
         runs.into_iter().partition(|run| is_same(run.database.as_deref(), here.as_deref()));
-    if runs.is_empty() && !elsewhere.is_empty() {
-        return Err(CliError::new(format!("the runs in {} were made in another database", path.display()))
+    if let Some(run) = elsewhere.first().filter(|_| runs.is_empty()) {
+        let made = format!("the runs in {} were made in another database", path.display());
+        return Err(apply::elsewhere(&made, run.database.as_deref())
             .hint("connect to that one, or name this one's file: --journal FILE"));
     }
     let mut left = 0;
@@ -71,19 +74,33 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         let rows = found.backed_up(&schema, reader.dialect(), &mut |sql| reader.query(sql))?;
         let mut told: Vec<String> = restored(&rows).into_iter().collect();
         told.extend(found.applied.iter().flat_map(|(_, step)| acting(step)));
-        chosen = Some((found.shown(&rows), found.applied.len(), shown, told, run));
+        let begins = found.can_begin(&schema, &mut |sql| reader.query(sql));
+        chosen = Some((found.shown(&rows), shown, told, begins, found, run));
         break;
     }
-    let Some((approved, steps, shown, told, run)) = chosen else {
+    let Some((approved, shown, told, begins, found, run)) = chosen else {
         ui.note(&format!("no step of a run in {} is applied: there is nothing to undo", path.display()));
         return Ok(left);
     };
     ui.print(&shown)?;
+    let steps = found.applied.len();
+    let width = ui.style.width;
     let (Some(mut journal), Database::Writer(mut writer)) = (journal, database) else {
         told.iter().for_each(|sentence| ui.note(sentence));
+        let others = "the checks of the other steps run when they are reached";
+        match begins {
+            Ok(()) if steps > 1 => ui.note(&format!("the step that is undone first can be undone now; {others}")),
+            Ok(()) => {}
+            Err(error) => {
+                ui.warn(&cannot_begin(error, &path, width)?, (steps > 1).then_some(others));
+                ui.note("nothing was changed");
+                return Ok(FINDINGS);
+            }
+        }
         ui.note(&format!("nothing was changed; to do it: {} --apply", command(args, global)));
         return Ok(left);
     };
+    begins.map_err(|error| Place { journal: &path, at: 0, undoing: true, width }.explain(error))?;
     if !args.apply.yes {
         let steps = if steps == 1 { "1 step".to_string() } else { format!("{steps} steps") };
         let mut question = vec![format!("Undo {steps} in {}?", one_line(&source.label()))];
@@ -98,13 +115,47 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let context = ui.job.context.told_to(shown.clone());
     let outcome = undo(&mut *writer, run, &approved, &options, &mut journal, &context);
     let at = shown.end();
-    let width = ui.style.width;
     let outcome = outcome.map_err(|error| Place { journal: &path, at, undoing: true, width }.explain(error))?;
-    ui.note(&format!("{} of {} steps undone", outcome.done, run.plan.steps.len()));
+    ui.note(&undone(run, &found, outcome));
     if left != 0 {
         ui.warn("the run is not undone as a whole: see the steps named above", None);
     }
     Ok(left)
+}
+
+/// Says why an undo cannot begin.
+///
+/// # Errors
+/// What else was in its way.
+fn cannot_begin(error: ApplyError, journal: &Path, width: usize) -> Result<String, CliError> {
+    let ApplyError::CannotUndo { number, title, message, found_by } = error else {
+        return Err(Place { journal, at: 0, undoing: true, width }.explain(error));
+    };
+    let rows = found_by.map(|(_, rows)| rows.lines().collect::<Vec<_>>().join("; ")).filter(|rows| !rows.is_empty());
+    let rows = rows.map(|rows| format!(" ({rows})")).unwrap_or_default();
+    Ok(one_line(&format!("step {} cannot be undone now: {title}: {message}{rows}", number + 1)).to_string())
+}
+
+/// Says how many steps of a run are undone, by this undo and by those before it that stopped, and how many rows they restored.
+fn undone(run: &Recorded, found: &ToUndo<'_>, outcome: Outcome) -> String {
+    let is_applied = |step: &Step| found.applied.iter().any(|(_, applied)| applied.id == step.id);
+    let before: Vec<&Step> =
+        run.plan.steps.iter().filter(|step| run.undone.contains(&step.id) && !is_applied(step)).collect();
+    let (now, before_now) = (outcome.done, before.len());
+    let parts = if before_now > 0 { format!(" ({now} now, {before_now} before)") } else { String::new() };
+    let steps = match (now + before_now, found.lost.len()) {
+        (1, 0) => "The only step is undone".to_string(),
+        (all, 0) => format!("All {all} steps are undone{parts}"),
+        (some, lost) => format!("{some} of {} steps are undone{parts}", some + lost),
+    };
+    let earlier: u64 = before.iter().filter_map(|step| run.restored.get(&step.id)).sum();
+    let restores =
+        before.into_iter().chain(found.applied.iter().map(|(_, step)| *step)).any(|s| !s.backups().is_empty());
+    match (restores, outcome.restored + earlier) {
+        (false, _) => format!("{steps}."),
+        (true, 1) => format!("{steps}. 1 row restored."),
+        (true, rows) => format!("{steps}. {rows} rows restored."),
+    }
 }
 
 /// Says of a run that did not come to its end, and of which nothing is applied, that an undo of an earlier one passes it over.
@@ -185,8 +236,9 @@ fn one(number: usize, step: &Step, acting: &[String], ui: &Ui) -> String {
     let head = format!("Undo step {}: {}", number + 1, one_line(&step.title));
     wrap(&head, ui.style.width).iter().for_each(|line| text.push_str(&format!("{line}\n")));
     for sentence in acting {
-        let sentence = format!("{} What it writes stays.", one_line(sentence));
-        wrap(&sentence, ui.style.width.saturating_sub(2)).iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+        wrap(&one_line(sentence), ui.style.width.saturating_sub(2))
+            .iter()
+            .for_each(|line| text.push_str(&format!("  {line}\n")));
     }
     match &step.down {
         Down::Impossible(why) => text.push_str(&format!("  Cannot be undone: {}\n", one_line(why))),

@@ -114,6 +114,10 @@ impl Dialect for Sqlite {
         Recursion::Pairs
     }
 
+    fn identity_query(&self) -> Option<&'static str> {
+        Some("SELECT 'file:' || file FROM pragma_database_list WHERE name = 'main' AND file <> ''")
+    }
+
     fn sql_for(&self, change: &Change, _schema: &Schema) -> Option<Vec<String>> {
         match change {
             Change::AddIndex { table, index } => {

@@ -70,6 +70,8 @@ impl Closure {
             table: table.clone(),
             columns: Vec::new(),
             action: RowAction::Delete,
+            set: Vec::new(),
+            named: false,
         });
         let marks = self.marks.iter().zip(queries.marks.iter().zip(&sizes.marks)).map(|(mark, (count, rows))| Bound {
             count: count.clone(),
@@ -77,6 +79,8 @@ impl Closure {
             table: mark.table.clone(),
             columns: mark.columns.clone(),
             action: RowAction::SetNull,
+            set: mark.columns.clone(),
+            named: false,
         });
         gone.chain(marks).filter(|b| b.rows > 0).collect()
     }

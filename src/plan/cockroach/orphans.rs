@@ -80,7 +80,8 @@ pub(super) fn before_key(
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => work.take_away(bench)?,
     };
     let mut step = bench.step(want, draft)?;
-    step.bounds.push(aside::bound(&rows, count, table, policy));
+    let bound = aside::bound(&rows, count, table, policy);
+    step.bounds.push(acting::undone(bench.workshop.options, bound, &[key], nulled));
     Ok((vec![step], guards))
 }
 

@@ -94,7 +94,8 @@ pub(super) fn before_key(
         draft.guards.extend(bench.not_by_name(want, table, key)?);
     }
     let mut step = bench.step(want, draft)?;
-    step.bounds.extend(want.orphans.map(|shown| aside::bound(&rows, shown, table, policy)));
+    let bound = want.orphans.map(|shown| aside::bound(&rows, shown, table, policy));
+    step.bounds.extend(bound.map(|bound| acting::undone(bench.workshop.options, bound, &[key], nulled)));
     Ok((vec![step], guards))
 }
 

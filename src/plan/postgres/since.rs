@@ -2,9 +2,8 @@
 //! change. Asked before a step runs and again under its lock, when nobody can add one (CREATE TRIGGER and ADD FOREIGN KEY take SHARE
 //! ROW EXCLUSIVE; manual, 13.3.1).
 
-use super::super::Guard;
-use super::super::aside;
 use super::super::bench::Bench;
+use super::super::{Guard, acting, aside};
 use super::{catalog, sql};
 use crate::engine::postgres::{RULE_PRINT, TRIGGER_JOINS, TRIGGER_PRINT};
 use crate::relations::{Culprit, Firing};
@@ -175,7 +174,7 @@ pub(super) fn undo_guards(bench: &Bench<'_>, culprits: &[Culprit], backups: &str
         };
         Guard {
             sql,
-            found: format!("rows would come back as new ones, and {}", culprit.way),
+            found: acting::set_off(culprit),
             advice: format!(
                 "`{alter} DISABLE {kind} {quoted}`, undo, and enable it again; or restore the rows from {backups} by hand"
             ),

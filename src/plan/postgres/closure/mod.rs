@@ -197,7 +197,9 @@ impl Writing<'_, '_> {
     }
 
     fn bounds(&self, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
-        self.closure.bounds(queries, sizes)
+        let workshop = self.bench.workshop;
+        let bounds = self.closure.bounds(queries, sizes);
+        acting::closure_undone(workshop.options, self.closure, workshop.schema, bounds)
     }
 
     /// Makes the guards that no other table has the name of a backup, and that no default goes for "none" where rows were not counted.
