@@ -562,7 +562,7 @@ fn a_run_is_undone_from_its_journal() {
     let asked = sandbox.run(&["fix", "shop.db", "--undo", "--apply"]);
     assert!(asked.code == 2 && asked.err.contains("Undo 3 steps in shop.db?"), "{}", asked.err);
     let undone = sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
-    assert!(undone.code == 0 && undone.err.contains("3 of 3 steps undone"), "{}", undone.err);
+    assert!(undone.code == 0 && undone.err.contains("All 3 steps are undone. 3 rows restored."), "{}", undone.err);
     assert_eq!(schema(&sandbox), before);
     assert_eq!(ask(&sandbox, "SELECT group_concat(id || ':' || user_id, ' ') FROM orders"), "1:1 2:9");
     let again = sandbox.run(&["fix", "shop.db", "--undo"]);
@@ -590,7 +590,7 @@ fn an_undo_restores_rows_whatever_orphans_came_since() {
     );
     fits(&asked.err);
     let undone = sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
-    assert!(undone.code == 0 && undone.err.contains("1 of 1 steps undone"), "{}", undone.err);
+    assert!(undone.code == 0 && undone.err.contains("The only step is undone. 3 rows restored."), "{}", undone.err);
     execute(&sandbox, "DELETE FROM orders WHERE id = 7");
     assert_eq!(ask(&sandbox, ROWS), before);
 }
@@ -603,10 +603,10 @@ fn a_later_run_does_not_hide_an_earlier_one_from_the_undo() {
     let index = apply(&sandbox, &["--only", "unindexed-foreign-key"]);
     assert_eq!(index.code, 0, "{}{}", index.out, index.err);
     let undo = || sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
-    assert!(undo().err.contains("3 of 3 steps undone"));
+    assert!(undo().err.contains("All 3 steps are undone."));
     assert_ne!(ask(&sandbox, ROWS), rows);
     let run = undo();
-    assert!(run.code == 0 && run.err.contains("1 of 1 steps undone"), "{}", run.err);
+    assert!(run.code == 0 && run.err.contains("The only step is undone. 3 rows restored."), "{}", run.err);
     assert_eq!((ask(&sandbox, ROWS), schema(&sandbox)), (rows, tables));
     assert!(undo().err.contains("there is nothing to undo"));
 }
@@ -620,7 +620,7 @@ fn what_an_undo_cannot_undo_is_named_and_is_no_success() {
     let run = sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
     let told = words(&run.err);
     assert_eq!(run.code, 1, "{told}");
-    assert!(told.contains("2 of 3 steps undone") && told.contains("Add the index carts_user_id_idx"), "{told}");
+    assert!(told.contains("2 of 3 steps are undone.") && told.contains("Add the index carts_user_id_idx"), "{told}");
     let rest = sandbox.run(&["fix", "shop.db", "--undo"]);
     let told = words(&rest.err);
     assert_eq!(rest.code, 1, "{told}");

@@ -14,4 +14,5 @@ mod promises;
 mod reach;
 mod support;
 mod triggers;
+mod undo;
 mod verbs;

@@ -501,7 +501,8 @@ fn an_undo_sets_off_no_trigger_that_changes_other_rows() {
     let columns = "id INTEGER PRIMARY KEY, p_id INTEGER NOT NULL REFERENCES p (id), t TEXT";
     for (body, stops) in [
         ("UPDATE p SET n = 'changed'", true),
-        ("SELECT RAISE(ABORT, 'no') WHERE NEW.id > 5", true),
+        // What raises an error takes the step back by itself.
+        ("SELECT RAISE(ABORT, 'no') WHERE NEW.id > 5", false),
         ("INSERT INTO l VALUES (NEW.id)", false),
     ] {
         let more = format!("CREATE TABLE l (id INT); CREATE TRIGGER acts AFTER INSERT ON c BEGIN {body}; END;");
@@ -540,6 +541,30 @@ fn a_trigger_of_a_table_that_a_trigger_writes_to_is_looked_at_again() {
     let error = run(&connection, &steps[0].up).unwrap_err();
     assert!(error.contains("nothing_was_added_since_planning"), "{error}");
     assert_eq!(contents(&connection), before);
+}
+
+#[test]
+fn a_table_that_is_defined_otherwise_by_now_stops_a_clean_up_in_its_transaction() {
+    let columns = "id INTEGER PRIMARY KEY, p_id INTEGER NOT NULL REFERENCES p (id), t TEXT";
+    let following = "CREATE TABLE g (id INTEGER PRIMARY KEY, c_id INTEGER NOT NULL REFERENCES c (id)); INSERT INTO g VALUES (1, 2);";
+    let nulled =
+        "CREATE TABLE g (id INTEGER PRIMARY KEY, c_id INTEGER REFERENCES c (id)); INSERT INTO g VALUES (1, 2);";
+    for (more, late) in [("", "c"), (following, "c"), (following, "g"), (nulled, "g")] {
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+            let fixture = with_orphan(columns, more);
+            let (connection, steps) = cleaned(&fixture, policy);
+            connection
+                .execute_batch(&format!("ALTER TABLE {late} ADD COLUMN late TEXT; UPDATE {late} SET late = 'x'"))
+                .unwrap();
+            let before = contents(&connection);
+            let stops = steps[0].guards.iter().filter(|g| !column(&connection, &g.sql).is_empty()).map(|g| g.message());
+            let stops: Vec<String> = stops.collect();
+            assert_eq!(stops, [format!("{late} is not defined as it was when this was planned; plan again")]);
+            let error = run(&connection, &steps[0].up).unwrap_err();
+            assert!(error.contains("table_is_as_planned"), "{error}");
+            assert_eq!(contents(&connection), before);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::aside::{NAMED, is_rewritten};
 use super::super::{Definitions, Guard};
-use super::rebuild::copied_columns;
+use super::rebuild::{copied_columns, hidden_rowid};
 use super::sql;
 use crate::engine::{
     Dialect,
@@ -11,7 +11,10 @@ use crate::engine::{
 use crate::schema::{Table, TableName};
 
 /// What the rowid is called in a table that is made of a query, which has one of its own.
-const ROWID: &str = "_referee_rowid";
+pub(super) const ROWID: &str = "_referee_rowid";
+
+/// The rowids that rows get which are restored, each with the rowid of its copy.
+const PLACES: &str = "_referee_places";
 
 /// How many rows a table has before some statements.
 const ROWS: &str = "_referee_rows";
@@ -35,16 +38,34 @@ pub(super) fn keep(table: &Table, aside: &str, from: &str, condition: &str) -> S
 
 /// Writes what restores rows that are gone, and stops the transaction unless each of them is there as it was. A table may say that
 /// a row in conflict is passed over or replaced (`ON CONFLICT`), and a trigger that no row comes.
+///
+/// A rowid that no column stands for names no row for good: another row may have it by now. Then the row gets a new one.
 pub(super) fn bring_back(table: &Table, aside: &str) -> Vec<String> {
+    let (name, place) = (DIALECT.identifier(&table.name.name), DIALECT.identifier(aside));
     let (own, kept): (Vec<String>, Vec<String>) = kept_columns(table).into_iter().unzip();
-    let (name, aside) = (DIALECT.identifier(&table.name.name), DIALECT.identifier(aside));
+    let mut kept: Vec<String> = kept.iter().map(|c| format!("kept.{c}")).collect();
+    let mut from = format!("main.{place} AS kept");
+    let mut statements = Vec::new();
+    let hidden = hidden_rowid(table);
+    if let Some(rowid) = hidden {
+        statements.push(format!(
+            "CREATE TEMP TABLE {PLACES} AS SELECT kept.{rowid} AS kept, CASE WHEN EXISTS (SELECT 1 FROM main.{name} AS child WHERE \
+             child.{rowid} = kept.{ROWID}) THEN kept.{rowid} + max(ifnull((SELECT max({rowid}) FROM main.{name}), 0), ifnull((SELECT \
+             max({ROWID}) FROM main.{place}), 0)) ELSE kept.{ROWID} END AS place FROM {from}"
+        ));
+        if let Some(first) = kept.first_mut() {
+            *first = "places.place".to_string();
+        }
+        from.push_str(&format!(" JOIN temp.{PLACES} AS places ON places.kept = kept.{rowid}"));
+    }
     let (own, kept) = (own.join(", "), kept.join(", "));
-    let insert = format!("INSERT OR ABORT INTO main.{name} ({own}) SELECT {kept} FROM main.{aside}");
-    let mut statements = counting(&table.name, vec![insert], &format!(" + (SELECT count(*) FROM main.{aside})"));
+    let insert = format!("INSERT OR ABORT INTO main.{name} ({own}) SELECT {kept} FROM {from}");
+    statements.extend(counting(&table.name, vec![insert], &format!(" + (SELECT count(*) FROM main.{place})")));
     statements.extend(sql::check(
         "every_row_is_back",
-        &format!("SELECT NOT EXISTS (SELECT {kept} FROM main.{aside} EXCEPT SELECT {own} FROM main.{name})"),
+        &format!("SELECT NOT EXISTS (SELECT {kept} FROM {from} EXCEPT SELECT {own} FROM main.{name})"),
     ));
+    statements.extend(hidden.map(|_| format!("DROP TABLE temp.{PLACES}")));
     statements
 }
 
@@ -72,34 +93,35 @@ pub(super) fn give_back(
     let quoted = |names: &[String]| names.iter().map(|c| DIALECT.identifier(c)).collect::<Vec<_>>();
     let (columns, changed) = (quoted(columns), quoted(changed));
     let kept = kept_columns(table);
-    // A rowid that no column stands for changes with VACUUM: it names a row only together with what else the row holds.
-    let alias = table.columns.iter().find(|c| c.auto_number).map(|c| vec![DIALECT.identifier(&c.name)]);
-    let primary = table.primary_key.as_ref().filter(|_| table.without_rowid);
-    let primary = primary.map(|k| k.columns.iter().map(|c| DIALECT.identifier(c)).collect::<Vec<_>>());
-    let others = kept.iter().filter(|(own, _)| !changed.contains(own));
-    let alike = others.map(|(own, kept)| format!("{name}.{own} IS kept.{kept}"));
-    // Another row may have the number by now: SQLite gives the highest one again once it is free (Autoincrement, 2.).
-    let same: Vec<String> = match alias.or(primary) {
-        Some(identity) if is_rewritten(table) => identity.iter().map(|c| format!("{name}.{c} = kept.{c}")).collect(),
-        _ => alike.collect(),
-    };
+    let same = same_row(table, &name, &kept, &changed);
     let null: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS NULL")).collect();
-    let (same, null) = (same.join(" AND "), null.join(" AND "));
+    let null = null.join(" AND ");
     let list = columns.join(", ");
     let (left, right) = if columns.len() == 1 { (list.clone(), list) } else { (format!("({list})"), list) };
     let update = format!(
         "UPDATE OR ABORT main.{name} SET {left} = (SELECT {right} FROM main.{place} AS kept WHERE {same}) WHERE {null} AND EXISTS (SELECT 1 FROM \
          main.{place} AS kept WHERE {same})"
     );
-    let first = kept.first().map(|(_, k)| format!("kept.{k}")).unwrap_or_default();
+    let shown: Vec<String> = match declared_key(table, &changed) {
+        Some(key) => key.iter().map(|c| format!("kept.{c}")).collect(),
+        None => kept.first().map(|(_, c)| format!("kept.{c}")).into_iter().collect(),
+    };
+    let mut found = format!("rows of {} that were set to NULL have been changed or deleted since", table.name);
+    if declared_key(table, &changed).is_none() && hidden_rowid(table).is_some() {
+        found.push_str(
+            ", or have another rowid (VACUUM, or a dump that was loaded): the table has no key that names its rows",
+        );
+    }
     let guard = Guard {
         sql: format!(
-            "SELECT {first} FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {null}) ORDER BY 1 \
-             LIMIT {NAMED}"
+            "SELECT {} FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {null}) ORDER BY 1 \
+             LIMIT {NAMED}",
+            shown.join(", ")
         ),
-        found: format!("rows of {} that were set to NULL have been changed or deleted since", table.name),
+        found,
         advice: format!(
-            "to keep them as they are now, delete their copies from the backup {aside} (their old references are then lost), and run the undo again"
+            "restore them from the backup {aside} by hand; or, to keep them as they are now, delete their copies from it (their old \
+             references are then lost); and run the undo again"
         ),
     };
     let held: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS kept.{c}")).collect();
@@ -112,6 +134,48 @@ pub(super) fn give_back(
         ),
     ));
     (statements, vec![guard])
+}
+
+/// Returns the columns of a table's first key in which nothing changes, as they are written: one without NULL, if there is one.
+fn declared_key(table: &Table, changed: &[String]) -> Option<Vec<String>> {
+    let alias = table.columns.iter().find(|c| c.auto_number).map(|c| vec![c.name.clone()]);
+    let declared = table.primary_key.iter().chain(&table.unique_keys).map(|k| k.columns.clone());
+    let copied = copied_columns(table);
+    let written = |key: Vec<String>| key.iter().map(|c| DIALECT.identifier(c)).collect::<Vec<_>>();
+    let lasts = |key: &Vec<String>| !key.is_empty() && key.iter().all(|c| copied.contains(c) && !changed.contains(c));
+    let mut keys: Vec<Vec<String>> = alias.into_iter().chain(declared).map(written).filter(lasts).collect();
+    let whole = |key: &Vec<String>| nullable(table, key).is_empty();
+    let first = keys.iter().position(whole).or_else(|| (!keys.is_empty()).then_some(0))?;
+    Some(keys.swap_remove(first))
+}
+
+/// Returns those of a table's columns that may hold NULL, as they are written: a primary key may, too ("CREATE TABLE", 3.5).
+fn nullable<'k>(table: &Table, columns: &'k [String]) -> Vec<&'k String> {
+    let may = |name: &&String| {
+        table.columns.iter().any(|c| DIALECT.identifier(&c.name) == **name && c.nullable && !c.auto_number)
+    };
+    columns.iter().filter(|_| !table.without_rowid).filter(may).collect()
+}
+
+/// Writes that a row of a table is the one that is kept: it has the same key, and holds what it held besides. Another row may have
+/// the key by now: SQLite gives the highest number again once it is free (Autoincrement, 2.). Where no key names a row its rowid does,
+/// together with what the row holds: it changes with VACUUM.
+fn same_row(table: &Table, name: &str, kept: &[(String, String)], changed: &[String]) -> String {
+    let hidden = hidden_rowid(table);
+    let is_hidden = |own: &String| hidden.is_some_and(|rowid| rowid == own);
+    let alike = |(own, kept): &(String, String)| format!("{name}.{own} IS kept.{kept}");
+    let held = || kept.iter().filter(|(own, _)| !changed.contains(own));
+    let Some(key) = declared_key(table, changed) else {
+        return held().map(alike).collect::<Vec<_>>().join(" AND ");
+    };
+    let told = |own: &String| if is_rewritten(table) { key.contains(own) } else { !is_hidden(own) };
+    let mut same: Vec<String> = held().filter(|(own, _)| told(own)).map(alike).collect();
+    let may_be_null = nullable(table, &key);
+    if let Some(rowid) = hidden.filter(|_| !may_be_null.is_empty()) {
+        let whole: Vec<String> = may_be_null.iter().map(|c| format!("kept.{c} IS NOT NULL")).collect();
+        same.push(format!("({} OR {name}.{rowid} = kept.{ROWID})", whole.join(" AND ")));
+    }
+    same.join(" AND ")
 }
 
 /// Asks SQLite what the table is like that rows are kept in. No row is moved, so no parent is needed.

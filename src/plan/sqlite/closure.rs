@@ -14,7 +14,7 @@ use super::super::closure::{Closure, ClosureRows, Queries, Size, Sizes};
 use super::super::definitions::Names;
 use super::super::remedy::Question;
 use super::super::{
-    Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, acting,
+    Bound, Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, acting,
 };
 use super::super::{Workshop, aside};
 use super::{backup, lock, since, sql};
@@ -163,9 +163,14 @@ impl<'a> Writing<'a> {
             down: self.down(&backups),
             locks: closure.changed().into_iter().flat_map(|t| lock(t, Held::Scan)).collect(),
             guards: self.guards(&backups),
-            bounds: sizes.map(|sizes| closure.bounds(queries, sizes)).unwrap_or_default(),
+            bounds: sizes.map(|sizes| self.bounds(queries, sizes)).unwrap_or_default(),
             done: Some(self.done(&backups)),
         })
+    }
+
+    fn bounds(&self, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
+        let bounds = self.closure.bounds(queries, sizes);
+        acting::closure_undone(self.site.workshop.options, self.closure, self.schema, bounds)
     }
 
     fn up(&self, backups: &[Backup<'_>], sizes: Option<&Sizes>) -> Result<Script, String> {
@@ -173,7 +178,8 @@ impl<'a> Writing<'a> {
         let (gone, nulled) = (format!("temp.{GONE}"), format!("temp.{NULLED}"));
         let mut statements: Vec<String> = Vec::new();
         statements.extend(sql::check("foreign_keys_are_off", "SELECT foreign_keys = 0 FROM pragma_foreign_keys"));
-        statements.extend(since::checks(&self.since()));
+        statements.extend(since::checks(since::TABLE, &self.as_planned()));
+        statements.extend(since::checks(since::ADDED, &self.since()));
         statements.push(format!("CREATE TEMP TABLE {GONE} AS {}\n  SELECT t, r FROM {GONE}", self.rows().gone()?));
         let mut marked: Vec<String> = Vec::new();
         for (at, mark) in closure.marks.iter().enumerate() {
@@ -273,7 +279,8 @@ impl<'a> Writing<'a> {
     }
 
     fn down(&self, backups: &[Backup<'_>]) -> Down {
-        let (mut statements, mut guards) = (Vec::new(), Vec::new());
+        let mut statements = Vec::new();
+        let mut guards: Vec<Guard> = backups.iter().flat_map(|b| since::restorable(b.table, &b.name, true)).collect();
         for backup in backups.iter().filter(|b| b.mark.is_none()) {
             statements.extend(backup::bring_back(backup.table, &backup.name));
         }
@@ -309,8 +316,13 @@ impl<'a> Writing<'a> {
                 Question { schema, dialect: &DIALECT, options, changes: &[], table, key: &seed.key, count: None };
             guards.extend(question.no_sentinel());
         }
+        guards.extend(self.as_planned());
         guards.extend(self.since());
         guards
+    }
+
+    fn as_planned(&self) -> Vec<Guard> {
+        since::as_planned(self.site.definitions, &self.closure.changed())
     }
 
     fn since(&self) -> Vec<Guard> {

@@ -178,13 +178,15 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         }
     };
     let losing: &[&TableName] = if policy == OrphanPolicy::SetNull { &[] } else { &[&table.name] };
+    let planned = since::as_planned(definitions, &[&table.name]);
     let since = since::guards(schema, definitions, losing, &[&table.name]);
-    let mut statements = since::checks(&since);
+    let mut statements = since::checks(since::TABLE, &planned);
+    statements.extend(since::checks(since::ADDED, &since));
     if let Some(shown) = wish.wanted.orphans {
         statements
             .extend(sql::check("no_more_rows_than_the_plan_showed", &orphans.select(&format!("count(*) <= {shown}"))));
     }
-    guards.extend(since);
+    guards.extend(planned.into_iter().chain(since));
     statements.push(keep(table, &aside, &from, &condition));
     let mut changing = vec![change];
     // A trigger that fires before can have a row stay (RAISE(IGNORE)), and so does who refers to it by now: then none is kept
@@ -195,7 +197,10 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     }
     let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
     statements.extend(counting(&table.name, changing, if policy == OrphanPolicy::SetNull { "" } else { &less }));
-    let (mut back, mut down_guards) = down;
+    let past_keys = wish.comes_back_past_keys || policy == OrphanPolicy::SetNull;
+    let mut down_guards = since::restorable(table, &aside, past_keys);
+    let (mut back, given_back) = down;
+    down_guards.extend(given_back);
     let set_off = acting::set_off_by_undo(site.workshop.options, schema, table, &[key], set);
     down_guards.extend(since::undo_guards(&set_off, &format!("`{aside}`")));
     back.push(drop.clone());
@@ -206,7 +211,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         // well, which may be orphans, too.
         up = closure::without_keys(up.statements);
     }
-    if wish.comes_back_past_keys || policy == OrphanPolicy::SetNull {
+    if past_keys {
         // The key is there then, too; the rows come back as they were: past it.
         script.before = vec!["PRAGMA foreign_keys = OFF".to_string()];
         script.after = vec!["PRAGMA foreign_keys = ON".to_string()];
@@ -220,6 +225,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         remedy::said(site.workshop.options, &table.name, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
     let spared = if remedy::is_gentler(general, policy) { remedy::gentler(&of) } else { String::new() };
     let bounds = wish.wanted.orphans.map(|shown| aside::bound(&orphans, shown, &table.name, policy));
+    let bounds = bounds.map(|bound| acting::undone(site.workshop.options, bound, &[key], set));
     let mut words = vec![word, "orphans", &table.name.name];
     let joined = key.columns.join("-");
     words.push(&joined);

@@ -43,15 +43,14 @@ pub(super) struct Rebuild<'a> {
 /// The columns that a copy names: generated ones compute themselves; a rowid that no column stands for is copied, too, so
 /// that whatever remembers it still finds its row.
 pub(super) fn copied_columns(table: &Table) -> Vec<String> {
-    let mut columns: Vec<String> =
-        table.columns.iter().filter(|c| c.generated.is_none()).map(|c| DIALECT.identifier(&c.name)).collect();
-    if let Some(rowid) = super::sql::rowid(table)
-        && !table.without_rowid
-        && !table.columns.iter().any(|c| c.auto_number)
-    {
-        columns.insert(0, rowid.to_string());
-    }
-    columns
+    let own = table.columns.iter().filter(|c| c.generated.is_none()).map(|c| DIALECT.identifier(&c.name));
+    hidden_rowid(table).map(str::to_string).into_iter().chain(own).collect()
+}
+
+/// Returns what a table's rowid is called, if no column stands for it.
+pub(super) fn hidden_rowid(table: &Table) -> Option<&'static str> {
+    let stands_for_it = table.without_rowid || table.columns.iter().any(|c| c.auto_number);
+    super::sql::rowid(table).filter(|_| !stands_for_it)
 }
 
 /// A condition that is true if a table has one of these definitions. What stands before the first parenthesis may differ:
@@ -118,14 +117,23 @@ impl Rebuild<'_> {
 
     /// A condition that is true if the table has one of the known definitions, and no index and no trigger that would be
     /// lost.
-    pub(super) fn as_planned(&self) -> String {
-        let name = literal(&self.table.name.name);
-        let others = format!(
-            "SELECT 1 FROM main.sqlite_schema WHERE type IN ('index', 'trigger') AND tbl_name = {name} COLLATE NOCASE AND \
-             sql IS NOT NULL AND name NOT IN ({})",
+    fn as_planned(&self) -> String {
+        format!("{} AND NOT EXISTS ({})", self.has_definition(), self.others())
+    }
+
+    /// A condition that is true if the table has one of the known definitions.
+    pub(super) fn has_definition(&self) -> String {
+        has_definition(&self.table.name.name, self.known)
+    }
+
+    /// Writes the query for the indexes and triggers that would be lost.
+    pub(super) fn others(&self) -> String {
+        format!(
+            "SELECT type, name FROM main.sqlite_schema WHERE type IN ('index', 'trigger') AND tbl_name = {} COLLATE NOCASE AND sql IS NOT \
+             NULL AND name NOT IN ({})",
+            literal(&self.table.name.name),
             in_list(self.names.iter().map(String::as_str))
-        );
-        format!("{} AND NOT EXISTS ({others})", has_definition(&self.table.name.name, self.known))
+        )
     }
 }
 

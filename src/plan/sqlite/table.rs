@@ -194,7 +194,7 @@ impl Plan<'_> {
         after: &Schema,
         added: &[ForeignKey],
     ) -> Vec<Guard> {
-        let mut guards = vec![as_planned(table, way)];
+        let mut guards = as_planned(table, way, ["plan again", "plan again"]);
         guards.extend(added.iter().map(|key| sql::no_orphans(after, table, key)));
         for change in changes {
             if let Change::SetNullable { column, nullable: false, .. } = change {
@@ -205,7 +205,11 @@ impl Plan<'_> {
     }
 
     fn down_guards(&self, table: &Table, changes: &[Change], way: &Rebuild<'_>, dropped: &[ForeignKey]) -> Vec<Guard> {
-        let mut guards = vec![as_planned(table, way)];
+        let mut guards = as_planned(
+            table,
+            way,
+            ["define it as the run left it, and undo again", "drop it, undo, and make it again afterwards"],
+        );
         guards.extend(dropped.iter().map(|key| sql::no_orphans(self.workshop.schema, table, key)));
         for change in changes {
             if let Change::SetNullable { column, nullable: true, .. } = change {
@@ -230,15 +234,23 @@ fn edited(before: &Schema, name: &TableName, original: &str, changes: &[Change])
     Ok((text, schema))
 }
 
-fn as_planned(table: &Table, way: &Rebuild<'_>) -> Guard {
-    Guard {
-        sql: format!("SELECT 1 WHERE NOT ({})", way.as_planned()),
+/// Makes the guards that a table is defined as the plan knows it, and that no index and no trigger would be lost; with what to do
+/// otherwise.
+fn as_planned(table: &Table, way: &Rebuild<'_>, [defined, kept]: [&str; 2]) -> Vec<Guard> {
+    let name = &table.name;
+    let definition = Guard {
+        sql: format!("SELECT 1 WHERE NOT {}", way.has_definition()),
+        found: format!("{name} is not defined as it was when this was planned"),
+        advice: defined.to_string(),
+    };
+    let others = Guard {
+        sql: way.others(),
         found: format!(
-            "{} is not defined as it was when this was planned (another definition, another index or trigger)",
-            table.name
+            "{name} has got an index or trigger since this was planned, which would be lost where the table is rebuilt"
         ),
-        advice: "plan anew".to_string(),
-    }
+        advice: kept.to_string(),
+    };
+    vec![definition, others]
 }
 
 fn no_null(table: &Table, column: &str) -> Guard {
