@@ -247,16 +247,19 @@ impl Sqlite {
         work: impl FnOnce(Statement<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, EngineError> {
         self.round_trips += 1;
-        // A read-only connection refuses to change its file, but VACUUM INTO would make another.
-        let mut statement = self.connection.prepare(sql).map_err(|e| error(&self.path, &e, Some(sql)))?;
-        if !self.writes && !statement.readonly() {
-            let message = "this statement would write, and the session is open to read only";
-            return Err(EngineError::new(EngineErrorKind::Permission, message).sql(sql));
-        }
-        if !values.is_empty() {
-            bind(&mut statement, values).map_err(|e| e.sql(sql))?;
-        }
-        self.guard.run(sql, || work(statement).map_err(|e| error(&self.path, &e, Some(sql))))
+        let Self { connection, guard, path, writes, .. } = self;
+        guard.run(sql, || {
+            let mut statement = connection.prepare(sql).map_err(|e| error(path, &e, Some(sql)))?;
+            // A read-only connection refuses to change its file, but VACUUM INTO would make another.
+            if !*writes && !statement.readonly() {
+                let message = "this statement would write, and the session is open to read only";
+                return Err(EngineError::new(EngineErrorKind::Permission, message).sql(sql));
+            }
+            if !values.is_empty() {
+                bind(&mut statement, values).map_err(|e| e.sql(sql))?;
+            }
+            work(statement).map_err(|e| error(path, &e, Some(sql)))
+        })
     }
 
     /// Gives up the reading without locks when somebody has begun to write.
