@@ -80,6 +80,7 @@ pub(in crate::plan) fn closures(
             follows: Vec::new(),
             marks: Vec::new(),
             blocks: Vec::new(),
+            ambiguous: Vec::new(),
             guesses: Vec::new(),
             checked: Vec::new(),
             wholes: wholes.clone(),
@@ -93,7 +94,12 @@ pub(in crate::plan) fn closures(
             }
             match effect {
                 Effect::Follows => closure.follows.push(relation.clone()),
-                Effect::Blocks => closure.blocks.push(relation.clone()),
+                Effect::Blocks => {
+                    if is_ambiguous(workshop.schema, relation) {
+                        closure.ambiguous.push(relation.clone());
+                    }
+                    closure.blocks.push(relation.clone());
+                }
                 Effect::Loses(columns) => {
                     closure.mark(&relation.child, columns).follows.push(relation.key.clone());
                 }
@@ -232,6 +238,9 @@ fn effect(
     };
     let whole = |name| workshop.schema.whole(name);
     let of_another = whole(&relation.child) != whole(&relation.key.parent);
+    if is_ambiguous(workshop.schema, relation) {
+        return Effect::Blocks;
+    }
     let protected = of_another && workshop.protected.contains(whole(&relation.child));
     let follows = || if protected { Effect::Blocks } else { Effect::Follows };
     match remedy::said(workshop.options, &relation.child, &relation.key) {
@@ -247,6 +256,12 @@ fn effect(
         _ if columns.is_empty() => follows(),
         _ => loses(columns),
     }
+}
+
+/// Tells whether several rows of the parent may have the values that a row refers to: when one goes, another one may be its parent.
+fn is_ambiguous(schema: &Schema, relation: &Reference) -> bool {
+    let unique = |t: &Table| t.is_unique(&relation.key.parent_columns);
+    schema.table(&relation.key.parent).is_some_and(|t| !unique(t))
 }
 
 /// Puts two tables into one group.

@@ -37,6 +37,8 @@ pub(super) struct Closure {
     pub marks: Vec<Mark>,
     /// The relations by which no row may refer to one that goes.
     pub blocks: Vec<Reference>,
+    /// Those among them whose parent's columns are not unique.
+    pub ambiguous: Vec<Reference>,
     /// The relations, only guessed, by which rows that stay may refer to one that goes.
     pub guesses: Vec<Reference>,
     /// The relations that have no orphan afterwards.

@@ -24,6 +24,14 @@ impl Closure {
                 self.seeds.first().map_or_else(|| "child.column".to_string(), |s| side(&s.child, &s.key.columns))
             );
         }
+        if self.ambiguous.contains(block) {
+            return format!(
+                "{rows} of {of} refer to rows of `{}` that would be deleted, and {} is not unique there: another row may be their parent. \
+                 Change them by hand",
+                block.key.parent,
+                side(&block.key.parent, &block.key.parent_columns)
+            );
+        }
         format!(
             "{rows} of {of} refer to rows of `{}` that would be deleted, and what becomes of them has to be decided first (ON DELETE {}): \
              change them, or say `--orphans {of}=delete`",
