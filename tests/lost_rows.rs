@@ -573,3 +573,41 @@ fn what_fires_for_restored_rows_by_now_stops_the_undo_before_anything_is_changed
         assert!(place.rows().contains(&"stock (99)".to_string()), "{:?}", place.rows());
     }
 }
+
+#[test]
+fn rows_do_not_follow_a_parent_of_which_there_is_another() {
+    let place = Place::new(
+        "[[relation]]\nchild = \"posts.author_code\"\nparent = \"authors.code\"\n",
+        "CREATE TABLE publishers (id int PRIMARY KEY); INSERT INTO publishers VALUES (1);
+         CREATE TABLE authors (id int PRIMARY KEY, code text, publisher int NOT NULL);
+         INSERT INTO authors VALUES (1, 'A', 99), (2, 'A', 1), (3, 'B', 1), (4, 'C', 1);
+         ALTER TABLE authors ADD FOREIGN KEY (publisher) REFERENCES publishers NOT VALID;
+         CREATE TABLE posts (id int PRIMARY KEY, author_code text NOT NULL); INSERT INTO posts VALUES (1, 'A'), (2, 'A'), (3, 'B');
+         CREATE INDEX ON authors (publisher); CREATE INDEX ON posts (author_code);",
+    );
+    place.refuses(
+        &["--skip", "REF104", "--orphans", "delete"],
+        "authors.code is not unique there: another row may be their parent",
+    );
+}
+
+/// Who names a relation is told that a trigger gives the row other values; an undo restores the reference, and keeps what is then the
+/// only copy of the other values.
+#[test]
+fn a_backup_that_holds_more_than_the_undo_restores_is_kept() {
+    let trigger = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS
+         'BEGIN IF NEW.p_id IS NULL THEN NEW.amount := 0; END IF; RETURN NEW; END';
+         CREATE TRIGGER tg BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION f();";
+    let place = Place::new("", &format!("{}{trigger}", PRECIOUS.replace("NULLS", "")));
+    let run = place.fix(&["--orphans", "c.p_id=set-null"]);
+    assert_eq!(run.code, 0, "{}", run.text);
+    let run = place.fix(&["--undo"]);
+    assert_eq!(run.code, 0, "{}", run.text);
+    assert!(place.rows().contains(&"c (3,9,0.00,{3})".to_string()), "{:?}", place.rows());
+    let left = "SELECT relname::text FROM pg_class WHERE relname LIKE '\\_referee\\_%'";
+    let mut client = server::connect(&place.url);
+    let left: Vec<String> = client.query(left, &[]).unwrap().iter().map(|r| r.get(0)).collect();
+    assert!(left.len() == 1 && left[0].starts_with("_referee_left_c_"), "{left:?}");
+    let old: String = client.query_one(&format!("SELECT amount::text FROM {}", left[0]), &[]).unwrap().get(0);
+    assert_eq!(old, "3.75");
+}

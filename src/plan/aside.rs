@@ -96,6 +96,12 @@ pub(super) fn named(table: &TableName, what: &str, policy: OrphanPolicy) -> Tabl
     TableName { schema: table.schema.clone(), name: format!("{start}{}_{hash}", &table.name[..end]) }
 }
 
+/// Returns the name of a backup that an undo leaves, because its rows hold values that triggers changed and the undo does not restore.
+pub fn left_after_undo(backup: &TableName) -> TableName {
+    let name = backup.name.replacen("_referee_kept_", "_referee_left_", 1);
+    TableName { schema: backup.schema.clone(), name }
+}
+
 /// Sees that a backup's name is not taken.
 ///
 /// # Errors

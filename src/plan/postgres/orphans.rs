@@ -404,7 +404,15 @@ impl Work<'_> {
             .map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(name)))
             .collect();
         statements.extend(restoring);
-        statements.push(self.aside.drop.clone());
+        let source = &self.rows.source;
+        let nulled: Option<Vec<&String>> = self.nulled.map(|columns| columns.iter().collect());
+        statements.push(match nulled.as_deref().filter(|_| self.waived) {
+            None => self.aside.drop.clone(),
+            columns => {
+                let backup = &self.aside.name;
+                returned::drop_or_rename(bench, &Restored { table, source, place: &self.place, backup, columns })
+            }
+        });
         let mut unique = table.primary_key.iter().chain(&table.unique_keys);
         let later = table.foreign_keys.iter().any(|k| k.timing == Timing::Deferred) || unique.any(|k| k.deferrable);
         if later && !named.is_empty() {

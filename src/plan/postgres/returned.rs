@@ -1,8 +1,9 @@
 //! What an undo is held against before it drops a backup: every row is back as it was, and every reference. A trigger or a rule may
 //! have the engine pass over a row, or give it other values.
 
+use super::super::aside;
 use super::super::bench::Bench;
-use crate::rows::identity::{lasting_key, same_key};
+use crate::rows::identity::{differing, lasting_key, same_key};
 use crate::schema::{Table, TableName};
 
 /// A backup that an undo restores rows from.
@@ -21,6 +22,21 @@ pub(super) struct Restored<'r> {
 pub(super) fn check(bench: &Bench<'_>, all: &[Restored<'_>]) -> String {
     let lines: Vec<String> = all.iter().map(|one| one.line(bench)).collect();
     format!("DO $referee$\n#variable_conflict use_column\nBEGIN\n{}\nEND\n$referee$", lines.join("\n"))
+}
+
+/// Writes the statement that drops the backup of references that are back. Where triggers gave the rows other values, which the
+/// undo leaves, it holds the only copy of the old ones, and is renamed instead.
+pub(super) fn drop_or_rename(bench: &Bench<'_>, one: &Restored<'_>) -> String {
+    let (table, place) = (one.table, one.place);
+    let left = aside::left_after_undo(one.backup);
+    let others: Vec<&String> = table.columns.iter().filter(|c| c.generated.is_none()).map(|c| &c.name).collect();
+    let nulled = one.columns.unwrap_or_default();
+    let Some(key) = lasting_key(table, nulled) else { return format!("DROP TABLE {place}") };
+    format!(
+        "DO $referee$\nBEGIN\n  IF {} THEN\n    ALTER TABLE {place} RENAME TO {};\n  ELSE\n    DROP TABLE {place};\n  END IF;\nEND $referee$",
+        differing(bench.dialect, table, key, &others, (one.source, place)),
+        bench.dialect.identifier(&left.name),
+    )
 }
 
 impl Restored<'_> {

@@ -153,7 +153,7 @@ impl Writing<'_, '_> {
         for backup in &backups {
             lines.push(format!("`{}` ({})", backup.name, backup.of));
         }
-        let drop = self.drop(&backups);
+        let drop = self.drop(backups.iter().collect());
         let triggers = acting::triggers_of(closure, &bench.now);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}. These rows are \
@@ -246,7 +246,7 @@ impl Writing<'_, '_> {
         Counters { bench: self.bench, tables: self.closure.changed(), waived }
     }
 
-    fn drop(&self, backups: &[Backup]) -> String {
+    fn drop(&self, backups: Vec<&Backup>) -> String {
         let places: Vec<&str> = backups.iter().map(|b| b.place.as_str()).collect();
         format!("DROP TABLE {}", places.join(", "))
     }

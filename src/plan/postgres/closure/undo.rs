@@ -102,7 +102,21 @@ impl Writing<'_, '_> {
         }
         statements.extend(updates);
         statements.push(self.returned(backups)?);
-        statements.push(self.drop(backups));
+        let waived = self.counters().waived;
+        let (kept, dropped): (Vec<&Backup>, Vec<&Backup>) = backups.iter().partition(|b| waived && b.mark.is_some());
+        for backup in kept {
+            let columns: Option<Vec<&String>> =
+                backup.mark.and_then(|m| self.closure.marks.get(m)).map(|m| m.columns.iter().collect());
+            let (table, source) = (bench.table(&backup.of)?, self.source(&backup.of));
+            let (place, name, columns) = (&backup.place, &backup.name, columns.as_deref());
+            statements.push(returned::drop_or_rename(
+                bench,
+                &Restored { table, source: &source, place, backup: name, columns },
+            ));
+        }
+        if !dropped.is_empty() {
+            statements.push(self.drop(dropped));
+        }
         let later = backups.iter().filter_map(|b| bench.now.table(&b.of)).any(|t| {
             let mut unique = t.primary_key.iter().chain(&t.unique_keys);
             t.foreign_keys.iter().any(|k| k.timing == Timing::Deferred) || unique.any(|k| k.deferrable)
