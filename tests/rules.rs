@@ -205,7 +205,8 @@ fn sqlite_examples_hold() {
         number += 1;
         let path = directory.path().join(format!("{number}.db"));
         let connection = rusqlite::Connection::open(&path).unwrap();
-        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        let on = example.has("migration") && example.has("foreign-keys-on");
+        connection.execute_batch(&format!("PRAGMA foreign_keys = {}", u8::from(on))).unwrap();
         let done = example.up().iter().try_for_each(|text| connection.execute_batch(text));
         assert_eq!(done.is_err(), example.has("fails"), "docs/rules/{}.md:{}: {done:?}", example.page, example.line);
         Some(path.display().to_string())

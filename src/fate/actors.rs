@@ -42,7 +42,7 @@ impl Assumption {
     pub fn named(&self) -> String {
         match self.kind {
             ActorKind::Setting => return format!("{} of {}", self.name, self.when),
-            ActorKind::Constraint => return self.name.clone(),
+            ActorKind::Constraint | ActorKind::Unread => return self.name.clone(),
             ActorKind::Trigger | ActorKind::Rule | ActorKind::Publication => {}
         }
         format!("{} `{}` on `{}` ({})", self.kind.word(), self.name, self.table, self.when)
@@ -73,6 +73,8 @@ pub enum ActorKind {
     Setting,
     /// A CHECK or the like that is not evaluated.
     Constraint,
+    /// A part of the source that was not read, and may change tables.
+    Unread,
 }
 
 impl ActorKind {
@@ -84,6 +86,7 @@ impl ActorKind {
             Self::Publication => "publication",
             Self::Setting => "setting",
             Self::Constraint => "constraint",
+            Self::Unread => "unread",
         }
     }
 }
@@ -117,7 +120,7 @@ struct Reached<'n> {
 }
 
 /// Returns what acts beside the keys where a delete gets, nearest first.
-pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> {
+pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement, unread: &[String]) -> Vec<Assumption> {
     let mut found = Vec::new();
     for reached in reached(net, judged) {
         let Some(table) = net.table(reached.number) else { continue };
@@ -156,6 +159,16 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement) -> Vec<Assumption> 
         text: format!(
             "session_replication_role = replica of {whose}: no foreign key and no trigger acts in its sessions"
         ),
+    }));
+    found.extend(unread.iter().map(|what| Assumption {
+        table: net.tables[judged.walk.root].clone(),
+        kind: ActorKind::Unread,
+        name: what.clone(),
+        when: "before the delete".to_string(),
+        may: vec![May::Unknown],
+        certain: false,
+        always_reached: true,
+        text: format!("not replayed: {what}, which may change foreign keys and with them what a delete does"),
     }));
     found.dedup();
     for assumption in &mut found {

@@ -42,6 +42,7 @@ pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Asked, Broken, Demand, Demands};
 pub use guessed::GuessedRelation;
 pub use impact::{Blocked, Blocking, Counted, Impact, Rows, TableImpact};
+pub(crate) use net::is_null;
 pub(crate) use publications::refused as unpublishable;
 pub use reach::{NewlyDeleted, Reach, is_cascading, sentences};
 pub use repair::{Goal, Repair, Repaired};
@@ -324,11 +325,13 @@ pub struct Options {
     pub demands: Demands,
     /// What a repair is to reach.
     pub goal: Goal,
+    /// What of the source was not read and may change tables (`History::unread`): with it no verdict is a promise.
+    pub unread: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { foreign_keys: true, demands: Demands::default(), goal: Goal::default() }
+        Self { foreign_keys: true, demands: Demands::default(), goal: Goal::default(), unread: Vec::new() }
     }
 }
 

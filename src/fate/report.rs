@@ -15,7 +15,7 @@ use crate::text::said;
 pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool) -> Fate {
     let judged = judge(net, root);
     let relations = relations(net, &judged);
-    let assumptions = actors::assumptions(net, &judged);
+    let assumptions = actors::assumptions(net, &judged, &options.unread);
     let tables = tables(net, &judged);
     let mut conditions: Vec<_> = judged.rulings.iter().filter_map(|r| condition(net, &judged.walk, r)).collect();
     if judged.broken.is_some() {
@@ -47,7 +47,7 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool
 
 pub(super) fn rank(net: &Net<'_>, root: usize, options: &Options) -> Rank {
     let judged = judge(net, root);
-    let assumptions = actors::assumptions(net, &judged);
+    let assumptions = actors::assumptions(net, &judged, &options.unread);
     let mut broken: Vec<_> =
         demands::broken(net, &judged, &assumptions, &options.demands).into_iter().map(|b| b.demand).collect();
     broken.dedup();

@@ -20,7 +20,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for change in timeline.keys.iter().filter(|c| c.new.is_none()) {
         let (child, key) = (&change.table, &change.old);
         let Some(table) = context.schema.table(child) else { continue };
-        let gone = key.columns.iter().any(|c| table.column(c).is_none()) || context.schema.table(&key.parent).is_none();
+        // Who drops the key first, and then its parent, knows of both; CASCADE says nothing.
+        let parent_gone = context.schema.table(&key.parent).is_none() && !change.with_parent;
+        let gone = key.columns.iter().any(|c| table.column(c).is_none()) || parent_gone;
         let other = table.foreign_keys.iter().any(|k| k.columns.iter().any(|c| key.columns.contains(c)));
         if gone || other || in_the_end(context.schema, child, key).is_some() {
             continue;
@@ -31,7 +33,10 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             Finding::new(
                 &META,
                 Subject::foreign_key(child, key),
-                format!("Foreign key {name} is dropped, but `{child}` keeps `{columns}`"),
+                match change.with_parent {
+                    true => format!("DROP TABLE … CASCADE of `{}` drops foreign key {name} too, but `{child}` keeps `{columns}`", key.parent),
+                    false => format!("Foreign key {name} is dropped, but `{child}` keeps `{columns}`"),
+                },
             )
             .why(format!(
                 "From then on nothing keeps `{columns}` true: rows can refer to `{}` rows that do not exist, and a delete leaves \
@@ -79,5 +84,15 @@ mod tests {
         assert_eq!(said(&[TABLES, DROP, again]), [""; 0], "a later migration fixes it");
         let other = "CREATE TABLE o (id int PRIMARY KEY); ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES o (id);";
         assert_eq!(said(&[TABLES, &format!("{DROP}{other}")]), [""; 0], "the column has another parent now");
+    }
+
+    #[test]
+    fn cascade_takes_the_keys_of_others_along() {
+        assert_eq!(said(&[TABLES, "DROP TABLE p CASCADE;"]), ["warning c.p_id 2:1"]);
+        let rebuilt = "CREATE TABLE n (id int PRIMARY KEY);\nDROP TABLE p CASCADE;\nALTER TABLE n RENAME TO p;\n";
+        assert_eq!(said(&[TABLES, rebuilt]), ["warning c.p_id 2:2"]);
+        let again = "ALTER TABLE c ADD CONSTRAINT k FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE CASCADE;";
+        assert_eq!(said(&[TABLES, &format!("{rebuilt}{again}")]), [""; 0]);
+        assert_eq!(said(&[TABLES, "DROP TABLE c CASCADE;"]), [""; 0]);
     }
 }

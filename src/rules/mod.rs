@@ -92,6 +92,7 @@ rules![
         unguarded_drop_constraint,
         several_keys_in_one_transaction,
         copying_alter,
+        default_breaks_foreign_key,
     ]
 ];
 

@@ -99,4 +99,14 @@ mod tests {
         assert_eq!(said(&[TABLES, REQUIRE, "ALTER TABLE c ALTER COLUMN p_id DROP NOT NULL;"]), [""; 0]);
         assert_eq!(said(&[TABLES, REQUIRE, "ALTER TABLE c DROP CONSTRAINT k;"]), [""; 0]);
     }
+
+    #[test]
+    fn a_domain_that_becomes_not_null_counts() {
+        let tables = "CREATE DOMAIN uid AS int; CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id uid \
+                      CONSTRAINT k REFERENCES p (id) ON DELETE SET NULL);";
+        assert_eq!(said(&[tables, "ALTER DOMAIN uid SET NOT NULL;"]), ["error c.p_id 2:1"]);
+        let other = "CREATE DOMAIN other AS int NOT NULL;\nALTER TABLE c ALTER p_id TYPE other;";
+        assert_eq!(said(&[tables, other]), ["error c.p_id 2:2"]);
+        assert_eq!(said(&[tables, "ALTER DOMAIN uid RENAME TO other;"]), [""; 0]);
+    }
 }

@@ -44,8 +44,10 @@ pub(super) struct Event<'h> {
     pub transaction: Option<usize>,
     /// For a new foreign key: whether an index finds the child's rows at that moment.
     pub indexed: bool,
-    /// For a table that is dropped: the keys of tables with rows that refer to it.
+    /// For a table that is dropped: the keys of tables with rows that refer to it, and those that follow by their cascades.
     pub referring: Vec<(TableName, ForeignKey)>,
+    /// For a table that is dropped: the names that it had before, each with the number of the event that took it away.
+    pub former: Vec<(TableName, usize)>,
 }
 
 /// A foreign key that a migration changed, as seen from its two ends: dropping and adding it again is no change.
@@ -58,6 +60,8 @@ pub(super) struct KeyChange {
     pub new: Option<ForeignKey>,
     /// The statement that did it.
     pub place: Place,
+    /// Whether `DROP TABLE … CASCADE` of the parent took it along.
+    pub with_parent: bool,
 }
 
 impl Timeline<'_> {
@@ -70,6 +74,13 @@ impl Timeline<'_> {
     pub(super) fn rest_of_migration(&self, number: usize) -> impl Iterator<Item = &Event<'_>> {
         let migration = self.events.get(number).map(|e| e.step.migration);
         self.events.iter().skip(number + 1).take_while(move |e| Some(e.step.migration) == migration)
+    }
+
+    /// Returns the statements of an event's migration that come after it.
+    pub(super) fn steps_after(&self, event: &Event<'_>) -> &[Step] {
+        let after = self.history.steps.get(event.at + 1..).unwrap_or_default();
+        let end = after.partition_point(|s| s.migration <= event.step.migration);
+        after.get(..end).unwrap_or_default()
     }
 
     /// Returns the statements of an event's migration that come before it.
@@ -139,6 +150,7 @@ impl<'h> Timeline<'h> {
             fresh: BTreeSet::new(),
             filled: BTreeSet::new(),
             touched: BTreeMap::new(),
+            former: BTreeMap::new(),
             dropped: BTreeMap::new(),
             timeline: Self { history, places: Places::new(history), events: Vec::new(), keys: Vec::new() },
         };
@@ -149,7 +161,10 @@ impl<'h> Timeline<'h> {
                 migration = step.migration;
                 transaction += 1;
             }
-            let ends = |c: &Command| matches!(c, Command::Transaction(t) if *t != Transaction::Savepoint);
+            let ends = |c: &Command| {
+                use Transaction::{Begin, Commit, Rollback};
+                matches!(c, Command::Transaction(Begin | Commit | Rollback))
+            };
             transaction += usize::from(step.statement.kinds().any(ends));
             for command in step.statement.kinds() {
                 if let Command::Rows { table: Some(name), .. } = command {
@@ -175,9 +190,24 @@ struct Walk<'h> {
     filled: BTreeSet<String>,
     /// Tables as they were before it, by the name they have now.
     touched: BTreeMap<TableName, Option<Table>>,
-    /// The last place where it took a key from a table, or the table away.
-    dropped: BTreeMap<TableName, Vec<(Option<ForeignKey>, Place)>>,
+    /// The names that tables had before, each with the number of the event that took it away.
+    former: BTreeMap<TableName, Vec<(TableName, usize)>>,
+    /// The last places where it took a key from a table, alone or with its parent, or the table away.
+    dropped: BTreeMap<TableName, Vec<Taken>>,
     timeline: Timeline<'h>,
+}
+
+/// A place where a migration took a key from a table, or the table away.
+struct Taken {
+    key: Option<ForeignKey>,
+    place: Place,
+    with_parent: bool,
+}
+
+/// Tells whether two names are those of one table.
+pub(super) fn same_table(engine: Engine, a: &TableName, b: &TableName) -> bool {
+    let folds = engine.facts().names.ignore_case;
+    a == b || folds && a.schema == b.schema && a.name.eq_ignore_ascii_case(&b.name)
 }
 
 impl<'h> Walk<'h> {
@@ -195,10 +225,12 @@ impl<'h> Walk<'h> {
             transaction,
             indexed: false,
             referring: Vec::new(),
+            former: Vec::new(),
         };
         let place = event.place();
         let mut note = |table: &TableName, key: Option<&ForeignKey>| {
-            self.dropped.entry(table.clone()).or_default().push((key.cloned(), place));
+            let taken = Taken { key: key.cloned(), place, with_parent: false };
+            self.dropped.entry(table.clone()).or_default().push(taken);
         };
         match &made.change {
             Change::AddForeignKey { table: child, foreign_key: key }
@@ -220,14 +252,25 @@ impl<'h> Walk<'h> {
                 self.fresh.insert(definition.name.clone());
                 self.filled.remove(&definition.name.name.to_ascii_lowercase());
             }
-            Change::DropTable { table, .. } => {
+            Change::DropTable { table, cascade } => {
+                if *cascade {
+                    self.drop_with_keys(table, place);
+                }
+                event.former = self.former.remove(table).unwrap_or_default();
                 let holds_rows =
                     |t: &TableName| !self.fresh.contains(t) || self.filled.contains(&t.name.to_ascii_lowercase());
                 if !event.fresh {
-                    let naming = self.kin.naming(&self.schema, table).into_iter().map(|at| &self.schema.tables[at]);
-                    let keys = naming.flat_map(|t| t.foreign_keys.iter().map(move |k| (t, k)));
-                    let keys = keys.filter(|(t, k)| k.parent == *table && holds_rows(&t.name));
-                    event.referring = keys.map(|(t, k)| (t.name.clone(), k.clone())).collect();
+                    let mut parents = vec![table];
+                    let mut next = 0;
+                    while let Some(parent) = parents.get(next).copied() {
+                        next += 1;
+                        for (child, key) in self.keys_to(parent).filter(|(child, _)| holds_rows(child)) {
+                            if key.on_delete == Action::Cascade && !parents.contains(&child) {
+                                parents.push(child);
+                            }
+                            event.referring.push((child.clone(), key.clone()));
+                        }
+                    }
                 }
                 self.fresh.remove(table);
             }
@@ -239,7 +282,32 @@ impl<'h> Walk<'h> {
         let _ = made.change.apply_knowing(&mut self.schema, &mut self.kin);
     }
 
+    /// The keys that refer to a table, each with its child.
+    fn keys_to<'a>(&'a self, parent: &'a TableName) -> impl Iterator<Item = (&'a TableName, &'a ForeignKey)> {
+        let naming = self.kin.naming(&self.schema, parent).into_iter().map(|at| &self.schema.tables[at]);
+        let keys = naming.flat_map(|t| t.foreign_keys.iter().map(move |k| (&t.name, k)));
+        keys.filter(move |(_, k)| same_table(self.schema.engine, &k.parent, parent))
+    }
+
+    /// Notes the keys that CASCADE drops with a table.
+    fn drop_with_keys(&mut self, table: &TableName, place: Place) {
+        if !self.schema.engine.facts().alter.drop_takes_keys {
+            return;
+        }
+        let keys: Vec<_> =
+            self.keys_to(table).filter(|(t, _)| *t != table).map(|(t, k)| (t.clone(), k.clone())).collect();
+        for (child, key) in keys {
+            if !self.touched.contains_key(&child) {
+                self.touched.insert(child.clone(), self.schema.table(&child).cloned());
+            }
+            self.dropped.entry(child).or_default().push(Taken { key: Some(key), place, with_parent: true });
+        }
+    }
+
     fn rename(&mut self, table: &TableName, to: &TableName, place: Place) {
+        let mut names = self.former.remove(table).unwrap_or_default();
+        names.push((table.clone(), self.timeline.events.len()));
+        self.former.insert(to.clone(), names);
         if self.fresh.remove(table) {
             self.fresh.insert(to.clone());
         }
@@ -252,7 +320,7 @@ impl<'h> Walk<'h> {
             self.touched.insert(to.clone(), before);
         }
         let mut notes = self.dropped.remove(table).unwrap_or_default();
-        notes.push((None, place));
+        notes.push(Taken { key: None, place, with_parent: false });
         self.dropped.entry(to.clone()).or_default().append(&mut notes);
     }
 
@@ -269,11 +337,11 @@ impl<'h> Walk<'h> {
                     continue;
                 }
                 let notes = self.dropped.get(&table).map_or(&[][..], Vec::as_slice);
-                let about = |key: &Option<ForeignKey>| key.as_ref().is_some_and(|k| same_relation(k, old));
-                let place = notes.iter().rev().find(|(k, _)| about(k)).or_else(|| notes.last());
-                let Some((_, place)) = place else { continue };
+                let about = |taken: &&Taken| taken.key.as_ref().is_some_and(|k| same_relation(k, old));
+                let taken = notes.iter().rev().find(about).or_else(|| notes.last());
+                let Some(&Taken { place, with_parent, .. }) = taken else { continue };
                 let (table, old, new) = (table.clone(), old.clone(), new.cloned());
-                self.timeline.keys.push(KeyChange { table, old, new, place: *place });
+                self.timeline.keys.push(KeyChange { table, old, new, place, with_parent });
             }
         }
         self.fresh.clear();

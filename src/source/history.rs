@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::change::{Change, Object};
 use crate::schema::{ForeignKey, TableName};
+use crate::sql::ast::Skipped;
 use crate::sql::{Span, Statement};
 
 /// How a schema came to be: empty for a schema that a server told.
@@ -22,6 +23,8 @@ pub struct History {
     pub conflicts: Vec<Conflict>,
     /// What the reader passed over.
     pub skipped: Vec<SkippedClause>,
+    /// Whether the tool that runs the migrations is not known: then nothing tells whether it puts a transaction around each.
+    pub runner_unknown: bool,
     /// Migrations that are programs and not SQL, by their files' names, in order: what they do is not known.
     pub programs: Vec<String>,
 }
@@ -260,6 +263,37 @@ impl Origins {
 }
 
 impl History {
+    /// Names what was not read and may change tables, one for each reason: a statement that is put together when it runs, a program
+    /// between the migrations. What is left out of a table's columns alone is not among it.
+    pub fn unread(&self) -> Vec<String> {
+        let mut named = Vec::new();
+        if let Some(first) = self.programs.first() {
+            named.push(counted(
+                ("migration that is a program", "migrations that are programs"),
+                self.programs.len(),
+                first,
+            ));
+        }
+        let reasons = [
+            (
+                Skipped::EXECUTE,
+                ("statement that is put together at run time", "statements that are put together at run time"),
+            ),
+            (Skipped::ROUTINE, ("statement in the body of a routine", "statements in the bodies of routines")),
+            (Skipped::ROWS, ("file whose COPY rows never end", "files whose COPY rows never end")),
+            (Skipped::ALTER, ("clause of ALTER TABLE that is not known", "clauses of ALTER TABLE that are not known")),
+            (Skipped::DOMAIN, ("ALTER DOMAIN statement", "ALTER DOMAIN statements")),
+        ];
+        for (reason, what) in reasons {
+            let mut of = self.skipped.iter().filter(|s| s.within == reason);
+            if let Some(first) = of.next() {
+                let file = self.files.get(first.at.file).map_or("", |f| f.path.as_str());
+                named.push(counted(what, 1 + of.count(), &format!("{file}:{}", self.line(first.at))));
+            }
+        }
+        named
+    }
+
     /// Returns the text that a place covers.
     pub fn text(&self, place: Place) -> &str {
         self.files.get(place.file).map_or("", |f| place.span.of(&f.text))
@@ -269,5 +303,12 @@ impl History {
     pub fn line(&self, place: Place) -> usize {
         let text = self.files.get(place.file).map_or("", |f| f.text.as_str());
         1 + text.as_bytes().iter().take(place.span.start).filter(|b| **b == b'\n').count()
+    }
+}
+
+fn counted((one, many): (&str, &str), count: usize, first: &str) -> String {
+    match count {
+        1 => format!("1 {one} ({first})"),
+        n => format!("{n} {many} (the first: {first})"),
     }
 }

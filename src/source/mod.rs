@@ -166,6 +166,7 @@ impl Source {
                 let loaded = layouts::load(files)?;
                 let (schema, mut history) = replay::replay(loaded.engine, loaded.files, loaded.migrations);
                 history.programs = loaded.programs;
+                history.runner_unknown = matches!(loaded.layout, "plain" | "file");
                 return Ok(Input { label: self.label(), schema, session: None, history, hints: Vec::new() });
             }
             Self::Sqlite(path) => Connector::file(path, options).reader()?,

@@ -40,5 +40,15 @@ pub fn read(engine: Engine, text: &str) -> Vec<Statement> {
     split.pieces.iter().map(|piece| ddl::statement(engine, text, tokens(piece), piece)).collect()
 }
 
+/// Tells whether SQLite takes the value of a `PRAGMA` for on. What it does not know is off (`pragma.c`, `sqlite3GetBoolean`).
+pub fn is_on(value: &str) -> bool {
+    let digits = value.len() - value.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    match value.get(..digits) {
+        // A number is kept in a byte.
+        Some(number) if digits > 0 => number.parse().is_ok_and(|n: u32| n % 256 != 0),
+        _ => ["on", "yes", "true"].iter().any(|on| value.eq_ignore_ascii_case(on)),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -286,3 +286,25 @@ fn what_one_reason_keeps_from_being_fixed_is_said_once() {
     assert!(text.contains("a.u, b.u, c.u (missing-parent): It needs a decision."), "{}", run.out);
     assert_eq!(text.matches("--choose 'SUBJECT=drop'").count(), 1, "{}", run.out);
 }
+
+#[test]
+fn a_pragma_counts_for_nothing_while_the_tool_is_not_known() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("m")).unwrap();
+    let base = "CREATE TABLE p (id INTEGER PRIMARY KEY);\n\
+                CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER REFERENCES p (id) ON DELETE CASCADE);\n";
+    sandbox.write("m/20240101000000_base.sql", base);
+    let rebuild = "CREATE TABLE n (id INTEGER PRIMARY KEY);\nDROP TABLE p;\nALTER TABLE n RENAME TO p;\n";
+    let run = |text: &str, more: &[&str]| {
+        sandbox.write("m/20240102000000_rebuild.sql", text);
+        let only = ["lint", "m", "--engine", "sqlite", "--only", "rebuild-deletes-children"];
+        sandbox.run(&[&only[..], more].concat())
+    };
+    let off = format!("PRAGMA foreign_keys = OFF;\n{rebuild}");
+    let unknown = run(&off, &[]);
+    assert!(unknown.out.contains("--layout") && unknown.out.contains("REF402"), "{}", unknown.out);
+    assert!(run(&off, &["--layout", "sqlx"]).out.contains("a transaction is open here"));
+    let opened = format!("PRAGMA foreign_keys = OFF;\nBEGIN;\n{rebuild}COMMIT;\n");
+    assert_eq!(run(&opened, &["--fail-on", "info"]).code, 0, "who writes BEGIN has a tool that writes none");
+    assert_eq!(run(&off, &["--foreign-keys", "off", "--fail-on", "info"]).code, 0);
+}

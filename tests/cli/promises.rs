@@ -96,3 +96,34 @@ fn what_still_stops_a_delete_is_said_first() {
     let (markdown, _) = text(&["--choose", "orders.tenant_id=cascade", "--format", "markdown"]);
     assert!(markdown.contains("it also fails if any of its orders has a row of invoices"), "{markdown}");
 }
+
+/// A folder with statements that were not read says nothing for certain about the database that it makes.
+#[test]
+fn what_was_not_replayed_keeps_a_verdict_from_being_a_promise() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("m")).unwrap();
+    let tables = "CREATE TABLE users (id int PRIMARY KEY);\nCREATE TABLE jobs (by int REFERENCES users (id));\n";
+    sandbox.write("m/020_jobs.sql", tables);
+    let fate = || {
+        let text = sandbox.run(&["fate", "m", "users", "--engine", "postgres", "-q"]).out;
+        let json = sandbox.run(&["fate", "m", "users", "--engine", "postgres", "-q", "--format", "json"]).out;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        (text, json["promised"].as_bool().unwrap(), json["assumptions"].clone())
+    };
+    assert!(fate().1);
+    for block in [
+        "EXECUTE format('ALTER TABLE %I DROP CONSTRAINT %I', 'jobs', 'jobs_by_fkey');",
+        "EXECUTE statement;",
+        "EXECUTE format('%s TABLE jobs', verb);",
+    ] {
+        sandbox.write("m/200_fix.sql", &format!("DO $$ DECLARE statement text; verb text; BEGIN\n {block}\nEND $$;\n"));
+        let (text, promised, assumptions) = fate();
+        assert!(!promised, "{block}");
+        assert!(text.contains("200_fix.sql:2"), "{text}");
+        assert_eq!((&assumptions[0]["kind"], &assumptions[0]["may"][0]), (&"unread".into(), &"unknown".into()));
+    }
+    sandbox.write("m/200_fix.sql", "DO $$ BEGIN EXECUTE format('GRANT SELECT ON %I TO x', 'jobs'); END $$;");
+    assert!(fate().1, "it changes no table");
+    sandbox.write("m/200_fix.sql", "ALTER DOMAIN d DROP NOT NULL;");
+    assert!(!fate().1);
+}

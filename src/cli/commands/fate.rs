@@ -24,7 +24,8 @@ pub(super) fn run(args: &FateArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     let on = args.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
     ui.diagnostics(&config.name, &config.text, &config.unused_tables(&input.schema));
     let demands = super::settings(args.foreign_keys, &config).demands(&input.schema, &graph);
-    let fates = Fates::new(&input.schema, &graph, Options { foreign_keys: on, demands, goal: args.goal.into() });
+    let options = Options { foreign_keys: on, demands, goal: args.goal.into(), unread: input.history.unread() };
+    let fates = Fates::new(&input.schema, &graph, options);
     let style = ui.style_of(args.output.as_deref());
     let commands = render::fate::Commands {
         fate: super::command("fate", &input.label, global),

@@ -85,6 +85,8 @@ pub struct Scripts {
     pub client: Client,
     /// How a transaction begins that means to write.
     pub begin: &'static str,
+    /// Whether `SAVEPOINT` begins a transaction where none is open.
+    pub savepoint_begins: bool,
     /// How a script stops.
     pub stop: Stop,
     /// Whether `SET LOCAL lock_timeout` bounds how long a transaction's statements wait for locks.

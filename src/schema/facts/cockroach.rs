@@ -117,6 +117,8 @@ pub(super) static FACTS: Facts = Facts {
         // `cockroach sql` is as good; psql speaks to it, and files for it are the same.
         client: Client::Cockroach,
         begin: "BEGIN",
+        // As PostgreSQL.
+        savepoint_begins: false,
         // DO is known since v24.1 and not relied on.
         stop: Stop::Cast,
         local_lock_timeout: false,

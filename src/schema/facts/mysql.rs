@@ -134,6 +134,8 @@ pub(super) const MYSQL: Facts = Facts {
     scripts: Scripts {
         client: Client::Mysql,
         begin: "START TRANSACTION",
+        // It is gone with its own statement.
+        savepoint_begins: false,
         // "SIGNAL Statement", 15.6.7.5.
         stop: Stop::Signal,
         local_lock_timeout: false,

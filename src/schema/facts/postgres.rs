@@ -133,6 +133,8 @@ pub(super) static FACTS: Facts = Facts {
     scripts: Scripts {
         client: Client::Psql,
         begin: "BEGIN",
+        // An error outside of a transaction block.
+        savepoint_begins: false,
         // DO.
         stop: Stop::Block,
         // "Client Connection Defaults", lock_timeout.

@@ -126,6 +126,8 @@ pub(super) static FACTS: Facts = Facts {
         client: Client::Sqlite3,
         // "Transaction", 2.2: the lock is taken at once, and not by the first write.
         begin: "BEGIN IMMEDIATE",
+        // "SAVEPOINT": "the outermost savepoint … BEGIN DEFERRED TRANSACTION".
+        savepoint_begins: true,
         stop: Stop::Check,
         local_lock_timeout: false,
         row_security: false,

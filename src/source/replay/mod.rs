@@ -116,6 +116,8 @@ pub(super) struct Replay {
     made: BTreeMap<TableName, u32>,
     next: u32,
     in_transaction: bool,
+    /// The savepoints of the transaction that the first of them began.
+    savepoints: Vec<String>,
     /// The changes of the statement that is being replayed.
     step: Step,
     /// Whether the command at hand may not run at all.
@@ -159,6 +161,7 @@ impl Replay {
             made: BTreeMap::new(),
             next: 0,
             in_transaction: false,
+            savepoints: Vec::new(),
             step: empty,
             conditional: false,
             pragmas: BTreeSet::from(["foreign_keys"]),
@@ -169,6 +172,7 @@ impl Replay {
     fn new_session(&mut self) {
         self.path = vec![None];
         self.temporary.clear();
+        self.savepoints.clear();
     }
 
     fn statement(&mut self, file: usize, migration: usize, statement: crate::sql::Statement) {
@@ -187,11 +191,7 @@ impl Replay {
                 continue;
             }
             if let Command::Transaction(transaction) = &located.command {
-                match transaction {
-                    Transaction::Begin => self.in_transaction = true,
-                    Transaction::Commit | Transaction::Rollback => self.in_transaction = false,
-                    Transaction::Savepoint => {}
-                }
+                self.transaction(transaction);
                 continue;
             }
             self.conditional = located.conditional;
@@ -204,6 +204,30 @@ impl Replay {
         // A list that grows has room for four at once, and most hold one.
         step.changes.shrink_to_fit();
         self.history.steps.push(step);
+    }
+
+    fn transaction(&mut self, transaction: &Transaction) {
+        match transaction {
+            Transaction::Begin => self.in_transaction = true,
+            Transaction::Commit | Transaction::Rollback => {
+                self.in_transaction = false;
+                self.savepoints.clear();
+            }
+            Transaction::Savepoint(name) if self.engine.facts().scripts.savepoint_begins => {
+                if !self.in_transaction || !self.savepoints.is_empty() {
+                    self.savepoints.push(name.clone());
+                }
+                self.in_transaction = true;
+            }
+            Transaction::Release(name) if !self.savepoints.is_empty() => {
+                // With it go those that were set after it; with the outermost the transaction ends.
+                if let Some(at) = self.savepoints.iter().rposition(|s| s.eq_ignore_ascii_case(name)) {
+                    self.savepoints.truncate(at);
+                    self.in_transaction = at > 0;
+                }
+            }
+            Transaction::Savepoint(_) | Transaction::Release(_) | Transaction::RollbackTo => {}
+        }
     }
 
     fn command(&mut self, located: &Located) {

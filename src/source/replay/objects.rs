@@ -24,6 +24,7 @@ impl Replay {
             Command::Comment { on, text } => self.comment(on, text.as_ref(), span),
             Command::Set { name, values, .. } => self.set(name, values),
             Command::CreateType { name, kind } => self.create_type(name, kind),
+            Command::RequireDomain { name } => self.require_domain(name, span),
             Command::RenameType { name, to } => self.rename_type(name, to, span),
             Command::AddLabel { name, label, beside } => self.change_labels(name, span, |labels| {
                 if labels.contains(label) {
@@ -117,7 +118,7 @@ impl Replay {
             _ => {
                 let known = ["foreign_keys", "legacy_alter_table"].into_iter().find(|n| name.eq_ignore_ascii_case(n));
                 let (Some(pragma), Some(value)) = (known, values.first()) else { return };
-                let on = matches!(value.to_ascii_lowercase().as_str(), "on" | "1" | "yes" | "true");
+                let on = crate::sql::is_on(value);
                 // Inside a transaction this one does nothing ("PRAGMA foreign_keys").
                 if pragma == "foreign_keys" && self.in_transaction {
                     return;
@@ -179,6 +180,26 @@ impl Replay {
                 let data_type = crate::schema::DataType { labels: labels.clone(), ..column.data_type.clone() };
                 let (table, column, collation) = (table.name.clone(), column.name.clone(), column.collation.clone());
                 changes.push(Change::SetType { table, column, data_type, collation });
+            }
+        }
+        for change in changes {
+            self.make(change, span);
+        }
+    }
+
+    /// The columns of a domain that becomes NOT NULL accept no NULL from then on.
+    fn require_domain(&mut self, name: &Name, span: Span) {
+        let Some(key) = self.find_type(name) else { return };
+        if let Some(UserType::Domain { not_null, .. }) = self.users.get_mut(&key) {
+            *not_null = true;
+        }
+        let text = types::regclass(key.0.as_deref(), &key.1);
+        let mut changes = Vec::new();
+        for table in &self.schema.tables {
+            let of_domain = |c: &&crate::schema::Column| c.nullable && c.data_type.domain.as_ref() == Some(&text);
+            for column in table.columns.iter().filter(of_domain) {
+                let (table, column) = (table.name.clone(), column.name.clone());
+                changes.push(Change::SetNullable { table, column, nullable: false });
             }
         }
         for change in changes {

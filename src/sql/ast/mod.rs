@@ -84,6 +84,10 @@ impl Skipped {
     pub const QUERY: &str = "the query of a table";
     /// DDL in the body of a function, procedure or event: it runs when that does.
     pub const ROUTINE: &str = "the body of a routine";
+    /// An action of `ALTER TABLE`.
+    pub const ALTER: &str = "ALTER TABLE action";
+    /// What `ALTER DOMAIN` does beside `SET NOT NULL`.
+    pub const DOMAIN: &str = "ALTER DOMAIN";
     /// A `COPY … FROM stdin` whose rows no line `\.` ends: everything after it is taken for rows.
     pub const ROWS: &str = "rows that never end";
 }
@@ -210,6 +214,11 @@ pub enum Command {
         /// Its new name.
         to: Name,
     },
+    /// `ALTER DOMAIN … SET NOT NULL`.
+    RequireDomain {
+        /// The domain.
+        name: Name,
+    },
     /// `ALTER TYPE … ADD VALUE` of an enumeration.
     AddLabel {
         /// The type.
@@ -313,7 +322,7 @@ pub enum Command {
 }
 
 /// Statements about transactions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transaction {
     /// `BEGIN`, `START TRANSACTION`.
     Begin,
@@ -321,8 +330,12 @@ pub enum Transaction {
     Commit,
     /// `ROLLBACK`, without a savepoint.
     Rollback,
-    /// Savepoints: nothing that counts here.
-    Savepoint,
+    /// `SAVEPOINT x`: on SQLite it begins a transaction where none is open.
+    Savepoint(String),
+    /// `RELEASE x`: ends what the savepoint of this name began.
+    Release(String),
+    /// `ROLLBACK TO x`: the savepoint stays.
+    RollbackTo,
 }
 
 /// What a user-made type is.

@@ -4,7 +4,7 @@ use super::constraint;
 use super::create_table::{column, data_type, place};
 use super::cursor::Cursor;
 use crate::schema::Engine;
-use crate::sql::ast::{AlterAction, AlterKind, Command, DropKind, Ident, KeyClause};
+use crate::sql::ast::{AlterAction, AlterKind, Command, DropKind, Ident, KeyClause, Skipped};
 
 /// Reads what follows `ALTER TABLE`.
 pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Command> {
@@ -23,7 +23,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Command> {
             }
             None => {
                 cursor.seek(before);
-                cursor.skip("ALTER TABLE action");
+                cursor.skip(Skipped::ALTER);
             }
         }
         if !cursor.eat_punctuation(',') && !cursor.done() {
@@ -44,7 +44,7 @@ fn tail(cursor: &mut Cursor<'_>) {
         cursor.pass_item();
     }
     if !cursor.at_punctuation(',') {
-        cursor.skip("ALTER TABLE action");
+        cursor.skip(Skipped::ALTER);
     }
     cursor.eat_punctuation(')');
 }

@@ -76,8 +76,12 @@ pub(super) fn statement(
             let words = body(t.text(text)).0.trim_start().to_ascii_uppercase();
             t.kind == Kind::String && ABOUT_TABLES.iter().any(|a| words.starts_with(a))
         };
-        if let Some(string) = rest.iter().find(about_tables) {
-            let span = moved(Span::new(string.start, string.end), at);
+        // A text that begins with another word changes no table; a variable, or a text that begins with what is put in, may.
+        let known =
+            |t: &&Token| t.kind == Kind::String && body(t.text(text)).0.trim_start().starts_with(char::is_alphabetic);
+        let variable = rest.first().filter(|_| outer.postgres() && !rest.iter().any(|t| known(&t)));
+        if let Some(token) = rest.iter().find(about_tables).or(variable) {
+            let span = moved(Span::new(token.start, token.end), at);
             skipped.push(Skipped { span, within: Skipped::EXECUTE });
         }
         return;

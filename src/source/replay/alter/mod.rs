@@ -67,6 +67,10 @@ impl Replay {
                 if self.make(change, span) {
                     self.after_changed_type(table, &column);
                 }
+                let nullable = self.schema.table(table).and_then(|t| t.column(&column)).is_some_and(|c| c.nullable);
+                if resolved.not_null && nullable {
+                    self.make(Change::SetNullable { table: name(), column, nullable: false }, span);
+                }
             }
             AlterKind::SetNullable { column, nullable } => {
                 let column = self.column(table, &column.text);
