@@ -123,6 +123,12 @@ pub(super) fn is_rewritten(table: &Table) -> bool {
         || table.rewrite_rules.iter().any(|r| r.enabled && r.event == "UPDATE")
 }
 
+/// Tells whether a trigger may have given a row of a table other values when a reference in it was set to NULL: then a backup holds more
+/// than an undo restores.
+pub(super) fn may_rewrite(schema: &Schema, table: &Table) -> bool {
+    written_by_triggers(schema, table).is_none_or(|columns| !columns.is_empty())
+}
+
 /// Returns the columns that triggers of a table may give other values when a row of it is updated; `None` for any column.
 fn written_by_triggers(schema: &Schema, table: &Table) -> Option<Vec<String>> {
     let parts = schema.parts(&table.name);

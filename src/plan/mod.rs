@@ -43,6 +43,7 @@ use crate::rules::{self, Settings};
 use crate::schema::{Engine, ForeignKey, Schema, Table, TableName};
 
 pub use acting::{acting_on_undo, beside as acting_beside, set_off_now};
+pub use aside::left_after_undo;
 pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;

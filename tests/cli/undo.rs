@@ -349,3 +349,22 @@ fn an_undo_stops_where_it_would_pass_over_a_key_or_a_column_that_the_plan_does_n
     does(&sandbox, &["--undo"]);
     assert_eq!(rows(&sandbox, "c", "id, p_id, extra"), "1:1:e 2:2:e 3:9:e");
 }
+
+#[test]
+fn old_values_that_a_trigger_has_written_over_are_kept() {
+    let sandbox = sandbox(
+        "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2);
+         CREATE TABLE c (id INTEGER PRIMARY KEY, p_id INTEGER REFERENCES p (id) ON DELETE NO ACTION, amount INT);
+         INSERT INTO c VALUES (1, 1, 500), (2, 2, 500), (3, 9, 500); CREATE INDEX ci ON c (p_id);
+         CREATE TRIGGER t AFTER UPDATE OF p_id ON c WHEN new.p_id IS NULL BEGIN UPDATE c SET amount = 0 WHERE id = new.id; END;",
+    );
+    // A second time, too.
+    for _ in 0..2 {
+        does(&sandbox, &["--orphans", "c.p_id=set-null"]);
+        assert_eq!(rows(&sandbox, "c", "id, p_id, amount"), "1:1:500 2:2:500 3:0");
+        let told = does(&sandbox, &["--undo"]);
+        assert!(told.contains("their old values are in _referee_left_c_p_id"), "{told}");
+        assert_eq!(rows(&sandbox, "c", "id, p_id, amount"), "1:1:500 2:2:500 3:9:0");
+        assert!(ask(&sandbox, "SELECT group_concat(amount || '') FROM _referee_left_c_p_id").contains("500"));
+    }
+}

@@ -10,7 +10,7 @@ use super::apply;
 use super::stopped::Place;
 use crate::apply::{ApplyError, Journal, Lost, Options, Outcome, Recorded, ToUndo, identity, is_same, to_undo, undo};
 use crate::engine::{Connector, EngineError, EngineErrorKind, Reader, Writer};
-use crate::plan::{Down, Step, acting_on_undo};
+use crate::plan::{Down, Step, acting_on_undo, left_after_undo};
 use crate::render::wrap;
 use crate::schema::{Schema, TableName};
 use crate::source::Source;
@@ -117,10 +117,25 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let at = shown.end();
     let outcome = outcome.map_err(|error| Place { journal: &path, at, undoing: true, width }.explain(error))?;
     ui.note(&undone(run, &found, outcome));
+    still_there(&found, &writer.inspect()?, ui);
     if left != 0 {
         ui.warn("the run is not undone as a whole: see the steps named above", None);
     }
     Ok(left)
+}
+
+/// Names the backups that the undo left, because they hold more than it restored.
+fn still_there(found: &ToUndo<'_>, schema: &Schema, ui: &Ui) {
+    let left = found.applied.iter().flat_map(|(_, step)| step.backups()).map(left_after_undo);
+    for name in left.filter(|name| schema.table(name).is_some()) {
+        ui.warn(
+            &format!(
+                "triggers gave the rows other values, which stay; their old values are in {}",
+                one_line(&name.to_string())
+            ),
+            Some("restore what is needed by hand, then drop that table"),
+        );
+    }
 }
 
 /// Says why an undo cannot begin.

@@ -3,6 +3,7 @@
 
 use super::super::aside;
 use super::super::bench::Bench;
+use super::catalog;
 use crate::rows::identity::{differing, lasting_key, same_key};
 use crate::schema::{Table, TableName};
 
@@ -32,10 +33,13 @@ pub(super) fn drop_or_rename(bench: &Bench<'_>, one: &Restored<'_>) -> String {
     let others: Vec<&String> = table.columns.iter().filter(|c| c.generated.is_none()).map(|c| &c.name).collect();
     let nulled = one.columns.unwrap_or_default();
     let Some(key) = lasting_key(table, nulled) else { return format!("DROP TABLE {place}") };
+    let there = catalog::relation(bench, &bench.name(&left));
     format!(
-        "DO $referee$\nBEGIN\n  IF {} THEN\n    ALTER TABLE {place} RENAME TO {};\n  ELSE\n    DROP TABLE {place};\n  END IF;\nEND $referee$",
+        "DO $referee$\nBEGIN\n  IF NOT {} THEN\n    DROP TABLE {place};\n  ELSIF {there} IS NULL THEN\n    ALTER TABLE {place} RENAME TO {};\n  \
+         ELSE\n    INSERT INTO {} SELECT * FROM {place};\n    DROP TABLE {place};\n  END IF;\nEND $referee$",
         differing(bench.dialect, table, key, &others, (one.source, place)),
         bench.dialect.identifier(&left.name),
+        bench.name(&left),
     )
 }
 

@@ -1,6 +1,6 @@
 //! Backups of the rows that a clean-up deletes or changes: tables made of a query, and what restores the rows from them.
 
-use super::super::aside::{NAMED, is_rewritten};
+use super::super::aside::{NAMED, is_rewritten, left_after_undo, may_rewrite};
 use super::super::{Definitions, Guard};
 use super::rebuild::{copied_columns, hidden_rowid};
 use super::sql;
@@ -8,7 +8,7 @@ use crate::engine::{
     Dialect,
     sqlite::{DIALECT, Memory},
 };
-use crate::schema::{Table, TableName};
+use crate::schema::{Schema, Table, TableName};
 
 /// What the rowid is called in a table that is made of a query, which has one of its own.
 pub(super) const ROWID: &str = "_referee_rowid";
@@ -134,6 +134,22 @@ pub(super) fn give_back(
         ),
     ));
     (statements, vec![guard])
+}
+
+/// Writes what becomes of a backup once its rows are back: it is dropped. One of references that became NULL is kept under another
+/// name where triggers may have given the rows other values: the undo leaves those, and the backup is the only copy of the old ones.
+pub(super) fn release(schema: &Schema, table: &Table, backup: &str, set_null: bool) -> Vec<String> {
+    let drop = format!("DROP TABLE main.{}", DIALECT.identifier(backup));
+    if !set_null || !may_rewrite(schema, table) {
+        return vec![drop];
+    }
+    let left = left_after_undo(&TableName::new(backup));
+    let (left, kept) = (DIALECT.identifier(&left.name), DIALECT.identifier(backup));
+    vec![
+        format!("CREATE TABLE IF NOT EXISTS main.{left} AS SELECT * FROM main.{kept} WHERE 0"),
+        format!("INSERT INTO main.{left} SELECT * FROM main.{kept}"),
+        drop,
+    ]
 }
 
 /// Returns the columns of a table's first key in which nothing changes, as they are written: one without NULL, if there is one.

@@ -295,7 +295,9 @@ impl<'a> Writing<'a> {
         let names: Vec<String> = backups.iter().map(|b| format!("`{}`", b.name)).collect();
         let set_off = acting::closure_set_off_by_undo(self.site.workshop.options, self.closure, self.schema);
         guards.extend(since::undo_guards(&set_off, &names.join(", ")));
-        statements.extend(drops(backups));
+        for backup in backups {
+            statements.extend(backup::release(self.schema, backup.table, &backup.name, backup.mark.is_some()));
+        }
         Down::Script { script: without_keys(statements), guards }
     }
 

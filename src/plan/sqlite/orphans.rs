@@ -11,7 +11,7 @@ use super::super::aside::{self, NAMED, counted_rows};
 use super::super::closure::{checked, closures};
 use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
-use super::backup::{bring_back, counting, give_back, keep, made};
+use super::backup::{bring_back, counting, give_back, keep, made, release};
 use super::closure::{self, Site};
 use super::{lock, since, sql};
 use crate::change::Change;
@@ -203,7 +203,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     down_guards.extend(given_back);
     let set_off = acting::set_off_by_undo(site.workshop.options, schema, table, &[key], set);
     down_guards.extend(since::undo_guards(&set_off, &format!("`{aside}`")));
-    back.push(drop.clone());
+    back.extend(release(schema, table, &aside, policy == OrphanPolicy::SetNull));
     let mut script = enforced(back);
     let mut up = enforced(statements);
     if policy == OrphanPolicy::SetNull {
