@@ -616,3 +616,24 @@ fn a_backup_that_holds_more_than_the_undo_restores_is_kept() {
     let old = client.query(&format!("SELECT amount::text FROM {} ORDER BY 1", left[0]), &[]).unwrap();
     assert!(old.iter().any(|r| r.get::<_, String>(0) == "3.75"), "{}", old.len());
 }
+
+#[test]
+fn a_sentinel_in_a_composite_key_or_behind_a_function_is_deleted_by_no_word_for_all() {
+    for (columns, value) in [
+        ("t int NOT NULL, p_id int NOT NULL DEFAULT 0", "0"),
+        ("t int NOT NULL, p_id int NOT NULL DEFAULT no_parent()", "77"),
+        ("t int NOT NULL, p_id int NOT NULL", "-1"),
+    ] {
+        let place = Place::new(
+            "",
+            &format!(
+                "CREATE FUNCTION no_parent() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 77';
+                 CREATE TABLE p (t int, id int, PRIMARY KEY (t, id)); INSERT INTO p SELECT 1, i FROM generate_series(1, 9) i;
+                 CREATE TABLE c (id int PRIMARY KEY, {columns}); CREATE INDEX ON c (t, p_id);
+                 INSERT INTO c SELECT i, 1, i FROM generate_series(1, 9) i; INSERT INTO c VALUES (10, 1, {value}), (11, 1, {value});
+                 ALTER TABLE c ADD FOREIGN KEY (t, p_id) REFERENCES p NOT VALID;"
+            ),
+        );
+        place.refuses(&["--orphans", "delete"], "which looks like a sentinel for \"none\"");
+    }
+}
