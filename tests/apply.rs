@@ -35,6 +35,7 @@ fn step(id: &str, up: Script, down: Script, done: &str) -> Step {
         safety: Safety::Safe,
         changes: Vec::new(),
         newly_deletes: Vec::new(),
+        newly_refuses: Vec::new(),
         touches_rows: false,
         up,
         down: Down::Script { script: down, guards: Vec::new() },
@@ -55,6 +56,7 @@ fn plan(engine: Engine, steps: Vec<Step>) -> Plan {
         choices: Vec::new(),
         refused: Vec::new(),
         guessed: Vec::new(),
+        not_counted: Vec::new(),
         still_fails: None,
     }
 }

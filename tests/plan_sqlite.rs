@@ -475,6 +475,7 @@ mod orphans {
             choices: Vec::new(),
             refused: Vec::new(),
             guessed: Vec::new(),
+            not_counted: Vec::new(),
             still_fails: None,
         };
         assert_eq!(
@@ -557,6 +558,7 @@ mod transactions {
             choices: Vec::new(),
             refused: Vec::new(),
             guessed: Vec::new(),
+            not_counted: Vec::new(),
             still_fails: None,
         }
     }

@@ -76,14 +76,15 @@ impl Connector {
     }
 
     /// Looks, before anything is planned, whether a server lets a plan be carried out. A file is asked when it is opened to write,
-    /// which may change it: what a killed process left half done is rolled back.
+    /// which may change it: what a killed process left half done is rolled back. Tells whether the server has this user only read by
+    /// default, which one that writes overrides.
     ///
     /// # Errors
     /// As [`Connector::writer`].
-    pub fn check_writer(&self) -> Result<(), EngineError> {
+    pub fn check_writer(&self) -> Result<bool, EngineError> {
         match &self.to {
-            Place::File(_) => Ok(()),
-            Place::Server(_) => self.writer().map(drop),
+            Place::File(_) => Ok(false),
+            Place::Server(_) => self.writer()?.is_read_only_by_default(),
         }
     }
 }
@@ -143,6 +144,14 @@ pub trait Reader: Send {
     /// Returns the user or role that it reads as, as the engine names it; `None` where there are no users.
     fn user(&self) -> Option<&str> {
         None
+    }
+
+    /// Tells whether sessions of this user only read in this database unless they say otherwise.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn is_read_only_by_default(&mut self) -> Result<bool, EngineError> {
+        Ok(false)
     }
 
     /// Tells whether the server only follows another one, and may be behind it; `None` if not.

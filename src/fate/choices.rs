@@ -28,8 +28,9 @@ pub struct Choosable {
     pub changes: Vec<Change>,
 }
 
-/// Returns what can be done about a relation, what destroys least first.
-pub(super) fn choices(net: &Net<'_>, after: &Net<'_>, link: usize, proposal: &Proposal) -> Vec<Choosable> {
+/// Returns what can be done about a relation, what destroys least first. `before` has what it follows from: what other changes bring
+/// is said with them.
+pub(super) fn choices(net: &Net<'_>, before: &Net<'_>, link: usize, proposal: &Proposal) -> Vec<Choosable> {
     let relation = &net.graph.relations()[net.links[link].relation];
     let (child, parent) = (&relation.child, &relation.parent);
     let mut all = Vec::new();
@@ -75,11 +76,9 @@ pub(super) fn choices(net: &Net<'_>, after: &Net<'_>, link: usize, proposal: &Pr
         add("protect", does, Vec::new(), &keep);
     }
     let cascade = Proposal { to: Some(Action::Cascade), ..Proposal::default() };
-    let mut before = after.clone();
-    before.links[link] = net.links[link].clone();
     let mut then = before.clone();
     apply(&mut then, link, &cascade);
-    let newly = Reach::of_net(&before).to(&Reach::of_net(&then));
+    let newly = Reach::of_net(before).to(&Reach::of_net(&then));
     let mut does = format!("Make it ON DELETE CASCADE: rows of `{child}` are deleted with their `{parent}`");
     for sentence in sentences(&newly) {
         does.push_str(&format!("; {sentence}"));

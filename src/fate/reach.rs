@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::cascades;
-use super::net::Net;
+use super::net::{Act, Net};
 use crate::change::Change;
-use crate::relations::Graph;
+use crate::relations::{Graph, side};
 use crate::schema::{Action, ForeignKey, Schema, TableName};
 
 /// So many tables are named in a sentence; the rest are counted.
@@ -26,11 +26,18 @@ pub struct NewlyDeleted {
     pub tables: Vec<TableName>,
     /// The tables that lost rows before and can lose more now, sorted.
     pub more_of: Vec<TableName>,
+    /// The relations further down that stop such a delete while rows refer by them, which nothing in it deletes: `invoices.org_id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped_by: Vec<String>,
 }
 
 impl NewlyDeleted {
     /// Writes it as a clause: ``a delete from `users` also deletes rows of `notes` ``.
     pub fn clause(&self) -> String {
+        let stops = match self.stopped_by.as_slice() {
+            [] => String::new(),
+            some => format!(", unless rows that refer by {} stop it", names(some, "or")),
+        };
         let what = match (self.tables.as_slice(), self.more_of.as_slice()) {
             (tables, []) => format!("also deletes rows of {}", names(tables, "and")),
             ([], more) => format!("can delete more rows of {}", names(more, "and")),
@@ -40,11 +47,11 @@ impl NewlyDeleted {
                 names(more, "and")
             ),
         };
-        format!("a delete from {} {what}", names(&self.from, "or"))
+        format!("a delete from {} {what}{stops}", names(&self.from, "or"))
     }
 }
 
-fn names(tables: &[TableName], word: &str) -> String {
+fn names<T: std::fmt::Display>(tables: &[T], word: &str) -> String {
     let mut names: Vec<String> = tables.iter().take(NAMED).map(|t| format!("`{t}`")).collect();
     let more = tables.len().saturating_sub(NAMED);
     if more > 0 {
@@ -67,6 +74,8 @@ pub struct Reach {
     /// By table: the table that its rows belong to in the end.
     whole: Vec<usize>,
     edges: BTreeSet<Edge>,
+    /// The keys that stop a delete while rows refer by them.
+    stops: BTreeSet<Edge>,
 }
 
 impl Reach {
@@ -84,7 +93,9 @@ impl Reach {
             Some((number(&relation.child)?, number(&relation.parent)?, sorted(&relation.columns)))
         };
         let edges = (0..net.links.len()).filter(|&i| cascades(net, i)).filter_map(edge).collect();
-        Self { tables, whole, edges }
+        let checks = |&i: &usize| matches!(net.links[i].act, Act::Check(_) | Act::Fail(_)) && net.standing(i).acts;
+        let stops = (0..net.links.len()).filter(checks).filter_map(edge).collect();
+        Self { tables, whole, edges, stops }
     }
 
     /// Returns what deletes would newly delete after changes.
@@ -111,11 +122,15 @@ impl Reach {
             let edge = |key: &ForeignKey| {
                 Some((self.number(change.table())?, self.number(&key.parent)?, sorted(&key.columns)))
             };
-            let (gone, made) = (old.and_then(edge), new.filter(|k| acts(k)).and_then(edge));
+            let gone = old.and_then(edge);
+            let cascades = new.filter(|k| acts(k)).and_then(edge);
+            let stops = new.filter(|k| k.on_delete.refuses() && k.is_active()).and_then(edge);
             if let Some(gone) = gone {
                 self.edges.remove(&gone);
+                self.stops.remove(&gone);
             }
-            self.edges.extend(made);
+            self.edges.extend(cascades);
+            self.stops.extend(stops);
         }
     }
 
@@ -144,23 +159,27 @@ impl Reach {
             before[whole(*parent)].push(whole(*child));
         }
         let roots = closure(new.iter().map(|(_, parent, _)| whole(*parent)), &above);
-        let mut groups: BTreeMap<(Vec<usize>, Vec<usize>), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Vec<usize>, Vec<usize>, Vec<&Edge>), Vec<usize>> = BTreeMap::new();
         for root in roots {
             let reached = closure([root], &now);
             let heads = new.iter().filter(|(_, parent, _)| reached.contains(&whole(*parent)));
             let heads = heads.map(|(child, ..)| whole(*child));
             let lose = closure(heads, &now);
             let lost = closure([root], &before);
+            let stops =
+                |(child, parent, _): &&Edge| lose.contains(&whole(*parent)) && !reached.contains(&whole(*child));
+            let stopped_by = after.stops.iter().filter(stops).collect();
             let (more_of, tables) = lose.into_iter().partition(|t| lost.contains(t));
-            groups.entry((tables, more_of)).or_default().push(root);
+            groups.entry((tables, more_of, stopped_by)).or_default().push(root);
         }
         let named = |tables: &[usize]| tables.iter().map(|&t| after.tables[t].clone()).collect::<Vec<_>>();
         let mut all: Vec<NewlyDeleted> = groups
             .iter()
-            .map(|((tables, more_of), from)| NewlyDeleted {
+            .map(|((tables, more_of, stopped_by), from)| NewlyDeleted {
                 from: named(from),
                 tables: named(tables),
                 more_of: named(more_of),
+                stopped_by: stopped_by.iter().map(|(child, _, columns)| side(&after.tables[*child], columns)).collect(),
             })
             .collect();
         all.sort_by(|a, b| a.from.cmp(&b.from));
@@ -245,6 +264,24 @@ mod tests {
         );
         assert_eq!(told(&s, "notes"), ["a delete from `teams` or `users` also deletes rows of `lines` and `notes`"]);
         assert!(told(&s, "lines").is_empty(), "it cascades already");
+    }
+
+    #[test]
+    fn what_refuses_further_down_is_named() {
+        let s = schema(
+            Engine::Postgres,
+            &[
+                "users: id int8 pk",
+                "orgs: id int8 pk, owner_id int8 not-null >users.id",
+                "invoices: id int8 pk, org_id int8 not-null >orgs.id",
+                "keys: id int8 pk, org_id int8 not-null >orgs.id cascade",
+                "uses: id int8 pk, key_id int8 not-null >keys.id, org_id int8 not-null >orgs.id cascade",
+            ],
+        );
+        // What refers by `uses.key_id` goes with the organisation.
+        let told = told(&s, "orgs");
+        let stops = "a delete from `users` also deletes rows of `keys`, `orgs` and `uses`, unless rows that refer by `invoices.org_id` stop it";
+        assert_eq!(told, [stops]);
     }
 
     #[test]

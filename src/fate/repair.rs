@@ -50,7 +50,7 @@ pub struct Repair {
     pub verdict: Verdict,
     /// The same by what is known alone.
     pub known_verdict: Verdict,
-    /// What a delete comes to, by what is known, after all changes and the first choice of each relation that has only choices.
+    /// What a delete comes to, by what is known, after the automatic changes and the first choice of each other relation.
     #[serde(skip)]
     #[schemars(skip)]
     pub if_chosen: Verdict,
@@ -154,9 +154,9 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let made = |keep: &dyn Fn(&&Repaired) -> bool| -> Vec<Change> {
         changes.iter().filter(keep).flat_map(|c| c.changes.iter().cloned()).collect()
     };
-    // What is proposed, and else what destroys least.
-    let taken = |c: &Repaired| match (&c.to, c.choices.first()) {
-        (None, Some(first)) => first.changes.clone(),
+    // Where a person decides, what is listed first.
+    let taken = |c: &Repaired| match c.choices.first() {
+        Some(first) if !c.automatic => first.changes.clone(),
         _ => c.changes.clone(),
     };
     let every: Vec<Change> = changes.iter().flat_map(taken).collect();
@@ -165,6 +165,17 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let (_, automatic) = verdicts_after(net, root, &made(&|c| c.automatic));
     let (_, guessed) = guessed::weigh(whole, &all.trial, root);
     Repair { goal, verdict, known_verdict, if_chosen, automatic, changes, guessed }
+}
+
+impl Repair {
+    /// Says what a delete comes to if nothing is guessed right, and after which of the changes.
+    pub fn without_guesses(&self) -> (&'static str, Verdict) {
+        match () {
+            () if self.changes.is_empty() => ("", self.known_verdict),
+            () if self.changes.iter().all(|c| c.automatic) => ("after these changes ", self.known_verdict),
+            () => ("with the first choice of each relation ", self.if_chosen),
+        }
+    }
 }
 
 /// Returns what a delete comes to in the schema that the changes lead to, with what is guessed and without.
@@ -437,6 +448,13 @@ fn describe(net: &Net<'_>, after: &Net<'_>, want: Wanted, automatic: bool) -> Re
         _ if relation.nullable => Action::SetNull,
         _ => Action::Restrict,
     };
+    let mut before = net.clone();
+    let above = &path[..path.len().saturating_sub(1)];
+    for (at, changed) in after.links.iter().enumerate() {
+        if at != link && above.contains(&net.graph.relations()[changed.relation].child_side()) {
+            before.links[at] = changed.clone();
+        }
+    }
     Repaired {
         child: relation.child.clone(),
         columns: relation.columns.clone(),
@@ -451,7 +469,7 @@ fn describe(net: &Net<'_>, after: &Net<'_>, want: Wanted, automatic: bool) -> Re
         path,
         round,
         newly_deletes: Vec::new(),
-        choices: choices(net, after, link, &proposal),
+        choices: choices(net, &before, link, &proposal),
         sql: sql.unwrap_or_default().concat(),
         changes,
         reason: proposal.reason,

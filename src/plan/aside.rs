@@ -5,7 +5,7 @@ use super::bench::{Bench, arrow, short_hash};
 use super::{Bound, Guard, OrphanPolicy, RowAction, remedy};
 use crate::relations::side;
 use crate::rows::identity::{is_another, lasting_key, same_key, same_values};
-use crate::rows::{RelationRows, RowSet};
+use crate::rows::{RelationRows, RowSet, TableRows};
 use crate::schema::{Column, ForeignKey, Schema, Table, TableName, WriteKind};
 
 /// A guard names no more than these; the one beyond what an error shows tells that there are others.
@@ -14,6 +14,9 @@ pub(super) const NAMED: u32 = 6;
 /// What to do where a table has the name of a backup that a plan would make: an earlier run may have left it.
 pub(super) const TAKEN: &str = "if it is a backup, it may hold the only copy of its rows: do not drop it. Plan again (fix --apply --anew), and \
                                 this backup gets another name";
+
+/// How the comment of every backup begins.
+pub(super) const COMMENT: &str = "Rows of ";
 
 /// The table that a key's rows are backed up in.
 pub(super) struct Aside {
@@ -47,9 +50,9 @@ impl Aside {
         let columns = key.columns.join(", ");
         let comment = match policy {
             OrphanPolicy::SetNull => {
-                format!("Rows of {table} as they were when {columns} named no row of {}", key.parent)
+                format!("{COMMENT}{table} as they were when {columns} named no row of {}", key.parent)
             }
-            _ => format!("Rows of {table} whose {columns} names no row of {}", key.parent),
+            _ => format!("{COMMENT}{table} whose {columns} names no row of {}", key.parent),
         };
         Ok(Some(Self { name, comment, drop }))
     }
@@ -102,18 +105,35 @@ pub fn left_after_undo(backup: &TableName) -> TableName {
     TableName { schema: backup.schema.clone(), name }
 }
 
-/// Sees that a backup's name is not taken.
+/// Sees that a backup's name is not taken. Whoever advises to drop a table says what it holds.
 ///
 /// # Errors
-/// An earlier run has left rows there.
+/// There is such a table, which an earlier run may have left.
 pub(super) fn is_free(bench: &Bench<'_>, name: &TableName) -> Result<(), String> {
-    if bench.now.table(name).is_none() {
-        return Ok(());
-    }
-    Err(format!(
-        "`{name}` already exists, with rows of an earlier run: look at them, then drop it (`DROP TABLE {}`) or rename it",
-        bench.name(name)
-    ))
+    let Some(table) = bench.now.table(name) else { return Ok(()) };
+    let drop = format!("`DROP TABLE {}`", bench.name(name));
+    let ours = table.comment.as_deref().is_some_and(|c| c.starts_with(COMMENT));
+    let count = TableRows::of(bench.dialect, &bench.now, table).select("count(*)");
+    Err(match bench.workshop.options.counts.get(&count) {
+        Some(0) if ours => {
+            format!("`{name}` is empty, left by a run that did not finish; go on with that run, or drop it: {drop}")
+        }
+        Some(0) => format!("`{name}` already exists, and is empty: rename it, or drop it if nobody needs it: {drop}"),
+        Some(rows) => {
+            let (rows, these, them) = if rows == 1 {
+                ("1 row".into(), "this row", "it")
+            } else {
+                (format!("{rows} rows"), "these rows", "them")
+            };
+            let whose = if ours { " of an earlier run, maybe the only copy" } else { "" };
+            format!(
+                "`{name}` already exists and holds {rows}{whose}: rename it to keep {these}; {drop} deletes {them} for good"
+            )
+        }
+        None => format!(
+            "`{name}` already exists, and its rows were not counted: rename it, or look at them before you drop it"
+        ),
+    })
 }
 
 /// Tells whether a trigger may have written other columns of a row when a reference in it was set to NULL: then they do not tell

@@ -314,6 +314,7 @@ impl Bench<'_> {
             safety: if draft.touches_rows { want.safety.max(Safety::Unsafe) } else { want.safety },
             changes: draft.changes,
             newly_deletes: Vec::new(),
+            newly_refuses: Vec::new(),
             touches_rows: draft.touches_rows,
             up: draft.up,
             down: draft.down,

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the caller has counted, and what a plan found missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
-    known: BTreeMap<String, u64>,
+    /// `None` where the database does not say.
+    known: BTreeMap<String, Option<u64>>,
     missing: RefCell<BTreeSet<String>>,
 }
 
@@ -17,7 +18,7 @@ impl Counts {
         if known.is_none() {
             self.missing.borrow_mut().insert(query.to_string());
         }
-        known
+        known.flatten()
     }
 
     /// Returns the queries, each of one number, that the plans made so far had no answer to.
@@ -28,6 +29,12 @@ impl Counts {
     /// Takes in the answer to a query.
     pub fn answer(&mut self, query: String, rows: u64) {
         self.missing.get_mut().remove(&query);
-        self.known.insert(query, rows);
+        self.known.insert(query, Some(rows));
+    }
+
+    /// Takes in that a query has no answer: this user may not read its tables, or not whole.
+    pub fn no_answer(&mut self, query: String) {
+        self.missing.get_mut().remove(&query);
+        self.known.insert(query, None);
     }
 }

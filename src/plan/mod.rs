@@ -20,6 +20,7 @@ mod model;
 mod order;
 mod plain;
 mod postgres;
+mod refusing;
 mod remedy;
 mod root;
 mod select;
@@ -48,10 +49,13 @@ pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;
 pub use model::{
-    Blocks, Choice, ChoiceOption, Down, Held, Lock, Phase, Plan, Reason, Refused, Script, Step, Transaction,
+    Blocks, Choice, ChoiceOption, Down, Held, Lock, NotCounted, Phase, Plan, Reason, Refused, Script, Step,
+    Transaction, not_counted,
 };
+pub use refusing::{NewlyRefused, refusals};
 pub use remedy::names_relation;
 pub use root::{asked, repairs, still_fails, unhelped};
+pub use ways::{Offer, offers};
 pub use words::chooses;
 
 /// What a plan is made from.
@@ -111,6 +115,7 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
             step.why.push_str(&warning);
         }
         step.newly_deletes = reach.newly(&step.changes);
+        step.newly_refuses = refusing::newly(input.schema, &step.changes);
         reach.take(&step.changes);
         step.up.close_blocks();
         if let Down::Script { script, .. } = &mut step.down {
@@ -142,6 +147,7 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         choices,
         refused,
         guessed: Vec::new(),
+        not_counted: Vec::new(),
         still_fails: None,
     }
 }

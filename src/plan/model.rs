@@ -7,12 +7,14 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Bound, Guard, Options, words};
+use super::{Bound, Guard, NewlyRefused, Options, words};
 use crate::change::Change;
 use crate::engine::{Rows, Value};
 use crate::fate::NewlyDeleted;
 use crate::findings::{RuleId, Safety};
 use crate::infer::Guess;
+use crate::orphans::{Outcome, Scan};
+use crate::relations::Graph;
 use crate::schema::{Engine, Schema, TableName};
 use crate::text;
 
@@ -34,9 +36,31 @@ pub struct Plan {
     /// The relations that are only guessed: no step rests on one, and what a delete comes to afterwards is judged without them.
     #[serde(default)]
     pub guessed: Vec<Guess>,
+    /// The relations whose rows could not be counted: their orphans are in no step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_counted: Vec<NotCounted>,
     /// What it was made for and does not reach: what still stops deletes from a root after its steps, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still_fails: Option<String>,
+}
+
+/// A relation whose rows could not be counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotCounted {
+    /// The relation: `orders.customer_id->customers.id`.
+    pub relation: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Returns the relations whose rows a scan could not count.
+pub fn not_counted(relations: &Graph, scan: Option<&Scan>) -> Vec<NotCounted> {
+    let outcomes = scan.iter().flat_map(|s| &s.outcomes);
+    let failed = relations.relations().iter().zip(outcomes).filter_map(|(relation, outcome)| match outcome {
+        Outcome::Failed(error) => Some(NotCounted { relation: relation.written(), why: error.message.clone() }),
+        _ => None,
+    });
+    failed.collect()
 }
 
 /// One unit that is done or not done: it runs, is retried, resumed and undone as a whole.
@@ -61,6 +85,9 @@ pub struct Step {
     /// What deletes newly delete once it is done, and did not before: a key cascades that did not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub newly_deletes: Vec<NewlyDeleted>,
+    /// What is refused once it is done, and was accepted before: a foreign key is new, or does not let its parent go any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newly_refuses: Vec<NewlyRefused>,
     /// Whether it changes or deletes rows (orphans repaired, quarantined). No other step may.
     pub touches_rows: bool,
     /// The statements that do it.

@@ -37,6 +37,7 @@ pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
             safety: want.safety,
             changes: want.changes.clone(),
             newly_deletes: Vec::new(),
+            newly_refuses: Vec::new(),
             touches_rows: false,
             up: Script { statements, transaction: Transaction::None, ..Script::default() },
             down: Down::Impossible("no statement undoes it".to_string()),

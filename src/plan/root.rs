@@ -1,8 +1,8 @@
 //! The smallest fix of a delete, as findings that the planner fixes.
 
-use super::{Plan, words};
+use super::{Input, Plan, judge, words};
 use crate::change::Change;
-use crate::fate::{Asked, Fate, Repaired};
+use crate::fate::{Asked, Fate, Fates, Options as FateOptions, Repaired};
 use crate::findings::{Finding, Fix, Safety, Severity, Subject, SubjectKind};
 use crate::relations::{Graph, Relation, side};
 use crate::rules::FATE;
@@ -54,14 +54,16 @@ pub fn unhelped(fate: &Fate, broken: &[(&Relation, String)], fixable: &[Finding]
     found
 }
 
-/// Says what still stops deletes from the root once a plan is done; `None` if nothing that needs a decision does.
-pub fn still_fails(fate: &Fate, plan: &Plan) -> Option<String> {
+/// Says what still stops deletes from the root once a plan is done; `None` if nothing does that needs a decision, or was chosen to.
+pub fn still_fails(fate: &Fate, plan: &Plan, input: &Input<'_>, how: &FateOptions) -> Option<String> {
     let changes = fate.repair.iter().flat_map(|r| &r.changes).filter(|c| c.blocks);
     let left = |c: &&Repaired| {
         let place = side(&c.child, &c.columns);
         plan.refused.iter().any(|r| r.reason.rule == FATE.id() && r.subject == place)
     };
     let open: Vec<&Repaired> = changes.filter(left).collect();
+    let then = Fates::new(&plan.after, &judge::relations(input, &plan.after), how.clone()).of(&fate.root);
+    let kept = then.map(|then| kept(&then, plan)).unwrap_or_default();
     let after = match plan.steps.len() {
         0 => String::new(),
         1 => "after this step ".to_string(),
@@ -86,7 +88,11 @@ pub fn still_fails(fate: &Fate, plan: &Plan) -> Option<String> {
     let deeper = reasons.join(", or if ");
     let need = if direct.len() == 1 { "needs" } else { "need" };
     let told = match (direct.is_empty(), reasons.is_empty()) {
-        (true, true) => return None,
+        (true, true) if kept.is_empty() => return None,
+        (true, true) => {
+            let block = if kept.len() == 1 { "blocks it, as you chose" } else { "block it, as you chose" };
+            format!("STILL FAILS: {} {block}", kept.join(", "))
+        }
         (true, false) => format!("still fails if {deeper}"),
         (false, none) => {
             let also = if none { String::new() } else { format!("; it also fails if {deeper}") };
@@ -94,6 +100,20 @@ pub fn still_fails(fate: &Fate, plan: &Plan) -> Option<String> {
         }
     };
     Some(words::sentence(&format!("{after}a delete from {root} {told}")))
+}
+
+/// Returns the relations that stop a delete because somebody chose that they do.
+fn kept(then: &Fate, plan: &Plan) -> Vec<String> {
+    let chosen = |place: &String| {
+        plan.choices.iter().any(|c| {
+            c.by_user
+                && c.subject == *place
+                && c.options.get(c.chosen).is_some_and(|o| matches!(o.word.as_str(), "protect" | "restrict"))
+        })
+    };
+    let mut all: Vec<String> = then.blockers().filter_map(|b| b.path.last().cloned()).filter(chosen).collect();
+    all.dedup();
+    all
 }
 
 fn finding(fate: &Fate, repaired: &Repaired) -> Finding {

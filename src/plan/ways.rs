@@ -4,7 +4,7 @@ use super::trial::key_of;
 use super::{Input, words};
 use crate::change::Change;
 use crate::fate::is_cascading;
-use crate::findings::{Finding, Safety};
+use crate::findings::{Finding, RuleId, Safety};
 use crate::relations::defeated;
 use crate::rules::{FATE, policy};
 use crate::schema::{Action, ForeignKey, Schema, Table, TableName};
@@ -16,6 +16,45 @@ pub(super) struct Way {
     pub title: String,
     pub safety: Safety,
     pub changes: Vec<Change>,
+}
+
+/// What can be chosen about one finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its place: `users.team_id`.
+    pub subject: String,
+    /// Its constraint or index.
+    pub name: Option<String>,
+    /// The rule.
+    pub rule: RuleId,
+    /// The words that choose, and what each one does.
+    pub words: Vec<(String, String)>,
+}
+
+impl Offer {
+    /// Tells whether a typed subject means this finding: its place, its constraint or its rule.
+    pub fn is_called(&self, typed: &str) -> bool {
+        let bare = |text: &str| text.replace(' ', "");
+        bare(typed) == bare(&self.subject) || Some(typed) == self.name.as_deref() || self.rule.is_called(typed)
+    }
+
+    /// Tells whether a typed word is among its words.
+    pub fn has(&self, typed: &str) -> bool {
+        self.words.iter().any(|(word, _)| words::means(typed, word))
+    }
+}
+
+/// Returns what can be chosen about the findings that a plan is made from, sorted by place.
+pub fn offers(input: &Input<'_>) -> Vec<Offer> {
+    let offer = |finding: &Finding| Offer {
+        subject: finding.subject.place(),
+        name: finding.subject.name.clone(),
+        rule: finding.rule,
+        words: options(input, finding).into_iter().map(|w| (w.word, w.title)).collect(),
+    };
+    let mut all: Vec<Offer> = input.findings.iter().map(offer).collect();
+    all.sort_by(|a, b| (&a.subject, a.rule).cmp(&(&b.subject, b.rule)));
+    all
 }
 
 /// Returns the ways to fix a finding by changes of the schema, the recommended one first.

@@ -111,9 +111,10 @@ fn looked_at(v: &Verification) -> Vec<String> {
     lines
 }
 
-/// Says how many rows have come since a step was done.
+/// Says what has come of a step since it was done: new rows, or that its backup is gone.
 fn since(step: &Checked) -> String {
     match step.rows_since {
+        0 if step.backup_dropped => ": done; its backup was dropped, so it can no longer be undone".to_string(),
         0 => String::new(),
         rows => format!(": done, but {rows} new {} since then", row_noun(rows)),
     }

@@ -133,6 +133,16 @@ impl Source {
         }
     }
 
+    /// Returns what tells a server's database from others: who connects, where, and to which database. The password, the order of
+    /// the URL's parameters and what else it says of the connection are no part of it.
+    pub fn place(&self, environment: &postgres::Environment) -> String {
+        let Self::Postgres(url) = self else { return self.label() };
+        match postgres::Target::parse(url.secret(), environment) {
+            Ok(target) => target.place(),
+            Err(_) => self.label(),
+        }
+    }
+
     /// Says what the text of a source of SQL files does not: the engine, the base schema, the layout. Other sources stay.
     #[must_use]
     pub fn with_sql(mut self, engine: Option<Engine>, base: Option<PathBuf>, layout: Option<String>) -> Self {

@@ -75,6 +75,9 @@ pub struct Checked {
     /// How many rows it would change that have come since it was done; 0 if there are none.
     #[serde(skip_serializing_if = "is_none")]
     pub rows_since: u64,
+    /// Whether it is done and the backups of its rows were dropped since: then it can no longer be undone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub backup_dropped: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands a reference over.
@@ -208,8 +211,10 @@ pub fn verify(
             sql: step.done.clone(),
             done,
             rows_since,
+            backup_dropped: false,
         });
     }
+    let dropped = dropped_backups(plan, now, &mut steps, ask)?;
     let mut policies = Vec::new();
     for question in questions {
         let answer = ask(&question.sql)?;
@@ -233,7 +238,8 @@ pub fn verify(
             introduced.push(Left::of(finding));
         }
     }
-    let differences = compare(plan, now);
+    let mut differences = compare(plan, now);
+    differences.retain(|d| !dropped.contains(&d.table));
     let rows = rows::look(plan, now, false, ask)?;
     let is_seen = |(step, checked): (&Step, &Checked)| {
         checked.done == Some(true) || checked.done.is_none() && !step.changes.is_empty()
@@ -249,7 +255,7 @@ pub fn verify(
         verified,
         steps,
         differences,
-        tables: compare::tables(plan).into_iter().cloned().collect(),
+        tables: compare::tables(plan).into_iter().filter(|t| !dropped.contains(*t)).cloned().collect(),
         rows,
         not_fixed: plan.refused.iter().map(Left::refused).collect(),
         keys: compare::keys(plan, now),
@@ -263,21 +269,45 @@ pub fn verify(
     })
 }
 
-/// Counts the rows that have come since a step was done that changes rows: its backups, made in the same transaction, show that
-/// it was.
-fn since(
-    step: &Step,
+/// Finds the steps that changed rows and whose backups, which would show that they did, somebody has dropped: none of their rows is
+/// left, and every other step shows that the plan was carried out. Returns those backups.
+fn dropped_backups(
+    plan: &Plan,
     now: &Schema,
+    steps: &mut [Checked],
     ask: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
-) -> Result<u64, EngineError> {
-    let backup = |change: &Change| match change {
-        Change::CreateTable { definition } => now.table(&definition.name).is_some(),
-        _ => false,
-    };
-    let whole = step.up.transaction == Transaction::Own && step.touches_rows;
-    if !whole || step.changes.is_empty() || !step.changes.iter().all(backup) {
-        return Ok(0);
+) -> Result<BTreeSet<TableName>, EngineError> {
+    let mut dropped = BTreeSet::new();
+    let mut found = Vec::new();
+    for (at, step) in plan.steps.iter().enumerate().filter(|(at, _)| steps[*at].done == Some(false)) {
+        let backups = backups(step);
+        let gone = !backups.is_empty() && backups.iter().all(|b| now.table(b).is_none());
+        if gone && !step.bounds.is_empty() && counted(step, ask)? == 0 {
+            dropped.extend(backups.into_iter().cloned());
+            found.push(at);
+        }
     }
+    let others = || steps.iter().enumerate().filter(|(at, _)| !found.contains(at));
+    if found.is_empty() || others().count() == 0 || others().any(|(_, s)| s.done != Some(true)) {
+        return Ok(BTreeSet::new());
+    }
+    for at in found {
+        (steps[at].done, steps[at].backup_dropped) = (Some(true), true);
+    }
+    Ok(dropped)
+}
+
+/// Returns the tables in which a step backs up the rows that it changes; empty if it does anything else to the schema.
+fn backups(step: &Step) -> Vec<&TableName> {
+    let backup = |change: &'_ Change| matches!(change, Change::CreateTable { .. });
+    if !step.touches_rows || !step.changes.iter().all(backup) {
+        return Vec::new();
+    }
+    step.changes.iter().map(Change::table).collect()
+}
+
+/// Counts the rows that a step would change now.
+fn counted(step: &Step, ask: &mut dyn FnMut(&str) -> Result<Rows, EngineError>) -> Result<u64, EngineError> {
     let mut all = 0;
     for bound in &step.bounds {
         let answer = ask(&bound.count)?;
@@ -285,6 +315,18 @@ fn since(
         all += number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
     }
     Ok(all)
+}
+
+/// Counts the rows that have come since a step was done that changes rows: its backups, made in the same transaction, show that
+/// it was.
+fn since(
+    step: &Step,
+    now: &Schema,
+    ask: &mut dyn FnMut(&str) -> Result<Rows, EngineError>,
+) -> Result<u64, EngineError> {
+    let backups = backups(step);
+    let there = !backups.is_empty() && backups.iter().all(|b| now.table(b).is_some());
+    if there && step.up.transaction == Transaction::Own { counted(step, ask) } else { Ok(0) }
 }
 
 /// Counts the orphans that a plan is not about, in the tables that it changes, before it is carried out; `ask` runs a query that only reads.

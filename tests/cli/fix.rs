@@ -80,12 +80,38 @@ fn only_what_is_asked_for_is_planned() {
 }
 
 #[test]
+fn the_choice_in_the_help_is_one_that_a_finding_offers() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.run(&["fix", "--help"]).out;
+    let example =
+        help.lines().find_map(|l| l.trim().strip_prefix("referee ").filter(|l| l.contains("--choose"))).unwrap();
+    let sql = "CREATE TABLE teams (id INTEGER PRIMARY KEY);
+        CREATE TABLE users (id INTEGER PRIMARY KEY, team_id INTEGER NOT NULL REFERENCES teams (id) ON DELETE SET NULL);";
+    rusqlite::Connection::open(sandbox.path("shop.db")).unwrap().execute_batch(sql).unwrap();
+    let run = sandbox.run(&example.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("Drop NOT NULL from users.team_id"), "{}", run.out);
+}
+
+#[test]
 fn a_choice_that_is_about_nothing_is_an_error() {
     let sandbox = Sandbox::with_shop();
-    for choice in ["orders.customer_id=cascade", "nothing.here=protect"] {
+    let choices = "the choices there are: protect, drop-not-null\n";
+    for (choice, said) in [
+        ("orders.customer_id=cascade", format!("orders.customer_id does not offer cascade; {choices}")),
+        // It is what the key says already, and what the finding is about: nothing else is taken in its place.
+        ("orders.customer_id=set-null", format!("orders.customer_id does not offer set-null; {choices}")),
+        ("nothing.here=protect", "--choose nothing.here=protect matches nothing in this plan\n".to_string()),
+    ] {
         let run = sandbox.run(&["fix", "shop.json", "--no-config", "--choose", choice]);
         assert_eq!((run.code, run.out.as_str()), (2, ""));
-        assert!(run.err.contains(&format!("--choose {choice} is about nothing")), "{}", run.err);
+        assert!(run.err.contains(&said), "{}", run.err);
+        assert!(run.err.contains("orders.customer_id=drop-not-null") || choice.starts_with("nothing"), "{}", run.err);
+        assert!(
+            !choice.starts_with("nothing") || run.err.contains("orders.customer_id=protect|drop-not-null"),
+            "{}",
+            run.err
+        );
     }
     let run = sandbox.run(&["fix", "shop.json", "--choose", "protect"]);
     assert!(run.code == 2 && run.err.contains("SUBJECT=WORD"), "{}", run.err);

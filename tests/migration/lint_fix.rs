@@ -314,7 +314,11 @@ fn a_choice_is_taken() {
     assert!(run.out.contains("ALTER COLUMN owner_id DROP NOT NULL"), "{}{}", run.out, run.err);
     let run = fix(&folder, &["--choose", "teams.owner_id=cascades"]);
     assert_eq!(run.code, 2);
-    assert!(run.err.contains("--choose teams.owner_id=cascades is about nothing in the plan"), "{}", run.err);
+    assert!(
+        run.err.contains("teams.owner_id does not offer cascades; the choices there are: protect, drop-not-null"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use globset::Glob;
 
 use super::SOURCES;
@@ -14,7 +14,7 @@ use crate::rules::Rule;
 use crate::source::SourceText;
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=set-null --orphans quarantine\n  referee fix shop.db --accept-inferred=0.95 --apply\n  referee fix postgres://app@localhost/shop --root users --format markdown\n\nGuessed relations are listed and not planned. Accept those that are true:\n  referee infer shop.db --accept 'orders.customer_id->customers.id'"))]
+#[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=drop-not-null --orphans quarantine\n  referee fix shop.db --accept-inferred=0.95 --apply\n  referee fix postgres://app@localhost/shop --root users --format markdown\n\nGuessed relations are listed and not planned. Accept those that are true:\n  referee infer shop.db --accept 'orders.customer_id->customers.id'"))]
 pub(in crate::cli) struct FixArgs {
     /// The database, folder of migrations or schema document
     pub source: SourceText,
@@ -134,7 +134,7 @@ pub(in crate::cli) struct FilesArgs {
 
 /// Running a plan.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Apply")]
+#[command(next_help_heading = "Apply", group = ArgGroup::new("applied_or_undone").args(["apply", "undo"]).multiple(true))]
 pub(in crate::cli) struct ApplyArgs {
     /// Carry the plan out, after a question, and verify what came of it. A run that was
     /// killed is taken up where it stopped
@@ -146,8 +146,9 @@ pub(in crate::cli) struct ApplyArgs {
     /// How often a step that gets no lock is tried again
     #[arg(long, value_name = "N", default_value_t = 10, requires = "apply")]
     pub retries: u32,
-    /// Where the run is recorded [default: beside a SQLite file, else in .referee]
-    #[arg(long, value_name = "FILE", requires = "apply")]
+    /// Where the run is recorded, or which record --undo reads [default: beside a SQLite
+    /// file, else in .referee]
+    #[arg(long, value_name = "FILE", requires = "applied_or_undone")]
     pub journal: Option<PathBuf>,
     /// Do not take up the run that was killed: make a new plan
     #[arg(long, requires = "apply")]

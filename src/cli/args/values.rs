@@ -133,7 +133,7 @@ pub(super) fn choice(text: &str) -> Result<(String, String), String> {
     let parts = text.rsplit_once('=').map(|(subject, word)| (subject.trim(), word.trim()));
     match parts.filter(|(subject, word)| !subject.is_empty() && !word.is_empty()) {
         Some((subject, word)) => Ok((subject.to_string(), word.to_string())),
-        None => Err("must be SUBJECT=WORD, as in users.team_id=set-null".to_string()),
+        None => Err("must be SUBJECT=WORD, as in users.team_id=drop-not-null".to_string()),
     }
 }
 

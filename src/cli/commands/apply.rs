@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use super::super::args::{FixArgs, Global};
+use super::super::environment;
 use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Steps;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let source = Source::parse(args.source.secret())?;
     let connector = database(&source, ui)?;
     ui.job.listen();
-    connector.check_writer()?;
+    let read_only = connector.check_writer()?;
     let path = journal_path(args, &source, global)?;
     // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
     let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };
@@ -73,7 +74,11 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         ui.note("the plan has no steps: nothing is changed");
         return Ok(incomplete.max(left_undone(args, &plan)).max(missed));
     }
-    if !args.apply.yes && !ask(&question::of(&to_come(&plan, taken_up.as_ref()), &source.label()), ui)? {
+    if args.apply.yes {
+        if read_only {
+            ui.warn(question::READ_ONLY, None);
+        }
+    } else if !ask(&question::of(&to_come(&plan, taken_up.as_ref()), &source.label(), read_only), ui)? {
         return Ok(FINDINGS);
     }
     let mut journal = match journal {
@@ -228,18 +233,17 @@ fn left_undone(args: &FixArgs, plan: &Plan) -> u8 {
     if left && asked { FINDINGS } else { 0 }
 }
 
-/// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the whole URL: the
-/// host may stand in its query, and no run may be taken up on another server.
+/// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the server, the
+/// database and the user: no run may be taken up on another server.
 pub(super) fn default_journal(source: &Source) -> PathBuf {
     if let Source::Sqlite(path) = source {
         let mut name = path.as_os_str().to_os_string();
         name.push(output::JOURNAL);
         return PathBuf::from(name);
     }
-    let label = source.label();
-    let label = label.split_once("://").map_or(label.as_str(), |(_, rest)| rest);
+    let name = source.place(&environment::postgres());
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
-    Path::new(".referee").join(format!("{}.run", label.chars().map(plain).take(200).collect::<String>()))
+    Path::new(".referee").join(format!("{}.run", name.chars().map(plain).take(200).collect::<String>()))
 }
 
 fn tell(run: &Unfinished, path: &Path, ui: &Ui) {

@@ -9,21 +9,22 @@ use super::super::progress::Bar;
 use super::super::ui::Ui;
 use super::accept;
 use super::audit::{Hidden, code};
+use super::choices;
 use crate::audit::{Guesses, Report, audit_and_go_on};
 use crate::config::{Config, FailOn};
-use crate::engine::{Reader, Value};
+use crate::engine::{EngineError, EngineErrorKind, Reader, Value};
 use crate::fate::{Fates, Options as FateOptions};
 use crate::findings::{Finding, Severity, Subject};
 use crate::infer::Guess;
-use crate::orphans::{Outcome, ScanOptions};
+use crate::orphans::ScanOptions;
 use crate::plan::{self, Counts, Definitions, Options, Plan};
-use crate::relations::{Graph, Relation};
+use crate::relations::Graph;
 use crate::render::{self, Commands, PlanFormat};
 use crate::rules::{self, Rule, Settings};
-use crate::schema::{Action, Engine, TableName};
+use crate::schema::{Engine, TableName};
 use crate::source::history::Migration;
 use crate::source::{History, Input, Source};
-use crate::text::{argument, operand, quoted};
+use crate::text::{argument, operand};
 
 pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -67,7 +68,7 @@ pub(super) fn goal_missed(args: &FixArgs, plan: &Plan, report: &Report) -> u8 {
         let same = |f: &&Finding| f.rule == reason.rule && f.fingerprint == reason.fingerprint;
         report.findings.iter().find(same).is_some_and(|f| f.severity == Severity::Error)
     };
-    let missed = args.root.is_some() && plan.refused.iter().any(|r| stops(&r.reason));
+    let missed = args.root.is_some() && (plan.still_fails.is_some() || plan.refused.iter().any(|r| stops(&r.reason)));
     if missed { FINDINGS } else { 0 }
 }
 
@@ -130,7 +131,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         let guesses = report.guesses.guesses.iter().map(|g| g.as_relation(&report.schema));
         let all = report.relations.relations().iter().cloned().chain(guesses).collect();
         let all = Graph::from_relations(&report.schema, all);
-        let fates = Fates::new(&report.schema, &all, how);
+        let fates = Fates::new(&report.schema, &all, how.clone());
         let Some(fate) = fates.of(root) else {
             return Err(CliError::new(format!("`{root}` is a partition; rows are deleted from its parent table"))
                 .hint("name the partitioned table"));
@@ -147,7 +148,7 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
         let unhelped = plan::unhelped(&fate, &broken, &report.findings);
         report.findings.extend(unhelped);
         report.findings.extend(plan::repairs(&fate));
-        judged = Some(fate);
+        judged = Some((fate, how));
     }
     let mut options = Options {
         choose: args.choose.clone(),
@@ -160,34 +161,43 @@ pub(super) fn make(args: &FixArgs, config: &Config, mut input: Input, ui: &Ui) -
     };
     every_relation_is_there(&options, &report)?;
     let mut made = loop {
-        let made = plan::plan(&plan::Input {
-            schema: &report.schema,
-            relations: &report.relations,
-            settings: &settings,
-            findings: &report.findings,
-            scan: report.scan.as_ref(),
-            definitions: definitions.as_ref(),
-            options: &options,
-        });
+        let made = plan::plan(&input_of(&report, &settings, definitions.as_ref(), &options));
         let missing = options.counts.missing();
         let Some(session) = session.as_mut().filter(|_| !args.no_data && !missing.is_empty()) else { break made };
         for query in missing {
             ui.job.check()?;
-            let rows = count(session.as_mut(), &query)?;
-            options.counts.answer(query, rows);
+            match count(session.as_mut(), &query) {
+                Ok(rows) => options.counts.answer(query, rows),
+                // Whatever rests on these rows is left out of the plan; the rest is planned.
+                Err(error) if error.kind == EngineErrorKind::Permission => options.counts.no_answer(query),
+                Err(error) => return Err(error.into()),
+            }
         }
     };
     made.guessed = about(args, root.as_ref(), &report);
-    made.still_fails = judged.and_then(|fate| plan::still_fails(&fate, &made));
-    let unused: Vec<_> = made.unused_choices(&options).into_iter().cloned().collect();
-    for (subject, word) in &unused {
-        if is_already(subject, word, &report) {
-            ui.note(&format!("{subject} is already {}; nothing to do", as_declared(word)));
-        } else {
-            return Err(barred(subject, word, &made, &options, &report));
-        }
-    }
+    made.not_counted = plan::not_counted(&report.relations, report.scan.as_ref());
+    let input = input_of(&report, &settings, definitions.as_ref(), &options);
+    made.still_fails = judged.and_then(|(fate, how)| plan::still_fails(&fate, &made, &input, &how));
+    choices::check(&made, &input, &report, ui)?;
     Ok((made, report))
+}
+
+/// Returns what a plan is made from.
+fn input_of<'a>(
+    report: &'a Report,
+    settings: &'a Settings,
+    definitions: Option<&'a Definitions>,
+    options: &'a Options,
+) -> plan::Input<'a> {
+    plan::Input {
+        schema: &report.schema,
+        relations: &report.relations,
+        settings,
+        findings: &report.findings,
+        scan: report.scan.as_ref(),
+        definitions,
+        options,
+    }
 }
 
 /// Returns the guesses that are about what the plan is made for: of the tables that were named, and for a root those by which
@@ -205,10 +215,11 @@ fn about(args: &FixArgs, root: Option<&TableName>, report: &Report) -> Vec<Guess
 }
 
 /// Asks how many rows a plan is about.
-fn count(session: &mut dyn Reader, query: &str) -> Result<u64, CliError> {
+fn count(session: &mut dyn Reader, query: &str) -> Result<u64, EngineError> {
     let answer = session.query(query)?;
     let number = answer.rows.first().and_then(|row| row.first()).and_then(Value::integer);
-    number.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| CliError::new("a count of rows is not a number"))
+    let none = || EngineError::new(EngineErrorKind::Statement, "a count of rows is not a number").sql(query);
+    number.and_then(|n| u64::try_from(n).ok()).ok_or_else(none)
 }
 
 /// Complains of orphans of a relation that there is not.
@@ -220,60 +231,6 @@ fn every_relation_is_there(options: &Options, report: &Report) -> Result<(), Cli
     let Some((subject, _)) = missing else { return Ok(()) };
     Err(CliError::new(format!("--orphans {subject}=… matches no relation"))
         .hint("a relation is written child.column, or child.column->parent.column; `referee graph SOURCE` lists them"))
-}
-
-/// Tells whether a foreign key is already what a choice would make of it.
-fn is_already(subject: &str, word: &str, report: &Report) -> bool {
-    let relations = report.relations.relations().iter().filter(|r| plan::names_relation(subject, r));
-    let is = |r: &Relation| {
-        let key = r.foreign_key()?;
-        let nulls = key.on_delete == Action::SetNull && r.nullable && word.eq_ignore_ascii_case("drop-not-null");
-        Some(key.enforced && (nulls || plan::chooses(word, key.on_delete)))
-    };
-    let mut all = relations.map(is).peekable();
-    all.peek().is_some() && all.all(|already| already == Some(true))
-}
-
-/// Writes what a word stands for as SQL does.
-fn as_declared(word: &str) -> String {
-    let actions = [Action::NoAction, Action::Restrict, Action::Cascade, Action::SetNull, Action::SetDefault];
-    let action = actions.into_iter().find(|a| plan::chooses(word, *a)).unwrap_or(Action::SetNull);
-    format!("ON DELETE {action}")
-}
-
-/// Says why a choice is not planned, and what to do.
-fn barred(subject: &str, word: &str, made: &Plan, options: &Options, report: &Report) -> CliError {
-    let outcomes = report.scan.iter().flat_map(|s| &s.outcomes);
-    let of = report.relations.relations().iter().zip(outcomes).filter(|(r, _)| plan::names_relation(subject, r));
-    let mut orphans = of.filter_map(|(relation, outcome)| match outcome {
-        Outcome::Counted(found) if found.count > 0 => Some((relation, found.count)),
-        _ => None,
-    });
-    let said = options.orphans.is_some() || options.orphans_of.iter().any(|(s, _)| s == subject);
-    if let Some((relation, count)) = orphans.next().filter(|_| !said) {
-        let rows = if count == 1 { "1 orphan row".to_string() } else { format!("{count} orphan rows") };
-        let (child, source) = (relation.child_side(), operand(&report.source));
-        return CliError::new(format!("cannot plan {subject}={word}: {rows} of {}", relation.child))
-            .hint(format!("say what becomes of them: --orphans {}, or =quarantine", quoted(&format!("{child}=delete"))))
-            .hint(format!("or fix them first; `referee audit {source} --data` shows them"));
-    }
-    let why = made.refused.iter().find(|r| r.subject == subject).map(|r| r.why.as_str());
-    match why {
-        Some(why) => CliError::new(format!("cannot plan {subject}={word}: {why}")),
-        None => no_place(subject, word),
-    }
-}
-
-fn no_place(subject: &str, word: &str) -> CliError {
-    CliError::new(format!("--choose {subject}={word} is about nothing in the plan")).hint(
-        "`referee fix SOURCE` lists the choices under \"Choices\", and what it does not fix with the words for it",
-    )
-}
-
-/// Complains of a choice that the plan has no place for.
-pub(super) fn every_choice_is_used(made: &Plan, options: &Options) -> Result<(), CliError> {
-    let unused = made.unused_choices(options);
-    unused.first().map_or(Ok(()), |(subject, word)| Err(no_place(subject, word)))
 }
 
 /// Reads the texts of a SQLite database's objects, which a rebuilt table keeps: from the database, or from what SQLite makes

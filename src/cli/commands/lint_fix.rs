@@ -11,7 +11,8 @@ use super::super::output;
 use super::super::ui::Ui;
 use super::accept;
 use super::audit::code;
-use super::fix::{definitions_of_files, every_choice_is_used};
+use super::choices;
+use super::fix::definitions_of_files;
 use super::lint::{Judged, files, lint};
 use super::migration;
 use crate::config::{Config, FailOn};
@@ -56,17 +57,19 @@ pub(super) fn run(
     let all = lint(path, args, Judged::All, global, config, &muted)?;
     let definitions = definitions_of_files(schema.schema.engine, &schema.history, &schema.source)?;
     let options = Options { choose: args.fix.choose.clone(), lock_timeout: LOCK_TIMEOUT, ..Options::default() };
-    let mut plan = plan::plan(&plan::Input {
+    let settings = super::settings(args.foreign_keys, config);
+    let input = plan::Input {
         schema: &schema.schema,
         relations: &schema.relations,
-        settings: &super::settings(args.foreign_keys, config),
+        settings: &settings,
         findings: &schema.findings,
         scan: None,
         definitions: definitions.as_ref(),
         options: &options,
-    });
+    };
+    let mut plan = plan::plan(&input);
     plan.guessed.clone_from(&schema.guesses.guesses);
-    every_choice_is_used(&plan, &options)?;
+    choices::every_one_is_used(&plan, &input)?;
     accept::check(args.fix.accept_inferred, args.fix.write, global)?;
     let infer = super::command("infer", &schema.source, global);
     let commands = Commands { infer: Some(infer.clone()), ..Commands::default() };

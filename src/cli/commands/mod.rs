@@ -4,6 +4,7 @@ mod accept;
 mod apply;
 mod audit;
 mod baseline;
+mod choices;
 mod completions;
 mod demo;
 mod explain;

@@ -3,23 +3,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{Plan, RowAction, acting_beside};
+use crate::fate::NewlyDeleted;
+use crate::plan::{Plan, RowAction, acting_beside, refusals};
+use crate::relations::side;
 use crate::schema::TableName;
 use crate::text::one_line;
 
 /// How many tables a sentence names.
 const NAMED: usize = 6;
 
+/// What is said of a database whose sessions only read by default.
+pub(super) const READ_ONLY: &str = "This database is set read-only for this user; the run overrides that";
+
 /// Writes the question, without the answers that there are.
-pub(super) fn of(plan: &Plan, label: &str) -> String {
+pub(super) fn of(plan: &Plan, label: &str, read_only: bool) -> String {
     let steps = match plan.steps.len() {
         1 => "1 step".to_string(),
         count => format!("{count} steps"),
     };
     let mut sentences: Vec<String> = plan.still_fails.iter().map(|s| format!("{}.", one_line(s))).collect();
+    sentences.extend(read_only.then(|| format!("{READ_ONLY}.")));
     sentences.extend([format!("Apply {steps} to {}?", one_line(label)), now(plan)]);
     sentences.extend(beside(plan));
     sentences.extend(later(plan));
+    let refused = refusals(plan.steps.iter().flat_map(|s| &s.newly_refuses));
+    sentences.extend(refused.iter().map(|r| format!("From then on {}.", one_line(r))));
     sentences.join(" ")
 }
 
@@ -81,13 +89,27 @@ fn later(plan: &Plan) -> Vec<String> {
         let first = (!tables.is_empty()).then(|| format!("also deletes its {}", names(tables)));
         let then = (!more.is_empty()).then(|| format!("can delete more rows of {}", names(more)));
         let what: Vec<String> = first.into_iter().chain(then).collect();
-        format!("deleting a {} row {}", list(from, "or"), what.join(" and "))
+        format!("deleting a {} row {}{}", list(from, "or"), what.join(" and "), stopped(plan, from))
     };
     if alike.is_empty() {
         return Vec::new();
     }
     let all: Vec<String> = alike.iter().map(one).collect();
     vec![format!("From then on, {}.", all.join("; "))]
+}
+
+/// Says which foreign keys further down stop such a delete once all steps are done.
+fn stopped(plan: &Plan, from: &[String]) -> String {
+    let of = |newly: &&NewlyDeleted| newly.from.iter().any(|f| from.contains(&f.to_string()));
+    let newly = plan.steps.iter().flat_map(|s| &s.newly_deletes).filter(of);
+    let refuses = |place: &&String| {
+        plan.after.foreign_keys().any(|(t, k)| side(&t.name, &k.columns) == **place && k.on_delete.refuses())
+    };
+    let keys: BTreeSet<String> = newly.flat_map(|n| &n.stopped_by).filter(refuses).cloned().collect();
+    if keys.is_empty() {
+        return String::new();
+    }
+    format!(", unless rows that refer by {} stop it", list(&keys.into_iter().collect::<Vec<_>>(), "or"))
 }
 
 /// Writes `a, b and c`; the first names only, of many.

@@ -16,11 +16,12 @@ use crate::schema::{Schema, TableName};
 use crate::source::Source;
 use crate::text::{argument, one_line, visible};
 
-/// Writes the command that undoes a run.
+/// Writes the command that undoes a run. Where its record is not the one of this folder, it is named so that it is found from any.
 pub(super) fn command(args: &FixArgs, global: &Global) -> String {
     let mut command = super::command("fix", &args.source.to_string(), global);
     command.push_str(" --undo");
     if let Some(journal) = &args.apply.journal {
+        let journal = std::path::absolute(journal).unwrap_or_else(|_| journal.clone());
         command.push_str(&format!(" --journal {}", argument(&journal.display().to_string())));
     }
     command
@@ -32,7 +33,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
     let path = apply::journal_path(args, &source, global)?;
     let nothing = || {
         CliError::new(format!("no run is recorded in {}: there is nothing to undo", path.display()))
-            .hint("name the file in which it was recorded: --journal FILE")
+            .hint("run it in the folder where the plan was applied, or name the record: --journal FILE")
     };
     if !path.exists() {
         return Err(nothing());

@@ -345,6 +345,16 @@ impl Reader for PostgresSession {
         Some(&self.user)
     }
 
+    fn is_read_only_by_default(&mut self) -> Result<bool, EngineError> {
+        if self.cockroach {
+            return Ok(false);
+        }
+        // The value that RESET would give back: what the server, the database, the role or the connection says (manual, pg_settings).
+        let sql = "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'";
+        let answer = self.read(sql)?;
+        Ok(answer.rows.first().and_then(|r| r.first()).and_then(Value::text).as_deref() == Some("on"))
+    }
+
     fn replica(&mut self) -> Result<Option<Replica>, EngineError> {
         if self.cockroach {
             return Ok(None);

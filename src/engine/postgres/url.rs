@@ -233,6 +233,12 @@ impl Parts {
 }
 
 impl Target {
+    /// Writes who connects where, and to which database: `app@db.example.com:5432/shop`.
+    pub fn place(&self) -> String {
+        let hosts: Vec<String> = self.hosts.iter().map(|h| format!("{}:{}", h.name, h.port)).collect();
+        format!("{}@{}/{}", self.user, hosts.join(","), self.database)
+    }
+
     /// Reads a URL; what it leaves out comes from the environment, then from libpq's defaults.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The way that is taken to fix a finding, and the indexes that new keys need.
 
-use super::super::ways::{automatic, by_user, is_recommended, options};
+use super::super::ways::{Way, automatic, by_user, is_recommended, options};
 use super::super::{Choice, ChoiceOption, remedy};
 use super::{ORPHAN_ROWS, Pick, Selector, reason, rests_on};
 use crate::change::Change;
@@ -8,11 +8,14 @@ use crate::fate::sentences;
 use crate::findings::{Finding, Safety, SubjectKind};
 use crate::relations::lookup;
 use crate::rules::{self, FATE};
-use crate::schema::{Schema, Table, TableName};
+use crate::schema::{ForeignKey, Schema, Table, TableName};
 use crate::text::{argument, quoted};
 
 pub(super) const ORPHANS: &str =
     "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";
+
+/// The same where the reference cannot become NULL.
+const REMOVED: &str = "`--orphans delete` or `--orphans quarantine` (moved to a table of their own)";
 
 impl Selector<'_, '_> {
     /// Chooses the way to fix a finding; says why there is none.
@@ -39,6 +42,9 @@ impl Selector<'_, '_> {
         }
         let user = by_user(input, finding, &ways);
         let Some(chosen) = user.or_else(|| automatic(&ways, input)) else {
+            if let Some(why) = self.fails_its_check(&ways) {
+                return Err(why);
+            }
             let place = finding.subject.place();
             let all: Vec<String> = ways
                 .iter()
@@ -77,6 +83,27 @@ impl Selector<'_, '_> {
         Ok(Pick { finding, changes: way.changes, safety: way.safety, is_lookup: false })
     }
 
+    /// Says what has to become of its orphans before the engine can check the rows of a key; `None` if it has none, or something else
+    /// can be chosen.
+    fn fails_its_check(&self, ways: &[Way]) -> Option<String> {
+        let [Way { changes, .. }] = ways else { return None };
+        let [Change::ValidateForeignKey { table, foreign_key: key }] = changes.as_slice() else { return None };
+        let orphans = self.orphans.get(&(table.clone(), key.columns.clone(), key.parent.clone()));
+        let rows = orphans.filter(|n| **n > 0 && remedy::said(self.input.options, table, key).is_none())?;
+        let rows = if *rows == 1 { "1 row fails".to_string() } else { format!("{rows} rows fail") };
+        Some(format!("{rows} the check. It is planned once you say what becomes of them: {}.", self.how(table, key)))
+    }
+
+    /// Names the words for orphans of a key that can be followed.
+    fn how(&self, table: &TableName, key: &ForeignKey) -> &'static str {
+        let null = self
+            .input
+            .schema
+            .table(table)
+            .is_some_and(|t| !remedy::nulled(self.input.schema.engine, t, key).is_empty());
+        if null { ORPHANS } else { REMOVED }
+    }
+
     /// Orphans of a key that is declared: its rows are cleaned up and checked again. Those of other relations are cleaned up with
     /// the key that keeps them out.
     pub(super) fn rows<'f>(&self, finding: &'f Finding) -> Result<Pick<'f>, String> {
@@ -93,7 +120,8 @@ impl Selector<'_, '_> {
             None => input.options.orphans.is_some() || !input.options.orphans_of.is_empty(),
         };
         if !said {
-            return Err(format!("Rows are changed only when you say how: {ORPHANS}. {}", finding.help));
+            let how = key.map_or(ORPHANS, |(table, key)| self.how(table, key));
+            return Err(format!("Rows are changed only when you say how: {how}. {}", finding.help));
         }
         match key {
             Some((table, key)) if finding.subject.kind == SubjectKind::ForeignKey && key.enforced => Ok(Pick {

@@ -159,6 +159,7 @@ impl<'a> Writing<'a> {
             changes,
             touches_rows: true,
             newly_deletes: Vec::new(),
+            newly_refuses: Vec::new(),
             up: self.up(&backups, sizes)?,
             down: self.down(&backups),
             locks: closure.changed().into_iter().flat_map(|t| lock(t, Held::Scan)).collect(),

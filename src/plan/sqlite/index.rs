@@ -66,6 +66,7 @@ pub(super) fn step(
         safety: safety(parts, wanted),
         changes,
         newly_deletes: Vec::new(),
+        newly_refuses: Vec::new(),
         touches_rows: false,
         up: own(vec![up]),
         down: Down::Script { script: own(vec![down]), guards: Vec::new() },

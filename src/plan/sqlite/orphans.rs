@@ -245,6 +245,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         safety: crate::findings::Safety::Unsafe,
         changes: vec![Change::CreateTable { definition: Box::new(kept) }],
         newly_deletes: Vec::new(),
+        newly_refuses: Vec::new(),
         touches_rows: true,
         up,
         down: Down::Script { script, guards: down_guards },

@@ -116,6 +116,7 @@ impl Plan<'_> {
             done: Some(done(&changes, before, after_table, &edited)),
             changes,
             newly_deletes: Vec::new(),
+            newly_refuses: Vec::new(),
             touches_rows: false,
             up: up.script(),
             down: Down::Script { script: down.script(), guards: down_guards },

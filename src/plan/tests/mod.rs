@@ -32,6 +32,7 @@ fn simulator(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
         safety: want.safety,
         changes: vec![change],
         newly_deletes: Vec::new(),
+        newly_refuses: Vec::new(),
         touches_rows: false,
         up: Script::default(),
         down: Down::Impossible("a simulator".into()),

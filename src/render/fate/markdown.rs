@@ -77,9 +77,10 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands) -> 
         for guess in &repair.guessed {
             out.push_str(&format!("| {} | {:.2} |\n", code(&guess.relation), guess.confidence));
         }
+        let (after, known) = repair.without_guesses();
         out.push_str(&format!(
-            "\nIf these guesses are right, rows are left behind as orphans. If they are not: {}.\n",
-            comes_to(repair.known_verdict)
+            "\nIf these guesses are right, rows are left behind as orphans. If they are not, {after}{}.\n",
+            comes_to(known)
         ));
     }
     out.push_str("\n## Tables\n\n| Table | Fate |\n|---|---|\n");

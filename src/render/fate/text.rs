@@ -223,11 +223,9 @@ fn guessed(repair: &Repair, commands: &Commands, style: &Style, lines: &mut Vec<
     if repair.guessed.len() > MANY {
         lines.push(format!("  and {} more: --format json lists them all", repair.guessed.len() - MANY));
     }
-    let without = if repair.known_verdict == repair.verdict {
-        String::new()
-    } else {
-        format!(" If they are not: {}.", comes_to(repair.known_verdict))
-    };
+    let (after, known) = repair.without_guesses();
+    let without =
+        if known == repair.verdict { String::new() } else { format!(" If they are not, {after}{}.", comes_to(known)) };
     let first = repair.guessed.first().map_or("", |g| g.relation.as_str());
     let text = format!(
         "If these guesses are right, rows are left behind as orphans.{without} Accept what is right, and it is planned as well:"

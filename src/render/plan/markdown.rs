@@ -2,17 +2,21 @@
 
 use super::super::spans::{block, cell, code, plain};
 use super::{
-    Commands, advised, guessed, heading, locks, promise, rows, rules, safety, statements, summary, told, unmended,
+    Commands, advised, guessed, heading, locks, not_counted, promise, rows, rules, safety, statements, summary, told,
+    unmended,
 };
 use crate::fate::sentences;
 use crate::findings::Safety;
-use crate::plan::{Down, Plan, Script, Step};
+use crate::plan::{Down, Plan, Script, Step, refusals};
 
 /// Writes the document.
 pub fn render(source: &str, commands: &Commands, plan: &Plan) -> String {
     let mut text = format!("# Plan for {}\n\n{}: {}.\n", code(source), plan.engine, summary(plan));
     if let Some(sentence) = &plan.still_fails {
         text.push_str(&format!("\n**{}.**\n", plain(sentence)));
+    }
+    if let Some(sentence) = not_counted(plan) {
+        text.push_str(&format!("\n**{}.**\n", plain(&sentence)));
     }
     if !plan.steps.is_empty() {
         text.push_str("\n| # | Step | Safety | Locks |\n|--:|---|---|---|\n");
@@ -89,6 +93,9 @@ fn one(number: usize, step: &Step, text: &mut String) {
     }
     if !step.newly_deletes.is_empty() {
         text.push_str(&format!("\n**Newly deleted:** {}.\n", plain(&sentences(&step.newly_deletes).join("; "))));
+    }
+    if !step.newly_refuses.is_empty() {
+        text.push_str(&format!("\n**Newly refused:** {}.\n", plain(&refusals(&step.newly_refuses).join("; "))));
     }
     for held in locks(step) {
         text.push_str(&format!("\n- Lock: {}", plain(&held)));

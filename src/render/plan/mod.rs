@@ -157,7 +157,37 @@ fn summary(plan: &Plan) -> String {
     if !plan.guessed.is_empty() {
         parts.push(format!("{} not planned", count(plan.guessed.len(), "guessed relation")));
     }
+    if !plan.not_counted.is_empty() {
+        parts.push(format!("{} not counted", count(plan.not_counted.len(), "relation")));
+    }
     parts.join(", ")
+}
+
+/// So many relations are named that were not counted, and so many reasons.
+const NOT_COUNTED: usize = 5;
+
+/// Says of which relations no rows were counted, and why; `None` if all were.
+fn not_counted(plan: &Plan) -> Option<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for one in &plan.not_counted {
+        match reasons.iter_mut().find(|(why, _)| *why == one.why) {
+            Some((_, relations)) => relations.push(&one.relation),
+            None => reasons.push((&one.why, vec![&one.relation])),
+        }
+    }
+    let named = |(why, relations): &(&str, Vec<&str>)| {
+        let mut named = relations.iter().take(NOT_COUNTED).copied().collect::<Vec<_>>().join(", ");
+        if relations.len() > NOT_COUNTED {
+            named.push_str(&format!(" and {} more", relations.len() - NOT_COUNTED));
+        }
+        format!("{named} ({why})")
+    };
+    let mut parts: Vec<String> = reasons.iter().take(NOT_COUNTED).map(named).collect();
+    let more: usize = reasons.iter().skip(NOT_COUNTED).map(|(_, relations)| relations.len()).sum();
+    parts.extend((more > 0).then(|| format!("and {more} more")));
+    let all = count(plan.not_counted.len(), "relation");
+    (!parts.is_empty())
+        .then(|| format!("Not counted: {all}: {}. Their orphan rows are not in this plan", parts.join("; ")))
 }
 
 /// Returns the statements of a step in the order in which they run.

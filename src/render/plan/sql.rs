@@ -1,6 +1,6 @@
 //! `sql`: the statements of the plan, in order, with comments that say what each step is for.
 
-use super::{Commands, guessed, heading, rows, rules, statements, summary, unmended};
+use super::{Commands, guessed, heading, not_counted, rows, rules, statements, summary, unmended};
 use crate::migration;
 use crate::plan::{Down, Plan, Reason, Step};
 use crate::text::{commands_terminal, comment, visible};
@@ -8,6 +8,9 @@ use crate::text::{commands_terminal, comment, visible};
 /// Writes the script. Where it is not for a file, no statement holds what a terminal would act on.
 pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> String {
     let mut text = format!("-- {} ({}): {}\n", comment(source), plan.engine, comment(&summary(plan)));
+    if let Some(sentence) = not_counted(plan) {
+        text.push_str(&format!("-- {}.\n", comment(&sentence)));
+    }
     if plan.steps.iter().any(|s| s.touches_rows) {
         text.push_str("-- It changes rows.\n");
     }

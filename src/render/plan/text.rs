@@ -3,10 +3,12 @@
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
-use super::{Commands, advised, guessed, heading, locks, rows, rules, safety, statements, summary, told, unmended};
+use super::{
+    Commands, advised, guessed, heading, locks, not_counted, rows, rules, safety, statements, summary, told, unmended,
+};
 use crate::fate::sentences;
 use crate::findings::Safety;
-use crate::plan::{Choice, Down, Plan, Step};
+use crate::plan::{Choice, Down, Plan, Step, refusals};
 use crate::text::{one_line, quoted};
 
 /// The table that statements which check the others write to.
@@ -19,6 +21,10 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, style: &Style) -> 
     let head = format!("{} {dot} {} {dot} {}", style.bold(&one_line(source)), plan.engine, summary(plan));
     hanging(&head, "", "  ", style, &mut lines);
     if let Some(sentence) = &plan.still_fails {
+        lines.push(String::new());
+        wrap(&tame(&format!("{sentence}.")), style.width).into_iter().for_each(|line| lines.push(style.bold(&line)));
+    }
+    if let Some(sentence) = not_counted(plan) {
         lines.push(String::new());
         wrap(&tame(&format!("{sentence}.")), style.width).into_iter().for_each(|line| lines.push(style.bold(&line)));
     }
@@ -74,6 +80,9 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
     for newly in sentences(&step.newly_deletes) {
         let marked = style.colour(AnsiColor::Red, "Newly deleted:");
         hanging(&format!("{marked} {}.", tame(&newly)), &indent, &indent, style, lines);
+    }
+    for refused in refusals(&step.newly_refuses) {
+        hanging(&format!("Newly refused: {}.", tame(&refused)), &indent, &indent, style, lines);
     }
     for held in locks(step) {
         hanging(&held, &format!("{indent}lock  "), &format!("{indent}      "), style, lines);
