@@ -74,6 +74,9 @@ pub(super) fn index_body(dialect: &dyn Dialect, index: &Index) -> String {
     if let (Some(word), false) = (dialect.engine().facts().indexes.included, index.included.is_empty()) {
         sql.push_str(&format!(" {word} ({})", dialect.columns(&index.included)));
     }
+    if index.nulls_equal {
+        sql.push_str(" NULLS NOT DISTINCT");
+    }
     if let Some(predicate) = &index.predicate {
         sql.push_str(&format!(" WHERE {predicate}"));
     }

@@ -9,11 +9,13 @@ use serde::Serialize;
 
 use super::Effect;
 use super::judge::{Judgement, Ruling};
-use super::net::{Act, Net};
-use super::nulls::doubts;
+use super::net::{Act, Net, is_null};
+use super::nulls::{Written, doubts, of_partition};
 use super::publications::refused;
-use crate::relations::{side, written};
-use crate::schema::{Chance, Does, Publication, RewriteRule, Table, TableKind, TableName, Trigger, Write, WriteKind};
+use crate::relations::{names, side, written};
+use crate::schema::{
+    Action, Chance, Does, IndexOrigin, Publication, RewriteRule, Table, TableKind, TableName, Trigger, Write, WriteKind,
+};
 use crate::text::said;
 
 /// Something beside the keys that a verdict leaves out.
@@ -115,6 +117,8 @@ struct Reached<'n> {
     event: &'static str,
     /// The columns that change in an `UPDATE`.
     changed: Vec<&'n str>,
+    /// The same, by what they become.
+    written: Written<'n>,
     /// Whether the engine gets there whatever the data: the root, and what hangs on it directly.
     always: bool,
 }
@@ -141,7 +145,7 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement, unread: &[String]) 
             }
             found.extend(scene.publication(of));
             if reached.event == "UPDATE" {
-                found.extend(constraints(of, &reached));
+                found.extend(constraints(of, table, &reached));
             }
         }
         for rule in table.rewrite_rules.iter().filter(|r| r.enabled && r.event == reached.event) {
@@ -177,19 +181,24 @@ pub(super) fn assumptions(net: &Net<'_>, judged: &Judgement, unread: &[String]) 
     found
 }
 
-/// Returns what may not accept the NULL that a key writes.
-fn constraints(table: &Table, reached: &Reached<'_>) -> Vec<Assumption> {
+/// Returns what may not accept what a key writes.
+fn constraints(table: &Table, whole: &Table, reached: &Reached<'_>) -> Vec<Assumption> {
     let of = |doubt: super::nulls::Doubt| Assumption {
         table: table.name.clone(),
         kind: ActorKind::Constraint,
         text: doubt.text(),
         name: doubt.what,
-        when: format!("SET NULL of `{}`", doubt.column),
+        when: format!("SET {} of `{}`", if doubt.default { "DEFAULT" } else { "NULL" }, doubt.column),
         may: vec![May::Block],
         certain: false,
         always_reached: reached.always,
     };
-    doubts(table, &reached.changed).into_iter().map(of).collect()
+    let found = if table.name == whole.name {
+        doubts(table, &reached.written)
+    } else {
+        of_partition(table, whole, &reached.written)
+    };
+    found.into_iter().map(of).collect()
 }
 
 /// InnoDB: says which triggers do not fire, because a cascade changes the rows.
@@ -216,26 +225,36 @@ fn reached<'n>(net: &Net<'n>, judged: &Judgement) -> Vec<Reached<'n>> {
     for &number in &walk.reached {
         // What a key of the root does is tried at every delete; below that, only if a row went.
         let always = walk.depth[number].is_some_and(|d| d <= 1);
-        all.push(Reached { number, event: "DELETE", changed: Vec::new(), always });
+        let written = Written::default();
+        all.push(Reached { number, event: "DELETE", changed: Vec::new(), written, always });
     }
-    let mut updated: Vec<(usize, Vec<&str>, bool)> = Vec::new();
+    let mut updated: Vec<(usize, Written<'n>, bool)> = Vec::new();
     for ruling in judged.rulings.iter().filter(|r| updates(net, r)) {
         let link = &net.links[ruling.link];
         let own = walk.loses_rows(link.parent);
         let numbers: Vec<u16> = if own { link.changed.clone() } else { link.columns().collect() };
         let Some(table) = net.table(link.child) else { continue };
-        let names = numbers.iter().filter_map(|c| table.columns.get(usize::from(*c))).map(|c| c.name.as_str());
+        let key = net.graph.relations()[link.relation].foreign_key();
+        let default = own && key.is_some_and(|k| k.on_delete == Action::SetDefault);
+        // A key of one partition writes the defaults of that.
+        let holder = net.holder(ruling.link).unwrap_or(table);
+        let has_default = |c: &str| holder.column(c).and_then(|c| c.default.as_deref()).is_some_and(|d| !is_null(d));
+        let columns = numbers.iter().filter_map(|c| table.columns.get(usize::from(*c))).map(|c| c.name.as_str());
+        let (defaulted, nulled): (Vec<&str>, Vec<&str>) = columns.partition(|c| default && has_default(c));
         let always = link.parent == walk.root;
         match updated.iter_mut().find(|u| u.0 == link.child) {
             Some(known) => {
-                known.1.extend(names);
+                known.1.nulled.extend(nulled);
+                known.1.defaulted.extend(defaulted);
                 known.2 |= always;
             }
-            None => updated.push((link.child, names.collect(), always)),
+            None => updated.push((link.child, Written { nulled, defaulted }, always)),
         }
     }
-    let event = "UPDATE";
-    all.extend(updated.into_iter().map(|(number, changed, always)| Reached { number, event, changed, always }));
+    all.extend(updated.into_iter().map(|(number, written, always)| {
+        let changed = written.nulled.iter().chain(&written.defaulted).copied().collect();
+        Reached { number, event: "UPDATE", changed, written, always }
+    }));
     all
 }
 
@@ -310,13 +329,18 @@ impl Scene<'_, '_> {
         if !does.skips.is_never() {
             let sure = certain(does.skips);
             found.certain |= sure && found.may.is_empty();
-            found.may.push(May::Skip);
+            let refused = !self.root && self.net.engine.facts().triggers.skipped_refuses;
+            found.may.push(if refused { May::Block } else { May::Skip });
             parts.push(self.skips(sure));
         }
         let restored: Vec<&str> = self.restored(does);
         if !restored.is_empty() {
             found.may.push(May::Change);
             parts.push(format!("may give {} another value", list(&restored)));
+        }
+        if let Some(text) = self.breaks_another(of, does) {
+            found.may.push(May::Block);
+            parts.push(text);
         }
         for write in &does.writes {
             if let Some(text) = self.refers_to_gone(of, write) {
@@ -358,6 +382,9 @@ impl Scene<'_, '_> {
         let how = if sure { does } else { may };
         let then = match (self.root, self.reached.event) {
             (true, _) => "the row is not deleted",
+            (false, _) if self.net.engine.facts().triggers.skipped_refuses => {
+                "the row keeps its reference, and the foreign key refuses the delete"
+            }
             (false, "UPDATE") => "the row keeps a reference to nothing",
             (false, _) => "the row stays and refers to nothing",
         };
@@ -372,6 +399,40 @@ impl Scene<'_, '_> {
         let any = does.sets.iter().any(|s| s == "*");
         let set = |c: &&&str| any || does.sets.iter().any(|s| s.eq_ignore_ascii_case(c));
         self.reached.changed.iter().filter(set).copied().collect()
+    }
+
+    /// Says that a trigger sets another column than the action does, and something constrains that: a foreign key, a key, a CHECK.
+    fn breaks_another(&self, of: &Table, does: &Does) -> Option<String> {
+        if self.reached.event != "UPDATE" {
+            return None;
+        }
+        let changed = |c: &str| self.reached.changed.iter().any(|own| own.eq_ignore_ascii_case(c));
+        let whole = self.table;
+        let keys = || of.foreign_keys.iter().chain(&whole.foreign_keys).filter(|k| k.is_active());
+        let has = |columns: &[String], c: &str| columns.iter().any(|own| own.eq_ignore_ascii_case(c));
+        does.sets.iter().filter(|c| *c != "*" && !changed(c)).find_map(|c| {
+            let index = |i: &&crate::schema::Index| {
+                let part =
+                    |p: &crate::schema::IndexPart| p.column.as_deref().is_some_and(|p| p.eq_ignore_ascii_case(c));
+                (i.unique || i.origin == IndexOrigin::Constraint) && i.parts.iter().any(part)
+            };
+            let check = |k: &&crate::schema::Check| names(&k.expression, c);
+            let what = if keys().any(|k| has(&k.columns, c)) {
+                "the foreign key on it".to_string()
+            } else if of.primary_key.iter().chain(&of.unique_keys).any(|k| has(&k.columns, c)) {
+                "the key that it is part of".to_string()
+            } else if let Some(index) = of.indexes.iter().find(index) {
+                format!("index `{}`", index.name)
+            } else {
+                of.checks
+                    .iter()
+                    .find(check)?
+                    .name
+                    .as_ref()
+                    .map_or_else(|| "a CHECK".to_string(), |n| format!("CHECK `{n}`"))
+            };
+            Some(format!("may give `{c}` a value that {what} may not accept"))
+        })
     }
 
     /// Says that rows which a trigger inserts refer to a row that is being deleted, and a key forbids that.

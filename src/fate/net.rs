@@ -144,6 +144,11 @@ impl<'s> Net<'s> {
             let number = |table: &Table, column: &String| {
                 table.columns.iter().position(|c| c.name == *column).and_then(|i| u16::try_from(i).ok())
             };
+            // By such a key each row refers to itself, and goes with itself. InnoDB finds it in its own way all the same.
+            let itself = child == parent && r.columns == r.parent_columns && !r.columns.is_empty();
+            if itself && key.is_some() && !semantics.ancestors_in_the_way && child_table.name == parent_table.name {
+                continue;
+            }
             let part = |table: &'s Table| table.partition_of.is_some().then_some(&table.name);
             let mut pairs: Vec<(u16, u16)> = r
                 .columns

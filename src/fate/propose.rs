@@ -5,7 +5,7 @@
 
 use super::levels::{Levels, cascades};
 use super::net::{Act, Net};
-use super::nulls::{Doubt, doubts};
+use super::nulls::{Doubt, Written, doubts, of_partition};
 use super::{Asked, Demands, Goal};
 use crate::infer::{is_record, is_reference_data, names_actor};
 use crate::relations::defeated;
@@ -284,15 +284,25 @@ pub(super) fn null(net: &Net<'_>, link: usize) -> Null {
         };
     }
     match net.act(table, &key, Action::SetNull, &relation.columns) {
-        (Act::Null, _) => doubt(table, &relation.columns).map_or(Null::Works, Null::Unsure),
+        (Act::Null, _) => {
+            let doubt = partition_doubt(net, table, &relation.columns).or_else(|| doubt(table, &relation.columns));
+            doubt.map_or(Null::Works, Null::Unsure)
+        }
         (_, why) => Null::Never(why.unwrap_or_else(|| "its columns cannot be set to NULL".to_string())),
     }
 }
 
 /// Says what may not accept NULL in these columns.
 fn doubt(table: &Table, columns: &[String]) -> Option<String> {
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    doubts(table, &columns).first().map(Doubt::text)
+    let written = Written { nulled: columns.iter().map(String::as_str).collect(), defaulted: Vec::new() };
+    doubts(table, &written).first().map(Doubt::text)
+}
+
+/// Says which partition of a table does not accept NULL in these columns.
+fn partition_doubt(net: &Net<'_>, table: &Table, columns: &[String]) -> Option<String> {
+    let written = Written { nulled: columns.iter().map(String::as_str).collect(), defaulted: Vec::new() };
+    let parts = net.schema.parts(&table.name).into_iter().filter(|t| t.name != table.name);
+    parts.flat_map(|t| of_partition(t, table, &written)).next().map(|d| d.text())
 }
 
 /// Says why a NOT NULL row plainly belongs to its parent, or else why a person should decide.

@@ -6,8 +6,8 @@ use super::conditions::{condition, orphans};
 use super::judge::{Judgement, MOST_PATHS, Ruling, Shape, judge};
 use super::net::{Act, Net};
 use super::{
-    Assumption, Effect, Fate, May, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, actors, demands,
-    repair,
+    ActorKind, Assumption, Effect, Fate, May, Options, Rank, RelationOutcome, TableFate, TableOutcome, Verdict, actors,
+    demands, repair,
 };
 use crate::relations::unlike::Unlike;
 use crate::text::said;
@@ -17,7 +17,18 @@ pub(super) fn fate(net: &Net<'_>, root: usize, options: &Options, repaired: bool
     let relations = relations(net, &judged);
     let assumptions = actors::assumptions(net, &judged, &options.unread);
     let tables = tables(net, &judged);
-    let mut conditions: Vec<_> = judged.rulings.iter().filter_map(|r| condition(net, &judged.walk, r)).collect();
+    let of = |ruling: &Ruling| {
+        let mut found = condition(net, &judged.walk, ruling)?;
+        // A default that a constraint may not accept stops the delete whatever the parents.
+        let child = net.tables[net.links[ruling.link].child];
+        let doubted = |a: &Assumption| {
+            let constraint = a.kind == ActorKind::Constraint && a.when.starts_with("SET DEFAULT");
+            constraint && net.schema.is_within(&a.table, child)
+        };
+        found.exact &= ruling.effect != Effect::SetsDefault || !assumptions.iter().any(doubted);
+        Some(found)
+    };
+    let mut conditions: Vec<_> = judged.rulings.iter().filter_map(of).collect();
     if judged.broken.is_some() {
         conditions.clear();
     }

@@ -2,7 +2,7 @@
 
 use super::{Input, Plan, judge, words};
 use crate::change::Change;
-use crate::fate::{Asked, Fate, Fates, Options as FateOptions, Repaired};
+use crate::fate::{ActorKind, Asked, Fate, Fates, May, Options as FateOptions, Repaired};
 use crate::findings::{Finding, Fix, Safety, Severity, Subject, SubjectKind};
 use crate::relations::{Graph, Relation, side};
 use crate::rules::FATE;
@@ -51,6 +51,20 @@ pub fn unhelped(fate: &Fate, broken: &[(&Relation, String)], fixable: &[Finding]
             format!("No change of actions makes it better; `referee fate` shows which rows stop it: {}.", fate.summary);
         found.push(Finding::new(&FATE, subject, fate.summary.clone()).severity(Severity::Error).help(help));
     }
+    let mut in_doubt = Vec::new();
+    let by_keys = fate.repair.as_ref().is_none_or(|r| r.changes.is_empty());
+    let doubted = fate.assumptions.iter().filter(|a| a.kind == ActorKind::Constraint && a.may.contains(&May::Block));
+    for doubt in doubted.filter(|_| found.is_empty() && by_keys) {
+        let subject = Subject { kind: SubjectKind::Table, table: Some(root.clone()), columns: Vec::new(), name: None };
+        let message = format!("a delete from `{root}` may fail: {}", doubt.text);
+        let help = format!(
+            "No foreign key blocks a delete, but {}. Make it accept that, or give the foreign key an action that does not write.",
+            doubt.text
+        );
+        let finding = Finding::new(&FATE, subject, message).distinguished_by(&doubt.text);
+        in_doubt.push(finding.severity(Severity::Warning).help(help));
+    }
+    found.append(&mut in_doubt);
     found
 }
 

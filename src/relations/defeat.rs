@@ -34,7 +34,8 @@ fn by_child(schema: &Schema, child: &Table, changed: &[String], parent: &Table, 
             let may =
                 |chance: Chance, does: &str, may: &str| if sure(chance) { does.to_string() } else { may.to_string() };
             if !does.skips.is_never() {
-                return Some(format!("{named} {}: {stays}", may(does.skips, "keeps every row", "may keep the row")));
+                let then = if schema.engine.facts().triggers.skipped_refuses { &stops } else { &stays };
+                return Some(format!("{named} {}: {then}", may(does.skips, "keeps every row", "may keep the row")));
             }
             if !does.raises.is_never() {
                 return Some(format!("{named} {}: {stops}", may(does.raises, "raises an error", "may raise an error")));

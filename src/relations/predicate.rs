@@ -66,7 +66,7 @@ fn terms(tokens: &[Token]) -> Vec<&[Token]> {
 }
 
 /// Tells whether an SQL expression names a column.
-pub(super) fn names(expression: &str, column: &str) -> bool {
+pub fn names(expression: &str, column: &str) -> bool {
     tokens(expression).unwrap_or_default().iter().any(|t| match t {
         Token::Word(w) => w.eq_ignore_ascii_case(column),
         Token::Quoted(w) => w == column,

@@ -77,10 +77,44 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 let obstacles = obstacles(context.schema.engine, table, key, on_delete);
                 if !obstacles.is_empty() {
                     findings.push(finding(context, table, key, on_delete, &obstacles));
+                } else if on_delete {
+                    findings.extend(in_partitions(context, table, key));
                 }
             }
         }
     }
+}
+
+/// PostgreSQL: finds the partitions that do not accept the NULL that the whole table accepts.
+fn in_partitions(context: &Context<'_>, table: &Table, key: &ForeignKey) -> Vec<Finding> {
+    let engine = context.schema.engine;
+    let (child, parent) = (&table.name, &key.parent);
+    let parts = context.schema.parts(child).into_iter().filter(|part| part.name != *child);
+    let found = parts.filter_map(|part| {
+        let obstacles = obstacles(engine, part, key, true);
+        let column = obstacles.first()?.column()?;
+        let message = format!(
+            "Foreign key {} says ON DELETE SET NULL, but `{}.{column}`, in a partition of `{child}`, cannot be NULL",
+            key_name(child, key),
+            part.name
+        );
+        let fact = obstacles.first().map_or(Fact::Other, Obstacle::fact);
+        let words = obstacles.first().map(Obstacle::words).unwrap_or_default();
+        Some(
+            Finding::new(&META, Subject::foreign_key(child, key), message)
+                .contradiction()
+                .distinguished_by(&part.name.to_string())
+                .why(consequence(engine, part, key, true, &obstacles))
+                .help(format!(
+                    "Let the partition accept NULL (`ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL`), or protect `{parent}` with \
+                     ON DELETE NO ACTION or RESTRICT.",
+                    part.name
+                ))
+                .fact(format!("{}.{column}", part.name), fact, words)
+                .fact(key_place(child, key), Fact::OnDelete, "ON DELETE SET NULL"),
+        )
+    });
+    found.collect()
 }
 
 /// Tells whether this rule reports the key's action on delete.

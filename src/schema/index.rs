@@ -41,6 +41,9 @@ pub struct Index {
     /// Whether it is unique.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unique: bool,
+    /// PostgreSQL: whether a unique index takes two NULLs for equal (`NULLS NOT DISTINCT`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nulls_equal: bool,
     /// The condition of a partial index, as SQL text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicate: Option<String>,
@@ -62,6 +65,7 @@ impl Index {
             parts: columns.into_iter().map(|c| IndexPart::column(c)).collect(),
             included: Vec::new(),
             unique: false,
+            nulls_equal: false,
             predicate: None,
             method: "btree".to_string(),
             valid: true,

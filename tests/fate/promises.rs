@@ -232,3 +232,131 @@ fn trigger_on_a_generated_column_fires_for_what_it_is_computed_from() {
         assert_eq!(named, fires, "{column}: {:?}", said.assumptions);
     }
 }
+
+/// What a key writes meets more than keys: each of these stops the delete, and is named beforehand.
+#[test]
+fn what_a_constraint_may_refuse_is_no_promise() {
+    let parent = "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2);";
+    let null = "a int REFERENCES p ON DELETE SET NULL";
+    let default = "a int DEFAULT 2 REFERENCES p ON DELETE SET DEFAULT";
+    let two = "INSERT INTO c VALUES (1, 1), (2, 2)";
+    let function = "CREATE FUNCTION ok(a int) RETURNS bool LANGUAGE sql AS 'SELECT a IS NOT NULL';";
+    for (ddl, named, code) in [
+        // The first delete leaves a NULL, and the second is refused.
+        (format!("CREATE TABLE c (id int, {null}, UNIQUE NULLS NOT DISTINCT (a)); {two}"), "index `c_a_key` of `c`", "23505"),
+        (format!("CREATE TABLE c (id int, {default}, UNIQUE (a)); {two}"), "index `c_a_key` of `c`", "23505"),
+        (format!("CREATE TABLE c (id int, {default}, PRIMARY KEY (a)); {two}"), "index `c_pkey` of `c`", "23505"),
+        (format!("CREATE TABLE c (id int, {default}); CREATE UNIQUE INDEX u ON c (a) WHERE id > 0; {two}"), "index `u`", "23505"),
+        (format!("CREATE TABLE c (id int, {null}); CREATE UNIQUE INDEX u ON c ((1)) WHERE a IS NULL; {two}"), "index `u`", "23505"),
+        (format!("CREATE TABLE c (id int, {default}, EXCLUDE USING btree (a WITH =)); {two}"), "constraint `c_a_excl`", "23P01"),
+        (format!("CREATE TABLE c (id int, {default}, CHECK (a < 2)); INSERT INTO c VALUES (1, 1)"), "CHECK `c_a_check`", "23514"),
+        (format!("{function} CREATE TABLE c (id int, {null}, CHECK (ok(a))); {two}"), "CHECK `c_a_check`", "23514"),
+        (
+            format!(
+                "CREATE TABLE c (id int, {null}) PARTITION BY RANGE (id); CREATE TABLE c1 PARTITION OF c FOR VALUES FROM (0) TO (9);
+                 ALTER TABLE c1 ALTER a SET NOT NULL; {two}"
+            ),
+            "NOT NULL in partition `c1` may not accept NULL in `a`",
+            "23502",
+        ),
+        (
+            format!(
+                "CREATE TABLE c (id int, {null}, b int REFERENCES p (id));
+                 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.b := 77; RETURN NEW; END $$;
+                 CREATE TRIGGER t BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION f(); {two}"
+            ),
+            "trigger `t` on `c` (BEFORE UPDATE) may give `b` a value that the foreign key on it may not accept",
+            "23503",
+        ),
+        (
+            format!(
+                "CREATE TABLE c (id int UNIQUE, {null});
+                 CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := 2; RETURN NEW; END $$;
+                 CREATE TRIGGER t BEFORE UPDATE ON c FOR EACH ROW EXECUTE FUNCTION f(); {two}"
+            ),
+            "may give `id` a value that the key that it is part of may not accept",
+            "23505",
+        ),
+    ] {
+        let url = fresh_database();
+        execute(&url, &format!("{parent} {ddl}"));
+        let said = fate(&open(&url), "p");
+        assert!(!said.promised, "{ddl}: {}", said.summary);
+        let blocks = |a: &referee::fate::Assumption| a.may.contains(&May::Block) && a.text.contains(named);
+        assert!(said.assumptions.iter().any(blocks), "{ddl}: {:?}", said.assumptions);
+        assert!(said.conditions.iter().filter(|c| c.relation == "c.a").all(|c| !c.exact), "{ddl}: {:?}", said.conditions);
+        let mut client = connect(&url);
+        let done = ["DELETE FROM p WHERE id = 1", "DELETE FROM p WHERE id = 2"].map(|sql| client.batch_execute(sql));
+        let codes: Vec<String> = done.into_iter().filter_map(|d| Some(d.err()?.code()?.code().to_string())).collect();
+        assert!(codes.iter().any(|c| c == code), "{ddl}: {codes:?}");
+    }
+}
+
+/// A fix that a constraint may refuse is for a person to choose.
+#[test]
+fn set_null_over_a_constraint_that_may_refuse_it_is_not_made_alone() {
+    for ddl in [
+        "CREATE TABLE c (a int REFERENCES p, UNIQUE NULLS NOT DISTINCT (a))",
+        "CREATE TABLE c (id int, a int REFERENCES p) PARTITION BY RANGE (id);
+         CREATE TABLE c1 PARTITION OF c FOR VALUES FROM (0) TO (9); ALTER TABLE c1 ALTER a SET NOT NULL",
+    ] {
+        let url = fresh_database();
+        execute(&url, &format!("CREATE TABLE p (id int PRIMARY KEY); {ddl}"));
+        let repair = fate(&open(&url), "p").repair.unwrap();
+        assert!(repair.changes.iter().all(|c| !c.automatic), "{ddl}: {:?}", repair.changes);
+    }
+}
+
+/// A CHECK, an index and a function that NULL passes are no doubt.
+#[test]
+fn what_accepts_what_is_written_leaves_the_promise() {
+    for ddl in [
+        "CREATE TABLE c (a int REFERENCES p ON DELETE SET NULL, UNIQUE (a), CHECK (abs(a) > 0 AND a IN (1, 2)))",
+        "CREATE TABLE c (a int REFERENCES p ON DELETE SET NULL, b int, UNIQUE NULLS NOT DISTINCT (b))",
+        "CREATE TABLE c (a int DEFAULT 2 REFERENCES p ON DELETE SET DEFAULT, b int, UNIQUE (b), EXCLUDE USING btree (b WITH =))",
+    ] {
+        let url = fresh_database();
+        execute(
+            &url,
+            &format!(
+                "CREATE TABLE p (id int PRIMARY KEY); {ddl}; INSERT INTO p VALUES (1), (2); INSERT INTO c (a) VALUES (1)"
+            ),
+        );
+        let said = fate(&open(&url), "p");
+        assert!(said.promised, "{ddl}: {:?}", said.assumptions);
+        execute(&url, "DELETE FROM p WHERE id = 1");
+    }
+}
+
+/// By a key on a table's own key each row refers to itself, and goes with itself.
+#[test]
+fn key_by_which_each_row_refers_to_itself_stops_nothing() {
+    for action in ["RESTRICT", "NO ACTION", "CASCADE", "SET NULL"] {
+        let ddl = format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY REFERENCES p (id) ON DELETE {action}); INSERT INTO p VALUES (1), (2)"
+        );
+        let (_file, connection, input) = sqlite(&ddl);
+        assert_eq!(fate(&input, "p").verdict, Verdict::Complete, "{action}");
+        assert_eq!(delete(&connection, "DELETE FROM p WHERE id = 1").unwrap(), 1, "{action}");
+        let url = fresh_database();
+        execute(&url, &ddl);
+        assert_eq!(fate(&open(&url), "p").verdict, Verdict::Complete, "{action}");
+        assert_eq!(connect(&url).execute("DELETE FROM p WHERE id = 1", &[]).unwrap(), 1, "{action}");
+    }
+}
+
+/// SQLite: a row that RAISE(IGNORE) keeps still refers to the deleted one, and that is refused.
+#[test]
+fn row_that_a_trigger_keeps_refuses_the_delete() {
+    for (action, event) in [("CASCADE", "DELETE"), ("SET NULL", "UPDATE")] {
+        let (_file, connection, input) = sqlite(&format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, a int REFERENCES p ON DELETE {action});
+             CREATE TRIGGER t BEFORE {event} ON c BEGIN SELECT RAISE(IGNORE); END;
+             INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1)"
+        ));
+        let said = fate(&input, "p");
+        assert_eq!(said.assumptions[0].may, [May::Block], "{action}: {:?}", said.assumptions);
+        assert!(said.assumptions[0].text.contains("refuses the delete"), "{:?}", said.assumptions);
+        assert!(delete(&connection, "DELETE FROM p").unwrap_err().contains("FOREIGN KEY constraint failed"));
+    }
+}

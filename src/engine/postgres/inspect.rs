@@ -311,6 +311,7 @@ fn index(record: &Record<'_>) -> Result<Index, EngineError> {
         parts: Vec::new(),
         included: Vec::new(),
         unique: record.flag("unique"),
+        nulls_equal: record.flag("nulls_equal"),
         predicate: record.text("predicate").map(|p| unwrapped(p).to_string()),
         method: record.need("method")?.to_string(),
         valid: record.flag("valid"),

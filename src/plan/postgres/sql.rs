@@ -79,6 +79,9 @@ pub(super) fn create_index(bench: &Bench<'_>, table: &TableName, index: &Index, 
     if !index.included.is_empty() {
         sql.push_str(&format!(" INCLUDE ({})", bench.dialect.columns(&index.included)));
     }
+    if index.nulls_equal {
+        sql.push_str(" NULLS NOT DISTINCT");
+    }
     if let Some(predicate) = &index.predicate {
         sql.push_str(&format!(" WHERE {predicate}"));
     }

@@ -24,7 +24,7 @@ fn trigger_that_keeps_the_row_or_stops_the_action_is_named() {
         (
             "BEFORE DELETE ON c BEGIN SELECT RAISE(IGNORE); END",
             Action::Cascade,
-            "keeps every row: with CASCADE, a delete from `p`",
+            "keeps every row: with CASCADE, it stops a delete from `p`",
         ),
         (
             "BEFORE DELETE ON c WHEN old.id > 1 BEGIN SELECT RAISE(ABORT, 'no'); END",

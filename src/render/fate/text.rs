@@ -48,7 +48,7 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands, sty
     blockers(fate, style, &mut lines);
     repair(fate, commands, style, &mut lines);
     what_happens(fate, style, &mut lines);
-    impact(counted, style, &mut lines);
+    impact(fate, counted, style, &mut lines);
     conditions(fate, style, &mut lines);
     if !fate.notes.is_empty() {
         heading("Good to know", style, &mut lines);
@@ -162,7 +162,17 @@ fn repair(fate: &Fate, commands: &Commands, style: &Style, lines: &mut Vec<Strin
         } else if repair.guessed.is_empty() {
             heading("What to do", style, lines);
             let below = if shown_conditions(fate).is_empty() { "." } else { ": see the conditions below." };
-            hanging(&format!("No change of actions makes it better{below}"), "  ", style, lines);
+            let doubted = fate.assumptions.iter().any(|a| a.may.contains(&May::Block));
+            let text = match fate.verdict.always_succeeds() {
+                true if doubted => {
+                    "No change is proposed: no foreign key blocks a delete. What may block it stands above; whether \
+                                    another action avoids that is not decided here."
+                        .to_string()
+                }
+                true => "No foreign key blocks a delete; no change is proposed.".to_string(),
+                false => format!("No change of actions is proposed{below}"),
+            };
+            hanging(&text, "  ", style, lines);
         }
         return guessed(repair, commands, style, lines);
     }
@@ -343,12 +353,16 @@ fn what_happens(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     }
 }
 
-fn impact(counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
+fn impact(fate: &Fate, counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
     let Some(counted) = counted else { return };
     heading("Rows", style, lines);
     let asked = counted.iter().any(|c| c.deleted.is_some());
     match blocked(counted) {
-        Some(by) if asked => hanging(&tame(&format!("Blocked by: {by}")), "  ", style, lines),
+        Some(by) if asked => {
+            let doubted = by.starts_with("no row") && fate.assumptions.iter().any(|a| a.may.contains(&May::Block));
+            let only = if doubted { ", as far as foreign keys decide it" } else { "" };
+            hanging(&tame(&format!("Blocked by: {by}{only}")), "  ", style, lines);
+        }
         Some(_) => {
             let mut tables: Vec<String> =
                 counted.iter().filter(|c| !c.blocking.is_empty()).map(|c| c.table.to_string()).collect();

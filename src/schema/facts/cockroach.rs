@@ -133,6 +133,7 @@ pub(super) static FACTS: Facts = Facts {
     triggers: Triggers {
         replace: true,
         skips_row: Some(("returns NULL", "may return NULL")),
+        skipped_refuses: false,
         checks_wait: false,
         cascades_fire_by: None,
     },

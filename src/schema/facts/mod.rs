@@ -60,6 +60,8 @@ pub struct Triggers {
     pub replace: bool,
     /// How a trigger has the engine pass over a row: for certain, and perhaps. `None` where none can.
     pub skips_row: Option<(&'static str, &'static str)>,
+    /// Whether the foreign key whose action a trigger passes over a row of then refuses the delete.
+    pub skipped_refuses: bool,
     /// Whether keys of rows that a trigger writes are checked only when the statement ends that fired it.
     pub checks_wait: bool,
     /// What has them fire for the rows of a cascade where they do not by themselves, in a sentence.

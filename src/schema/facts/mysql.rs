@@ -149,6 +149,7 @@ pub(super) const MYSQL: Facts = Facts {
         replace: false,
         // A BEFORE trigger refuses a row by SIGNAL, and passes over none.
         skips_row: None,
+        skipped_refuses: false,
         checks_wait: false,
         cascades_fire_by: Some(
             "MySQL 9.7 and later fire them if enable_cascade_triggers is ON, which is not the default.",

@@ -150,6 +150,8 @@ pub(super) static FACTS: Facts = Facts {
         replace: true,
         // "Overview of Trigger Behavior", 39.1: a BEFORE trigger that returns NULL.
         skips_row: Some(("returns NULL", "may return NULL")),
+        // `ri_triggers.c` looks at no row again that its own statement passed over.
+        skipped_refuses: false,
         // 39.1: a trigger's own statements end, and are checked, within it.
         checks_wait: false,
         cascades_fire_by: None,

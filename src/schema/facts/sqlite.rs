@@ -142,6 +142,8 @@ pub(super) static FACTS: Facts = Facts {
         replace: false,
         // "CREATE TRIGGER", 6.
         skips_row: Some(("ends with RAISE(IGNORE)", "may end with RAISE(IGNORE)")),
+        // FK, 4.3; `fkey.c`: the violation that was counted for the parent stays counted.
+        skipped_refuses: true,
         // FK, 4.2: an immediate key is checked when the statement ends, triggers included.
         checks_wait: true,
         cascades_fire_by: None,

@@ -213,6 +213,7 @@ impl Replay {
         }
         let index = Index {
             unique: true,
+            nulls_equal: clause.nulls_equal,
             origin: if primary { IndexOrigin::PrimaryKey } else { IndexOrigin::Constraint },
             parts,
             included: clause.included.clone(),

@@ -36,6 +36,7 @@ impl Replay {
         let method = create.method.clone().unwrap_or_else(|| "btree".to_string());
         let mut index = Index {
             unique: create.unique,
+            nulls_equal: create.nulls_equal,
             included: create.included.clone(),
             predicate: create.predicate.clone(),
             method,

@@ -128,6 +128,8 @@ pub struct KeyClause {
     pub parts: Vec<IndexPart>,
     /// `INCLUDE`, `STORING`.
     pub included: Vec<String>,
+    /// `NULLS NOT DISTINCT` (PostgreSQL).
+    pub nulls_equal: bool,
     /// `USING INDEX name` (PostgreSQL).
     pub using_index: Option<Ident>,
     /// The index's name (MySQL).
@@ -176,6 +178,8 @@ pub struct CreateIndex {
     pub if_not_exists: bool,
     /// `UNIQUE`.
     pub unique: bool,
+    /// `NULLS NOT DISTINCT` (PostgreSQL).
+    pub nulls_equal: bool,
     /// `CONCURRENTLY`.
     pub concurrently: bool,
     /// `ON ONLY`.

@@ -154,7 +154,7 @@ pub(super) fn default(cursor: &mut Cursor<'_>) -> Text {
 
 fn key_options(cursor: &mut Cursor<'_>, key: &mut KeyClause) {
     loop {
-        if cursor.eat_all("NULLS NOT DISTINCT") || cursor.eat_all("NULLS DISTINCT") {
+        if cursor.eat_all("NULLS NOT DISTINCT") && mark(&mut key.nulls_equal) || cursor.eat_all("NULLS DISTINCT") {
         } else if cursor.eat("INCLUDE") || cursor.eat("STORING") || cursor.eat("COVERING") {
             key.included = cursor.column_list().into_iter().map(|c| c.text).collect();
         } else if cursor.eat_all("USING INDEX TABLESPACE") {

@@ -53,6 +53,8 @@ pub(super) fn body(cursor: &mut Cursor<'_>, mut made: CreateIndex) -> CreateInde
                 cursor.pass();
             }
             made.predicate = Some(cursor.text_since(start).text);
+        } else if cursor.eat_all("NULLS NOT DISTINCT") {
+            made.nulls_equal = true;
         } else if cursor.eat_all("USING HASH") {
             // CockroachDB: hash-sharded; the shard's column is hidden.
         } else if cursor.mysql() && cursor.eat("USING") {

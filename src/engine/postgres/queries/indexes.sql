@@ -1,6 +1,8 @@
 -- Indexes, one row for each part; the constraint behind an index, if there is one.
 SELECT i.indrelid AS "table", i.indexrelid AS index, ic.relname AS name, am.amname AS method,
        i.indisunique AS "unique", i.indisvalid AND i.indisready AND i.indislive AS valid,
+       -- PostgreSQL 15: a column that older ones do not have.
+       coalesce(pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct', 'f') IN ('t', 'true') AS nulls_equal,
        pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate,
        k.conname AS "constraint", k.contype AS constraint_kind, k.condeferrable AS "deferrable",
        p.part AS part, p.part > i.indnkeyatts::pg_catalog.int4 AS included,
