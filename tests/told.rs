@@ -347,3 +347,59 @@ fn a_check_that_orphans_fail_names_what_can_be_followed() {
     let run = place.fix(&["--orphans", "delete"]);
     assert!(run.code == 0 && run.text.contains("2 steps, deletes up to 1 row (1 sessions)"), "{}", run.text);
 }
+
+#[test]
+fn who_holds_the_lock_is_named() {
+    let place = Place::new("", ORGS);
+    let holder = format!("{}&application_name=nightly-report", place.url);
+    let mut client = server::connect(&holder);
+    client.batch_execute("BEGIN; SELECT count(*) FROM orgs").unwrap();
+    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    let only = ["--only", "set-null-on-not-null", "--apply", "--yes", "--lock-timeout", "200ms", "--retries", "0"];
+    let run = place.fix(&only);
+    let told =
+        format!("a lock on orgs is held by pid {pid} (nightly-report), idle in transaction, in a transaction since 20");
+    assert!(run.code == 2 && run.text.contains(&told), "{}", run.text);
+    assert!(run.text.contains(&format!("SELECT pg_terminate_backend({pid})")), "{}", run.text);
+    client.batch_execute("COMMIT").unwrap();
+    assert_eq!(place.fix(&only).code, 0);
+}
+
+#[test]
+fn a_quarantine_moves_rows() {
+    let place = Place::new(SESSIONS_OF_USERS, SESSIONS);
+    let asked = place.fix(&["--orphans", "quarantine", "--apply"]);
+    assert!(asked.text.contains("? Moves now up to 1 row (1 sessions)"), "{}", asked.text);
+}
+
+#[test]
+fn a_verdict_that_guesses_change_says_so() {
+    let sql = format!(
+        "{ORGS} CREATE TABLE teams (id int PRIMARY KEY, org_id int NOT NULL); INSERT INTO teams VALUES (1, 1); CREATE INDEX ON teams (org_id);"
+    );
+    let place = Place::new("", &sql);
+    let run = place.fix(&["--root", "orgs", "--choose", "invoices.org_id=drop-not-null", "--apply", "--yes"]);
+    assert!(run.text.contains("A delete from orgs: leaves-rows; leaves-orphans if the "), "{}", run.text);
+    let fate = place.run(&["fate", &place.url, "orgs"]);
+    assert!(fate.text.contains("leaves-orphans"), "{}", fate.text);
+}
+
+#[test]
+fn a_trigger_on_rows_that_there_are_none_of_is_not_announced() {
+    let sql = "
+        CREATE TABLE projects (id int PRIMARY KEY, latest int);
+        CREATE TABLE runs (id int PRIMARY KEY, project int NOT NULL);
+        CREATE TABLE lines (id int PRIMARY KEY, run int NOT NULL REFERENCES runs ON DELETE CASCADE);
+        ALTER TABLE projects ADD FOREIGN KEY (latest) REFERENCES runs ON DELETE SET NULL;
+        CREATE TABLE notes (id int GENERATED ALWAYS AS IDENTITY, what text);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO notes (what) VALUES (tg_op); RETURN new; END $$;
+        CREATE TRIGGER noted AFTER UPDATE ON projects FOR EACH ROW EXECUTE FUNCTION note();
+        INSERT INTO projects VALUES (1); INSERT INTO runs VALUES (1, 1), (2, 9), (3, 1), (4, 1); INSERT INTO lines VALUES (1, 2);";
+    let place = Place::new("[[relation]]\nchild = \"runs.project\"\nparent = \"projects.id\"\n", sql);
+    let plan = place.fix(&["--orphans", "delete"]);
+    assert!(plan.text.contains("delete 1 row of lines"), "{}", plan.text);
+    assert!(!plan.text.contains("rigger noted"), "{}", plan.text);
+    server::execute(&place.url, "UPDATE projects SET latest = 2; TRUNCATE notes");
+    let plan = place.fix(&["--orphans", "delete"]);
+    assert!(plan.text.contains("rigger noted"), "{}", plan.text);
+}

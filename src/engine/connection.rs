@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Dialect, EngineError, Row, Rows, Value, postgres, sqlite};
 use crate::job::Context;
-use crate::schema::{Schema, Table};
+use crate::schema::{Schema, Table, TableName};
 
 /// The name of the lock that a run holds.
 pub const RUN: &str = "run";
@@ -141,6 +141,15 @@ pub trait Reader: Send {
         Ok(None)
     }
 
+    /// Returns the sessions that hold locks on tables, as far as this user sees them; of each the strongest lock, the longest first.
+    /// What only reads is left out where `reads` may go on.
+    ///
+    /// # Errors
+    /// What the engine says.
+    fn lock_holders(&mut self, _tables: &[TableName], _reads: bool) -> Result<Vec<LockHolder>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Returns the user or role that it reads as, as the engine names it; `None` where there are no users.
     fn user(&self) -> Option<&str> {
         None
@@ -174,6 +183,21 @@ pub trait Reader: Send {
 pub struct Replica {
     /// How long ago the last transaction was committed that it has; `None` if it got none since it was started.
     pub age: Option<Duration>,
+}
+
+/// A session that holds a lock on a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockHolder {
+    /// Its process.
+    pub pid: i64,
+    /// What the application calls itself; empty if it does not.
+    pub application: String,
+    /// What it does: `idle in transaction`.
+    pub state: String,
+    /// Since when its transaction is open, as the server writes it.
+    pub since: String,
+    /// The table.
+    pub table: String,
 }
 
 /// How far a statement has come.

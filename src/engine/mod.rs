@@ -18,7 +18,7 @@ pub mod sqlite;
 use std::fmt;
 
 pub use connection::RUN;
-pub use connection::{Connector, LookupPlan, Progress, Reader, Replica, SessionOptions, Writer};
+pub use connection::{Connector, LockHolder, LookupPlan, Progress, Reader, Replica, SessionOptions, Writer};
 
 use crate::change::Change;
 use crate::schema::{Action, Column, Comparison, Engine, Schema, Table, TableName};

@@ -1,6 +1,6 @@
 //! What acts on the rows that a clean-up changes, and on those that an undo restores: triggers and rules, and what they write.
 
-use super::closure::{Closure, Reference};
+use super::closure::{Closure, Reference, Sizes};
 use super::{Bound, Options, RowAction, Step, remedy};
 use crate::relations::{Culprit, Firing, side};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
@@ -233,10 +233,13 @@ fn changed<'c>(closure: &'c Closure, schema: &'c Schema, relations: &'c [Referen
     gone.chain(set).collect()
 }
 
-/// Says which triggers and rules act when a closure is cleaned up; empty if none do.
-pub(super) fn triggers_of(closure: &Closure, schema: &Schema) -> String {
-    let deletes = closure.tables.iter().map(|t| (t, None));
-    let updates = closure.marks.iter().map(|m| (&m.table, Some(m.columns.as_slice())));
+/// Says which triggers and rules act when a closure is cleaned up; empty if none do. What has no rows fires nothing.
+pub(super) fn triggers_of(closure: &Closure, schema: &Schema, sizes: Option<&Sizes>) -> String {
+    let any = |rows: Option<&u64>| rows.is_none_or(|n| *n > 0);
+    let gone = closure.tables.iter().enumerate().filter(|(at, _)| any(sizes.and_then(|s| s.gone.get(*at))));
+    let deletes = gone.map(|(_, t)| (t, None));
+    let marks = closure.marks.iter().enumerate().filter(|(at, _)| any(sizes.and_then(|s| s.marks.get(*at))));
+    let updates = marks.map(|(_, m)| (&m.table, Some(m.columns.as_slice())));
     let mut told: Vec<String> = Vec::new();
     for (table, nulled) in deletes.chain(updates) {
         let rows = format!("each of the rows of `{table}`");

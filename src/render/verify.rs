@@ -184,7 +184,7 @@ pub fn text(v: &Verification, style: &Style) -> String {
         policy.sample.iter().for_each(|row| out.push_str(&format!("  {}\n", tame(row))));
     }
     if let Some(d) = &v.delete {
-        out.push_str(&format!("\nA delete from {}: {} (before: {})\n", tame(&d.root.to_string()), d.after, d.before));
+        out.push_str(&format!("\nA delete from {}: {} (before: {})\n", tame(&d.root.to_string()), d.now(), d.before));
         hang(&mut out, "  ", &tame(&d.summary), style);
     }
     out.push_str(&format!(
@@ -268,7 +268,7 @@ pub fn markdown(source: &str, v: &Verification) -> String {
         out.push_str(&format!(
             "\n## A delete from {}\n\n**{}** now, {} before. {}\n",
             code(&d.root.to_string()),
-            d.after,
+            d.now(),
             d.before,
             cell(&d.summary)
         ));

@@ -133,8 +133,8 @@ impl Source {
         }
     }
 
-    /// Returns what tells a server's database from others: who connects, where, and to which database. The password, the order of
-    /// the URL's parameters and what else it says of the connection are no part of it.
+    /// Returns what tells a server's database from others: where it is, and its name. The user, the password, the order of the URL's
+    /// parameters and what else it says of the connection are no part of it.
     pub fn place(&self, environment: &postgres::Environment) -> String {
         let Self::Postgres(url) = self else { return self.label() };
         match postgres::Target::parse(url.secret(), environment) {

@@ -141,8 +141,21 @@ pub struct Deleting {
     pub before: String,
     /// The verdict now: `complete`.
     pub after: String,
+    /// What it would be if what is only guessed is true, where that is another one: `leaves-orphans if the 3 guessed relations are true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub if_guessed: Option<String>,
     /// The verdict now as a sentence.
     pub summary: String,
+}
+
+impl Deleting {
+    /// Writes the verdict now: `leaves-rows; leaves-orphans if the 3 guessed relations are true`.
+    pub fn now(&self) -> String {
+        match &self.if_guessed {
+            Some(other) => format!("{}; {other}", self.after),
+            None => self.after.clone(),
+        }
+    }
 }
 
 /// A finding, in short.

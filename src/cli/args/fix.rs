@@ -52,7 +52,8 @@ pub(in crate::cli) struct FixArgs {
     /// foreign key cascade: that takes a --choose
     #[arg(long)]
     pub manual: bool,
-    /// How long a statement may wait for a lock: 2s, 500ms
+    /// How long a statement may wait for a lock: 2s, 500ms. Building an index on
+    /// PostgreSQL shuts nobody out, and waits as long as it takes
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub lock_timeout: Duration,
     /// Do not count orphan rows first

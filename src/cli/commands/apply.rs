@@ -15,7 +15,7 @@ use super::super::output::{self, Inputs, Kind};
 use super::super::progress::Steps;
 use super::super::ui::Ui;
 use super::audit::code;
-use super::stopped::{Place, fill};
+use super::stopped::{self, Place, fill};
 use super::{question, verify};
 use crate::apply::{self, Journal, JournalError, Options, Unfinished};
 use crate::config::{Config, FailOn};
@@ -109,6 +109,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     }
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
     let steps = Steps::new(ui, plan.steps.len());
+    let holding = connector.clone();
     steps.look_on(move || connector.beside().ok().flatten());
     let shown = Shown::new(steps, &plan, ui);
     // What the plan is not about must not be taken for its work. What a run that is taken up has found is not known any more.
@@ -118,8 +119,12 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     };
     let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &ui.job.context.told_to(shown.clone()));
     let at = shown.end();
-    let outcome =
-        outcome.map_err(|error| Place { journal: &path, at, undoing: false, width: ui.style.width }.explain(error))?;
+    let outcome = outcome.map_err(|error| {
+        // Asked at once: who holds the lock may be gone in a moment.
+        let holders = stopped::holders(&holding, plan.steps.get(at), &error);
+        let place = Place { journal: &path, at, undoing: false, width: ui.style.width };
+        holders.into_iter().fold(place.explain(error), CliError::hint)
+    })?;
     drop(writer);
     let skipped =
         if outcome.skipped > 0 { format!(", {} had been done before", outcome.skipped) } else { String::new() };
@@ -233,8 +238,8 @@ fn left_undone(args: &FixArgs, plan: &Plan) -> u8 {
     if left && asked { FINDINGS } else { 0 }
 }
 
-/// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the server, the
-/// database and the user: no run may be taken up on another server.
+/// Returns where a run is recorded: beside a file, which the run is about; else in a folder of our own, by the server and
+/// the database: no run may be taken up on another server, and another user may go on with it (the owner, say).
 pub(super) fn default_journal(source: &Source) -> PathBuf {
     if let Source::Sqlite(path) = source {
         let mut name = path.as_os_str().to_os_string();

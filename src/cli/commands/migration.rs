@@ -18,6 +18,7 @@ use crate::migration::{self, Folder, MigrationError, Options, Output, OutputFile
 use crate::plan::{Plan, Refused};
 use crate::render::{self, Commands};
 use crate::source::layouts;
+use crate::text::operand;
 
 pub(super) fn write(
     args: &FixArgs,
@@ -77,7 +78,13 @@ pub(super) fn make(plan: &Plan, tool: &'static Tool, folder: &Path, name: &str) 
     let there = if folder.exists() { read(folder)? } else { Folder::default() };
     let (digits, millis) = environment::now();
     let options = Options { name: name.to_string(), digits, millis };
-    migration::write(plan, tool, &there, &options).map_err(explain)
+    let mut output = migration::write(plan, tool, &there, &options).map_err(explain)?;
+    // A command is pasted where one stands, not in the folder.
+    for name in output.files.iter().map(|f| &f.path).filter(|name| name.contains(".by_hand.")) {
+        let path = operand(&folder.join(name).display().to_string());
+        output.notes.iter_mut().for_each(|note| *note = note.replace(name.as_str(), &path));
+    }
+    Ok(output)
 }
 
 /// Writes files into a folder, all or none, and returns their paths. What came to be there meanwhile stays.

@@ -51,6 +51,10 @@ fn now(plan: &Plan) -> String {
             parts[0] = first.rows_told("up to ");
             "Deletes now"
         }
+        Some(first) if first.action == RowAction::Move => {
+            parts[0] = first.rows_told("up to ");
+            "Moves now"
+        }
         _ => "Now",
     };
     format!("{start} {}{backed_up}.", parts.join("; "))

@@ -5,8 +5,32 @@ use std::path::Path;
 use super::super::error::CliError;
 use super::apply::journal_lost;
 use crate::apply::ApplyError;
-use crate::engine::EngineErrorKind;
+use crate::engine::{Connector, EngineErrorKind, LockHolder};
+use crate::plan::{Blocks, Step};
 use crate::render;
+use crate::schema::TableName;
+use crate::text::one_line;
+
+/// So many sessions that hold a lock are named.
+const HOLDERS: usize = 3;
+
+/// Names the sessions that hold locks on the tables of a step that got none.
+pub(super) fn holders(connector: &Connector, step: Option<&Step>, error: &ApplyError) -> Vec<String> {
+    let ApplyError::Step { error, .. } = error else { return Vec::new() };
+    let Some(step) = step.filter(|_| error.code.as_deref() == Some("55P03")) else { return Vec::new() };
+    let tables: Vec<TableName> = step.locks.iter().map(|l| l.table.clone()).collect();
+    let reads = step.locks.iter().all(|l| l.blocks < Blocks::Everything);
+    // It only helps: what cannot be asked is left out.
+    let reader = connector.beside().ok().flatten();
+    let all = reader.and_then(|mut reader| reader.lock_holders(&tables, reads).ok()).unwrap_or_default();
+    all.iter().take(HOLDERS).map(|h| {
+        let LockHolder { pid, application, state, since, table } = h;
+        format!(
+            "a lock on {table} is held by pid {pid} ({application}), {state}, in a transaction since {since}: wait for it, or end it with \
+             SELECT pg_terminate_backend({pid})"
+        )
+    }).map(|text| one_line(&text)).collect()
+}
 
 /// Where a run stopped.
 pub(super) struct Place<'a> {
@@ -107,7 +131,18 @@ impl Place<'_> {
                         .hint(fill(&again, "      ", width));
                     return self.or_plan_again(failed);
                 }
-                let failed = failed.hint(fill(&again, "      ", width));
+                let failed = match error.kind {
+                    // What the error's own hint says comes first: as this user the same command fails again.
+                    EngineErrorKind::Permission => failed.hint(fill(
+                        &format!(
+                            "with that done, run the same command to go on; {} tells what is done",
+                            self.journal.display()
+                        ),
+                        "      ",
+                        width,
+                    )),
+                    _ => failed.hint(fill(&again, "      ", width)),
+                };
                 match error.kind {
                     EngineErrorKind::Statement => self.or_plan_again(failed),
                     _ => failed,

@@ -10,9 +10,10 @@ use super::super::ui::Ui;
 use crate::audit::{Guesses, Report, audit};
 use crate::config::Config;
 use crate::engine::EngineErrorKind;
-use crate::fate::{Fate, Fates, Options as FateOptions};
+use crate::fate::{Effect, Fate, Fates, Options as FateOptions};
 use crate::files;
 use crate::plan::Plan;
+use crate::relations::Graph;
 use crate::render;
 use crate::schema::{Schema, TableName};
 use crate::source::{History, Input, SourceText};
@@ -111,8 +112,10 @@ pub(super) fn of(
         let root = super::table(&after.schema, typed)?.name.clone();
         let on = what.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
         if let (Some(was), Some(is)) = (delete(&before, &root, config, on), delete(&after, &root, config, on)) {
+            let now = &after;
             let (before, after) = (was.verdict.to_string(), is.verdict.to_string());
-            verification.delete = Some(Deleting { root, before, after, summary: is.summary });
+            let if_guessed = if_guessed(now, &root, &is, config, on);
+            verification.delete = Some(Deleting { root, before, after, if_guessed, summary: is.summary });
         }
     }
     Ok(verification)
@@ -132,6 +135,21 @@ fn changed(plan: &Plan) -> BTreeSet<&TableName> {
 /// Returns those of them that are not there.
 fn missing<'p>(plan: &'p Plan, now: &Schema) -> Vec<&'p TableName> {
     changed(plan).into_iter().filter(|t| now.table(t).is_none()).collect()
+}
+
+/// Says what a delete comes to if what is only guessed is true; `None` if it comes to the same.
+fn if_guessed(report: &Report, root: &TableName, known: &Fate, config: &Config, on: bool) -> Option<String> {
+    let guesses = report.guesses.guesses.iter().map(|g| g.as_relation(&report.schema));
+    let all = report.relations.relations().iter().cloned().chain(guesses).collect();
+    let demands = super::settings(None, config).demands(&report.schema, &report.relations);
+    let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
+    let fate = Fates::new(&report.schema, &Graph::from_relations(&report.schema, all), how).of(root)?;
+    let left = |f: &Fate| f.relations.iter().filter(|r| r.effect == Effect::LeavesOrphans).count();
+    let relations = match left(&fate).saturating_sub(left(known)) {
+        1 => "the 1 guessed relation is true".to_string(),
+        count => format!("the {count} guessed relations are true"),
+    };
+    (fate.verdict != known.verdict).then(|| format!("{} if {relations}", fate.verdict))
 }
 
 fn delete(report: &Report, root: &TableName, config: &Config, on: bool) -> Option<Fate> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::SimpleQueryMessage;
 
-use super::super::connection::RUN;
+use super::super::connection::{LockHolder, RUN};
 use super::super::guard::Guard;
 use super::super::{
     Dialect, EngineError, EngineErrorKind, LookupPlan, Progress, Reader, Replica, Row, Rows, Value, cockroach,
@@ -21,7 +21,7 @@ use super::wire::Client;
 use super::writer::{LOCKS, number};
 use super::{DIALECT, errors};
 use crate::job::Context;
-use crate::schema::{Schema, Table, Version};
+use crate::schema::{Schema, Table, TableName, Version};
 
 const SERVER: &str = include_str!("queries/server.sql");
 const REPLICA: &str = include_str!("queries/replica.sql");
@@ -343,6 +343,38 @@ impl Reader for PostgresSession {
 
     fn user(&self) -> Option<&str> {
         Some(&self.user)
+    }
+
+    fn lock_holders(&mut self, tables: &[TableName], reads: bool) -> Result<Vec<LockHolder>, EngineError> {
+        if self.cockroach || tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named = |table: &TableName| {
+            let schema = table.schema.as_deref().unwrap_or("public");
+            format!("({}, {})", DIALECT.literal(schema), DIALECT.literal(&table.name))
+        };
+        let tables: Vec<String> = tables.iter().map(named).collect();
+        let weak = if reads { "AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')" } else { "" };
+        let answer = self.read(&format!(
+            "SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.backend_type), coalesce(a.state, 'active'), \
+             date_trunc('second', a.xact_start)::text, c.relname FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = \
+             l.pid JOIN pg_catalog.pg_class AS c ON c.oid = l.relation JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE l.granted AND l.locktype = 'relation' AND a.datname = pg_catalog.current_database() AND a.pid <> \
+             pg_catalog.pg_backend_pid() AND (n.nspname, c.relname) IN ({}) {weak} ORDER BY 4, 1, 5",
+            tables.join(", ")
+        ))?;
+        let text =
+            |row: &[Value], at: usize| row.get(at).and_then(Value::text).map(|t| t.to_string()).unwrap_or_default();
+        let holder = |row: &Vec<Value>| {
+            Some(LockHolder {
+                pid: row.first().and_then(Value::integer)?,
+                application: text(row, 1),
+                state: text(row, 2),
+                since: text(row, 3),
+                table: text(row, 4),
+            })
+        };
+        Ok(answer.rows.iter().filter_map(holder).collect())
     }
 
     fn is_read_only_by_default(&mut self) -> Result<bool, EngineError> {

@@ -233,10 +233,10 @@ impl Parts {
 }
 
 impl Target {
-    /// Writes who connects where, and to which database: `app@db.example.com:5432/shop`.
+    /// Writes where the database is: `db.example.com:5432/shop`.
     pub fn place(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(|h| format!("{}:{}", h.name, h.port)).collect();
-        format!("{}@{}/{}", self.user, hosts.join(","), self.database)
+        format!("{}/{}", hosts.join(","), self.database)
     }
 
     /// Reads a URL; what it leaves out comes from the environment, then from libpq's defaults.

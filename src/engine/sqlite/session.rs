@@ -181,7 +181,7 @@ pub(super) fn error(path: &Path, from: &rusqlite::Error, sql: Option<&str>) -> E
     let mut made = match code.map(|(code, _)| code) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             EngineError::new(K::Busy, format!("`{shown}` is locked by another process")).hint(format!(
-                "wait until it has finished writing, or run referee on a copy: `sqlite3 {file} '.backup copy.db'`"
+                "wait until it has finished writing: until then `sqlite3 {file} '.backup copy.db'` makes no copy either"
             ))
         }
         // SQLITE_READONLY itself and SQLITE_READONLY_DIRECTORY: nothing is wrong with the file.

@@ -138,7 +138,7 @@ impl<'a> Writing<'a> {
         findings.sort();
         findings.dedup();
         let lines: Vec<String> = backups.iter().map(|b| format!("`{}` ({})", b.name, b.table.name)).collect();
-        let triggers = acting::triggers_of(closure, self.schema);
+        let triggers = acting::triggers_of(closure, self.schema, sizes);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}.{triggers} All of them are \
              counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{}`.{}",

@@ -154,7 +154,7 @@ impl Writing<'_, '_> {
             lines.push(format!("`{}` ({})", backup.name, backup.of));
         }
         let drop = self.drop(backups.iter().collect());
-        let triggers = acting::triggers_of(closure, &bench.now);
+        let triggers = acting::triggers_of(closure, &bench.now, sizes);
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}. These rows are \
              counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{triggers}{}",
