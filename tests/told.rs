@@ -193,7 +193,7 @@ fn what_is_refused_from_then_on_is_told() {
     let plan = place.fix(&only);
     let refused = "a delete of a row of orgs is refused while rows of usages refer to it, and inserts into usages with an \
                    unknown orgs row are refused";
-    let trigger = "trigger projects_audit on projects writes usages: a row of it without a parent is refused, and with it the \
+    let trigger = "trigger projects_audit on projects writes usages: a row of it whose parent is missing is refused, and with it the \
                    statement that fired the trigger";
     for told in [refused, trigger] {
         assert!(plan.text.contains(&format!("Newly refused: {told}.")), "{}", plan.text);

@@ -95,7 +95,7 @@ pub fn refusals<'r>(all: impl IntoIterator<Item = &'r NewlyRefused>) -> Vec<Stri
     });
     let triggers = writers.into_iter().map(|((trigger, on), tables)| {
         format!(
-            "trigger {trigger} on {on} writes {}: a row of it without a parent is refused, and with it the statement that fired the trigger",
+            "trigger {trigger} on {on} writes {}: a row of it whose parent is missing is refused, and with it the statement that fired the trigger",
             list(&tables, "and")
         )
     });
