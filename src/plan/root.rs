@@ -48,7 +48,7 @@ pub fn unhelped(fate: &Fate, broken: &[(&Relation, String)], fixable: &[Finding]
     if found.is_empty() && broken.is_empty() && !reached && !fate.verdict.always_succeeds() {
         let subject = Subject { kind: SubjectKind::Table, table: Some(root.clone()), columns: Vec::new(), name: None };
         let help =
-            format!("No change of actions makes it better; `referee fate` shows which rows stop it: {}.", fate.summary);
+            format!("No change of actions is proposed; `referee fate` shows which rows stop it: {}.", fate.summary);
         found.push(Finding::new(&FATE, subject, fate.summary.clone()).severity(Severity::Error).help(help));
     }
     let mut in_doubt = Vec::new();

@@ -127,3 +127,28 @@ fn what_was_not_replayed_keeps_a_verdict_from_being_a_promise() {
     sandbox.write("m/200_fix.sql", "ALTER DOMAIN d DROP NOT NULL;");
     assert!(!fate().1);
 }
+
+/// A constraint that may refuse what a key writes is nothing that a fix may pass over in silence.
+#[test]
+fn what_may_refuse_a_set_null_is_said_where_nothing_is_planned() {
+    let sandbox = Sandbox::new();
+    let connection = database(
+        &sandbox,
+        "CREATE TABLE s (id INTEGER PRIMARY KEY);
+         CREATE TABLE r (id INTEGER PRIMARY KEY, s_id int NOT NULL REFERENCES s (id) ON DELETE CASCADE);
+         CREATE TABLE w (id INTEGER PRIMARY KEY, s_id int REFERENCES s (id) ON DELETE SET NULL,
+           r_id int REFERENCES r (id) ON DELETE SET NULL, CONSTRAINT k CHECK (r_id IS NULL OR s_id IS NOT NULL));
+         CREATE INDEX r_s ON r (s_id); CREATE INDEX w_s ON w (s_id); CREATE INDEX w_r ON w (r_id);
+         INSERT INTO s VALUES (1); INSERT INTO r VALUES (1, 1); INSERT INTO w VALUES (1, 1, 1)",
+    );
+    connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    let words = |arguments: &[&str]| {
+        let run = sandbox.run(arguments);
+        (run.out.split_whitespace().collect::<Vec<_>>().join(" "), run.code)
+    };
+    let (fix, code) = words(&["fix", "a.db", "--root=s", "--no-config"]);
+    assert!(fix.contains("CHECK `k` of `w` may not accept NULL") && !fix.contains("nothing to do"), "{code} {fix}");
+    let (fate, _) = words(&["fate", "a.db", "s", "--no-config"]);
+    assert!(!fate.contains("No change of actions makes it better"), "{fate}");
+    assert!(connection.execute_batch("DELETE FROM s").is_err() || fate.contains("by its foreign keys alone"), "{fate}");
+}
