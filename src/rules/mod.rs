@@ -4,6 +4,7 @@
 //! what has to be asked of one (orphans, plans) is asked before, and handed in. Adding a rule means one file here, one
 //! page, and one line in [`ALL`].
 
+mod action_changes;
 mod defaults;
 mod helpers;
 mod id;

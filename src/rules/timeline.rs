@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Context;
-use super::policy::Compiled;
 use crate::change::{Change, Kin};
 use crate::findings::Location;
 use crate::findings::places::Places;
@@ -121,24 +119,6 @@ pub(super) fn same_relation(a: &ForeignKey, b: &ForeignKey) -> bool {
 /// Finds a table's key as it is in the end.
 pub(super) fn in_the_end<'s>(schema: &'s Schema, table: &TableName, key: &ForeignKey) -> Option<&'s ForeignKey> {
     schema.table(table)?.foreign_keys.iter().find(|k| same_relation(k, key))
-}
-
-/// Returns the changes of a key's ON DELETE that `concerns` picks, each with the key as it became: those that no later
-/// migration takes back, and that no policy of the user asks for.
-pub(super) fn action_changes<'c>(
-    context: &'c Context<'_>,
-    timeline: &'c Timeline<'_>,
-    concerns: fn(Action, Action) -> bool,
-) -> impl Iterator<Item = (&'c KeyChange, &'c ForeignKey)> {
-    let policies = Compiled::all(context);
-    timeline.keys.iter().filter_map(move |change| {
-        let new = change.new.as_ref().filter(|new| concerns(change.old.on_delete, new.on_delete))?;
-        let stands = in_the_end(context.schema, &change.table, new).is_some_and(|k| k.on_delete == new.on_delete);
-        let wanted = policies.iter().any(|p| {
-            p.is_about(&change.table, &new.columns, &new.parent) && p.allows(context.schema.engine, new.on_delete)
-        });
-        (stands && !wanted).then_some((change, new))
-    })
 }
 
 impl<'h> Timeline<'h> {
