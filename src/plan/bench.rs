@@ -184,7 +184,7 @@ fn depth(want: &Wanted, wanted: &[Wanted], losing: &BTreeSet<TableName>) -> usiz
 
 fn refused(want: &Wanted, why: &str) -> Vec<Refused> {
     let subject = want.changes.first().map_or_else(|| want.title.clone(), subject);
-    let refuse = |reason| Refused { reason, subject: subject.clone(), why: why.to_string() };
+    let refuse = |reason| Refused::said(reason, &subject, why);
     want.findings.iter().cloned().map(refuse).collect()
 }
 

@@ -20,6 +20,7 @@ mod model;
 mod order;
 mod plain;
 mod postgres;
+mod refused;
 mod refusing;
 mod remedy;
 mod root;
@@ -49,9 +50,11 @@ pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;
 pub use model::{
-    Blocks, Choice, ChoiceOption, Down, Held, Lock, NotCounted, Phase, Plan, Reason, Refused, Script, Step,
-    Transaction, not_counted,
+    Blocks, Choice, ChoiceOption, Down, Held, Lock, NotCounted, Phase, Plan, Reason, Script, Step, Transaction,
+    not_counted,
 };
+use refused::Why;
+pub use refused::{Cause, Decision, DecisionOption, Refused};
 pub use refusing::{NewlyRefused, refusals};
 pub use remedy::names_relation;
 pub use root::{asked, repairs, still_fails, unhelped};
@@ -92,21 +95,10 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         options: input.options,
         protected: &protected,
     };
-    let mut selection = select::Selection::new(input);
+    let select::Selected { mut steps, after, mut choices, mut refused } =
+        select::select(input, |wanted| words::made(recipes(&workshop, wanted)));
     let place =
         |reason: &Reason| input.findings.iter().find(|f| select::reason(f) == *reason).map(|f| f.subject.place());
-    let (selected, mut refused, mut steps, after) = loop {
-        let selected = selection.choose();
-        let made = words::made(recipes(&workshop, &selected.wanted));
-        let mut refused = made.refused;
-        let (steps, after) = order::order(input.schema, made.steps, &mut refused);
-        // Without what is refused the rest may bring what the whole would not have: it is chosen and judged anew.
-        if !selection.refuse(&refused, &after) {
-            refused.extend(selected.refused.iter().cloned());
-            refused.extend(selection.brought(&after));
-            break (selected, refused, steps, after);
-        }
-    };
     refused.extend(unfixed(input, &mut steps, &refused));
     let mut reach = Reach::of(input.schema, input.relations);
     for step in &mut steps {
@@ -136,7 +128,6 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         new
     });
     let planned = |reason: &Reason| steps.iter().any(|s| s.findings.contains(reason));
-    let mut choices = selected.choices;
     choices.retain(|c| planned(&c.reason));
     choices.sort_by(|a, b| (&a.subject, &a.reason).cmp(&(&b.subject, &b.reason)));
     Plan {
@@ -169,7 +160,7 @@ fn unfixed(input: &Input<'_>, steps: &mut [Step], refused: &[Refused]) -> Vec<Re
         }
         if !refused.iter().any(|r| r.reason == reason) {
             let why = format!("No step of this plan fixes it. {}", finding.help);
-            left.push(Refused { reason, subject: finding.subject.place(), why });
+            left.push(Refused::said(reason, finding.subject.place(), why));
         }
     }
     left

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Bound, Guard, NewlyRefused, Options, words};
+use super::{Bound, Guard, NewlyRefused, Options, Refused, words};
 use crate::change::Change;
 use crate::engine::{Rows, Value};
 use crate::fate::NewlyDeleted;
@@ -247,17 +247,6 @@ pub struct ChoiceOption {
     /// What deletes newly delete by it, as things are now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub newly_deletes: Vec<NewlyDeleted>,
-}
-
-/// A finding that no step fixes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Refused {
-    /// The finding.
-    pub reason: Reason,
-    /// What it is about: `orders.customer_id`.
-    pub subject: String,
-    /// Why no step fixes it, and what to do.
-    pub why: String,
 }
 
 impl Plan {

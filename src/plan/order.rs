@@ -42,11 +42,8 @@ pub(super) fn order(before: &Schema, mut steps: Vec<Step>, refused: &mut Vec<Ref
         if !placed {
             let Some((at, error)) = failed else { break };
             let step = left.remove(at);
-            refused.extend(step.findings.iter().map(|reason| Refused {
-                reason: reason.clone(),
-                subject: step.title.clone(),
-                why: format!("It does not fit the schema at its place: {error}."),
-            }));
+            let why = format!("It does not fit the schema at its place: {error}.");
+            refused.extend(step.findings.iter().map(|r| Refused::said(r.clone(), &step.title, &why)));
         }
         waiting = left;
     }

@@ -21,11 +21,9 @@ pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
             problem = Some(format!("referee repairs no orphans on {engine}"));
         }
         if let Some(why) = problem {
-            made.refused.extend(want.findings.iter().map(|reason| Refused {
-                reason: reason.clone(),
-                subject: want.changes.first().map(|c| c.table().to_string()).unwrap_or_default(),
-                why: format!("{}: {why}.", want.title),
-            }));
+            let subject = want.changes.first().map(|c| c.table().to_string()).unwrap_or_default();
+            let why = format!("{}: {why}.", want.title);
+            made.refused.extend(want.findings.iter().map(|r| Refused::said(r.clone(), &subject, &why)));
             continue;
         }
         made.steps.push(Step {

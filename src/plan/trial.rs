@@ -4,30 +4,35 @@
 use std::collections::BTreeSet;
 
 use super::judge::{Identity, identity};
-use super::select::{Selected, reason};
-use super::{Choice, Input, Refused, Wanted};
+use super::select::reason;
+use super::{Choice, Input, Refused, Wanted, Why};
 use crate::change::Change;
 use crate::findings::{Finding, SubjectKind};
 use crate::relations::{Graph, Relation};
 use crate::rules;
-use crate::schema::ForeignKey;
+use crate::schema::{ForeignKey, Schema};
 
 /// One choice of repairs, tried on the schema.
-pub(super) struct Trial {
+pub(super) struct Trial<'c> {
     pub wanted: Vec<Wanted>,
     pub choices: Vec<Choice>,
     pub refused: Vec<Refused>,
     /// The findings that are repaired, and by what.
-    pub repaired: Vec<(Finding, Vec<Change>)>,
+    pub repaired: Vec<Repair<'c>>,
     /// Findings without a step of their own, which the schema after may not have any more.
-    pub left: Vec<(Finding, String)>,
-    /// What the rules say of the schema after.
+    pub left: Vec<(&'c Finding, Why)>,
+    /// The schema after.
+    pub after: Schema,
+    /// What the rules say of it.
     pub found: Vec<Finding>,
 }
 
-impl Trial {
+/// A finding and the changes that repair it.
+pub(super) type Repair<'c> = (&'c Finding, &'c [Change]);
+
+impl Trial<'_> {
     /// Gives the findings that have no repair of their own to the repair that fixes them as well, and refuses the rest.
-    pub fn finish(mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) -> Selected {
+    pub fn finish(&mut self, input: &Input<'_>, known: &BTreeSet<Identity<'_>>) {
         let remains: BTreeSet<Identity<'_>> = self.found.iter().map(identity).collect();
         for (finding, why) in &self.left {
             let rule = rules::of(finding.rule);
@@ -53,23 +58,18 @@ impl Trial {
                 }
                 // What a repair brought that was given up is not there.
                 None if !input.findings.contains(finding) => {}
-                None => self.refused.push(Refused {
-                    reason: reason(finding),
-                    subject: finding.subject.place(),
-                    why: why.clone(),
-                }),
+                None => self.refused.push(Refused::of(finding, why)),
             }
         }
-        Selected { wanted: self.wanted, choices: self.choices, refused: self.refused }
     }
 }
 
 /// Returns the findings whose repair brings another finding: those that change the same key, else the same table. A key can also
 /// become the odd one out by keys of other tables: that is no reason to give these up.
-pub(super) fn culprits(repaired: &[(Finding, Vec<Change>)], brought: &Finding) -> Vec<Finding> {
+pub(super) fn culprits<'c>(repaired: &[Repair<'c>], brought: &Finding) -> Vec<&'c Finding> {
     let columns = &brought.subject.columns;
-    let of = |near: &dyn Fn(&Change) -> bool| -> Vec<Finding> {
-        repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| f.clone()).collect()
+    let of = |near: &dyn Fn(&Change) -> bool| -> Vec<&'c Finding> {
+        repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| *f).collect()
     };
     let Some(table) = &brought.subject.table else {
         return of(&|c| matches!(c, Change::DropForeignKey { .. }));
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::findings::{Safety, Subject};
     use crate::rules;
-    use crate::schema::{Engine, Schema};
+    use crate::schema::Engine;
     use crate::testing;
 
     fn wanted(changes: Vec<Change>) -> Wanted {

@@ -15,7 +15,7 @@ use crate::config::{FailOn, nearest};
 use crate::files;
 use crate::findings::RuleId;
 use crate::migration::{self, Folder, MigrationError, Options, Output, OutputFile, TOOLS, Tool};
-use crate::plan::{Plan, Refused};
+use crate::plan::{Cause, Plan, Refused};
 use crate::render::{self, Commands};
 use crate::source::layouts;
 use crate::text::operand;
@@ -55,22 +55,22 @@ fn reading(global: &Global) -> Global {
 
 /// Names the findings that no step fixes, and why; those that one reason is given for, together.
 pub(super) fn refused(plan: &Plan) -> Vec<String> {
-    let mut reasons: Vec<(RuleId, String, Vec<&Refused>)> = Vec::new();
+    let mut causes: Vec<(RuleId, Cause<'_>, Vec<&Refused>)> = Vec::new();
     for refused in &plan.refused {
-        let why = refused.why.replace(&format!("'{}=", refused.subject), "'SUBJECT=");
-        match reasons.iter_mut().find(|(rule, known, _)| *rule == refused.reason.rule && *known == why) {
+        let (rule, cause) = (refused.reason.rule, refused.cause());
+        match causes.iter_mut().find(|(r, known, _)| *r == rule && *known == cause) {
             Some((_, _, all)) => all.push(refused),
-            None => reasons.push((refused.reason.rule, why, vec![refused])),
+            None => causes.push((rule, cause, vec![refused])),
         }
     }
-    let line = |(rule, why, all): (RuleId, String, Vec<&Refused>)| match all.as_slice() {
+    let line = |(rule, cause, all): (RuleId, Cause<'_>, Vec<&Refused>)| match all.as_slice() {
         [one] => format!("{} ({rule}): {}", one.subject, one.why),
         _ => {
-            let subjects: Vec<String> = all.iter().map(|r| r.subject.to_string()).collect();
-            format!("{} ({rule}): {why}", subjects.join(", "))
+            let subjects: Vec<&str> = all.iter().map(|r| r.subject.as_str()).collect();
+            format!("{} ({rule}): {}", subjects.join(", "), cause.told())
         }
     };
-    reasons.into_iter().map(line).collect()
+    causes.into_iter().map(line).collect()
 }
 
 /// Writes a plan for a tool, as text: the folder is read, and stays as it is.

@@ -3,7 +3,7 @@
 use super::super::merge::Group;
 use super::super::remedy::{Question, Remedy};
 use super::super::trial::key_of;
-use super::super::{Reason, Refused, Wanted, words};
+use super::super::{Reason, Refused, Wanted, Why, words};
 use super::pick::ORPHANS;
 use super::{Barred, Pick, Selector, priority, reason};
 use crate::change::Change;
@@ -39,15 +39,12 @@ impl Selector<'_, '_> {
                     orphans = None;
                 }
                 Err(why) => {
-                    let why = said(why);
+                    let why = Why::Said(why);
                     if let Some((change, key)) = over.and_then(|(c, _)| Some((c, key_of(c)?))) {
                         barred.keys.push((change.table().clone(), key.clone(), why.clone()));
                     }
-                    barred.refused.extend(owners.iter().filter(|p| !p.is_lookup).map(|p| Refused {
-                        reason: reason(p.finding),
-                        subject: p.finding.subject.place(),
-                        why: why.clone(),
-                    }));
+                    let refused = owners.iter().filter(|p| !p.is_lookup).map(|p| Refused::of(p.finding, &why));
+                    barred.refused.extend(refused);
                     continue;
                 }
             }
@@ -163,7 +160,7 @@ fn why(pick: &Pick<'_>) -> String {
             finding.subject.place()
         );
     }
-    let made = match pick.changes.as_slice() {
+    let made = match pick.changes {
         [Change::AddForeignKey { foreign_key, .. }] => Some(foreign_key.on_delete),
         _ => None,
     };

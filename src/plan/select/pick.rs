@@ -1,15 +1,15 @@
 //! The way that is taken to fix a finding, and the indexes that new keys need.
 
 use super::super::ways::{Way, automatic, by_user, is_recommended, options};
-use super::super::{Choice, ChoiceOption, remedy};
-use super::{ORPHAN_ROWS, Pick, Selector, reason, rests_on};
+use super::super::{Choice, ChoiceOption, Decision, DecisionOption, Why, remedy};
+use super::{ORPHAN_ROWS, Pick, Selector, Taken, reason, rests_on};
 use crate::change::Change;
 use crate::fate::sentences;
 use crate::findings::{Finding, Safety, SubjectKind};
 use crate::relations::lookup;
 use crate::rules::{self, FATE};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
-use crate::text::{argument, quoted};
+use crate::text::argument;
 
 pub(super) const ORPHANS: &str =
     "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";
@@ -19,68 +19,65 @@ const REMOVED: &str = "`--orphans delete` or `--orphans quarantine` (moved to a 
 
 impl Selector<'_, '_> {
     /// Chooses the way to fix a finding; says why there is none.
-    pub(super) fn pick<'f>(&self, finding: &'f Finding, choices: &mut Vec<Choice>) -> Result<Pick<'f>, String> {
+    pub(super) fn pick(&self, finding: &Finding) -> Result<Taken, Why> {
         let input = self.input;
         if let Some(guess) = rests_on(input, finding) {
             return Err(format!(
                 "It rests on a guess, and nothing is changed for one. If it is true, accept it: `referee infer SOURCE --accept {}`.",
                 argument(&guess.written())
-            ));
+            )
+            .into());
         }
         let ways = options(input, finding);
         if finding.rule == ORPHAN_ROWS {
-            return self.rows(finding);
+            return self.rows(finding).map_err(Why::Said);
         }
         if rules::of(finding.rule).is_some_and(rules::Rule::is_about_migrations) {
             return Err(format!(
                 "It is about a migration, and one that was applied is not rewritten. {}",
                 finding.help
-            ));
+            )
+            .into());
         }
         if ways.is_empty() {
-            return Err(format!("No change of the schema fixes it by itself. {}", finding.help));
+            return Err(format!("No change of the schema fixes it by itself. {}", finding.help).into());
         }
         let user = by_user(input, finding, &ways);
         let Some(chosen) = user.or_else(|| automatic(&ways, input)) else {
             if let Some(why) = self.fails_its_check(&ways) {
-                return Err(why);
+                return Err(why.into());
             }
-            let place = finding.subject.place();
-            let all: Vec<String> = ways
-                .iter()
-                .map(|w| {
-                    let mut does = w.title.clone();
-                    // A fate's own fix says it for all changes together.
-                    let newly = if finding.rule == FATE.id() { Vec::new() } else { self.reach.newly(&w.changes) };
-                    sentences(&newly).iter().for_each(|s| does.push_str(&format!("; {s}")));
-                    format!("`--choose {}` ({does})", quoted(&format!("{place}={}", w.word)))
-                })
-                .collect();
-            return Err(format!("It needs a decision. {} To have it planned: {}.", finding.help, all.join(" or ")));
+            let option = |way: &Way| {
+                let mut does = way.title.clone();
+                // A fate's own fix says it for all changes together.
+                let newly = if finding.rule == FATE.id() { Vec::new() } else { self.reach.newly(&way.changes) };
+                sentences(&newly).iter().for_each(|s| does.push_str(&format!("; {s}")));
+                DecisionOption { word: way.word.clone(), does }
+            };
+            let (subject, help) = (finding.subject.place(), finding.help.clone());
+            return Err(Why::Decision(Decision { subject, help, options: ways.iter().map(option).collect() }));
         };
-        if ways.len() > 1 || user.is_some() {
-            choices.push(Choice {
-                subject: finding.subject.place(),
-                name: finding.subject.name.clone(),
-                reason: reason(finding),
-                options: ways
-                    .iter()
-                    .enumerate()
-                    .map(|(at, w)| ChoiceOption {
-                        word: w.word.clone(),
-                        title: w.title.clone(),
-                        safety: w.safety,
-                        recommended: is_recommended(at, &ways, input, finding),
-                        newly_deletes: self.reach.newly(&w.changes),
-                    })
-                    .collect(),
-                chosen,
-                by_user: user.is_some(),
-            });
-        }
+        let choice = (ways.len() > 1 || user.is_some()).then(|| Choice {
+            subject: finding.subject.place(),
+            name: finding.subject.name.clone(),
+            reason: reason(finding),
+            options: ways
+                .iter()
+                .enumerate()
+                .map(|(at, w)| ChoiceOption {
+                    word: w.word.clone(),
+                    title: w.title.clone(),
+                    safety: w.safety,
+                    recommended: is_recommended(at, &ways, input, finding),
+                    newly_deletes: self.reach.newly(&w.changes),
+                })
+                .collect(),
+            chosen,
+            by_user: user.is_some(),
+        });
         let mut ways = ways;
         let way = ways.swap_remove(chosen);
-        Ok(Pick { finding, changes: way.changes, safety: way.safety, is_lookup: false })
+        Ok(Taken { changes: way.changes, safety: way.safety, choice })
     }
 
     /// Says what has to become of its orphans before the engine can check the rows of a key; `None` if it has none, or something else
@@ -106,7 +103,7 @@ impl Selector<'_, '_> {
 
     /// Orphans of a key that is declared: its rows are cleaned up and checked again. Those of other relations are cleaned up with
     /// the key that keeps them out.
-    pub(super) fn rows<'f>(&self, finding: &'f Finding) -> Result<Pick<'f>, String> {
+    fn rows(&self, finding: &Finding) -> Result<Taken, String> {
         let input = self.input;
         let key = rules::relation_of(finding, input.relations).and_then(|relation| {
             let declared = relation.foreign_key()?;
@@ -124,11 +121,10 @@ impl Selector<'_, '_> {
             return Err(format!("Rows are changed only when you say how: {how}. {}", finding.help));
         }
         match key {
-            Some((table, key)) if finding.subject.kind == SubjectKind::ForeignKey && key.enforced => Ok(Pick {
-                finding,
+            Some((table, key)) if finding.subject.kind == SubjectKind::ForeignKey && key.enforced => Ok(Taken {
                 changes: vec![Change::ValidateForeignKey { table: table.clone(), foreign_key: key.clone() }],
                 safety: Safety::Unsafe,
-                is_lookup: false,
+                choice: None,
             }),
             _ => {
                 Err("They are cleaned up together with the foreign key that keeps them out, and none is planned here."
@@ -138,15 +134,15 @@ impl Selector<'_, '_> {
     }
 
     /// A new key brings the index that its look-up needs, if no finding asks for it anyway.
-    pub(super) fn lookups<'f>(&self, picks: &mut Vec<Pick<'f>>) {
-        let mut more: Vec<Pick<'f>> = Vec::new();
-        let wants_index = |picks: &[Pick<'f>], table: &TableName, columns: &[String]| {
-            picks.iter().flat_map(|p| &p.changes).any(|c| {
+    pub(super) fn lookups<'c>(&'c self, picks: &mut Vec<Pick<'c>>) {
+        let mut more: Vec<Pick<'c>> = Vec::new();
+        let wants_index = |picks: &[Pick<'c>], table: &TableName, columns: &[String]| {
+            picks.iter().flat_map(|p| p.changes).any(|c| {
                 matches!(c, Change::AddIndex { table: t, index } if t == table && covers(self.input.schema, t, index, columns))
             })
         };
         for pick in picks.iter() {
-            for change in &pick.changes {
+            for change in pick.changes {
                 let Change::AddForeignKey { table, foreign_key: key } = change else { continue };
                 if wants_index(picks, table, &key.columns) || wants_index(&more, table, &key.columns) {
                     continue;
@@ -157,8 +153,12 @@ impl Selector<'_, '_> {
                         && f.subject.columns == key.columns
                 });
                 if let Some(fix) = missing.and_then(|f| f.fixes.iter().find(|f| !f.changes.is_empty())) {
-                    let changes = fix.changes.clone();
-                    more.push(Pick { finding: pick.finding, changes, safety: fix.safety, is_lookup: true });
+                    more.push(Pick {
+                        finding: pick.finding,
+                        changes: &fix.changes,
+                        safety: fix.safety,
+                        is_lookup: true,
+                    });
                 }
             }
         }

@@ -46,7 +46,7 @@ pub fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
 
 fn refused(wanted: &Wanted, why: &str) -> Vec<Refused> {
     let subject = wanted.changes.first().map_or_else(String::new, subject);
-    let one = |reason: &Reason| Refused { reason: reason.clone(), subject: subject.clone(), why: why.to_string() };
+    let one = |reason: &Reason| Refused::said(reason.clone(), &subject, why);
     wanted.findings.iter().map(one).collect()
 }
 

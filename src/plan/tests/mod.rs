@@ -145,11 +145,7 @@ impl Case {
             let kept: Vec<Wanted> = wanted.iter().filter(|w| !refuses(w)).cloned().collect();
             let mut made = (self.recipes)(workshop, &kept);
             for want in wanted.iter().filter(|w| refuses(w)) {
-                let one = |reason: &Reason| Refused {
-                    reason: reason.clone(),
-                    subject: want.title.clone(),
-                    why: "The dice say no.".into(),
-                };
+                let one = |reason: &Reason| Refused::said(reason.clone(), &want.title, "The dice say no.");
                 made.refused.extend(want.findings.iter().map(one));
             }
             made

@@ -9,7 +9,7 @@ pub mod text;
 use super::style::count;
 use crate::fate::sentences;
 use crate::findings::Safety;
-use crate::plan::{Blocks, Choice, ChoiceOption, Held, Lock, Phase, Plan, Reason, Step};
+use crate::plan::{Blocks, Cause, Choice, ChoiceOption, Held, Lock, Phase, Plan, Reason, Step};
 use crate::rules::FATE;
 
 /// Commands that are named beside a plan, as they are typed in a shell.
@@ -114,6 +114,9 @@ fn rows(step: &Step) -> Option<String> {
 
 /// Findings that are not fixed, for one and the same reason.
 struct Unmended<'p> {
+    cause: Cause<'p>,
+    /// What the decision is about that is why.
+    decides: Option<&'p str>,
     why: &'p str,
     /// What they are about, in order, and all findings about it.
     places: Vec<(&'p str, Vec<&'p Reason>)>,
@@ -123,9 +126,12 @@ struct Unmended<'p> {
 fn unmended(plan: &Plan) -> Vec<Unmended<'_>> {
     let mut all: Vec<Unmended<'_>> = Vec::new();
     for refused in &plan.refused {
-        let at = all.iter().position(|u| u.why == refused.why).unwrap_or(all.len());
+        // The words of a decision name what it is about, so that they can be copied: each subject has its own.
+        let subject = refused.decision.as_ref().map(|d| d.subject.as_str());
+        let same = |u: &Unmended<'_>| u.cause == refused.cause() && u.decides == subject;
+        let at = all.iter().position(same).unwrap_or(all.len());
         if at == all.len() {
-            all.push(Unmended { why: &refused.why, places: Vec::new() });
+            all.push(Unmended { cause: refused.cause(), decides: subject, why: &refused.why, places: Vec::new() });
         }
         let places = &mut all[at].places;
         match places.iter_mut().find(|(subject, _)| *subject == refused.subject) {
