@@ -16,7 +16,7 @@ mod retype;
 pub use apply::rename_key;
 pub(crate) use consequences::descendants;
 pub use consequences::{copy_indexes, copy_triggers, part_names};
-pub use diff::diff;
+pub use diff::{diff, diff_tables};
 pub use kin::Kin;
 pub use object::Object;
 

@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{IndexChange, KeyChange};
-use crate::change::Change;
+use crate::change::{self, Change};
 use crate::plan::{Plan, Step};
-use crate::schema::{Action, Check, Column, DataType, ForeignKey, Index, Key, Match, Schema, Table, TableName, Timing};
+use crate::schema::{
+    Action, Check, Collation, Column, DataType, DisabledSide, Engine, Family, ForeignKey, Index, IndexPart, Key, Match,
+    Schema, Table, TableName, Timing,
+};
 
 /// Something that is not as the plan promised.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -29,7 +32,7 @@ pub fn compare(plan: &Plan, now: &Schema) -> Vec<Difference> {
     let mut differences = Vec::new();
     for name in tables(plan) {
         match (plan.after.table(name), now.table(name)) {
-            (Some(expected), Some(found)) => table(expected, found, &mut differences),
+            (Some(expected), Some(found)) => table(now.engine, expected, found, &mut differences),
             (None, None) => {}
             (Some(_), None) => differences.push(difference(name, "the table", "there", "missing")),
             (None, Some(_)) => differences.push(difference(name, "the table", "gone", "there")),
@@ -75,89 +78,188 @@ fn difference(
 }
 
 const MISSING: &str = "missing";
+/// The name of the primary key of a table that is compared.
+const PRIMARY: &str = "primary key";
 
-fn table(expected: &Table, found: &Table, differences: &mut Vec<Difference>) {
-    let name = &expected.name;
-    for column in &expected.columns {
-        let what = format!("column {}", column.name);
-        let Some(other) = found.column(&column.name) else {
-            differences.push(difference(name, what, "there", MISSING));
-            continue;
-        };
-        let null = |nullable: bool| if nullable { "NULL" } else { "NOT NULL" };
-        if column.nullable != other.nullable {
-            differences.push(difference(name, what.clone(), null(column.nullable), null(other.nullable)));
-        }
-        if comparable(&column.data_type) != comparable(&other.data_type) {
-            differences.push(difference(name, what.clone(), &column.data_type.raw, &other.data_type.raw));
-        }
-        let collation = |c: &Column| c.collation.as_ref().map_or("the default collation".into(), |c| c.name.clone());
-        if collation(column) != collation(other) {
-            differences.push(difference(name, what.clone(), collation(column), collation(other)));
-        }
-        let default = |d: &Option<String>| if d.is_some() { "a default" } else { "no default" };
-        if column.default.is_some() != other.default.is_some() {
-            differences.push(difference(name, what, default(&column.default), default(&other.default)));
+/// Compares two tables by the changes that lead from one to the other.
+fn table(engine: Engine, expected: &Table, found: &Table, differences: &mut Vec<Difference>) {
+    let (from, to) = (comparable(expected, expected), comparable(found, expected));
+    let mut sides: Vec<Sides> = Vec::new();
+    for change in change::diff_tables(engine, &from, &to) {
+        for one in told(&change, expected, found) {
+            // What is dropped and added under one name is another definition of one thing.
+            let half = |s: &&mut Sides| s.what == one.what && (s.found.is_none() && one.expected.is_none());
+            match sides.iter_mut().find(half) {
+                Some(other) => other.found = one.found,
+                None => sides.push(one),
+            }
         }
     }
-    both(&unique(expected), &unique(found), name, differences);
-    both(&checks(expected), &checks(found), name, differences);
-    both(
-        &expected.foreign_keys.iter().map(|k| (key_title(k), key_text(k))).collect::<Vec<_>>(),
-        &found.foreign_keys.iter().map(|k| (key_title(k), key_text(k))).collect::<Vec<_>>(),
-        name,
-        differences,
-    );
-    both(
-        &expected.indexes.iter().map(|i| (format!("index {}", i.name), index_text(i))).collect::<Vec<_>>(),
-        &found.indexes.iter().map(|i| (format!("index {}", i.name), index_text(i))).collect::<Vec<_>>(),
-        name,
-        differences,
-    );
+    sides.sort_by_key(|s| s.rank);
+    if sides.is_empty() && from != to {
+        sides.push(Sides::of(0, "the table", Some("as planned".into()), Some("defined in another way".into())));
+    }
+    differences.extend(sides.into_iter().map(|s| {
+        let side = |text: Option<String>| text.unwrap_or_else(|| MISSING.to_string());
+        difference(&expected.name, s.what, side(s.expected), side(s.found))
+    }));
+}
+
+/// One thing of a table as the plan promised it and as it is; `None` where it is not.
+struct Sides {
+    /// What is told first: columns, keys, checks, foreign keys, indexes.
+    rank: u8,
+    what: String,
+    expected: Option<String>,
+    found: Option<String>,
+}
+
+impl Sides {
+    fn of(rank: u8, what: impl Into<String>, expected: Option<String>, found: Option<String>) -> Self {
+        Self { rank, what: what.into(), expected, found }
+    }
+}
+
+/// Says what a change between two tables means: what it would drop was promised, what it would add is there.
+fn told(change: &Change, expected: &Table, found: &Table) -> Vec<Sides> {
+    let only_expected = |rank, (what, text): (String, String)| vec![Sides::of(rank, what, Some(text), None)];
+    let only_found = |rank, (what, text): (String, String)| vec![Sides::of(rank, what, None, Some(text))];
+    match change {
+        Change::DropColumn { column, .. } => {
+            // A key that is over others now went along with the column, and is added again.
+            let same = |k: &ForeignKey| k.name.is_some() && found.foreign_keys.iter().any(|f| f.name == k.name);
+            let along = expected.foreign_keys.iter().filter(|k| k.columns.contains(column) && same(k));
+            let mut all = only_expected(0, (format!("column {column}"), "there".into()));
+            all.extend(along.flat_map(|k| only_expected(3, (key_title(k), key_text(k)))));
+            all
+        }
+        Change::SetNullable { column, .. } | Change::SetType { column, .. } | Change::SetDefault { column, .. } => {
+            column_told(change, column, expected, found)
+        }
+        Change::DropKey { key, .. } => only_expected(1, unique(key)),
+        Change::AddKey { key, .. } => only_found(1, unique(key)),
+        // A foreign key has a change of its own to drop it, and of the others only these are compared with their names.
+        Change::DropConstraint { name, .. } if name == PRIMARY => {
+            let of = expected.primary_key.iter().map(|k| Key { name: Some(name.clone()), ..k.clone() });
+            of.flat_map(|k| only_expected(1, unique(&k))).collect()
+        }
+        Change::DropConstraint { name, .. } => {
+            let of = expected.checks.iter().filter(|c| c.name.as_ref() == Some(name));
+            of.flat_map(|c| only_expected(2, check(c))).collect()
+        }
+        Change::DropCheck { check: of, .. } => only_expected(2, check(of)),
+        Change::AddCheck { check: of, .. } => only_found(2, check(of)),
+        Change::ValidateCheck { name, .. } => {
+            let state = |table: &Table| table.checks.iter().find(|c| c.name.as_ref() == Some(name)).map(|c| check(c).1);
+            vec![Sides::of(2, format!("check {name}"), state(expected), state(found))]
+        }
+        Change::DropForeignKey { foreign_key: key, .. } => only_expected(3, (key_title(key), key_text(key))),
+        Change::AddForeignKey { foreign_key: key, .. } => only_found(3, (key_title(key), key_text(key))),
+        Change::ReplaceForeignKey { old, new, .. } | Change::AlterForeignKey { old, new, .. } => {
+            vec![Sides::of(3, key_title(old), Some(key_text(old)), Some(key_text(new)))]
+        }
+        Change::ValidateForeignKey { foreign_key: key, .. } => {
+            let new = ForeignKey { validated: true, ..key.clone() };
+            vec![Sides::of(3, key_title(key), Some(key_text(key)), Some(key_text(&new)))]
+        }
+        Change::DropIndex { index, .. } => only_expected(4, index_told(index)),
+        Change::AddIndex { index, .. } => only_found(4, index_told(index)),
+        Change::SetIndexValid { index: name, .. } => {
+            let text = |table: &Table| table.indexes.iter().find(|i| i.name == *name).map(|i| index_told(i).1);
+            vec![Sides::of(4, format!("index {name}"), text(expected), text(found))]
+        }
+        // Nothing else is compared.
+        _ => Vec::new(),
+    }
+}
+
+fn column_told(change: &Change, name: &str, expected: &Table, found: &Table) -> Vec<Sides> {
+    let (Some(old), Some(new)) = (expected.column(name), found.column(name)) else { return Vec::new() };
+    let null = |c: &Column| if c.nullable { "NULL" } else { "NOT NULL" }.to_string();
+    let default = |c: &Column| if c.default.is_some() { "a default" } else { "no default" }.to_string();
+    let collation = |c: &Column| c.collation.as_ref().map_or("the default collation".into(), |c| c.name.clone());
+    let mut texts: Vec<(String, String)> = Vec::new();
+    match change {
+        Change::SetNullable { .. } => texts.push((null(old), null(new))),
+        Change::SetDefault { .. } => texts.push((default(old), default(new))),
+        // A change of the type makes the collation, too.
+        _ => {
+            if plain_type(&old.data_type) != plain_type(&new.data_type) {
+                texts.push((old.data_type.raw.clone(), new.data_type.raw.clone()));
+            }
+            if collation(old) != collation(new) {
+                texts.push((collation(old), collation(new)));
+            }
+        }
+    }
+    texts.into_iter().map(|(a, b)| Sides::of(0, format!("column {name}"), Some(a), Some(b))).collect()
+}
+
+/// Returns what is compared of a table: what a plan promises and any engine tells in the same words. Columns are those of `like`.
+fn comparable(table: &Table, like: &Table) -> Table {
+    let mut plain = Table::new(table.name.clone());
+    let columns = like.columns.iter().filter_map(|c| table.column(&c.name));
+    plain.columns = columns
+        .map(|c| Column {
+            nullable: c.nullable,
+            default: c.default.as_ref().map(|_| String::new()),
+            collation: c.collation.as_ref().map(|c| Collation { name: c.name.clone(), deterministic: true }),
+            ..Column::new(&c.name, plain_type(&c.data_type))
+        })
+        .collect();
+    // Names of keys bear on nothing here; engines write conditions anew.
+    let key = |key: &Key| Key { deferrable: key.deferrable, ..Key::new(&key.columns) };
+    // A primary key has no rank of its own here: it would make its columns NOT NULL, and that is compared by itself.
+    let primary = table.primary_key.as_ref().map(|k| Key { name: Some(PRIMARY.to_string()), ..key(k) });
+    plain.unique_keys = primary.into_iter().chain(table.unique_keys.iter().map(key)).collect();
+    let checks = table.checks.iter().filter(|c| c.name.is_some());
+    plain.checks = checks.map(|c| Check { expression: String::new(), ..c.clone() }).collect();
+    plain.foreign_keys = table
+        .foreign_keys
+        .iter()
+        .map(|k| ForeignKey {
+            matching: if k.matching == Match::Full { Match::Full } else { Match::Simple },
+            disabled: k.disabled.map(|_| DisabledSide::Both),
+            temporal: false,
+            firing_order: 0,
+            on_delete_written: None,
+            comment: None,
+            ..k.clone()
+        })
+        .collect();
+    let part = |p: &IndexPart| IndexPart::column(p.column.as_deref().unwrap_or_default());
+    plain.indexes = table
+        .indexes
+        .iter()
+        .map(|i| Index {
+            parts: i.parts.iter().map(part).collect(),
+            unique: i.unique,
+            predicate: i.predicate.as_ref().map(|_| String::new()),
+            valid: i.valid,
+            ..Index::on(&i.name, Vec::<String>::new())
+        })
+        .collect();
+    plain.sort();
+    plain
 }
 
 /// Returns what is the same in all spellings of a type.
-fn comparable(of: &DataType) -> (&str, &[u32], bool, Option<&str>) {
-    (&of.base, &of.arguments, of.unsigned, of.domain.as_deref())
+fn plain_type(of: &DataType) -> DataType {
+    DataType { raw: String::new(), family: Family::Other, labels: Vec::new(), ..of.clone() }
 }
 
-/// Lists the primary key and the `UNIQUE` constraints, by what they are over: their names bear on nothing here.
-fn unique(table: &Table) -> Vec<(String, String)> {
-    let text = |key: &Key| format!("({}){}", key.columns.join(", "), if key.deferrable { " deferrable" } else { "" });
-    let primary = table.primary_key.iter().map(|key| ("primary key".to_string(), text(key)));
-    let others = table.unique_keys.iter().map(|key| (format!("unique ({})", key.columns.join(", ")), text(key)));
-    primary.chain(others).collect()
+/// Names a primary key or a `UNIQUE` constraint by what it is over.
+fn unique(key: &Key) -> (String, String) {
+    let columns = key.columns.join(", ");
+    let primary = key.name.as_deref() == Some(PRIMARY);
+    let what = if primary { PRIMARY.to_string() } else { format!("unique ({columns})") };
+    (what, format!("({columns}){}", if key.deferrable { " deferrable" } else { "" }))
 }
 
-/// Lists the `CHECK` constraints that have names, by these: engines write their conditions anew.
-fn checks(table: &Table) -> Vec<(String, String)> {
-    let state = |check: &Check| if check.validated { "there" } else { "rows not checked" }.to_string();
-    table.checks.iter().filter_map(|c| Some((format!("check {}", c.name.clone()?), state(c)))).collect()
-}
-
-/// Pairs what has the same title and text; of what is left, what has the same title.
-fn both(
-    expected: &[(String, String)],
-    found: &[(String, String)],
-    table: &TableName,
-    differences: &mut Vec<Difference>,
-) {
-    let mut left: Vec<&(String, String)> = found.iter().collect();
-    let mut unmatched = Vec::new();
-    for one in expected {
-        match left.iter().position(|other| *other == one) {
-            Some(at) => drop(left.remove(at)),
-            None => unmatched.push(one),
-        }
-    }
-    for (title, text) in unmatched {
-        let at = left.iter().position(|(other, _)| other == title);
-        let there = at.map_or(MISSING.to_string(), |at| left.remove(at).1.clone());
-        differences.push(difference(table, title, text, there));
-    }
-    for (title, text) in left {
-        differences.push(difference(table, title, MISSING, text));
-    }
+/// Names a `CHECK` that has a name.
+fn check(check: &Check) -> (String, String) {
+    let state = if check.validated { "there" } else { "rows not checked" };
+    (format!("check {}", check.name.as_deref().unwrap_or_default()), state.to_string())
 }
 
 fn key_title(key: &ForeignKey) -> String {
@@ -197,11 +299,11 @@ fn state(key: &ForeignKey) -> String {
 }
 
 fn parts(index: &Index) -> String {
-    let part = |p: &crate::schema::IndexPart| p.column.clone().unwrap_or_else(|| "an expression".into());
+    let part = |p: &IndexPart| p.column.clone().filter(|c| !c.is_empty()).unwrap_or_else(|| "an expression".into());
     index.parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
-fn index_text(index: &Index) -> String {
+fn index_told(index: &Index) -> (String, String) {
     let mut text = format!("({})", parts(index));
     for (word, holds) in
         [(" unique", index.unique), (" partial", index.predicate.is_some()), (" invalid", !index.valid)]
@@ -210,7 +312,7 @@ fn index_text(index: &Index) -> String {
             text.push_str(word);
         }
     }
-    text
+    (format!("index {}", index.name), text)
 }
 
 /// Tells of every key that the plan adds, drops or replaces what it was and what it is.
@@ -296,7 +398,6 @@ fn changes(plan: &Plan) -> impl Iterator<Item = (&Step, &Change)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Engine;
 
     fn members() -> Table {
         let mut members = Table::new(TableName::new("members"));
@@ -306,9 +407,60 @@ mod tests {
         members
     }
 
+    #[test]
+    fn a_key_over_another_column_is_one_difference_whether_the_first_column_is_there_or_not() {
+        let key = |column: &str| {
+            let mut key = ForeignKey::new([column], TableName::new("users"), ["id"]);
+            key.name = Some("members_user".into());
+            key
+        };
+        let (mut expected, mut found) = (members(), members());
+        for table in [&mut expected, &mut found] {
+            table.columns.push(Column::new("user", DataType::parse(Engine::Postgres, "bigint")));
+        }
+        expected.foreign_keys.push(key("id"));
+        found.foreign_keys.push(key("user"));
+        let other = "foreign key members_user: (user) -> users (id) ON UPDATE NO ACTION ON DELETE NO ACTION instead of (id) -> users \
+                     (id) ON UPDATE NO ACTION ON DELETE NO ACTION";
+        assert_eq!(between(&expected, &found), [other]);
+        found.columns.remove(0);
+        found.primary_key = None;
+        assert_eq!(
+            between(&expected, &found),
+            ["column id: missing instead of there", "primary key: missing instead of (id)", other]
+        );
+    }
+
+    #[test]
+    fn a_primary_key_and_what_its_columns_can_hold_are_told_apart() {
+        let mut expected = members();
+        expected.primary_key = None;
+        let mut found = members();
+        found.columns[0].nullable = false;
+        assert_eq!(
+            between(&expected, &found),
+            ["column id: NOT NULL instead of NULL", "primary key: (id) instead of missing"]
+        );
+        assert_eq!(between(&found, &expected).len(), 2);
+    }
+
+    #[test]
+    fn an_index_of_the_same_name_is_compared_by_what_it_is_over() {
+        let with = |index: Index| {
+            let mut table = members();
+            table.indexes.push(index);
+            table
+        };
+        let (id, note) = (with(Index::on("i", ["id"])), with(Index::on("i", ["note"])));
+        assert_eq!(between(&id, &note), ["index i: (note) instead of (id)"]);
+        let invalid = with(Index { valid: false, ..Index::on("i", ["id"]) });
+        assert_eq!(between(&id, &invalid), ["index i: (id) invalid instead of (id)"]);
+        assert_eq!(between(&id, &members()), ["index i: missing instead of (id)"]);
+    }
+
     fn between(expected: &Table, found: &Table) -> Vec<String> {
         let mut differences = Vec::new();
-        table(expected, found, &mut differences);
+        table(Engine::Postgres, expected, found, &mut differences);
         differences.into_iter().map(|d| format!("{}: {} instead of {}", d.what, d.found, d.expected)).collect()
     }
 

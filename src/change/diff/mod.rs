@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::{Change, Commented, Kin, TableOptions};
 use crate::schema::facts::{ConstraintNames, MissingParent};
-use crate::schema::{Column, ForeignKey, Schema, Table, TableName, Trigger};
+use crate::schema::{Column, Engine, ForeignKey, Schema, Table, TableName, Trigger};
 use pairs::{Pairs, Unit};
 
 /// A change may have the engine undo what was right before; it is put right in the next round. Three have always been enough.
@@ -35,6 +35,13 @@ pub fn diff(from: &Schema, to: &Schema) -> Vec<Change> {
         }
     }
     work.changes
+}
+
+/// Returns the changes that make one table another of its name, whatever other tables there are: its keys are compared, and not
+/// what they refer to.
+pub fn diff_tables(engine: Engine, from: &Table, to: &Table) -> Vec<Change> {
+    let alone = |table: &Table| Schema { tables: vec![table.clone()], ..Schema::new(engine) };
+    diff(&alone(from), &alone(to))
 }
 
 struct Work<'t> {

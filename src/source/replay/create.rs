@@ -22,8 +22,11 @@ impl Replay {
         if let Some(there) = there {
             let earlier = self.created(&there);
             if create.if_not_exists {
-                let differences =
-                    self.schema.table(&there).map(|old| differences::tables(old, &table)).unwrap_or_default();
+                let differences = self
+                    .schema
+                    .table(&there)
+                    .map(|old| differences::tables(self.engine, old, &table))
+                    .unwrap_or_default();
                 if !differences.is_empty() {
                     let what = Object::Table(there.clone());
                     self.conflict(ConflictKind::HiddenDifference { what, table: there, differences }, span, earlier);

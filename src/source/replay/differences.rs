@@ -1,64 +1,126 @@
-//! In which ways a definition differs from what is there already.
+//! In which ways a definition differs from what is there already, by the one comparison that there is (`change::diff`). An index
+//! that has the name of one of another table is no pair of tables: it is compared by itself.
 
-use crate::schema::{Column, ForeignKey, Index, Table, TableName};
+use crate::change::{Change, diff_tables};
+use crate::schema::{Column, DataType, Engine, Family, ForeignKey, Index, Key, Table, TableName};
 use crate::source::history::Difference;
 
-/// Tells the differences that bear on rows and relations.
-pub(super) fn tables(there: &Table, defined: &Table) -> Vec<Difference> {
-    let mut found = Vec::new();
-    for column in &defined.columns {
-        match there.columns.iter().find(|c| c.name.eq_ignore_ascii_case(&column.name)) {
-            None => found.push(format!("column `{}` is defined here and not there", column.name).into()),
-            Some(old) => columns(old, column, &mut found),
-        }
-    }
-    for column in &there.columns {
-        if !defined.columns.iter().any(|c| c.name.eq_ignore_ascii_case(&column.name)) {
-            found.push(format!("column `{}` is there and not defined here", column.name).into());
-        }
-    }
-    let primary = |t: &Table| t.primary_key.as_ref().map(|k| k.columns.join(", ")).unwrap_or_default();
-    if !primary(there).eq_ignore_ascii_case(&primary(defined)) {
-        found.push(format!("the primary key is ({}) there and ({}) here", primary(there), primary(defined)).into());
-    }
-    for key in &defined.foreign_keys {
-        match there.foreign_keys.iter().find(|k| same_reference(k, key)) {
-            None => found.push(format!("the foreign key {} is defined here and not there", shown(key)).into()),
-            Some(old) if old.on_delete != key.on_delete => {
-                found.push(format!("the foreign key {} is ON DELETE {} there", shown(key), old.on_delete).into());
+/// Tells the differences that bear on rows and relations: the changes that would make what is there what is defined.
+pub(super) fn tables(engine: Engine, there: &Table, defined: &Table) -> Vec<Difference> {
+    let (from, to) = (comparable(there, defined), comparable(defined, defined));
+    let mut found: Vec<((u8, usize), Difference)> = Vec::new();
+    let place = |name: &str| to.columns.iter().position(|c| c.name == name).unwrap_or(usize::MAX);
+    for change in diff_tables(engine, &from, &to) {
+        match &change {
+            Change::AddColumn { column: Column { name, .. }, .. } => {
+                let text = format!("column `{name}` is defined here and not there");
+                found.push(((0, place(name)), text.into()));
             }
-            Some(_) => {}
+            Change::SetType { column: name, .. } | Change::SetNullable { column: name, .. } => {
+                let (old, new) = (column(there, name), column(defined, name));
+                let text = old.zip(new).and_then(|(old, new)| columns(&change, &format!("column `{name}`"), old, new));
+                found.extend(text.map(|text| ((0, place(name)), text)));
+            }
+            Change::DropColumn { column: name, .. } => {
+                found.push(((1, 0), format!("column `{name}` is there and not defined here").into()));
+            }
+            Change::DropKey { .. } | Change::AddKey { .. } => {
+                let primary = |t: &Table| t.primary_key.as_ref().map(|k| k.columns.join(", ")).unwrap_or_default();
+                let text = format!("the primary key is ({}) there and ({}) here", primary(there), primary(defined));
+                if !found.iter().any(|(_, d)| d.text == text) {
+                    found.push(((2, 0), text.into()));
+                }
+            }
+            Change::AddForeignKey { foreign_key: key, .. } => {
+                found.push(((3, 0), format!("the foreign key {} is defined here and not there", shown(key)).into()));
+            }
+            Change::ReplaceForeignKey { old, new, .. } => {
+                let text = format!("the foreign key {} is ON DELETE {} there", shown(new), old.on_delete);
+                found.push(((3, 0), text.into()));
+            }
+            Change::DropForeignKey { foreign_key: key, .. } => {
+                let text = format!("the foreign key {} is there and not defined here", shown(key));
+                found.push(((4, 0), Difference { text, lacks_key: Some(key.columns.clone()) }));
+            }
+            // Nothing else is compared.
+            _ => {}
         }
     }
-    for key in &there.foreign_keys {
-        if !defined.foreign_keys.iter().any(|k| same_reference(k, key)) {
-            let text = format!("the foreign key {} is there and not defined here", shown(key));
-            found.push(Difference { text, lacks_key: Some(key.columns.clone()) });
-        }
-    }
-    found
+    // Columns before keys, each as they are defined.
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, difference)| difference).collect()
 }
 
-fn same_reference(a: &ForeignKey, b: &ForeignKey) -> bool {
-    a.columns == b.columns && a.parent == b.parent
+/// Tells how the definition of one column differs from the one that is there.
+pub(super) fn of_column(engine: Engine, there: &Column, defined: &Column) -> Vec<Difference> {
+    let table = |column: &Column| {
+        let mut table = Table::new(TableName::new("t"));
+        table.columns.push(Column { nullable: column.nullable, ..Column::new(&column.name, base(column)) });
+        table
+    };
+    let changes = diff_tables(engine, &table(there), &table(defined));
+    changes.iter().flat_map(|change| columns(change, "it", there, defined)).collect()
+}
+
+/// Returns what is compared of a table. Where only the case of a name differs it is the one of `like`, and so is the order.
+fn comparable(table: &Table, like: &Table) -> Table {
+    let name = |name: &String| column(like, name).map_or(name, |c| &c.name).clone();
+    let names = |names: &[String]| names.iter().map(name).collect::<Vec<_>>();
+    let place = |c: &&Column| like.columns.iter().position(|l| l.name.eq_ignore_ascii_case(&c.name));
+    let mut plain = Table::new(like.name.clone());
+    let mut columns: Vec<&Column> = table.columns.iter().collect();
+    columns.sort_by_key(|c| place(c).unwrap_or(usize::MAX));
+    plain.columns =
+        columns.iter().map(|c| Column { nullable: c.nullable, ..Column::new(name(&c.name), base(c)) }).collect();
+    // As any other key: a primary one would make its columns NOT NULL, and that is compared by itself.
+    plain.unique_keys = table.primary_key.iter().map(|k| Key::new(names(&k.columns))).collect();
+    plain.foreign_keys = table
+        .foreign_keys
+        .iter()
+        .map(|k| ForeignKey {
+            on_delete: k.on_delete,
+            ..ForeignKey::new(&k.columns, k.parent.clone(), Vec::<String>::new())
+        })
+        .collect();
+    plain.sort();
+    plain
+}
+
+fn column<'t>(table: &'t Table, name: &str) -> Option<&'t Column> {
+    table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name))
+}
+
+/// The type without what bears on no reference: its length and its spelling.
+fn base(column: &Column) -> DataType {
+    DataType {
+        raw: String::new(),
+        base: column.data_type.base.clone(),
+        family: Family::Other,
+        arguments: Vec::new(),
+        unsigned: false,
+        domain: None,
+        labels: Vec::new(),
+    }
 }
 
 fn shown(key: &ForeignKey) -> String {
     format!("({}) → `{}` ON DELETE {}", key.columns.join(", "), key.parent, key.on_delete)
 }
 
-fn columns(there: &Column, defined: &Column, found: &mut Vec<Difference>) {
-    let name = &defined.name;
-    if there.data_type.base != defined.data_type.base {
-        found.push(
-            format!("column `{name}` is {} there and {} here", there.data_type.raw, defined.data_type.raw).into(),
-        );
-    }
-    match (there.nullable, defined.nullable) {
-        (true, false) => found.push(format!("column `{name}` can hold NULL there and is NOT NULL here").into()),
-        (false, true) => found.push(format!("column `{name}` is NOT NULL there and can hold NULL here").into()),
-        _ => {}
-    }
+/// Says what a change of a column means.
+fn columns(change: &Change, what: &str, there: &Column, defined: &Column) -> Option<Difference> {
+    let text = match change {
+        Change::SetType { .. } => {
+            format!("{what} is {} there and {} here", there.data_type.raw, defined.data_type.raw)
+        }
+        Change::SetNullable { .. } => {
+            let (can, cannot) = ("can hold NULL", "is NOT NULL");
+            let (old, new) = if there.nullable { (can, cannot) } else { (cannot, can) };
+            format!("{what} {old} there and {new} here")
+        }
+        _ => return None,
+    };
+    Some(text.into())
 }
 
 pub(super) fn indexes(owner: &TableName, there: &Index, table: &TableName, defined: &Index) -> Vec<Difference> {

@@ -4,9 +4,9 @@ mod constraints;
 
 use std::collections::BTreeSet;
 
-use super::super::history::{ConflictKind, Difference};
+use super::super::history::ConflictKind;
 use super::create::numbers;
-use super::{Replay, types};
+use super::{Replay, differences, types};
 use crate::change::{self, Change, Commented, Object, names};
 use crate::schema::{Column, DataType, DisabledSide, ForeignKey, Table, TableName};
 use crate::sql::ast::{AlterAction, AlterKind, ColumnDef, ColumnPlace, Constraint, ConstraintKind, Ident, Name, Span};
@@ -268,15 +268,7 @@ impl Replay {
     fn hidden_column(&mut self, table: &TableName, definition: &ColumnDef, span: Span) {
         let made = self.new_column(definition, table);
         let Some(there) = self.schema.table(table).and_then(|t| t.column(&made.name)) else { return };
-        let mut differences: Vec<Difference> = Vec::new();
-        if there.data_type.base != made.data_type.base {
-            differences.push(format!("it is {} there and {} here", there.data_type.raw, made.data_type.raw).into());
-        }
-        if there.nullable != made.nullable {
-            let (can, cannot) = ("can hold NULL", "is NOT NULL");
-            let (old, new) = if there.nullable { (can, cannot) } else { (cannot, can) };
-            differences.push(format!("it {old} there and {new} here").into());
-        }
+        let mut differences = differences::of_column(self.engine, there, &made);
         let reference = definition.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::ForeignKey(_)));
         let keys = self.schema.table(table).map(|t| t.foreign_keys.as_slice()).unwrap_or_default();
         if reference && !keys.iter().any(|k| k.columns == [made.name.clone()]) {
