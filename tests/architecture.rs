@@ -80,7 +80,7 @@ const MAY_ASK_WHICH_ENGINE: &[(&str, &str)] = &[
 /// Where SQL may say when rows of two tables belong together, and why. Everywhere else it is put together from what `rows` writes.
 const MAY_JOIN_ROWS: &[(&str, &str)] = &[
     ("engine/", "writes what `rows` asks of it, and asks the catalog"),
-    ("plan/aside.rs", "restores references from a backup"),
+    ("plan/servers/backups.rs", "restores references from a backup"),
     ("plan/cockroach/orphans.rs", "restores references from a backup"),
     ("plan/postgres/orphans.rs", "finds the rows of a batch again by their place"),
     ("plan/postgres/returned.rs", "compares rows with their backup"),

@@ -6,7 +6,6 @@
 
 mod acting;
 mod aside;
-mod bench;
 mod bounds;
 mod closure;
 mod cockroach;
@@ -14,7 +13,6 @@ mod counts;
 mod definitions;
 mod guard;
 mod judge;
-mod keys;
 mod merge;
 mod model;
 mod order;
@@ -25,6 +23,7 @@ mod refusing;
 mod remedy;
 mod root;
 mod select;
+mod servers;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;

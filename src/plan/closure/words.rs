@@ -1,7 +1,6 @@
 //! What a closure does, in words.
 
-use super::super::OrphanPolicy;
-use super::super::bench;
+use super::super::{OrphanPolicy, words};
 use super::{Closure, Reference, Sizes};
 use crate::relations::side;
 use crate::schema::{Action, TableName};
@@ -146,7 +145,7 @@ impl Closure {
 
     /// Says which rows would refer to nothing afterwards by relations that are only guessed; empty if none would.
     pub fn left_behind(&self, sizes: Option<&Sizes>) -> String {
-        let arrow = |guess: &Reference| bench::arrow(&guess.child, &guess.key);
+        let arrow = |guess: &Reference| words::arrow(&guess.child, &guess.key);
         let Some(sizes) = sizes else {
             let all: Vec<String> = self.guesses.iter().map(arrow).collect();
             return if all.is_empty() {

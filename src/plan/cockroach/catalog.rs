@@ -1,7 +1,7 @@
 //! Questions to CockroachDB's catalog, by definition. Each asks about one table, once a step: there a query of the catalog takes
 //! up to a second (issue 173076).
 
-use super::super::bench::Bench;
+use super::super::servers::bench::Bench;
 use crate::schema::{Action, DataType, ForeignKey, Index, Match, TableName};
 
 fn table(bench: &Bench<'_>, name: &TableName) -> String {

@@ -1,9 +1,9 @@
 //! Foreign keys on CockroachDB. A key is added NOT VALID and validated by a second job, so that rows which fail it do not undo
 //! the first.
 
-use super::super::bench::{Bench, Draft, arrow, short_hash};
-use super::super::keys as shared;
-use super::super::postgres::sql;
+use super::super::servers::bench::{Bench, Draft, arrow, short_hash};
+use super::super::servers::keys as shared;
+use super::super::servers::sql;
 use super::super::{Guard, Phase, Step, Wanted};
 use super::{catalog, one, orphans, plain, undone_by};
 use crate::change::Change;

@@ -16,9 +16,9 @@ mod catalog;
 mod keys;
 mod orphans;
 
-use super::aside;
-use super::bench::{self, Bench, Draft};
-use super::postgres::sql;
+use super::servers::backups;
+use super::servers::bench::{self, Bench, Draft};
+use super::servers::sql;
 use super::{Down, Guard, Made, Phase, Script, Step, Transaction, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::cockroach::DIALECT;
@@ -186,7 +186,7 @@ fn set_nullable(
         return Err(format!("`{column}` is part of the primary key of `{table}`, which cannot be NULL"));
     }
     let nulls = Guard {
-        sql: aside::nulls(bench, bench.table(table)?, column),
+        sql: backups::nulls(bench, bench.table(table)?, column),
         found: format!("`{table}.{column}` holds NULL"),
         advice: "give those rows a value or delete them before NOT NULL can be set".to_string(),
     };

@@ -3,10 +3,11 @@
 //! in one statement, which is one transaction.
 
 use super::super::acting;
-use super::super::aside::{self, Aside};
-use super::super::bench::{Bench, Draft};
+use super::super::aside;
 use super::super::closure::Closure;
 use super::super::remedy::Remedy;
+use super::super::servers::backups::{self, Aside};
+use super::super::servers::bench::{Bench, Draft};
 use super::super::{Bound, Down, Guard, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use crate::change::Change;
 use crate::relations::side;
@@ -27,7 +28,7 @@ pub(super) fn before_key(
     table: &TableName,
     key: &ForeignKey,
 ) -> Result<(Vec<Step>, Vec<Guard>), String> {
-    let (rows, guards) = aside::kept_out(bench, table, key)?;
+    let (rows, guards) = backups::kept_out(bench, table, key)?;
     let (child, parent) = (side(table, &key.columns), &key.parent);
     let remedy = if want.orphans == Some(0) && !bench.loses_rows(parent, table) {
         None
@@ -151,7 +152,7 @@ impl Work<'_> {
             self.told,
             self.aside.told(self.policy)
         );
-        let definition = aside::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
+        let definition = backups::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
         Ok(Draft {
             phase: Phase::Orphans,
             title: format!("{title} ({})", aside::counted_rows(Some(self.count))),
@@ -202,7 +203,7 @@ impl Work<'_> {
     fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
         let (place, RowSet { source, condition, .. }) = (&self.place, self.rows);
         let all = self.columns(bench, "", true)?;
-        let (spared, listed) = (aside::spared(bench, self.table), self.columns(bench, "child.", true)?);
+        let (spared, listed) = (backups::spared(bench, self.table), self.columns(bench, "child.", true)?);
         let statement = |Batch { limit, allowed }: Batch| {
             format!(
                 "WITH moved AS (DELETE FROM {source} AS child WHERE {condition}{spared}{allowed} LIMIT {limit} RETURNING {listed}) INSERT \
@@ -217,9 +218,9 @@ impl Work<'_> {
             OrphanPolicy::Delete => format!("Delete the orphans of {child} (no such row in {parent})"),
             _ => format!("Move the orphans of {child} (no such row in {parent}) to {}", self.aside.name),
         };
-        let down = self.back(bench, &aside::keeping_out(bench, bench.table(self.table)?, self.key), back, Vec::new());
+        let down = self.back(bench, &backups::keeping_out(bench, bench.table(self.table)?, self.key), back, Vec::new());
         let mut draft = self.draft(bench, &title, statement, down)?;
-        draft.guards = aside::referrers(bench, self.table, self.rows);
+        draft.guards = backups::referrers(bench, self.table, self.rows);
         Ok(draft)
     }
 
@@ -248,13 +249,13 @@ impl Work<'_> {
         };
         let name = bench.name(self.table);
         let names = (self.table, &self.aside.name);
-        let (_, changed) = aside::references_back(bench, &name, identity, (&nulled, &nulled), place, names);
-        let (back, _) = aside::references_back(bench, &name, identity, (&nulled, &nulled), "moved", names);
+        let (_, changed) = backups::references_back(bench, &name, identity, (&nulled, &nulled), place, names);
+        let (back, _) = backups::references_back(bench, &name, identity, (&nulled, &nulled), "moved", names);
         // One that has been changed since the guard looked stays in the backup.
-        let still = aside::still_null(bench, self.table, identity, (&nulled, &nulled));
+        let still = backups::still_null(bench, self.table, identity, (&nulled, &nulled));
         let back = self.moved(&all, &format!(" WHERE EXISTS (SELECT 1 FROM {name} AS child WHERE {still})"), &back);
         let title = format!("Set {child} to NULL where it names no row of {parent}");
-        self.draft(bench, &title, statement, self.back(bench, &aside::forbidding(of, self.key), back, vec![changed]))
+        self.draft(bench, &title, statement, self.back(bench, &backups::forbidding(of, self.key), back, vec![changed]))
     }
 }
 

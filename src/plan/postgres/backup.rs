@@ -1,6 +1,6 @@
 //! The tables that rows are backed up in: who may read them, and what publications make of them and of the change.
 
-use super::super::bench::Bench;
+use super::super::servers::bench::Bench;
 use super::catalog;
 use crate::fate;
 use crate::schema::{Publication, TableKind, TableName};

@@ -3,7 +3,7 @@
 //! Everything is qualified, so that nothing of the user's stands in for the system's. A missing table is no error but a no
 //! (`to_regclass`), because a question is asked before it is known whether the step still fits.
 
-use super::super::bench::Bench;
+use super::super::servers::bench::Bench;
 use crate::schema::{Action, DataType, ForeignKey, Index, Match, TableName, Timing};
 
 /// Writes the oid of a table or an index.

@@ -3,8 +3,8 @@
 //! Manual, ALTER TABLE: all of it takes ACCESS EXCLUSIVE. SET NOT NULL reads the whole table under it, unless a valid CHECK
 //! already says so; VALIDATE CONSTRAINT reads the rows of such a CHECK under SHARE UPDATE EXCLUSIVE.
 
-use super::super::aside;
-use super::super::bench::{Bench, Draft, short_hash};
+use super::super::servers::backups;
+use super::super::servers::bench::{Bench, Draft, short_hash};
 use super::super::{Blocks, Down, Guard, Held, Phase, Script, Step, Wanted};
 use super::{catalog, each, exclusive, locks, sql, visible, whole};
 use crate::change::{Change, names};
@@ -51,7 +51,7 @@ advice: "change that by hand first".to_string(),
         });
     }
     let nulls = Guard {
-        sql: aside::nulls(bench, bench.table(table)?, column),
+        sql: backups::nulls(bench, bench.table(table)?, column),
         found: format!("`{table}.{column}` holds NULL"),
         advice: "give those rows a value or delete them before NOT NULL can be set".to_string(),
     };

@@ -5,7 +5,7 @@
 //! The numbers may hold those of transactions before it, so that only their differences tell. A row that moves to another
 //! partition is deleted and inserted.
 
-use super::super::bench::Bench;
+use super::super::servers::bench::Bench;
 use super::since;
 use crate::schema::TableName;
 

@@ -5,7 +5,7 @@
 //! to it that nothing else of that name is. It waits for older transactions; that wait is no lock that shuts anyone out, and
 //! `lock_timeout` would end it.
 
-use super::super::bench::{Bench, Draft};
+use super::super::servers::bench::{Bench, Draft};
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Step, Wanted};
 use super::sql::Build;
 use super::{catalog, each, exclusive, locks, sql, visible, whole};
@@ -344,7 +344,7 @@ pub(super) fn add_key(
     let (written, from_written) = (bench.dialect.identifier(name), bench.dialect.identifier(&from));
     let up = format!("{} ADD CONSTRAINT {written} {kind} USING INDEX {from_written}{later}", sql::alter(bench, table));
     // The index goes with the constraint: another is built before, so that the rows stay unique.
-    let mut passing = format!("_referee_{}", super::super::bench::short_hash(&format!("{table}.{from}")));
+    let mut passing = format!("_referee_{}", super::super::servers::bench::short_hash(&format!("{table}.{from}")));
     passing.truncate(63);
     let second = Index { name: passing.clone(), ..used.clone() };
     let down = vec![

@@ -5,8 +5,8 @@
 //! out. DROP CONSTRAINT and ALTER CONSTRAINT take ACCESS EXCLUSIVE, on the parent, too, where a key goes. Both belong into
 //! transactions of their own: in one, the first lock would be held until the rows are read.
 
-use super::super::bench::{Bench, Draft, arrow};
-use super::super::keys as shared;
+use super::super::servers::bench::{Bench, Draft, arrow};
+use super::super::servers::keys as shared;
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Script, Step, Wanted};
 use super::partitions::{
     by_partitions, by_partitions_locks, checks_before, drop_and_give_back, give_back, hold_for_all_rows, left_unread,

@@ -17,10 +17,10 @@ mod orphans;
 mod partitions;
 mod returned;
 mod since;
-pub(super) mod sql;
 mod visible;
 
-use super::bench::{self, Bench};
+use super::servers::bench::{self, Bench};
+use super::servers::sql;
 use super::{Blocks, Held, Lock, Made, Script, Step, Transaction, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::postgres::DIALECT;

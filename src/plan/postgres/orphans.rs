@@ -7,9 +7,10 @@
 //! there is no moment at which one is changed and not backed up, or the other way round.
 
 use super::super::acting;
-use super::super::aside::{self, Aside};
-use super::super::bench::{Bench, Draft};
+use super::super::aside;
 use super::super::remedy::{self, Remedy};
+use super::super::servers::backups::{self, Aside};
+use super::super::servers::bench::{Bench, Draft};
 use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
 use super::counters::{Counters, Expected};
 use super::returned::{self, Restored};
@@ -35,7 +36,7 @@ pub(super) fn before_key(
         // Periods that cover each other are not counted; a key that is not enforced asks nothing.
         return Ok((Vec::new(), Vec::new()));
     }
-    let (rows, guards) = aside::kept_out(bench, table, key)?;
+    let (rows, guards) = backups::kept_out(bench, table, key)?;
     let (child, parent) = (side(table, &key.columns), &key.parent);
     if want.orphans == Some(0) || bench.is_clean(table, key) {
         return Ok((Vec::new(), guards));
@@ -128,7 +129,7 @@ impl Work<'_> {
     /// How many rows it is about. In a tree those below have no parent then, and the next round takes them, too; a key that is
     /// there already lets none go that has any.
     fn counted(&self, table: &Table) -> String {
-        let stays = self.policy == OrphanPolicy::SetNull || !aside::forbidding(table, self.key).is_empty();
+        let stays = self.policy == OrphanPolicy::SetNull || !backups::forbidding(table, self.key).is_empty();
         if stays || self.key.parent != *self.table {
             self.count.to_string()
         } else {
@@ -149,13 +150,13 @@ impl Work<'_> {
             self.aside.told(self.policy),
             backup::told(bench, &[&self.aside.name])
         );
-        let claims = aside::forbidding(table, self.key).iter().any(|k| k.validated);
+        let claims = backups::forbidding(table, self.key).iter().any(|k| k.validated);
         if claims && matches!(down, Down::Script { .. }) {
             why.push_str(
                 " Undone, they are back, and the key they contradict is NOT VALID: it cannot claim to hold for them.",
             );
         }
-        let definition = aside::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
+        let definition = backups::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
         Draft {
             phase: Phase::Orphans,
             title: format!("{title} ({})", self.counted(table)),
@@ -297,7 +298,7 @@ impl Work<'_> {
     fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
         let table = bench.table(self.table)?;
         let (all, place) = (self.columns(bench, table, ""), &self.place);
-        let (source, batch, spared) = (&self.rows.source, self.of_batch(), aside::spared(bench, self.table));
+        let (source, batch, spared) = (&self.rows.source, self.of_batch(), backups::spared(bench, self.table));
         let mut change = format!(
             "WITH moved AS (DELETE FROM {source} AS child WHERE {batch}{spared} RETURNING {}) INSERT INTO {place} ({all}) SELECT {all} \
              FROM moved",
@@ -323,9 +324,9 @@ impl Work<'_> {
         let (child, own) = (bench.name(self.table), own.join(", "));
         let insert = format!("INSERT INTO {child} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place}");
         let statements = vec![insert, self.returned(bench, table, &child, None)];
-        let down = self.back(bench, table, aside::keeping_out(bench, table, self.key), statements, Vec::new());
+        let down = self.back(bench, table, backups::keeping_out(bench, table, self.key), statements, Vec::new());
         let mut draft = self.draft(bench, table, title, &change, down);
-        draft.guards.extend(aside::referrers(bench, self.table, self.rows));
+        draft.guards.extend(backups::referrers(bench, self.table, self.rows));
         Ok(draft)
     }
 
@@ -366,7 +367,7 @@ impl Work<'_> {
             Some(identity) => {
                 // An heir's row may have the same key, and is none of the rows that were changed.
                 let names = (self.table, &self.aside.name);
-                let (update, changed) = aside::references_back(
+                let (update, changed) = backups::references_back(
                     bench,
                     &self.rows.source,
                     identity,
@@ -375,7 +376,7 @@ impl Work<'_> {
                     names,
                 );
                 let statements = vec![update, self.returned(bench, table, &self.rows.source, Some(&columns))];
-                self.back(bench, table, aside::forbidding(table, self.key), statements, vec![changed])
+                self.back(bench, table, backups::forbidding(table, self.key), statements, vec![changed])
             }
         };
         let title = format!("Set {} to NULL where it names no row of {}", self.side(), self.key.parent);

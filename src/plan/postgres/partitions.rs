@@ -4,7 +4,7 @@
 //! (tryAttachPartitionForeignKey in tablecmds.c): no row is read again, but dropping the table's key then drops the partition's
 //! with it, so that the way back has to make it again.
 
-use super::super::bench::{Bench, short_hash};
+use super::super::servers::bench::{Bench, short_hash};
 use super::super::{Blocks, Held, Lock, Script};
 use super::{catalog, each, locks, sql, whole};
 use crate::change::{Change, names};

@@ -2,7 +2,7 @@
 //! have the engine pass over a row, or give it other values.
 
 use super::super::aside;
-use super::super::bench::Bench;
+use super::super::servers::bench::Bench;
 use super::catalog;
 use crate::rows::identity::{differing, lasting_key, same_key};
 use crate::schema::{Table, TableName};

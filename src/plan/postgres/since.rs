@@ -2,7 +2,7 @@
 //! change. Asked before a step runs and again under its lock, when nobody can add one (CREATE TRIGGER and ADD FOREIGN KEY take SHARE
 //! ROW EXCLUSIVE; manual, 13.3.1).
 
-use super::super::bench::Bench;
+use super::super::servers::bench::Bench;
 use super::super::{Guard, acting, aside};
 use super::{catalog, sql};
 use crate::engine::postgres::{RULE_PRINT, TRIGGER_JOINS, TRIGGER_PRINT};

@@ -1,7 +1,7 @@
 //! What keeps steps from resting on rows that this session does not see whole.
 
 use super::super::OrphanPolicy;
-use super::super::bench::Bench;
+use super::super::servers::bench::Bench;
 use crate::schema::{ForeignKey, TableName};
 
 /// Says why nothing is planned that rests on all rows of some tables: of one a policy hides some.

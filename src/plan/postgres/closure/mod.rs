@@ -9,10 +9,10 @@ mod change;
 mod undo;
 
 use super::super::acting;
-use super::super::aside;
-use super::super::bench::{Bench, Draft};
 use super::super::closure::{Closure, ClosureRows, Queries, Size, Sizes};
 use super::super::remedy::Question;
+use super::super::servers::backups;
+use super::super::servers::bench::{Bench, Draft};
 use super::super::{Blocks, Bound, Guard, Held, OrphanPolicy, Phase};
 use super::counters::{Counters, Expected};
 use super::{backup as place, catalog, locks, since, visible, whole};
@@ -76,7 +76,7 @@ impl Writing<'_, '_> {
         let mut all: Vec<Backup> = Vec::new();
         for (at, table) in closure.tables.iter().enumerate() {
             if sizes.is_none_or(|s| s.gone[at] > 0) {
-                let name = aside::named(table, "and what follows", closure.policy);
+                let name = backups::named(table, "and what follows", closure.policy);
                 let comment = format!("Rows of {table} that were orphans or referred to one");
                 all.push(Backup { of: table.clone(), place: self.bench.name(&name), name, comment, mark: None });
             }
@@ -84,7 +84,7 @@ impl Writing<'_, '_> {
         for (at, mark) in closure.marks.iter().enumerate() {
             if sizes.is_none_or(|s| s.marks[at] > 0) {
                 let of = side(&mark.table, &mark.columns);
-                let name = aside::named(&mark.table, &of, OrphanPolicy::SetNull);
+                let name = backups::named(&mark.table, &of, OrphanPolicy::SetNull);
                 let columns = mark.columns.join(", ");
                 let comment = format!("Rows of {} as they were when {columns} became NULL", mark.table);
                 all.push(Backup {
@@ -97,7 +97,7 @@ impl Writing<'_, '_> {
             }
         }
         for backup in &all {
-            aside::is_free(self.bench, &backup.name)?;
+            backups::is_free(self.bench, &backup.name)?;
             place::can_be_sent(self.bench, &backup.of, backup.mark.is_none())?;
         }
         Ok(all)
@@ -126,7 +126,7 @@ impl Writing<'_, '_> {
             let table = bench.table(&backup.of)?;
             // Run again, it finds nothing to do.
             statements.push(place::make(bench, &backup.place, &backup.of, &backup.comment));
-            let definition = aside::copy(table, backup.name.clone(), Some(backup.comment.clone()));
+            let definition = backups::copy(table, backup.name.clone(), Some(backup.comment.clone()));
             changes.push(Change::CreateTable { definition: Box::new(definition) });
         }
         let (rows, gone) = (self.rows(), self.rows().gone()?);

@@ -1,6 +1,7 @@
 //! What restores the rows of a closure and their references.
 
-use super::super::super::{Down, Guard, acting, aside};
+use super::super::super::servers::backups;
+use super::super::super::{Down, Guard, acting};
 use super::super::returned::{self, Restored};
 use super::super::{partitions, since, sql, whole};
 use super::{Backup, Writing};
@@ -72,7 +73,7 @@ impl Writing<'_, '_> {
             };
             let marks = self.closure.marks.iter().filter(|m| self.bench.now.share_rows(&m.table, &backup.of));
             let changed: Vec<&String> = marks.flat_map(|m| &m.columns).collect();
-            let (update, guard) = aside::references_back(
+            let (update, guard) = backups::references_back(
                 bench,
                 &self.source(&backup.of),
                 identity,

@@ -3,20 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use super::aside;
-use super::closure::{self, Closure, checked};
-use super::remedy::{Question, Remedy};
-use super::{Bound, Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Workshop};
+use super::super::aside;
+use super::super::closure::{self, Closure, checked};
+use super::super::remedy::{Question, Remedy};
+pub(in crate::plan) use super::super::words::arrow;
+use super::super::{Bound, Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Workshop};
 use crate::change::Change;
 use crate::engine::Dialect;
 use crate::findings::Safety;
 use crate::schema::{ForeignKey, Schema, Table, TableKind, TableName};
 
 /// Makes the step that cleans a closure up; `None` if each of its relations can be cleaned up by itself.
-pub(super) type Clean = fn(&mut Bench<'_>, &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String>;
+pub(in crate::plan) type Clean = fn(&mut Bench<'_>, &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String>;
 
 /// What a recipe works on.
-pub(super) struct Bench<'w> {
+pub(in crate::plan) struct Bench<'w> {
     /// What the planner was told.
     pub workshop: &'w Workshop<'w>,
     /// How names are written.
@@ -36,7 +37,7 @@ pub(super) struct Bench<'w> {
 }
 
 /// A step without what every step takes from what is wanted.
-pub(super) struct Draft {
+pub(in crate::plan) struct Draft {
     pub phase: Phase,
     pub title: String,
     /// Why, where it is not simply what is wanted.
@@ -51,10 +52,10 @@ pub(super) struct Draft {
 }
 
 /// Makes the steps of one change; the error says why there are none.
-pub(super) type Recipe = fn(&mut Bench<'_>, &Wanted) -> Result<Vec<Step>, String>;
+pub(in crate::plan) type Recipe = fn(&mut Bench<'_>, &Wanted) -> Result<Vec<Step>, String>;
 
 /// Makes the steps of everything that is wanted. What cannot be made whole is not made at all.
-pub(super) fn make(
+pub(in crate::plan) fn make(
     workshop: &Workshop<'_>,
     wanted: &[Wanted],
     dialect: &'static dyn Dialect,
@@ -363,14 +364,8 @@ impl Bench<'_> {
     }
 }
 
-/// Names a key: `orders.customer_id -> customers.id`.
-pub(super) fn arrow(child: &TableName, key: &ForeignKey) -> String {
-    let side = crate::relations::side;
-    format!("{} -> {}", side(child, &key.columns), side(&key.parent, &key.parent_columns))
-}
-
 /// Returns a few hexadecimal digits of a text (64-bit FNV-1a).
-pub(super) fn short_hash(text: &str) -> String {
+pub(in crate::plan) fn short_hash(text: &str) -> String {
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));

@@ -1,20 +1,24 @@
 //! What the recipes of PostgreSQL and CockroachDB say alike of a foreign key. It writes no statement: those differ.
 
+use super::super::{Guard, Step, Wanted};
 use super::bench::{Bench, arrow};
-use super::postgres::sql;
-use super::{Guard, Step, Wanted};
+use super::sql;
 use crate::change::Change;
 use crate::schema::{Action, ForeignKey, Table, TableName};
 
 /// Returns a key as it is when it is made now: with its name, and acting after all that are there.
-pub(super) fn made_now(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(String, ForeignKey), String> {
+pub(in crate::plan) fn made_now(
+    bench: &Bench<'_>,
+    table: &TableName,
+    key: &ForeignKey,
+) -> Result<(String, ForeignKey), String> {
     let name = sql::key_name(bench.table(table)?, key);
     let made = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
     Ok((name, made))
 }
 
 /// Makes the guard that no other constraint has a key's name; `sql` asks for one.
-pub(super) fn name_is_free(sql: String, table: &TableName, name: &str) -> Guard {
+pub(in crate::plan) fn name_is_free(sql: String, table: &TableName, name: &str) -> Guard {
     Guard {
         sql,
         found: format!("`{table}` already has another constraint of the name {name}"),
@@ -23,7 +27,7 @@ pub(super) fn name_is_free(sql: String, table: &TableName, name: &str) -> Guard 
 }
 
 /// Says what a key lacks on either side: a column, or what makes the parent's columns unique.
-pub(super) fn fits(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
+pub(in crate::plan) fn fits(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
     let missing = |t: &Table, columns: &[String]| {
         let column = columns.iter().find(|c| t.column(c).is_none())?;
         Some(format!("`{}` has no column `{column}`", t.name))
@@ -45,10 +49,10 @@ pub(super) fn fits(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Re
 }
 
 /// Makes a column nullable.
-pub(super) type Loosen = fn(&mut Bench<'_>, &Wanted, &TableName, &str, bool) -> Result<Step, String>;
+pub(in crate::plan) type Loosen = fn(&mut Bench<'_>, &Wanted, &TableName, &str, bool) -> Result<Step, String>;
 
 /// Makes the columns nullable that a key sets to NULL, unless somebody does so anyway.
-pub(super) fn nullable(
+pub(in crate::plan) fn nullable(
     bench: &mut Bench<'_>,
     want: &Wanted,
     table: &TableName,
@@ -79,7 +83,7 @@ pub(super) fn nullable(
 }
 
 /// Tells whether two keys ask the same of a child's rows, whatever they do when a parent goes.
-pub(super) fn same_question(a: &ForeignKey, b: &ForeignKey) -> bool {
+pub(in crate::plan) fn same_question(a: &ForeignKey, b: &ForeignKey) -> bool {
     (&a.columns, &a.parent, &a.parent_columns, a.matching, a.temporal)
         == (&b.columns, &b.parent, &b.parent_columns, b.matching, b.temporal)
 }
@@ -88,7 +92,7 @@ pub(super) fn same_question(a: &ForeignKey, b: &ForeignKey) -> bool {
 ///
 /// # Errors
 /// There are none: a validation by itself would check nothing.
-pub(super) fn cleaned_under_valid_key(
+pub(in crate::plan) fn cleaned_under_valid_key(
     table: &TableName,
     key: &ForeignKey,
     mut steps: Vec<Step>,

@@ -1,7 +1,7 @@
 //! The clauses of PostgreSQL's DDL. Names of tables are always written with their schema: a migration must not depend on
 //! whose `search_path` it meets.
 
-use super::super::bench::Bench;
+use super::bench::Bench;
 use crate::change::names;
 use crate::schema::{Action, ForeignKey, Index, Match, Table, TableName, Timing, split_dotted};
 
@@ -19,7 +19,7 @@ pub(in crate::plan) fn key_name(child: &Table, key: &ForeignKey) -> String {
 }
 
 /// Writes `CONSTRAINT name FOREIGN KEY (…) REFERENCES …`, with what keeps the engine from reading the rows now.
-pub(super) fn key(bench: &Bench<'_>, key: &ForeignKey, name: &str, unchecked: bool) -> String {
+pub(in crate::plan) fn key(bench: &Bench<'_>, key: &ForeignKey, name: &str, unchecked: bool) -> String {
     let later = match (key.enforced, unchecked) {
         (false, _) => " NOT ENFORCED",
         (true, true) => " NOT VALID",
@@ -59,13 +59,18 @@ pub(in crate::plan) fn key_body(bench: &Bench<'_>, key: &ForeignKey) -> String {
 }
 
 /// Writes the comment that goes with a key and would be lost with it.
-pub(super) fn key_comment(bench: &Bench<'_>, child: &TableName, key: &ForeignKey, name: &str) -> Option<String> {
+pub(in crate::plan) fn key_comment(
+    bench: &Bench<'_>,
+    child: &TableName,
+    key: &ForeignKey,
+    name: &str,
+) -> Option<String> {
     let text = bench.dialect.literal(key.comment.as_deref()?);
     Some(format!("COMMENT ON CONSTRAINT {} ON {} IS {text}", bench.dialect.identifier(name), bench.name(child)))
 }
 
 /// Writes `CREATE [UNIQUE] INDEX [CONCURRENTLY] name ON [ONLY] table …`.
-pub(super) fn create_index(bench: &Bench<'_>, table: &TableName, index: &Index, how: Build) -> String {
+pub(in crate::plan) fn create_index(bench: &Bench<'_>, table: &TableName, index: &Index, how: Build) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
     let (concurrently, only) = match how {
         Build::Concurrently => ("CONCURRENTLY ", ""),
@@ -90,7 +95,7 @@ pub(super) fn create_index(bench: &Bench<'_>, table: &TableName, index: &Index, 
 
 /// How an index is built.
 #[derive(Clone, Copy)]
-pub(super) enum Build {
+pub(in crate::plan) enum Build {
     /// While rows are written.
     Concurrently,
     /// Of a partitioned table, without its partitions: a catalog entry.
@@ -115,7 +120,7 @@ fn part(bench: &Bench<'_>, part: &crate::schema::IndexPart) -> String {
 }
 
 /// Writes a collation's name; one of another schema is told with it.
-pub(super) fn collation(bench: &Bench<'_>, name: &str) -> String {
+pub(in crate::plan) fn collation(bench: &Bench<'_>, name: &str) -> String {
     let quoted = split_dotted(name).map(|parts| parts.iter().map(|p| bench.dialect.quote(p)).collect::<Vec<_>>());
     quoted.map_or_else(|_| bench.dialect.quote(name), |parts| parts.join("."))
 }
