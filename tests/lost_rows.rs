@@ -378,6 +378,8 @@ fn what_the_server_counts_beside_the_orphans_rolls_the_step_back() {
             "CREATE FUNCTION bump() RETURNS int LANGUAGE sql AS 'UPDATE v SET n = n + 1 RETURNING 1'; CREATE VIEW nn AS SELECT bump() AS no",
             "INSERT INTO lg (what) SELECT no::text FROM nn;",
         ),
+        ("", "PERFORM pg_catalog.lo_unlink(1);"),
+        ("", "SET LOCAL session_replication_role = replica;"),
         ("", "DO $y$ BEGIN DELETE FROM v; END $y$;"),
         ("", "TRUNCATE v;"),
         ("", "DROP TABLE v;"),
@@ -390,6 +392,18 @@ fn what_the_server_counts_beside_the_orphans_rolls_the_step_back() {
         // It fires only when the transaction ends.
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $x$ BEGIN DO $y$ BEGIN DELETE FROM v; END $y$; RETURN NULL; END $x$;
          CREATE CONSTRAINT TRIGGER tg AFTER DELETE ON c DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f();"
+            .to_string(),
+        // It puts off another one, which fires after that.
+        "CREATE FUNCTION far() RETURNS bool LANGUAGE plpgsql AS $x$ BEGIN DELETE FROM v; RETURN true; END $x$; CREATE VIEW vw AS SELECT far() AS b;
+         CREATE TABLE lg2 (what text);
+         CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $x$ BEGIN INSERT INTO lg2 SELECT b::text FROM vw; RETURN NULL; END $x$;
+         CREATE CONSTRAINT TRIGGER tg2 AFTER INSERT ON lg DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION g();
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $x$ BEGIN SET CONSTRAINTS ALL DEFERRED; INSERT INTO lg (what) VALUES ('x'); RETURN NULL; END $x$;
+         CREATE CONSTRAINT TRIGGER tg AFTER DELETE ON c DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f();"
+            .to_string(),
+        // The backup is a table, and making it an event.
+        "CREATE FUNCTION ev() RETURNS event_trigger LANGUAGE plpgsql AS $x$ BEGIN DELETE FROM v; END $x$;
+         CREATE EVENT TRIGGER evt ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION ev();"
             .to_string(),
     ])
     .collect();
@@ -565,12 +579,24 @@ fn what_fires_for_restored_rows_by_now_stops_the_undo_before_anything_is_changed
         server::execute(&place.url, "ALTER TABLE c DISABLE TRIGGER tg");
         assert_eq!(place.fix(&["--undo"]).code, 0);
         assert_eq!(place.rows(), before);
-        // Who names the relation has looked.
+        // Who named the relation has not seen it either: it was disabled then.
         assert_eq!(place.fix(&["--orphans", &format!("c.p_id={orphans}")]).code, 0);
         server::execute(&place.url, "ALTER TABLE c ENABLE TRIGGER tg");
         let undone = place.fix(&["--undo"]);
-        assert_eq!(undone.code, 0, "{}", undone.text);
-        assert!(place.rows().contains(&"stock (99)".to_string()), "{:?}", place.rows());
+        let why = "rows of other tables changed, too";
+        assert!(undone.code == 2 && undone.text.contains(why), "{}", undone.text);
+        assert!(place.rows().contains(&"stock (100)".to_string()), "{:?}", place.rows());
+        server::execute(&place.url, "ALTER TABLE c DISABLE TRIGGER tg");
+        assert_eq!(place.fix(&["--undo"]).code, 0);
+        assert_eq!(place.rows(), before);
+        // Who names it while the trigger is there is told, and it is done.
+        server::execute(&place.url, "ALTER TABLE c ENABLE TRIGGER tg");
+        if nullable {
+            assert_eq!(place.fix(&["--orphans", &format!("c.p_id={orphans}")]).code, 0);
+            let undone = place.fix(&["--undo"]);
+            assert_eq!(undone.code, 0, "{}", undone.text);
+            assert!(!place.rows().contains(&"stock (100)".to_string()), "{:?}", place.rows());
+        }
     }
 }
 
@@ -636,4 +662,48 @@ fn a_sentinel_in_a_composite_key_or_behind_a_function_is_deleted_by_no_word_for_
         );
         place.refuses(&["--orphans", "delete"], "which looks like a sentinel for \"none\"");
     }
+}
+
+/// What is restored fires triggers as well; what they change beside is counted.
+#[test]
+fn what_the_server_counts_beside_the_restored_rows_rolls_the_undo_back() {
+    let place = Place::new(
+        "",
+        &format!(
+            "{} CREATE FUNCTION far() RETURNS bool LANGUAGE plpgsql AS $x$ BEGIN DELETE FROM v; RETURN true; END $x$;
+             CREATE VIEW vw AS SELECT far() AS b;
+             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $x$ BEGIN INSERT INTO lg (what) SELECT b::text FROM vw; RETURN NULL; END $x$;
+             CREATE TRIGGER tg AFTER INSERT ON c FOR EACH ROW EXECUTE FUNCTION f();",
+            PRECIOUS.replace("NULLS", "NOT NULL")
+        ),
+    );
+    assert_eq!(place.fix(&["--orphans", "delete"]).code, 0);
+    let before = place.rows();
+    let run = place.fix(&["--undo"]);
+    assert!(run.code > 0 && run.text.contains("rows of other tables changed, too"), "{}", run.text);
+    assert_eq!(place.rows(), before);
+}
+
+/// What others do to tables meanwhile is not taken for a trigger's work.
+#[test]
+fn the_tables_that_others_rewrite_meanwhile_stop_no_clean_up() {
+    let place = Place::new("", &PRECIOUS.replace("NULLS", "NOT NULL"));
+    server::execute(
+        &place.url,
+        "CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a; INSERT INTO c SELECT i, 1, 1, '{}' FROM generate_series(10, 70000) AS i;
+         ALTER TABLE c DROP CONSTRAINT c_p_id_fkey; UPDATE c SET p_id = 9 WHERE id BETWEEN 10 AND 30000;
+         ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID;",
+    );
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = server::connect(&place.url);
+            while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                client.batch_execute("REFRESH MATERIALIZED VIEW mv").unwrap();
+            }
+        });
+        let run = place.fix(&["--orphans", "delete"]);
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(run.code, 0, "{}", run.text);
+    });
 }

@@ -14,7 +14,7 @@ use crate::engine::{EngineError, EngineErrorKind};
 
 pub use journal::{Journal, JournalError, Recorded, Unfinished};
 pub use run::apply;
-pub use undo::{Approved, Lost, ToUndo, file, identity, is_same, to_undo, undo};
+pub use undo::{Approved, Lost, ToUndo, end_undo, file, identity, is_same, to_undo, undo};
 
 /// How a plan is run.
 #[derive(Clone, Debug, PartialEq, Eq)]

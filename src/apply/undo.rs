@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::journal::{Journal, Recorded};
+use super::journal::{Journal, JournalError, Recorded};
 use super::run::{Raised, attempt, check, going, take_turn};
 use super::{ApplyError, Options, Outcome};
 use crate::engine::{Dialect, EngineError, EngineErrorKind, Rows, Value, Writer};
@@ -217,4 +217,12 @@ pub fn undo(
     }
     journal.all_undone(run.number)?;
     Ok(outcome)
+}
+
+/// Records that an undo of a run has ended which was cut off after its last step.
+///
+/// # Errors
+/// The journal cannot be written.
+pub fn end_undo(run: &Recorded, journal: &mut Journal) -> Result<(), JournalError> {
+    journal.all_undone(run.number)
 }

@@ -131,6 +131,13 @@ fn one_by_one(step: &Step) -> Vec<Step> {
                 let from = count - 1 - at;
                 // The first file has all that is left.
                 let to = if at == 0 { script.statements.len() } else { from + 1 };
+                // What is one transaction stays together.
+                let whole = script.transaction == Transaction::Own;
+                let (from, to) = match at {
+                    0 if whole => (0, to),
+                    _ if whole => (0, 0),
+                    _ => (from, to),
+                };
                 let statements = script.statements.get(from..to).unwrap_or_default().to_vec();
                 Down::Script { script: Script { statements, ..script.clone() }, guards: guards.clone() }
             }

@@ -368,3 +368,45 @@ fn old_values_that_a_trigger_has_written_over_are_kept() {
         assert!(ask(&sandbox, "SELECT group_concat(amount || '') FROM _referee_left_c_p_id").contains("500"));
     }
 }
+
+#[test]
+fn an_undo_that_was_killed_after_its_last_step_is_ended_by_the_next() {
+    let sandbox = sandbox(TABLES);
+    does(&sandbox, &["--orphans", "delete"]);
+    does(&sandbox, &["--undo"]);
+    let journal = sandbox.read("a.db.referee-run");
+    let (cut, last) = journal.trim_end().rsplit_once('\n').unwrap();
+    assert!(last.contains("all-undone"), "{last}");
+    sandbox.write("a.db.referee-run", &format!("{cut}\n"));
+    let told = does(&sandbox, &["--undo"]);
+    assert!(told.contains("it is ended now"), "{told}");
+    does(&sandbox, &["--orphans", "delete"]);
+}
+
+#[test]
+fn names_and_collations_of_a_table_do_not_confuse_its_undo() {
+    for (name, key) in [
+        ("kept", "id INTEGER PRIMARY KEY"),
+        ("child", "id INTEGER PRIMARY KEY"),
+        ("c", "id TEXT COLLATE NOCASE, PRIMARY KEY (id COLLATE BINARY)"),
+    ] {
+        let (first, constraint) = key.split_once(", ").map_or((key, String::new()), |(c, k)| (c, format!(", {k}")));
+        let sandbox = sandbox(&format!(
+            "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3);
+             CREATE TABLE {name} ({first}, p_id INTEGER REFERENCES p (id) ON DELETE NO ACTION, t TEXT{constraint});
+             CREATE INDEX ci ON {name} (p_id);"
+        ));
+        let ids = if key.contains("TEXT") { ["'a'", "'A'", "'b'", "'c'", "'d'"] } else { ["1", "2", "3", "4", "5"] };
+        for (id, parent) in ids.iter().zip(["9", "NULL", "1", "2", "3"]) {
+            execute(
+                &sandbox,
+                "a.db",
+                &format!("PRAGMA foreign_keys = OFF; INSERT INTO {name} VALUES ({id}, {parent}, 'x')"),
+            );
+        }
+        let before = rows(&sandbox, name, "id, ifnull(p_id, 'none')");
+        does(&sandbox, &["--orphans", "set-null"]);
+        does(&sandbox, &["--undo"]);
+        assert_eq!(rows(&sandbox, name, "id, ifnull(p_id, 'none')"), before, "{name} {key}");
+    }
+}

@@ -8,7 +8,9 @@ use super::super::progress::Steps;
 use super::super::ui::Ui;
 use super::apply;
 use super::stopped::Place;
-use crate::apply::{ApplyError, Journal, Lost, Options, Outcome, Recorded, ToUndo, identity, is_same, to_undo, undo};
+use crate::apply::{
+    ApplyError, Journal, Lost, Options, Outcome, Recorded, ToUndo, end_undo, identity, is_same, to_undo, undo,
+};
 use crate::engine::{Connector, EngineError, EngineErrorKind, Reader, Writer};
 use crate::plan::{Down, Step, acting_on_undo, left_after_undo};
 use crate::render::wrap;
@@ -80,6 +82,12 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         break;
     }
     let Some((approved, shown, told, begins, found, run)) = chosen else {
+        if let (Some(mut journal), Some(open)) = (journal, runs.iter().find(|run| run.undoing)) {
+            // It was killed after its last step and before it could say so.
+            end_undo(open, &mut journal).map_err(apply::journal_error)?;
+            ui.note("the undo that was cut off had undone every step; it is ended now");
+            return Ok(left);
+        }
         ui.note(&format!("no step of a run in {} is applied: there is nothing to undo", path.display()));
         return Ok(left);
     };

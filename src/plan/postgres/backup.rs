@@ -2,6 +2,7 @@
 
 use super::super::servers::bench::Bench;
 use super::catalog;
+use super::counters::ALL_CHANGED;
 use crate::fate;
 use crate::schema::{Publication, TableKind, TableName};
 
@@ -13,12 +14,14 @@ pub(super) fn make(bench: &Bench<'_>, place: &str, of: &TableName, comment: &str
     let there = catalog::relation(bench, place);
     let revoke = bench.dialect.literal(&format!("REVOKE ALL ON TABLE {place} FROM "));
     format!(
-        "DO $referee$\nDECLARE\n  _referee_role record;\nBEGIN\n  IF {there} IS NULL THEN\n    CREATE TABLE {place} (LIKE {});\n    \
+        "DO $referee$\nDECLARE\n  _referee_role record;\n  _referee_before pg_catalog.int8 := {ALL_CHANGED};\nBEGIN\n  IF {there} IS NULL \
+         THEN\n    CREATE TABLE {place} (LIKE {});\n    \
          COMMENT ON TABLE {place} IS {};\n    FOR _referee_role IN\n      SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE \
          pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS name\n      FROM pg_catalog.pg_class c, \
          pg_catalog.aclexplode(c.relacl) a WHERE c.oid = {there} AND a.grantee <> c.relowner\n    LOOP\n      EXECUTE \
-         pg_catalog.concat({revoke}, _referee_role.name);\n    END LOOP;\n    ALTER TABLE {place} ENABLE ROW LEVEL SECURITY;\n  END \
-         IF;\nEND $referee$",
+         pg_catalog.concat({revoke}, _referee_role.name);\n    END LOOP;\n    ALTER TABLE {place} ENABLE ROW LEVEL SECURITY;\n    IF \
+         {ALL_CHANGED} <> _referee_before THEN RAISE EXCEPTION 'rows changed when the backup was made: an event trigger does so; nothing was \
+         changed'; END IF;\n  END IF;\nEND $referee$",
         bench.name(of),
         bench.dialect.literal(comment)
     )

@@ -15,6 +15,13 @@ const OTHER_ROWS: &str = "RF002";
 /// The setting in which the numbers of a transaction of several statements are held.
 const HELD: &str = "referee.counters";
 
+/// How many tables the transaction has locked against everybody.
+const LOCKED: &str = "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' \
+                      AND l.mode = 'AccessExclusiveLock')";
+
+/// How many rows of all tables the transaction has updated or deleted.
+pub(super) const ALL_CHANGED: &str = "(SELECT COALESCE(pg_catalog.sum(s.n_tup_upd + s.n_tup_del), 0)::pg_catalog.int8 FROM pg_catalog.pg_stat_xact_user_tables s)";
+
 /// What is expected of the tables whose rows a clean-up changes, in PL/pgSQL: how many rows are updated and deleted.
 pub(super) struct Expected<'e> {
     pub updated: &'e str,
@@ -28,19 +35,27 @@ pub(super) struct Counters<'c> {
     pub tables: Vec<&'c TableName>,
     /// The user has named the relation, and been told what triggers change beside its rows.
     pub waived: bool,
+    /// It is an undo that is counted.
+    pub undo: bool,
+}
+
+impl Counters<'_> {
+    /// The same for an undo.
+    pub fn of_undo(self) -> Self {
+        Self { undo: true, ..self }
+    }
 }
 
 impl Counters<'_> {
     /// Writes an array of numbers: rows of the tables that were updated, and deleted; rows of others that were updated or deleted;
-    /// and a number that is another one after a table was made, dropped, emptied or rewritten.
+    /// and tables that this transaction has locked against everybody, as it must to empty, rewrite, change or drop one (manual,
+    /// 13.3.1, ACCESS EXCLUSIVE).
     fn numbers(&self) -> String {
         let sum = |what: &str, of: &str| {
             format!("COALESCE(pg_catalog.sum({what}) FILTER (WHERE f.oid IS {of}), 0)::pg_catalog.int8")
         };
         format!(
-            "(SELECT ARRAY[{}, {}, {}, (SELECT COALESCE(pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(c.oid, ' ', \
-             c.relfilenode))), 0)::pg_catalog.int8 FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't')] \
-             FROM pg_catalog.pg_stat_xact_user_tables s LEFT JOIN ({}) AS f (oid) ON f.oid = s.relid)",
+            "(SELECT ARRAY[{}, {}, {}, {LOCKED}] FROM pg_catalog.pg_stat_xact_user_tables s LEFT JOIN ({}) AS f (oid) ON f.oid = s.relid)",
             sum("s.n_tup_upd", "NOT NULL"),
             sum("s.n_tup_del", "NOT NULL"),
             sum("s.n_tup_upd + s.n_tup_del", "NULL"),
@@ -70,8 +85,12 @@ impl Counters<'_> {
         let found = |number: usize| format!("(_referee_after[{number}] - _referee_before[{number}])");
         let names = self.tables.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ");
         let Expected { updated, deleted } = expected;
+        // One that fires now may put others off.
+        let deferred = "SET CONSTRAINTS ALL IMMEDIATE;".to_string();
         let mut lines = vec![
-            "SET CONSTRAINTS ALL IMMEDIATE;".to_string(),
+            deferred.clone(),
+            deferred.clone(),
+            deferred,
             format!("_referee_after := {};", self.numbers()),
             stop(
                 "pg_catalog.current_setting('track_counts') <> 'on'",
@@ -101,12 +120,16 @@ impl Counters<'_> {
                 &format!(
                     "pg_catalog.concat({}, (SELECT pg_catalog.string_agg(pg_catalog.concat(s.schemaname, '.', s.relname), ', ') FROM \
                      pg_catalog.pg_stat_xact_user_tables s WHERE s.n_tup_upd + s.n_tup_del > 0 AND s.relid NOT IN ({})), {})",
-                    literal("rows of other tables changed, too, or a table was emptied or rewritten: "),
+                    literal("rows of other tables changed, too, or a table was emptied, rewritten or dropped: "),
                     since::all_of(self.bench, &self.tables),
                     literal("; nothing of this was changed"),
                 ),
-                "A trigger, a rule or a function does so. Look at it, and change these rows by hand; or, if it does no harm, name the \
-                 relation after --orphans.",
+                if self.undo {
+                    "A trigger, a rule or a function does so. Disable it, undo, and enable it again."
+                } else {
+                    "A trigger, a rule or a function does so. Look at it, and change these rows by hand; or, if it does no harm, name the \
+                     relation after --orphans."
+                },
             ));
         }
         lines.join(&format!("\n{indent}"))

@@ -181,7 +181,7 @@ impl Work<'_> {
 
     /// Counts what the server says was changed.
     fn counters<'c>(&'c self, bench: &'c Bench<'c>) -> Counters<'c> {
-        Counters { bench, tables: vec![self.table], waived: self.waived }
+        Counters { bench, tables: vec![self.table], waived: self.waived, undo: false }
     }
 
     /// Writes what stops an undo unless each row is back as it was.
@@ -404,7 +404,13 @@ impl Work<'_> {
             .iter()
             .map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(name)))
             .collect();
+        // What triggers do to other rows when these come back is counted, too.
+        let counters = self.counters(bench).of_undo();
+        let restored = format!("(SELECT pg_catalog.count(*) FROM {})", self.place);
+        statements.push(counters.hold());
         statements.extend(restoring);
+        let updated = if self.nulled.is_some() { restored.as_str() } else { "0" };
+        statements.push(counters.check(&Expected { updated, deleted: "0" }));
         let source = &self.rows.source;
         let nulled: Option<Vec<&String>> = self.nulled.map(|columns| columns.iter().collect());
         statements.push(match nulled.as_deref().filter(|_| self.waived) {

@@ -58,12 +58,14 @@ pub(super) fn bring_back(table: &Table, aside: &str) -> Vec<String> {
         }
         from.push_str(&format!(" JOIN temp.{PLACES} AS places ON places.kept = kept.{rowid}"));
     }
-    let (own, kept) = (own.join(", "), kept.join(", "));
+    let exact: Vec<String> = kept.iter().map(|c| format!("{c} COLLATE BINARY")).collect();
+    let (own, kept, exact) = (own.join(", "), kept.join(", "), exact.join(", "));
     let insert = format!("INSERT OR ABORT INTO main.{name} ({own}) SELECT {kept} FROM {from}");
     statements.extend(counting(&table.name, vec![insert], &format!(" + (SELECT count(*) FROM main.{place})")));
     statements.extend(sql::check(
         "every_row_is_back",
-        &format!("SELECT NOT EXISTS (SELECT {kept} FROM {from} EXCEPT SELECT {own} FROM main.{name})"),
+        // The first query's collations decide (manual, "SELECT", 3.).
+        &format!("SELECT NOT EXISTS (SELECT {exact} FROM {from} EXCEPT SELECT {own} FROM main.{name})"),
     ));
     statements.extend(hidden.map(|_| format!("DROP TABLE temp.{PLACES}")));
     statements
@@ -93,13 +95,13 @@ pub(super) fn give_back(
     let quoted = |names: &[String]| names.iter().map(|c| DIALECT.identifier(c)).collect::<Vec<_>>();
     let (columns, changed) = (quoted(columns), quoted(changed));
     let kept = kept_columns(table);
-    let same = same_row(table, &name, &kept, &changed);
-    let null: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS NULL")).collect();
+    let same = same_row(table, &kept, &changed);
+    let null: Vec<String> = columns.iter().map(|c| format!("child.{c} IS NULL")).collect();
     let null = null.join(" AND ");
     let list = columns.join(", ");
     let (left, right) = if columns.len() == 1 { (list.clone(), list) } else { (format!("({list})"), list) };
     let update = format!(
-        "UPDATE OR ABORT main.{name} SET {left} = (SELECT {right} FROM main.{place} AS kept WHERE {same}) WHERE {null} AND EXISTS (SELECT 1 FROM \
+        "UPDATE OR ABORT main.{name} AS child SET {left} = (SELECT {right} FROM main.{place} AS kept WHERE {same}) WHERE {null} AND EXISTS (SELECT 1 FROM \
          main.{place} AS kept WHERE {same})"
     );
     let shown: Vec<String> = match declared_key(table, &changed) {
@@ -114,7 +116,7 @@ pub(super) fn give_back(
     }
     let guard = Guard {
         sql: format!(
-            "SELECT {} FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {null}) ORDER BY 1 \
+            "SELECT {} FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} AS child WHERE {same} AND {null}) ORDER BY 1 \
              LIMIT {NAMED}",
             shown.join(", ")
         ),
@@ -124,12 +126,12 @@ pub(super) fn give_back(
              references are then lost); and run the undo again"
         ),
     };
-    let held: Vec<String> = columns.iter().map(|c| format!("{name}.{c} IS kept.{c}")).collect();
+    let held: Vec<String> = columns.iter().map(|c| same_value(c, c)).collect();
     let mut statements = counting(&table.name, vec![update], "");
     statements.extend(sql::check(
         "every_reference_is_back",
         &format!(
-            "SELECT NOT EXISTS (SELECT 1 FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} WHERE {same} AND {}))",
+            "SELECT NOT EXISTS (SELECT 1 FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} AS child WHERE {same} AND {}))",
             held.join(" AND ")
         ),
     ));
@@ -173,13 +175,19 @@ fn nullable<'k>(table: &Table, columns: &'k [String]) -> Vec<&'k String> {
     columns.iter().filter(|_| !table.without_rowid).filter(may).collect()
 }
 
+/// Writes that a column of the row `child` holds the very value that the row `kept` does: a column's collation may take others for
+/// the same.
+fn same_value(own: &str, kept: &str) -> String {
+    format!("child.{own} COLLATE BINARY IS kept.{kept}")
+}
+
 /// Writes that a row of a table is the one that is kept: it has the same key, and holds what it held besides. Another row may have
 /// the key by now: SQLite gives the highest number again once it is free (Autoincrement, 2.). Where no key names a row its rowid does,
 /// together with what the row holds: it changes with VACUUM.
-fn same_row(table: &Table, name: &str, kept: &[(String, String)], changed: &[String]) -> String {
+fn same_row(table: &Table, kept: &[(String, String)], changed: &[String]) -> String {
     let hidden = hidden_rowid(table);
     let is_hidden = |own: &String| hidden.is_some_and(|rowid| rowid == own);
-    let alike = |(own, kept): &(String, String)| format!("{name}.{own} IS kept.{kept}");
+    let alike = |(own, kept): &(String, String)| same_value(own, kept);
     let held = || kept.iter().filter(|(own, _)| !changed.contains(own));
     let Some(key) = declared_key(table, changed) else {
         return held().map(alike).collect::<Vec<_>>().join(" AND ");
@@ -189,7 +197,7 @@ fn same_row(table: &Table, name: &str, kept: &[(String, String)], changed: &[Str
     let may_be_null = nullable(table, &key);
     if let Some(rowid) = hidden.filter(|_| !may_be_null.is_empty()) {
         let whole: Vec<String> = may_be_null.iter().map(|c| format!("kept.{c} IS NOT NULL")).collect();
-        same.push(format!("({} OR {name}.{rowid} = kept.{ROWID})", whole.join(" AND ")));
+        same.push(format!("({} OR child.{rowid} = kept.{ROWID})", whole.join(" AND ")));
     }
     same.join(" AND ")
 }

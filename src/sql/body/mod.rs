@@ -291,6 +291,12 @@ impl<'b> Reader<'b> {
             if runs {
                 return Some("it runs SQL that it puts together (EXECUTE)".to_string());
             }
+            if self.postgres()
+                && self.begins(at)
+                && let Some(word) = COMMANDS.iter().find(|word| self.is(at, word))
+            {
+                return Some(format!("it runs {word}"));
+            }
             if let Some(function) = self.calls(at) {
                 return Some(format!("it calls `{function}`"));
             }
@@ -316,12 +322,19 @@ impl<'b> Reader<'b> {
         }
         let schema = if qualified { self.name(at - 2) } else { None };
         let schema = schema.filter(|s| s != "public" || !self.postgres());
-        if schema.as_deref() == Some("pg_catalog") || writes::gives_a_value(&name.to_ascii_lowercase()) {
+        let own = schema.as_deref().is_none_or(|s| s == "pg_catalog");
+        if own && writes::gives_a_value(&name.to_ascii_lowercase()) {
             return None;
         }
         Some(schema.map_or(name.clone(), |s| format!("{s}.{name}")))
     }
 }
+
+/// PostgreSQL: words that begin statements which do more than write rows.
+const COMMANDS: [&str; 16] = [
+    "SET", "RESET", "DO", "CALL", "TRUNCATE", "CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COPY", "REFRESH",
+    "CLUSTER", "REINDEX", "IMPORT", "DISCARD",
+];
 
 /// What a trigger function returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,11 +22,13 @@ const VALUES: &str = " abs all and any array as avg between bigint bit_length bo
     age date_part date_trunc isfinite make_date make_timestamptz crypt hmac gen_salt return elseif until call perform timediff \
     timestampdiff timestampadd date_add date_sub date_format str_to_date curdate curtime last_day year month day hour \
     minute second json timezone btrim overlay initcap translate ascii width_bucket isempty lower_inf upper_inf lower_inc upper_inc \
+    pg_typeof pg_backend_pid pg_trigger_depth pg_notify pg_sleep pg_column_size pg_current_xact_id pg_advisory_xact_lock \
+    pg_try_advisory_xact_lock ts_headline \
     tstzrange tsrange daterange int4range int8range numrange host masklen network abbrev point scale ";
 
 const PREFIXES: [&str; 16] = [
-    "pg_", "json_", "jsonb_", "to_", "array_", "string_", "regexp_", "date_", "txid_", "inet_", "uuid_", "st_", "ts_",
-    "xml", "has_", "num_",
+    "pg_get_", "json_", "jsonb_", "to_", "array_", "string_", "regexp_", "date_", "txid_", "inet_", "uuid_", "st_",
+    "ts_rank", "xml", "has_", "num_",
 ];
 
 /// Tells whether a function, by its name in lower case, gives a value and does nothing else; or whether the word is none.

@@ -243,7 +243,7 @@ impl Writing<'_, '_> {
     fn counters(&self) -> Counters<'_> {
         let options = self.bench.workshop.options;
         let waived = acting::closure_is_waived(options, self.closure, &self.bench.now);
-        Counters { bench: self.bench, tables: self.closure.changed(), waived }
+        Counters { bench: self.bench, tables: self.closure.changed(), waived, undo: false }
     }
 
     fn drop(&self, backups: Vec<&Backup>) -> String {

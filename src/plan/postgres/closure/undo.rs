@@ -2,6 +2,7 @@
 
 use super::super::super::servers::backups;
 use super::super::super::{Down, Guard, acting};
+use super::super::counters::Expected;
 use super::super::returned::{self, Restored};
 use super::super::{partitions, since, sql, whole};
 use super::{Backup, Writing};
@@ -98,11 +99,18 @@ impl Writing<'_, '_> {
                 format!("{} DROP CONSTRAINT {}", sql::alter(bench, of), bench.dialect.identifier(name))
             })
             .collect();
+        // What triggers do to other rows when these come back is counted, too.
+        let counters = self.counters().of_undo();
+        statements.push(counters.hold());
         if !inserts.is_empty() {
             statements.push(format!("WITH {}\nSELECT 1", inserts.join(",\n  ")));
         }
         statements.extend(updates);
         statements.push(self.returned(backups)?);
+        let marks = backups.iter().filter(|b| b.mark.is_some());
+        let restored: Vec<String> = marks.map(|b| format!("(SELECT pg_catalog.count(*) FROM {})", b.place)).collect();
+        let restored = if restored.is_empty() { "0".to_string() } else { format!("({})", restored.join(" + ")) };
+        statements.push(counters.check(&Expected { updated: &restored, deleted: "0" }));
         let waived = self.counters().waived;
         let (kept, dropped): (Vec<&Backup>, Vec<&Backup>) = backups.iter().partition(|b| waived && b.mark.is_some());
         for backup in kept {
