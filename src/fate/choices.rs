@@ -28,9 +28,14 @@ pub struct Choosable {
     pub changes: Vec<Change>,
 }
 
-/// Returns what can be done about a relation, what destroys least first. `before` has what it follows from: what other changes bring
-/// is said with them.
-pub(super) fn choices(net: &Net<'_>, before: &Net<'_>, link: usize, proposal: &Proposal) -> Vec<Choosable> {
+/// Returns what can be done about a relation, what destroys least first. `before` has what it follows from, and how far its deletes
+/// reach: what other changes bring is said with them.
+pub(super) fn choices(
+    net: &Net<'_>,
+    (before, reach): (&Net<'_>, &Reach),
+    link: usize,
+    proposal: &Proposal,
+) -> Vec<Choosable> {
     let relation = &net.graph.relations()[net.links[link].relation];
     let (child, parent) = (&relation.child, &relation.parent);
     let mut all = Vec::new();
@@ -78,7 +83,7 @@ pub(super) fn choices(net: &Net<'_>, before: &Net<'_>, link: usize, proposal: &P
     let cascade = Proposal { to: Some(Action::Cascade), ..Proposal::default() };
     let mut then = before.clone();
     apply(&mut then, link, &cascade);
-    let newly = Reach::of_net(before).to(&Reach::of_net(&then));
+    let newly = reach.to(&reach.again(&then));
     let mut does = format!("Make it ON DELETE CASCADE: rows of `{child}` are deleted with their `{parent}`");
     for sentence in sentences(&newly) {
         does.push_str(&format!("; {sentence}"));

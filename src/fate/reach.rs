@@ -4,6 +4,7 @@
 //! took rows of the parent. Both are said, table by table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,9 +71,11 @@ type Edge = (usize, usize, Vec<String>);
 #[derive(Clone, Debug)]
 pub struct Reach {
     /// All tables, partitions too.
-    tables: Vec<TableName>,
+    tables: Arc<[TableName]>,
     /// By table: the table that its rows belong to in the end.
-    whole: Vec<usize>,
+    whole: Arc<[usize]>,
+    /// By link of the net that it was read from.
+    links: Arc<[Option<Edge>]>,
     edges: BTreeSet<Edge>,
     /// The keys that stop a delete while rows refer by them.
     stops: BTreeSet<Edge>,
@@ -85,17 +88,24 @@ impl Reach {
     }
 
     pub(super) fn of_net(net: &Net<'_>) -> Self {
-        let tables: Vec<TableName> = net.schema.tables.iter().map(|t| t.name.clone()).collect();
+        let tables: Arc<[TableName]> = net.schema.tables.iter().map(|t| t.name.clone()).collect();
         let number = |name: &TableName| tables.binary_search(name).ok();
         let whole = tables.iter().enumerate().map(|(at, t)| number(net.schema.whole(t)).unwrap_or(at)).collect();
         let edge = |i: usize| {
             let relation = &net.graph.relations()[net.links[i].relation];
             Some((number(&relation.child)?, number(&relation.parent)?, sorted(&relation.columns)))
         };
+        let links = (0..net.links.len()).map(edge).collect();
+        Self { tables, whole, links, edges: BTreeSet::new(), stops: BTreeSet::new() }.again(net)
+    }
+
+    /// Reads the cascades again after the keys of the net that it was read from have changed.
+    pub(super) fn again(&self, net: &Net<'_>) -> Self {
+        let edge = |i: usize| self.links.get(i).cloned().flatten();
         let edges = (0..net.links.len()).filter(|&i| cascades(net, i)).filter_map(edge).collect();
         let checks = |&i: &usize| matches!(net.links[i].act, Act::Check(_) | Act::Fail(_)) && net.standing(i).acts;
         let stops = (0..net.links.len()).filter(checks).filter_map(edge).collect();
-        Self { tables, whole, edges, stops }
+        Self { edges, stops, ..self.clone() }
     }
 
     /// Returns what deletes would newly delete after changes.
@@ -140,10 +150,13 @@ impl Reach {
 
     /// Returns what deletes newly delete when the cascades are those of another state of the schema.
     pub(super) fn to(&self, after: &Self) -> Vec<NewlyDeleted> {
-        let number: Vec<Option<usize>> = self.tables.iter().map(|t| after.number(t)).collect();
-        let known: BTreeSet<Edge> =
-            self.edges.iter().filter_map(|(c, p, columns)| Some((number[*c]?, number[*p]?, columns.clone()))).collect();
-        let new: Vec<&Edge> = after.edges.difference(&known).collect();
+        let renumbered = (!Arc::ptr_eq(&self.tables, &after.tables)).then(|| {
+            let number: Vec<Option<usize>> = self.tables.iter().map(|t| after.number(t)).collect();
+            let edge = |(c, p, columns): &Edge| Some((number[*c]?, number[*p]?, columns.clone()));
+            self.edges.iter().filter_map(edge).collect::<BTreeSet<Edge>>()
+        });
+        let known = renumbered.as_ref().unwrap_or(&self.edges);
+        let new: Vec<&Edge> = after.edges.difference(known).collect();
         if new.is_empty() {
             return Vec::new();
         }
@@ -155,7 +168,7 @@ impl Reach {
             now[whole(*parent)].push(whole(*child));
             above[whole(*child)].push(whole(*parent));
         }
-        for (child, parent, _) in &known {
+        for (child, parent, _) in known {
             before[whole(*parent)].push(whole(*child));
         }
         let roots = closure(new.iter().map(|(_, parent, _)| whole(*parent)), &above);

@@ -145,8 +145,8 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let mut changes = Vec::new();
     for (at, want) in first.into_iter().enumerate() {
         apply(&mut trial, want.link, &want.proposal);
-        let further = Reach::of_net(&trial);
-        let mut repaired = describe(net, &all.trial, want, at < count);
+        let further = reach.again(&trial);
+        let mut repaired = describe(net, (&all.trial, &reach), want, at < count);
         repaired.newly_deletes = reach.to(&further);
         reach = further;
         changes.push(repaired);
@@ -432,7 +432,7 @@ fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wa
     links
 }
 
-fn describe(net: &Net<'_>, after: &Net<'_>, want: Wanted, automatic: bool) -> Repaired {
+fn describe(net: &Net<'_>, (after, reach): (&Net<'_>, &Reach), want: Wanted, automatic: bool) -> Repaired {
     let Wanted { link, round, blocks, path, proposal } = want;
     let l = &net.links[link];
     let relation = &net.graph.relations()[l.relation];
@@ -469,7 +469,7 @@ fn describe(net: &Net<'_>, after: &Net<'_>, want: Wanted, automatic: bool) -> Re
         path,
         round,
         newly_deletes: Vec::new(),
-        choices: choices(net, &before, link, &proposal),
+        choices: choices(net, (&before, &reach.again(&before)), link, &proposal),
         sql: sql.unwrap_or_default().concat(),
         changes,
         reason: proposal.reason,
