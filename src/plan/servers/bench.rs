@@ -337,9 +337,7 @@ impl Bench<'_> {
             self.undo.push((name, before));
         }
         change.apply(&mut self.now).map_err(|e| {
-            format!(
-                "another repair of this plan changes the same thing first ({e}): run `referee fix` again afterwards"
-            )
+            format!("another step of this plan changes the same thing first ({e}): run `referee fix` again afterwards")
         })
     }
 
