@@ -174,7 +174,7 @@ pub trait Reader: Send {
     /// Returns how many requests have been sent and answered so far.
     fn round_trips(&self) -> u64;
 
-    /// Stops statements at a moment ([`EngineErrorKind::Timeout`]), also one that runs by then; `None` for never.
+    /// Stops statements at a moment ([`Timeout`](super::EngineErrorKind::Timeout)), also one that runs by then; `None` for never.
     fn until(&mut self, moment: Option<Instant>);
 }
 
@@ -236,7 +236,7 @@ pub trait Writer: Reader {
         Ok(0)
     }
 
-    /// Says how long a statement waits for a lock before it gives up with [`EngineErrorKind::Busy`]; `None` for ever.
+    /// Says how long a statement waits for a lock before it gives up with [`Busy`](super::EngineErrorKind::Busy); `None` for ever.
     ///
     /// # Errors
     /// What the engine says.

@@ -67,6 +67,9 @@ fn names<T: std::fmt::Display>(tables: &[T], word: &str) -> String {
 /// A key that cascades: child and parent as the key names them, partitions too, and the child's columns, sorted.
 type Edge = (usize, usize, Vec<String>);
 
+/// What a delete newly takes: tables that lose rows and did not before, those that can lose more, and the keys that stop it.
+type Lost<'e> = (Vec<usize>, Vec<usize>, Vec<&'e Edge>);
+
 /// The cascades of a schema.
 #[derive(Clone, Debug)]
 pub struct Reach {
@@ -172,7 +175,7 @@ impl Reach {
             before[whole(*parent)].push(whole(*child));
         }
         let roots = closure(new.iter().map(|(_, parent, _)| whole(*parent)), &above);
-        let mut groups: BTreeMap<(Vec<usize>, Vec<usize>, Vec<&Edge>), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<Lost<'_>, Vec<usize>> = BTreeMap::new();
         for root in roots {
             let reached = closure([root], &now);
             let heads = new.iter().filter(|(_, parent, _)| reached.contains(&whole(*parent)));

@@ -45,7 +45,7 @@ pub fn is_on(value: &str) -> bool {
     let digits = value.len() - value.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     match value.get(..digits) {
         // A number is kept in a byte.
-        Some(number) if digits > 0 => number.parse().is_ok_and(|n: u32| n % 256 != 0),
+        Some(number) if digits > 0 => number.parse().is_ok_and(|n: u32| !n.is_multiple_of(256)),
         _ => ["on", "yes", "true"].iter().any(|on| value.eq_ignore_ascii_case(on)),
     }
 }
