@@ -707,3 +707,18 @@ fn the_tables_that_others_rewrite_meanwhile_stop_no_clean_up() {
         assert_eq!(run.code, 0, "{}", run.text);
     });
 }
+
+/// The plan also gives a foreign key of the same table another action: the undo of the rows meets the key as it was before the plan.
+#[test]
+fn rows_come_back_where_the_plan_changes_the_action_of_another_key() {
+    let place = Place::new(
+        "",
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1), (2); CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1), (2);
+         CREATE TABLE c (id int PRIMARY KEY, z_id int NOT NULL, a_id int NOT NULL, note text);
+         INSERT INTO c VALUES (1, 1, 1, 'a'), (2, 2, 2, 'b'), (3, 9, 1, 'o'), (4, 1, 2, 'd'), (5, 2, 1, 'e'), (6, 1, 9, 'o');
+         CREATE INDEX ON c (z_id); CREATE INDEX ON c (a_id);
+         ALTER TABLE c ADD CONSTRAINT zf FOREIGN KEY (z_id) REFERENCES p NOT VALID;
+         ALTER TABLE c ADD CONSTRAINT af FOREIGN KEY (a_id) REFERENCES u ON DELETE SET NULL NOT VALID;",
+    );
+    place.changes(&["--orphans", "delete"], &["c (3,9,1,o)", "c (6,1,9,o)"], "deletes up to 2 rows (2 c)");
+}

@@ -324,7 +324,13 @@ impl Work<'_> {
         let (child, own) = (bench.name(self.table), own.join(", "));
         let insert = format!("INSERT INTO {child} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place}");
         let statements = vec![insert, self.returned(bench, table, &child, None)];
-        let down = self.back(bench, table, backups::keeping_out(bench, table, self.key), statements, Vec::new());
+        let down = self.back(
+            bench,
+            table,
+            backups::keeping_out(bench, self.before(bench, table), self.key),
+            statements,
+            Vec::new(),
+        );
         let mut draft = self.draft(bench, table, title, &change, down);
         draft.guards.extend(backups::referrers(bench, self.table, self.rows));
         Ok(draft)
@@ -376,11 +382,23 @@ impl Work<'_> {
                     names,
                 );
                 let statements = vec![update, self.returned(bench, table, &self.rows.source, Some(&columns))];
-                self.back(bench, table, backups::forbidding(table, self.key), statements, vec![changed])
+                self.back(
+                    bench,
+                    table,
+                    backups::forbidding(self.before(bench, table), self.key),
+                    statements,
+                    vec![changed],
+                )
             }
         };
         let title = format!("Set {} to NULL where it names no row of {}", self.side(), self.key.parent);
         Ok(self.draft(bench, table, title, &change, down))
+    }
+
+    /// Returns the table with its foreign keys as they were before the plan: rows are changed first, and undone last, so that what
+    /// other steps make of the keys is not there then.
+    fn before<'t>(&self, bench: &Bench<'t>, table: &'t Table) -> &'t Table {
+        bench.workshop.schema.table(self.table).unwrap_or(table)
     }
 
     /// Makes the undo: statements that restore the rows, with the keys that let none come taken away around them.

@@ -43,8 +43,8 @@ impl Writing<'_, '_> {
                 });
                 k.is_active() && (checked || deleted && !k.validated)
             };
-            // A partition may have keys of its own.
-            for part in bench.now.parts(&backup.of) {
+            // A partition may have keys of its own. As they were before the plan: rows are undone last.
+            for part in bench.workshop.schema.parts(&backup.of) {
                 for key in part.foreign_keys.iter().filter(|k| contradicts(&part.name, k)) {
                     if !keys.iter().any(|(t, _, k)| **t == part.name && *k == key) {
                         keys.push((&part.name, part, key));
