@@ -272,6 +272,9 @@ impl Work<'_> {
              \x20     {before}\n\
              \x20     {change};\n\
              \x20     GET DIAGNOSTICS _referee_changed = ROW_COUNT;\n\
+             \x20     IF _referee_done + _referee_changed > _referee_most THEN\n\
+             \x20       RAISE EXCEPTION USING ERRCODE = '{MORE_ROWS}', MESSAGE = pg_catalog.format('%s rows, at most %s were shown', _referee_done + _referee_changed, _referee_most);\n\
+             \x20     END IF;\n\
              \x20     {after}\n\
              \x20     _referee_total := _referee_total + _referee_changed;\n\
              \x20     _referee_done := _referee_done + _referee_changed;\n\
