@@ -722,3 +722,31 @@ fn rows_come_back_where_the_plan_changes_the_action_of_another_key() {
     );
     place.changes(&["--orphans", "delete"], &["c (3,9,1,o)", "c (6,1,9,o)"], "deletes up to 2 rows (2 c)");
 }
+
+/// A trigger that gives every new row another time: the undo says which one is in the way, and goes on without it.
+#[test]
+fn a_trigger_that_changes_restored_rows_is_named_by_the_undo() {
+    let place = Place::new(
+        "",
+        &format!(
+            "{} CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.amount := 0; RETURN NEW; END';
+             CREATE TRIGGER stamped BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION f();",
+            PRECIOUS.replace("NULLS", "NOT NULL")
+        ),
+    );
+    let before = place.rows();
+    assert_eq!(place.fix(&["--orphans", "delete"]).code, 0);
+    let after = place.rows();
+    let undone = place.fix(&["--undo"]);
+    let why = "known when planned: stamped";
+    assert!(
+        undone.code == 2 && undone.text.contains(why) && undone.text.contains("DISABLE TRIGGER"),
+        "{}",
+        undone.text
+    );
+    assert_eq!(place.rows(), after);
+    server::execute(&place.url, "ALTER TABLE c DISABLE TRIGGER stamped");
+    let undone = place.fix(&["--undo"]);
+    assert_eq!(undone.code, 0, "{}", undone.text);
+    assert_eq!(place.rows(), before);
+}

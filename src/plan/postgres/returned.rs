@@ -5,7 +5,7 @@ use super::super::aside;
 use super::super::servers::bench::Bench;
 use super::catalog;
 use crate::rows::identity::{differing, lasting_key, same_key};
-use crate::schema::{Table, TableName};
+use crate::schema::{Table, TableName, Trigger};
 
 /// A backup that an undo restores rows from.
 pub(super) struct Restored<'r> {
@@ -45,10 +45,17 @@ pub(super) fn drop_or_rename(bench: &Bench<'_>, one: &Restored<'_>) -> String {
 
 impl Restored<'_> {
     fn line(&self, bench: &Bench<'_>) -> String {
+        let event = if self.columns.is_some() { "UPDATE" } else { "INSERT" };
+        let before = |t: &&Trigger| t.enabled && t.timing == "BEFORE" && t.events.iter().any(|e| e == event);
+        let known: Vec<&str> = self.table.triggers.iter().filter(before).map(|t| t.name.as_str()).collect();
+        let known =
+            if known.is_empty() { String::new() } else { format!(" (known when planned: {})", known.join(", ")) };
         let text = format!(
-            "rows of `{}` that are backed up in `{}` did not come back as they were: a trigger or rule of the table keeps or changes them; \
-             nothing was undone",
-            self.table.name, self.backup
+            "rows of `{}` that are backed up in `{}` did not come back as they were: a BEFORE {event} trigger or a rule of the table keeps or \
+             changes them{known}; nothing was undone. ALTER TABLE {} DISABLE TRIGGER the one that does, undo, and enable it again",
+            self.table.name,
+            self.backup,
+            bench.name(&self.table.name)
         );
         format!(
             "  IF EXISTS ({}) THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;",
