@@ -3,7 +3,7 @@
 //! A word for all relations deletes no row whose reference may be NULL, none whose value stands for "none", and never more than
 //! half of the rows that refer. All of these have to be asked for by the relation's name.
 
-use super::{Guard, Input, Options, OrphanPolicy, aside};
+use super::{Guard, Input, Options, OrphanPolicy, Wanted, Workshop, aside};
 use crate::change::Change;
 use crate::engine::{self, Dialect};
 use crate::relations::{Relation, forbids_null, side};
@@ -75,7 +75,18 @@ pub(super) struct Question<'a> {
     pub count: Option<u64>,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    /// Asks about a foreign key of what is wanted.
+    pub fn of(
+        workshop: &Workshop<'a>,
+        dialect: &'a dyn Dialect,
+        want: &'a Wanted,
+        (table, key): (&'a Table, &'a ForeignKey),
+    ) -> Self {
+        let (schema, options) = (workshop.schema, workshop.options);
+        Self { schema, dialect, options, changes: &want.changes, table, key, count: want.orphans }
+    }
+
     /// Decides; `None` if nobody said what becomes of orphans.
     ///
     /// # Errors

@@ -135,15 +135,7 @@ fn planned<'w>(workshop: &Workshop<'w>, dialect: &dyn Dialect, wanted: &[(usize,
         if !key.enforced || key.temporal || workshop.schema.table(&key.parent).is_none() {
             continue;
         }
-        let question = Question {
-            schema: workshop.schema,
-            dialect,
-            options: workshop.options,
-            changes: &want.changes,
-            table,
-            key,
-            count: want.orphans,
-        };
+        let question = Question::of(workshop, dialect, want, (table, key));
         // What cannot be decided is refused where its key is planned.
         if let Ok(Some(remedy @ (Remedy::SetNull(_) | Remedy::Remove(_)))) = question.decide() {
             planned.push(Planned { at: *at, table, key: remedy::as_counted(table, key), remedy, count: want.orphans });

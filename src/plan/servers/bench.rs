@@ -143,15 +143,7 @@ fn losing(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &[Wanted]) -> 
     let removes = |want: &&Wanted| {
         let Some((table, key)) = checked(want) else { return false };
         let Some(table) = workshop.schema.table(table) else { return false };
-        let question = Question {
-            schema: workshop.schema,
-            dialect,
-            options: workshop.options,
-            changes: &want.changes,
-            table,
-            key,
-            count: want.orphans,
-        };
+        let question = Question::of(workshop, dialect, want, (table, key));
         matches!(question.decide(), Ok(Some(Remedy::Remove(_))))
     };
     let removing: Vec<&Wanted> = wanted.iter().filter(removes).collect();
