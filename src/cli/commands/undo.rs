@@ -85,7 +85,11 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         if let (Some(mut journal), Some(open)) = (journal, runs.iter().find(|run| run.undoing)) {
             // It was killed after its last step and before it could say so.
             end_undo(open, &mut journal).map_err(apply::journal_error)?;
-            ui.note("the undo that was cut off had undone every step; it is ended now");
+            ui.note(if left == 0 {
+                "the undo that was cut off had undone every step; it is ended now"
+            } else {
+                "what is left of the undo that was cut off cannot be undone (see above); it is ended now"
+            });
             return Ok(left);
         }
         ui.note(&format!("no step of a run in {} is applied: there is nothing to undo", path.display()));

@@ -44,9 +44,7 @@ impl Counters<'_> {
     pub fn of_undo(self) -> Self {
         Self { undo: true, ..self }
     }
-}
 
-impl Counters<'_> {
     /// Writes an array of numbers: rows of the tables that were updated, and deleted; rows of others that were updated or deleted;
     /// and tables that this transaction has locked against everybody, as it must to empty, rewrite, change or drop one (manual,
     /// 13.3.1, ACCESS EXCLUSIVE).
@@ -103,13 +101,13 @@ impl Counters<'_> {
                 &format!("{} <> {updated} OR {} <> {deleted}", found(1), found(2)),
                 &format!(
                     "pg_catalog.concat({}, {}, {}, {}, {}, {updated}, {}, {deleted}, {})",
-                    literal("the server counts "),
+                    literal(&format!("{names}: rows updated: ")),
                     found(1),
-                    literal(" rows updated and "),
+                    literal(", deleted: "),
                     found(2),
-                    literal(&format!(" deleted in {names}, and ")),
-                    literal(" and "),
-                    literal(" were to be; nothing of this was changed"),
+                    literal("; the step was to update "),
+                    literal(" and to delete "),
+                    literal("; rolled back"),
                 ),
                 "A trigger or rule changes, moves or keeps rows. Look at it, and change these rows by hand.",
             ),
@@ -122,7 +120,7 @@ impl Counters<'_> {
                      pg_catalog.pg_stat_xact_user_tables s WHERE s.n_tup_upd + s.n_tup_del > 0 AND s.relid NOT IN ({})), {})",
                     literal("rows of other tables changed, too, or a table was emptied, rewritten or dropped: "),
                     since::all_of(self.bench, &self.tables),
-                    literal("; nothing of this was changed"),
+                    literal("; rolled back"),
                 ),
                 if self.undo {
                     "A trigger, a rule or a function does so. Disable it, undo, and enable it again."
