@@ -16,6 +16,8 @@ mod fate_rows;
 mod harness;
 #[path = "plan_sqlite/killed.rs"]
 mod killed;
+#[path = "plan_sqlite/odd_tables.rs"]
+mod odd_tables;
 #[path = "plan_sqlite/random.rs"]
 mod random;
 #[path = "plan_sqlite/repairs.rs"]

@@ -83,8 +83,15 @@ impl Dialect for Sqlite {
         let Some(key) = table.primary_key.as_ref().filter(|_| table.without_rowid) else {
             return rowid(table).map(|name| vec![format!("{row}.{name}")]);
         };
-        // A quoted value holds no comma outside of quotes: two keys never give one text.
-        let parts: Vec<String> = key.columns.iter().map(|c| format!("quote({row}.{})", self.identifier(c))).collect();
+        // None of these holds a comma: two keys never give one text. `quote()` ends a text at its first NUL, but tells any two
+        // numbers apart, which `hex()` does not.
+        let part = |column: &String| {
+            let value = format!("{row}.{}", self.identifier(column));
+            format!(
+                "CASE WHEN typeof({value}) IN ('text', 'blob') THEN typeof({value}) || hex({value}) ELSE quote({value}) END"
+            )
+        };
+        let parts: Vec<String> = key.columns.iter().map(part).collect();
         Some(vec![parts.join(" || ',' || ")])
     }
 
