@@ -97,7 +97,7 @@ pub(super) fn give_back(
     let kept = kept_columns(table);
     let same = same_row(table, &kept, &changed);
     let null: Vec<String> = columns.iter().map(|c| format!("child.{c} IS NULL")).collect();
-    let null = null.join(" AND ");
+    let null = sql::all(&null);
     let list = columns.join(", ");
     let (left, right) = if columns.len() == 1 { (list.clone(), list) } else { (format!("({list})"), list) };
     let update = format!(
@@ -132,7 +132,7 @@ pub(super) fn give_back(
         "every_reference_is_back",
         &format!(
             "SELECT NOT EXISTS (SELECT 1 FROM main.{place} AS kept WHERE NOT EXISTS (SELECT 1 FROM main.{name} AS child WHERE {same} AND {}))",
-            held.join(" AND ")
+            sql::all(&held)
         ),
     ));
     (statements, vec![guard])
@@ -190,7 +190,7 @@ fn same_row(table: &Table, kept: &[(String, String)], changed: &[String]) -> Str
     let alike = |(own, kept): &(String, String)| same_value(own, kept);
     let held = || kept.iter().filter(|(own, _)| !changed.contains(own));
     let Some(key) = declared_key(table, changed) else {
-        return held().map(alike).collect::<Vec<_>>().join(" AND ");
+        return sql::all(&held().map(alike).collect::<Vec<_>>());
     };
     let told = |own: &String| if is_rewritten(table) { key.contains(own) } else { !is_hidden(own) };
     let mut same: Vec<String> = held().filter(|(own, _)| told(own)).map(alike).collect();
@@ -199,7 +199,7 @@ fn same_row(table: &Table, kept: &[(String, String)], changed: &[String]) -> Str
         let whole: Vec<String> = may_be_null.iter().map(|c| format!("kept.{c} IS NOT NULL")).collect();
         same.push(format!("({} OR child.{rowid} = kept.{ROWID})", whole.join(" AND ")));
     }
-    same.join(" AND ")
+    sql::all(&same)
 }
 
 /// Asks SQLite what the table is like that rows are kept in. No row is moved, so no parent is needed.

@@ -205,8 +205,7 @@ impl<'a> Writing<'a> {
             for (guess, shown) in closure.guesses.iter().zip(&sizes.guesses) {
                 all.push(format!("({}) <= {shown}", self.rows().blocked(guess, &format!("temp.{GONE}"))?.count()));
             }
-            statements
-                .extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT {}", all.join(" AND "))));
+            statements.extend(sql::check("no_more_rows_than_the_plan_showed", &format!("SELECT {}", sql::all(&all))));
         }
         for block in &closure.blocks {
             let rows = self.rows().blocked(block, &gone)?;
@@ -250,7 +249,7 @@ impl<'a> Writing<'a> {
             ));
         }
         let before = format!("CREATE TEMP TABLE {ROWS} AS {}", before.join(" UNION ALL "));
-        let after = sql::check("no_other_row_comes_or_goes", &format!("SELECT {}", after.join(" AND ")));
+        let after = sql::check("no_other_row_comes_or_goes", &format!("SELECT {}", sql::all(&after)));
         std::iter::once(before).chain(after).chain([format!("DROP TABLE temp.{ROWS}")])
     }
 
@@ -339,7 +338,7 @@ impl<'a> Writing<'a> {
             let name = sql::literal(&b.name);
             format!("EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {name})")
         });
-        format!("SELECT 1 WHERE {}", orphans.chain(there).collect::<Vec<_>>().join(" AND "))
+        format!("SELECT 1 WHERE {}", sql::all(&orphans.chain(there).collect::<Vec<_>>()))
     }
 }
 

@@ -15,6 +15,17 @@ pub(super) fn in_list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.map(literal).collect::<Vec<_>>().join(", ")
 }
 
+/// Joins conditions by AND. An expression may be 1000 levels deep, and counts again in each query around it ("Implementation Limits
+/// For SQLite", 5), while a table may have 2000 columns: so many conditions are halved, and the halves are put in parentheses.
+pub(super) fn all(terms: &[String]) -> String {
+    const IN_A_ROW: usize = 32;
+    if terms.len() <= IN_A_ROW {
+        return terms.join(" AND ");
+    }
+    let (one, other) = terms.split_at(terms.len() / 2);
+    format!("({}) AND ({})", all(one), all(other))
+}
+
 /// Returns the orphans of a key.
 pub(super) fn orphans_of(schema: &Schema, child: &Table, key: &ForeignKey) -> RowSet {
     RelationRows::of_key(&DIALECT, schema, &child.name, key).orphans()
