@@ -24,3 +24,5 @@ mod closure;
 mod locks;
 #[path = "plan_postgres/rows.rs"]
 mod rows;
+#[path = "plan_postgres/unseen.rs"]
+mod unseen;

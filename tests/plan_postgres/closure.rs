@@ -18,7 +18,7 @@ fn number(client: &mut Client, sql: &str) -> u64 {
 }
 
 /// Plans as the command does: what the planner has to count is asked, until it has asked all.
-fn counted(client: &mut Client, schema: &Schema, wanted: &[Wanted], options: Options) -> Made {
+pub(super) fn counted(client: &mut Client, schema: &Schema, wanted: &[Wanted], options: Options) -> Made {
     answered(client, schema, wanted, options, &[], |_| None)
 }
 
@@ -79,7 +79,7 @@ fn undo(client: &mut Client, steps: &[Step]) {
     }
 }
 
-fn cleaning(made: &Made) -> Vec<Step> {
+pub(super) fn cleaning(made: &Made) -> Vec<Step> {
     made.steps.iter().filter(|s| s.touches_rows).cloned().collect()
 }
 
@@ -89,14 +89,14 @@ fn prepared(server: &server::Server, sql: &str) -> (String, Schema, Client) {
     (url.clone(), inspect(&url), server::connect(&url))
 }
 
-fn declared(schema: &Schema, table: &str, column: &str, orphans: u64) -> Wanted {
+pub(super) fn declared(schema: &Schema, table: &str, column: &str, orphans: u64) -> Wanted {
     let keys = &schema.table(&table.into()).unwrap().foreign_keys;
     let foreign_key = keys.iter().find(|k| k.columns == [column]).unwrap().clone();
     let change = Change::ValidateForeignKey { table: table.into(), foreign_key };
     Wanted { orphans: Some(orphans), ..wanted(vec![change]) }
 }
 
-fn of_all(orphans: OrphanPolicy) -> Options {
+pub(super) fn of_all(orphans: OrphanPolicy) -> Options {
     Options { orphans: Some(orphans), ..Options::default() }
 }
 

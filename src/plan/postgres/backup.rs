@@ -2,28 +2,67 @@
 
 use super::super::servers::bench::Bench;
 use super::catalog;
-use super::counters::ALL_CHANGED;
+use super::counters::{self, Counters};
 use crate::fate;
 use crate::schema::{Publication, TableKind, TableName};
 
 /// Writes the block that makes a backup table unless it is there. The comment tells whose table it is, so it comes with it.
 ///
 /// Default privileges would let others read it (manual, ALTER DEFAULT PRIVILEGES), and no policy of the table that the rows
-/// come from holds for it: it is its owner's alone.
+/// come from holds for it: it is its owner's alone. An event trigger may act on every table that is made: it changes nothing else, and
+/// leaves the backup a plain table.
 pub(super) fn make(bench: &Bench<'_>, place: &str, of: &TableName, comment: &str) -> String {
     let there = catalog::relation(bench, place);
     let revoke = bench.dialect.literal(&format!("REVOKE ALL ON TABLE {place} FROM "));
+    // The index of its TOAST table, too.
+    let toast = format!("SELECT c.reltoastrelid FROM pg_catalog.pg_class c WHERE c.oid = {there}");
+    let own = format!(
+        "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = {there} UNION ALL {toast} UNION ALL SELECT i.indexrelid FROM \
+         pg_catalog.pg_index i WHERE i.indrelid = ({toast})"
+    );
+    let (before, after) = counters::beside_making(bench, &own, "    ");
     format!(
-        "DO $referee$\nDECLARE\n  _referee_role record;\n  _referee_before pg_catalog.int8 := {ALL_CHANGED};\nBEGIN\n  IF {there} IS NULL \
-         THEN\n    CREATE TABLE {place} (LIKE {});\n    \
+        "DO $referee$\nDECLARE\n  _referee_role record;\n  {}\nBEGIN\n  IF {there} IS NULL THEN\n    {before}\n    \
+         CREATE TABLE {place} (LIKE {});\n    \
          COMMENT ON TABLE {place} IS {};\n    FOR _referee_role IN\n      SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE \
          pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS name\n      FROM pg_catalog.pg_class c, \
          pg_catalog.aclexplode(c.relacl) a WHERE c.oid = {there} AND a.grantee <> c.relowner\n    LOOP\n      EXECUTE \
-         pg_catalog.concat({revoke}, _referee_role.name);\n    END LOOP;\n    ALTER TABLE {place} ENABLE ROW LEVEL SECURITY;\n    IF \
-         {ALL_CHANGED} <> _referee_before THEN RAISE EXCEPTION 'rows changed when the backup was made: an event trigger does so; nothing was \
-         changed'; END IF;\n  END IF;\nEND $referee$",
+         pg_catalog.concat({revoke}, _referee_role.name);\n    END LOOP;\n    ALTER TABLE {place} ENABLE ROW LEVEL SECURITY;\n    {}\n    \
+         {after}\n  END IF;\nEND $referee$",
+        Counters::declared(),
         bench.name(of),
-        bench.dialect.literal(comment)
+        bench.dialect.literal(comment),
+        plain(bench, place),
+    )
+}
+
+/// Writes the statement that stops a block unless a backup table is one in which rows arrive as they are, and stay. Whoever asks
+/// holds a lock on it that CREATE TRIGGER, CREATE RULE and ALTER TABLE wait for (manual, 13.3.1: ROW EXCLUSIVE).
+pub(super) fn plain(bench: &Bench<'_>, place: &str) -> String {
+    let there = catalog::relation(bench, place);
+    let of = |name: &str, from: &str| format!("SELECT pg_catalog.concat('{name}) FROM pg_catalog.{from} = {there}");
+    let found = [
+        of("trigger ', a.tgname", "pg_trigger a WHERE a.tgrelid"),
+        of("rule ', a.rulename", "pg_rewrite a WHERE a.ev_class"),
+        of("policy ', a.polname", "pg_policy a WHERE a.polrelid"),
+        of("parent table ', a.inhparent::pg_catalog.regclass", "pg_inherits a WHERE a.inhrelid"),
+        of("child table ', a.inhrelid::pg_catalog.regclass", "pg_inherits a WHERE a.inhparent"),
+        format!(
+            "{} AND (a.relkind <> 'r' OR a.relpersistence <> 'p' OR a.relforcerowsecurity)",
+            of(
+                "kind ', a.relkind, ', persistence ', a.relpersistence, ', forced row-level security ', a.relforcerowsecurity",
+                "pg_class a WHERE a.oid"
+            )
+        ),
+    ];
+    let found = found.join(" UNION ALL ");
+    let literal = |text: &str| bench.dialect.literal(text);
+    format!(
+        "IF EXISTS ({found}) THEN RAISE EXCEPTION USING MESSAGE = pg_catalog.concat({}, (SELECT pg_catalog.string_agg(f.what, ', ') FROM \
+         ({found}) AS f (what)), {}), HINT = {}; END IF;",
+        literal(&format!("the backup table {place} is no plain table, and rows may not arrive in it as they are: ")),
+        literal("; rolled back"),
+        literal(counters::EVENT_TRIGGERS)
     )
 }
 

@@ -15,12 +15,17 @@ const OTHER_ROWS: &str = "RF002";
 /// The setting in which the numbers of a transaction of several statements are held.
 const HELD: &str = "referee.counters";
 
-/// How many tables the transaction has locked against everybody.
+/// How many tables the transaction has locked against everybody, beside temporary ones.
 const LOCKED: &str = "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' \
-                      AND l.mode = 'AccessExclusiveLock')";
+                      AND l.mode = 'AccessExclusiveLock' AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = l.relation AND \
+                      c.relnamespace = pg_catalog.pg_my_temp_schema()))";
 
-/// How many rows of all tables the transaction has updated or deleted.
-pub(super) const ALL_CHANGED: &str = "(SELECT COALESCE(pg_catalog.sum(s.n_tup_upd + s.n_tup_del), 0)::pg_catalog.int8 FROM pg_catalog.pg_stat_xact_user_tables s)";
+/// How many rows of all tables the transaction has written in any way.
+const WRITTEN: &str = "(SELECT COALESCE(pg_catalog.sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::pg_catalog.int8 FROM \
+                       pg_catalog.pg_stat_xact_user_tables s)";
+
+/// How often deferred triggers may put off others before the commit.
+const ROUNDS: u32 = 64;
 
 /// What is expected of the tables whose rows a clean-up changes, in PL/pgSQL: how many rows are updated and deleted.
 pub(super) struct Expected<'e> {
@@ -63,7 +68,7 @@ impl Counters<'_> {
 
     /// The declarations of a block that counts.
     pub fn declared() -> &'static str {
-        "_referee_before pg_catalog.int8[];\n  _referee_after pg_catalog.int8[];"
+        "_referee_before pg_catalog.int8[];\n  _referee_after pg_catalog.int8[];\n  _referee_written pg_catalog.int8;"
     }
 
     /// The statement before the change.
@@ -74,29 +79,13 @@ impl Counters<'_> {
     /// The statements after the change. What waits for the end of the transaction runs before it is counted.
     pub fn after(&self, expected: &Expected<'_>, indent: &str) -> String {
         let literal = |text: &str| self.bench.dialect.literal(text);
-        let stop = |found: &str, message: &str, hint: &str| {
-            format!(
-                "IF {found} THEN RAISE EXCEPTION USING ERRCODE = '{OTHER_ROWS}', MESSAGE = {message}, HINT = {}; END IF;",
-                literal(hint)
-            )
-        };
+        let stop = |found: &str, message: &str, hint: &str| stop(self.bench, found, message, hint);
         let found = |number: usize| format!("(_referee_after[{number}] - _referee_before[{number}])");
         let names = self.tables.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ");
         let Expected { updated, deleted } = expected;
-        // One that fires now may put others off.
-        let deferred = "SET CONSTRAINTS ALL IMMEDIATE;".to_string();
-        let mut lines = vec![
-            deferred.clone(),
-            deferred.clone(),
-            deferred,
+        let mut lines = settled(self.bench);
+        lines.extend([
             format!("_referee_after := {};", self.numbers()),
-            stop(
-                "pg_catalog.current_setting('track_counts') <> 'on'",
-                &literal(
-                    "track_counts is off, so the server does not count the rows that triggers change; nothing was changed",
-                ),
-                "SET track_counts = on, as a superuser.",
-            ),
             stop(
                 &format!("{} <> {updated} OR {} <> {deleted}", found(1), found(2)),
                 &format!(
@@ -111,7 +100,7 @@ impl Counters<'_> {
                 ),
                 "A trigger or rule changes, moves or keeps rows. Look at it, and change these rows by hand.",
             ),
-        ];
+        ]);
         if !self.waived {
             lines.push(stop(
                 &format!("{} <> 0 OR _referee_after[4] <> _referee_before[4]", found(3)),
@@ -151,3 +140,75 @@ impl Counters<'_> {
         )
     }
 }
+
+/// Writes the statement that stops a block with a message, which is an expression.
+fn stop(bench: &Bench<'_>, found: &str, message: &str, hint: &str) -> String {
+    format!(
+        "IF {found} THEN RAISE EXCEPTION USING ERRCODE = '{OTHER_ROWS}', MESSAGE = {message}, HINT = {}; END IF;",
+        bench.dialect.literal(hint)
+    )
+}
+
+/// Writes the statements after which nothing of this transaction acts any more without a statement of its own, so that what is counted
+/// then is what is committed.
+///
+/// Deferred triggers fire (manual, SET CONSTRAINTS). One that fires may put others off again; each of those waits for a row that was
+/// written, so that none is left once a round has written nothing. The query of a cursor WITH HOLD runs at the commit (manual, DECLARE).
+fn settled(bench: &Bench<'_>) -> Vec<String> {
+    let literal = |text: &str| bench.dialect.literal(text);
+    vec![
+        stop(
+            bench,
+            "pg_catalog.current_setting('track_counts') <> 'on'",
+            &literal(
+                "track_counts is off, so the server does not count the rows that triggers change; nothing was changed",
+            ),
+            "SET track_counts = on, as a superuser.",
+        ),
+        format!("FOR _referee_round IN 0..{ROUNDS} LOOP"),
+        format!("  _referee_written := {WRITTEN};"),
+        "  SET CONSTRAINTS ALL IMMEDIATE;".to_string(),
+        format!("  EXIT WHEN {WRITTEN} = _referee_written;"),
+        format!(
+            "  {}",
+            stop(
+                bench,
+                &format!("_referee_round = {ROUNDS}"),
+                &literal("deferred triggers put off others again and again; rolled back"),
+                "A constraint trigger defers itself or another one (SET CONSTRAINTS). Look at it, and change these rows by hand.",
+            )
+        ),
+        "END LOOP;".to_string(),
+        stop(
+            bench,
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_cursors c WHERE c.is_holdable)",
+            "pg_catalog.concat('a cursor WITH HOLD is open, whose query runs at the commit: ', (SELECT \
+             pg_catalog.string_agg(c.name, ', ') FROM pg_catalog.pg_cursors c WHERE c.is_holdable), '; rolled back')",
+            "A trigger or function opens it, or this session did before: CLOSE it.",
+        ),
+    ]
+}
+
+/// Writes the statements around some that make a table, and what stops the block if they change anything else: `own` are the
+/// relations made, a query of their oids.
+pub(super) fn beside_making(bench: &Bench<'_>, own: &str, indent: &str) -> (String, String) {
+    let numbers = format!(
+        "(SELECT ARRAY[COALESCE(pg_catalog.sum(s.n_tup_upd + s.n_tup_del), 0)::pg_catalog.int8, {}] FROM \
+         pg_catalog.pg_stat_xact_user_tables s)",
+        LOCKED.replacen("WHERE", &format!("WHERE l.relation NOT IN ({own}) AND"), 1)
+    );
+    let mut lines = settled(bench);
+    lines.push(format!("_referee_after := {numbers};"));
+    lines.push(stop(
+        bench,
+        "_referee_after <> _referee_before",
+        &bench.dialect.literal(
+            "when the backup table was made, rows of other tables changed, or one was emptied, rewritten, made or dropped; rolled back",
+        ),
+        EVENT_TRIGGERS,
+    ));
+    (format!("_referee_before := {numbers};"), lines.join(&format!("\n{indent}")))
+}
+
+/// What to do about a backup table that something meddles with.
+pub(super) const EVENT_TRIGGERS: &str = "An event trigger does so (\\dy in psql): ALTER EVENT TRIGGER its name DISABLE, run this again, and enable it again.";

@@ -237,6 +237,7 @@ impl Work<'_> {
         let heirs = bench.now.tables.iter().any(|t| t.inherits.contains(&self.key.parent));
         let counters = self.counters(bench);
         let (declared, before) = (Counters::declared(), counters.before());
+        let plain = backup::plain(bench, place);
         let expected = match self.policy {
             OrphanPolicy::SetNull => Expected { updated: "_referee_changed", deleted: "0" },
             _ => Expected { updated: "0", deleted: "_referee_changed" },
@@ -267,7 +268,8 @@ impl Work<'_> {
              \x20       RAISE EXCEPTION USING ERRCODE = '{MORE_ROWS}', MESSAGE = pg_catalog.format('%s rows, at most %s were shown', _referee_done - _referee_total + _referee_batch.number, _referee_most);\n\
              \x20     END IF;\n\
              \x20     LOCK TABLE {parent} IN {hold} MODE;\n\
-             \x20     LOCK TABLE {source} IN ROW EXCLUSIVE MODE;\n\
+             \x20     LOCK TABLE {source}, {place} IN ROW EXCLUSIVE MODE;\n\
+             \x20     {plain}\n\
              \x20     {since}\n\
              \x20     {before}\n\
              \x20     {change};\n\

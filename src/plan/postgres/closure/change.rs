@@ -1,7 +1,7 @@
 //! The statements that change the rows of a closure, and those that stop the transaction around them.
 
 use super::super::super::closure::{self, Mark, Sizes};
-use super::super::since;
+use super::super::{backup as place, since};
 use super::{Backup, GONE, NULLED, Writing};
 use crate::engine::postgres::CHANGED;
 use crate::relations::side;
@@ -14,6 +14,10 @@ impl Writing<'_, '_> {
         let literal = |text: &str| self.bench.dialect.literal(text);
         let mut lines: Vec<String> =
             since::lines(self.bench, &self.since(backups)).iter().map(|l| format!("  {l}")).collect();
+        for backup in backups {
+            let plain = place::plain(self.bench, &backup.place);
+            lines.push(format!("  LOCK TABLE {} IN ROW EXCLUSIVE MODE;\n  {plain}", backup.place));
+        }
         if let Some(sizes) = sizes {
             let gone = self.closure.tables.iter().zip(&sizes.gone).enumerate().map(|(at, (table, shown))| {
                 (format!("FROM {GONE} WHERE t = {}", at + 1), *shown, format!("of {table} would be deleted"))

@@ -130,7 +130,10 @@ impl Writing<'_, '_> {
             changes.push(Change::CreateTable { definition: Box::new(definition) });
         }
         let (rows, gone) = (self.rows(), self.rows().gone()?);
-        statements.push(format!("CREATE TEMP TABLE _referee_gone AS\n  {gone}\n  SELECT t, part, place FROM gone"));
+        statements.push(self.counters().hold());
+        statements.push(format!(
+            "CREATE TEMP TABLE _referee_gone ON COMMIT DROP AS\n  {gone}\n  SELECT t, part, place FROM gone"
+        ));
         statements.push(format!("ANALYZE {GONE}"));
         let mut marked: Vec<String> = Vec::new();
         for (at, mark) in closure.marks.iter().enumerate() {
@@ -138,17 +141,15 @@ impl Writing<'_, '_> {
         }
         let none = "SELECT 0 AS t, part, place FROM pg_temp._referee_gone WHERE false".to_string();
         let marked = if marked.is_empty() { none } else { marked.join("\n  UNION ALL ") };
-        statements.push(format!("CREATE TEMP TABLE _referee_nulled AS\n  {marked}"));
+        statements.push(format!("CREATE TEMP TABLE _referee_nulled ON COMMIT DROP AS\n  {marked}"));
         statements.push(format!("ANALYZE {NULLED}"));
         statements.push(self.as_shown(sizes, &backups)?);
-        statements.push(self.counters().hold());
         statements.push(self.change(&backups)?);
         statements.push(self.nothing_left(&backups)?);
         statements.push(self.counters().check(&Expected {
             updated: &format!("(SELECT pg_catalog.count(*) FROM (SELECT 1 FROM {NULLED} GROUP BY part, place) AS n)"),
             deleted: &format!("(SELECT pg_catalog.count(*) FROM {GONE})"),
         }));
-        statements.push(format!("DROP TABLE {GONE}, {NULLED}"));
         let mut lines: Vec<String> = Vec::new();
         for backup in &backups {
             lines.push(format!("`{}` ({})", backup.name, backup.of));
