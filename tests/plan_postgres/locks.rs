@@ -8,9 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use referee::change::Change;
-use referee::plan::{Options, Script};
+use referee::plan::{Options, OrphanPolicy, Script};
 use referee::schema::{Action, ForeignKey, Index, Schema};
 
+use super::rows::{of_one, prepared};
 use crate::support::plan::{self, down, inspect, wanted};
 use crate::support::postgres as server;
 
@@ -211,4 +212,38 @@ fn without_a_limit_everybody_waits() {
         step.join().unwrap();
         writer.join().unwrap();
     });
+}
+
+/// An orphan that comes to another partition, at the very place that a batch names, is none of the batch.
+#[test]
+fn a_row_at_the_same_place_of_another_partition_is_none_of_the_batch() {
+    const PARTS: &str = "
+        CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (1);
+        CREATE TABLE c (id int PRIMARY KEY, p_id int) PARTITION BY RANGE (id);
+        CREATE TABLE c1 PARTITION OF c FOR VALUES FROM (0) TO (100); CREATE TABLE c2 PARTITION OF c FOR VALUES FROM (100) TO (200);
+        INSERT INTO c VALUES (1, 1), (2, 9), (101, 1);";
+    for server in server::servers() {
+        for policy in [OrphanPolicy::Delete, OrphanPolicy::SetNull] {
+            let (url, before, _) = prepared(server, PARTS);
+            let step = &of_one(&before, policy).steps[0];
+            let mut other = server::connect(&url);
+            // Whoever writes to the parent keeps the batch from its lock, after it has found its rows.
+            other.batch_execute("BEGIN; LOCK TABLE p IN ROW EXCLUSIVE MODE").unwrap();
+            let error = std::thread::scope(|scope| {
+                let run = scope.spawn(|| plan::run(&mut server::connect(&url), &step.up, None).unwrap_err());
+                server::wait_for(&url, "SELECT pid FROM pg_locks WHERE relation = 'p'::regclass AND NOT granted");
+                other.batch_execute("INSERT INTO c VALUES (102, 9); COMMIT").unwrap();
+                run.join().unwrap()
+            });
+            let ids = |sql: &str| -> Vec<i32> {
+                server::connect(&url).query(sql, &[]).unwrap().iter().map(|r| r.get(0)).collect()
+            };
+            // Else the place of the late row would prove nothing.
+            assert_eq!(ids("SELECT count(DISTINCT ctid)::int FROM c WHERE id IN (1, 101)"), [1]);
+            assert_eq!(ids("SELECT id FROM c WHERE id = 102 AND ctid = '(0,2)'"), [102]);
+            assert!(server::explain(&error).contains("2 rows, at most 1 were shown"), "{}", server::explain(&error));
+            // The batch did what was shown, and the next one stopped.
+            assert_eq!(ids("SELECT id FROM c WHERE p_id = 9 ORDER BY id"), [102], "{policy:?}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::engine::postgres::{ALLOWED, CHANGED, MORE_ROWS};
 use crate::relations::side;
 use crate::rows::RowSet;
 use crate::rows::identity::{lasting_key, same_values};
-use crate::schema::{ForeignKey, Table, TableName, Timing};
+use crate::schema::{ForeignKey, Table, TableKind, TableName, Timing};
 
 /// How many rows are changed at once.
 const BATCH: u32 = 10_000;
@@ -259,8 +259,8 @@ impl Work<'_> {
              \x20 LOOP\n    _referee_total := 0;\n\
              \x20   SET LOCAL row_security = off;\n\
              \x20   FOR _referee_batch IN\n\
-             \x20     SELECT pg_catalog.array_agg(o.place) AS places, pg_catalog.sum(pg_catalog.count(*)) OVER () AS number FROM (\n\
-             \x20       SELECT child.ctid AS place, (pg_catalog.row_number() OVER () - 1) / {BATCH} AS number\n\
+             \x20     SELECT pg_catalog.array_agg(o.part) AS parts, pg_catalog.array_agg(o.place) AS places, pg_catalog.sum(pg_catalog.count(*)) OVER () AS number FROM (\n\
+             \x20       SELECT child.tableoid AS part, child.ctid AS place, (pg_catalog.row_number() OVER () - 1) / {BATCH} AS number\n\
              \x20       FROM {source} AS child WHERE {condition}) AS o\n\
              \x20     GROUP BY o.number\n\
              \x20   LOOP\n\
@@ -290,8 +290,17 @@ impl Work<'_> {
         )
     }
 
-    fn of_batch(&self) -> String {
-        format!("child.ctid = ANY (_referee_batch.places) AND {}", self.rows.condition)
+    /// Writes that a row is one of the batch. Rows of several partitions may have the same place; by their places alone they are found
+    /// without reading the tables (a TID scan).
+    fn of_batch(&self, bench: &Bench<'_>) -> String {
+        let partitioned = bench.now.table(self.table).is_none_or(|t| t.kind != TableKind::Plain);
+        let part = if partitioned {
+            " AND (child.tableoid, child.ctid) IN (SELECT b.part, b.place FROM ROWS FROM (pg_catalog.unnest(_referee_batch.parts), \
+             pg_catalog.unnest(_referee_batch.places)) AS b (part, place))"
+        } else {
+            ""
+        };
+        format!("child.ctid = ANY (_referee_batch.places){part} AND {}", self.rows.condition)
     }
 
     fn columns(&self, bench: &Bench<'_>, table: &Table, of: &str) -> String {
@@ -303,7 +312,7 @@ impl Work<'_> {
     fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
         let table = bench.table(self.table)?;
         let (all, place) = (self.columns(bench, table, ""), &self.place);
-        let (source, batch, spared) = (&self.rows.source, self.of_batch(), backups::spared(bench, self.table));
+        let (source, batch, spared) = (&self.rows.source, self.of_batch(bench), backups::spared(bench, self.table));
         let mut change = format!(
             "WITH moved AS (DELETE FROM {source} AS child WHERE {batch}{spared} RETURNING {}) INSERT INTO {place} ({all}) SELECT {all} \
              FROM moved",
@@ -363,7 +372,7 @@ impl Work<'_> {
              AND child.tableoid = found._referee_part AND child.ctid = found._referee_place RETURNING {}{same}) \
              INSERT INTO {place} ({all}) SELECT {all} FROM changed{only}",
             self.columns(bench, table, "child."),
-            self.of_batch(),
+            self.of_batch(bench),
             each(&|c| format!("{c} = NULL"), ", "),
             self.columns(bench, table, "found."),
             source = self.rows.source,
