@@ -636,8 +636,18 @@ fn a_file_changes_no_more_rows_than_were_shown() {
         let (url, before, mut client) = prepared(server, ONE);
         let step = &of_one(&before, OrphanPolicy::Delete).steps[0];
         server::execute(&url, "INSERT INTO c SELECT n, 9, 'late' FROM generate_series(10, 20) n");
-        let error = plan::run(&mut client, &step.up, None).unwrap_err();
-        assert!(server::explain(&error).contains("at most 1 were shown"), "{}", server::explain(&error));
+        // The bound stands in the file, and no setting of the session, the role or the database raises it.
+        for (setting, words) in [
+            ("", "at most 1 were shown"),
+            ("SET referee.rows = '1000000'", "at most 1 were shown"),
+            ("SET referee.rows = '0'", "at most 0 were shown"),
+            ("SET referee.rows = 'all'", "invalid input syntax"),
+        ] {
+            client.batch_execute(setting).unwrap();
+            let error = plan::run(&mut client, &step.up, None).unwrap_err();
+            assert!(server::explain(&error).contains(words), "{setting}: {}", server::explain(&error));
+        }
+        assert!(step.up.statements[1].contains("_referee_most bigint := LEAST(1, "), "{}", step.up.statements[1]);
         let mut client = server::connect(&url);
         assert_eq!(number(&mut client, "SELECT count(*) FROM c WHERE p_id = 9"), 12);
     }

@@ -15,7 +15,7 @@ pub(super) fn number(name: &str) -> i32 {
 }
 
 /// The setting by which a block of a plan is told how many rows it may change: a number for each bound of its step, with commas.
-/// Whoever runs the block from a file sets none, and it has no bound.
+/// It only lowers the bound that is written in the block itself, which is all that a file has.
 pub(crate) const ALLOWED: &str = "referee.rows";
 
 /// The setting in which such a block leaves how many rows it changed. What is set in a transaction that is rolled back is undone

@@ -249,7 +249,7 @@ impl Work<'_> {
              #variable_conflict use_column\n\
              DECLARE\n  {declared}\n  _referee_batch record;\n  _referee_changed bigint;\n  _referee_total bigint;\n\
              \x20 _referee_done bigint := (SELECT pg_catalog.count(*) FROM {place});\n\
-             \x20 _referee_most bigint := COALESCE(NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '')::pg_catalog.int8, {shown});\n\
+             \x20 _referee_most bigint := LEAST({shown}, NULLIF(pg_catalog.split_part(pg_catalog.current_setting('{ALLOWED}', true), ',', 1), '')::pg_catalog.int8);\n\
              BEGIN\n\
              \x20 IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN\n\
              \x20   RAISE EXCEPTION 'rows are changed at the isolation level read committed only'\n\
