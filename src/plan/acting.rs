@@ -4,6 +4,7 @@ use super::closure::{Closure, Reference, Sizes};
 use super::{Bound, Options, RowAction, Step, remedy};
 use crate::relations::{Culprit, Firing, side};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
+use crate::sql::body::called;
 
 /// Says which triggers and rules act when a clean-up changes rows, and what they write; empty if none do. `rows` are the words
 /// for the rows: `each of the 3 rows`; `nulled` are the columns that become NULL, `None` if the rows go.
@@ -43,6 +44,64 @@ pub fn beside(schema: &Schema, step: &Step) -> Vec<String> {
         }
     }
     told
+}
+
+/// Says what will keep or change rows when an undo restores them, which then stops, and which functions run for each of them: `nulled` are
+/// the columns that get their values back, `None` if whole rows come back. Empty if nothing does.
+pub(super) fn before_undo(schema: &Schema, table: &Table, nulled: Option<&[String]>) -> String {
+    let event = if nulled.is_some() { "UPDATE" } else { "INSERT" };
+    let columns: Vec<&str> = nulled.unwrap_or_default().iter().map(String::as_str).collect();
+    let gives_back = |column: &String| nulled.is_none_or(|some| column == "*" || some.contains(column));
+    let mut acting: Vec<String> = Vec::new();
+    let mut calls: Vec<String> = Vec::new();
+    for of in schema.parts(&table.name) {
+        for trigger in
+            of.triggers.iter().filter(|t| t.timing == "BEFORE" && t.for_each_row && t.fires(of, event, &columns))
+        {
+            let Some(does) = trigger.at(event) else { continue };
+            let what = if does.sets.iter().any(gives_back) {
+                format!("gives {} other values", does.sets.join(", "))
+            } else if !does.skips.is_never() {
+                "may leave rows out".to_string()
+            } else if let Some(why) = &does.unread {
+                format!("may do more than can be read ({why})")
+            } else {
+                continue;
+            };
+            acting.push(format!("trigger {} (BEFORE {event}) {what}", trigger.name));
+        }
+        for rule in of.rewrite_rules.iter().filter(|r| r.enabled && r.instead && r.event == event) {
+            acting.push(format!("rule {} takes the place of the {event}", rule.name));
+        }
+        let generated = of.columns.iter().filter_map(|c| c.generated.as_ref()).map(|g| g.expression.as_str());
+        let checks = of.checks.iter().map(|c| c.expression.as_str());
+        let indexed = of
+            .indexes
+            .iter()
+            .flat_map(|i| i.parts.iter().filter_map(|p| p.expression.as_deref()).chain(i.predicate.as_deref()));
+        calls.extend(generated.chain(checks).chain(indexed).filter_map(|text| called(schema.engine, text)));
+    }
+    for all in [&mut acting, &mut calls] {
+        all.sort();
+        all.dedup();
+    }
+    let mut text = String::new();
+    if !acting.is_empty() {
+        text.push_str(&format!(
+            " An undo stops if a row does not come back as it was, and says how to go on: when rows of `{}` are restored, {}.",
+            table.name,
+            acting.join("; ")
+        ));
+    }
+    if !calls.is_empty() {
+        let names = calls.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
+        text.push_str(&format!(
+            " Indexes, CHECKs or generated columns of `{}` call {names} for each row that is restored or set to NULL; what that does outside \
+             of the database is not counted.",
+            table.name
+        ));
+    }
+    text
 }
 
 /// Words for the rows of a clean-up.

@@ -52,6 +52,27 @@ fn what_follows_from_what_a_trigger_writes_is_named() {
                 "CREATE TRIGGER acts AFTER DELETE ON c FOR EACH ROW WHEN (abs(OLD.id) > 0) EXECUTE FUNCTION f();".to_string(),
                 None,
             ),
+            // What the server counts in no table.
+            (
+                "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM lo_unlink(OLD.id); RETURN OLD; END';"
+                    .to_string()
+                    + A,
+                Some("lo_unlink"),
+            ),
+            (
+                "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS
+                     'BEGIN PERFORM dblink_exec(''far'', ''DELETE FROM x''); RETURN OLD; END';"
+                    .to_string()
+                    + A,
+                Some("dblink_exec"),
+            ),
+            (
+                format!(
+                    "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; DROP TABLE l;
+                     CREATE FOREIGN TABLE l (id int, n int) SERVER s; {A}"
+                ),
+                Some("inserts into `l`, which is no ordinary table"),
+            ),
             (format!("{A} ALTER TABLE l ADD CHECK (asks());"), Some("calls `asks`")),
             (format!("{A} ALTER TABLE l ADD made bool DEFAULT asks();"), Some("default of made calls `asks`")),
         ] {
@@ -129,5 +150,19 @@ fn an_undo_sets_off_nothing_that_changes_other_rows() {
                 down(&of_one(&before, OrphanPolicy::Delete).steps[0]).1.iter().all(|g| !g.found.contains("back on"))
             );
         }
+    }
+}
+
+#[test]
+fn functions_that_run_for_restored_rows_are_named_by_the_plan() {
+    for server in server::servers() {
+        let sql = "CREATE FUNCTION far(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END'; CREATE INDEX ON c (far(t));
+             ALTER TABLE c ADD CHECK (far(t) IS NOT NULL)";
+        let (_, before, _) = prepared(server, &format!("{ONE} {sql}"));
+        let told = &of_one(&before, OrphanPolicy::Delete).steps[0].why;
+        assert!(told.contains("Indexes, CHECKs or generated columns of `c` call `far` for each row"), "{told}");
+        let (_, before, _) = prepared(server, &format!("{ONE} CREATE INDEX ON c (lower(t))"));
+        let told = &of_one(&before, OrphanPolicy::Delete).steps[0].why;
+        assert!(!told.contains("for each row that is restored"), "{told}");
     }
 }

@@ -156,6 +156,9 @@ impl Work<'_> {
                 " Undone, they are back, and the key they contradict is NOT VALID: it cannot claim to hold for them.",
             );
         }
+        if matches!(down, Down::Script { .. }) {
+            why.push_str(&acting::before_undo(&bench.now, table, self.nulled));
+        }
         let definition = backups::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
         Draft {
             phase: Phase::Orphans,

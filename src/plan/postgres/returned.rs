@@ -3,9 +3,9 @@
 
 use super::super::aside;
 use super::super::servers::bench::Bench;
-use super::catalog;
+use super::{catalog, since};
 use crate::rows::identity::{differing, lasting_key, same_key};
-use crate::schema::{Table, TableName, Trigger};
+use crate::schema::{Table, TableName};
 
 /// A backup that an undo restores rows from.
 pub(super) struct Restored<'r> {
@@ -45,23 +45,45 @@ pub(super) fn drop_or_rename(bench: &Bench<'_>, one: &Restored<'_>) -> String {
 
 impl Restored<'_> {
     fn line(&self, bench: &Bench<'_>) -> String {
-        let event = if self.columns.is_some() { "UPDATE" } else { "INSERT" };
-        let before = |t: &&Trigger| t.enabled && t.timing == "BEFORE" && t.events.iter().any(|e| e == event);
-        let known: Vec<&str> = self.table.triggers.iter().filter(before).map(|t| t.name.as_str()).collect();
-        let known =
-            if known.is_empty() { String::new() } else { format!(" (known when planned: {})", known.join(", ")) };
+        let literal = |text: &str| bench.dialect.literal(text);
         let text = format!(
-            "rows of `{}` that are backed up in `{}` did not come back as they were: a BEFORE {event} trigger or a rule of the table keeps or \
-             changes them{known}; nothing was undone. ALTER TABLE {} DISABLE TRIGGER the one that does, undo, and enable it again",
-            self.table.name,
-            self.backup,
-            bench.name(&self.table.name)
+            "rows of `{}` that are backed up in `{}` did not come back as they were: a trigger or a rule of the table keeps or changes them; \
+             nothing was undone. ",
+            self.table.name, self.backup,
         );
+        let (off, on) = self.switches(bench);
         format!(
-            "  IF EXISTS ({}) THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;",
+            "  IF EXISTS ({}) THEN RAISE EXCEPTION USING MESSAGE = pg_catalog.concat({}, COALESCE({} || {off} || {} || {on}, {})); END IF;",
             self.missing(bench),
-            bench.dialect.literal(&text)
+            literal(&text),
+            literal("Disable what does so: "),
+            literal("; undo; then: "),
+            literal("No BEFORE trigger or rule of the table is enabled by now: look at its column types"),
         )
+    }
+
+    /// Writes queries of the statements that disable, and enable again as they are, the triggers and rules which may keep or change rows
+    /// that come back.
+    fn switches(&self, bench: &Bench<'_>) -> (String, String) {
+        // The bits of `tgtype` (pg_trigger.h): ROW 1, BEFORE 2, INSERT 4, UPDATE 16.
+        let (fires, event) = if self.columns.is_some() { (19, '2') } else { (7, '3') };
+        let of = since::all_of(bench, &[&self.table.name]);
+        // A partition's copy of a trigger follows its table's; older versions mark such a one as internal.
+        let found = format!(
+            "SELECT t.tgrelid AS at, 'TRIGGER' AS kind, t.tgname AS name, t.tgenabled AS how FROM pg_catalog.pg_trigger t WHERE NOT \
+             t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype::pg_catalog.int4 & {fires} = {fires} AND \
+             COALESCE(pg_catalog.to_jsonb(t) OPERATOR(pg_catalog.->>) 'tgparentid', '0') = '0' AND t.tgrelid IN ({of}) UNION ALL SELECT \
+             r.ev_class, 'RULE', r.rulename, r.ev_enabled FROM pg_catalog.pg_rewrite r WHERE r.ev_enabled IN ('O', 'A') AND r.ev_type = \
+             '{event}' AND r.ev_class IN ({of})"
+        );
+        let all = |verb: &str| {
+            format!(
+                "(SELECT pg_catalog.string_agg(pg_catalog.format('ALTER TABLE %I.%I %s %s %I', n.nspname, c.relname, {verb}, a.kind, a.name), \
+                 '; ' ORDER BY c.oid, a.name) FROM ({found}) AS a JOIN pg_catalog.pg_class c ON c.oid = a.at JOIN pg_catalog.pg_namespace n ON \
+                 n.oid = c.relnamespace)"
+            )
+        };
+        (all("'DISABLE'"), all("CASE a.how WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END"))
     }
 
     fn missing(&self, bench: &Bench<'_>) -> String {

@@ -13,7 +13,7 @@ use super::super::closure::{Closure, ClosureRows, Queries, Size, Sizes};
 use super::super::remedy::Question;
 use super::super::servers::backups;
 use super::super::servers::bench::{Bench, Draft};
-use super::super::{Blocks, Bound, Guard, Held, OrphanPolicy, Phase};
+use super::super::{Blocks, Bound, Down, Guard, Held, OrphanPolicy, Phase};
 use super::counters::{Counters, Expected};
 use super::{backup as place, catalog, locks, since, visible, whole};
 use crate::change::Change;
@@ -156,9 +156,15 @@ impl Writing<'_, '_> {
         }
         let drop = self.drop(backups.iter().collect());
         let triggers = acting::triggers_of(closure, &bench.now, sizes);
+        let down = self.back(&backups)?;
+        let mut undone = String::new();
+        for backup in backups.iter().filter(|_| matches!(down, Down::Script { .. })) {
+            let set = backup.mark.and_then(|m| closure.marks.get(m)).map(|m| m.columns.as_slice());
+            undone.push_str(&acting::before_undo(&bench.now, bench.table(&backup.of)?, set));
+        }
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}. These rows are \
-             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{triggers}{}",
+             counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{triggers}{}{undone}",
             closure.reasons(sizes),
             lines.join(", "),
             place::told(bench, &backups.iter().map(|b| &b.name).collect::<Vec<_>>()),
@@ -175,7 +181,7 @@ impl Writing<'_, '_> {
             changes,
             touches_rows: true,
             up: whole(statements),
-            down: self.back(&backups)?,
+            down,
             locks: held,
             guards: self.guards(&backups),
             done: Some(self.done(&backups)),
