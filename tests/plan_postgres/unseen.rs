@@ -5,7 +5,7 @@ use referee::plan::{Made, OrphanPolicy, Step};
 
 use super::closure::{cleaning, counted, declared, of_all};
 use super::rows::{ONE, of_one, prepared};
-use crate::support::plan::{self, stopped_by};
+use crate::support::plan::{self, down, stopped_by};
 use crate::support::postgres as server;
 
 /// `m` holds rows that nothing has to do with; rows that come into `d` delete them at the commit.
@@ -188,4 +188,36 @@ fn unguarded(step: &Step) -> Step {
         *statement = lines.collect::<Vec<_>>().join("\n");
     }
     step
+}
+
+#[test]
+fn what_an_event_trigger_changes_around_an_undo_rolls_it_back() {
+    for server in server::servers() {
+        for (event, words) in [("ddl_command_end", "ALTER TABLE"), ("sql_drop", "DROP TABLE")] {
+            for (url, step, mut client) in both(server, "") {
+                plan::run(&mut client, &step.up, None).unwrap_or_else(|e| panic!("{}", server::explain(&e)));
+                server::execute(
+                    &url,
+                    &format!(
+                        "CREATE FUNCTION house() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO d VALUES (1); END';
+                         CREATE EVENT TRIGGER house ON {event} WHEN TAG IN ('{words}') EXECUTE FUNCTION house();"
+                    ),
+                );
+                let (script, _) = down(&step);
+                // Where no foreign key is in the way, no table is altered.
+                if words == "ALTER TABLE" && !script.statements.iter().any(|s| s.contains("DROP CONSTRAINT")) {
+                    continue;
+                }
+                let after = text(&mut client, ALL);
+                let error = plan::run(&mut client, script, None).unwrap_err();
+                let error = server::explain(&error);
+                assert!(error.contains("rows changed when foreign keys were dropped or made"), "{error}");
+                let mut client = server::connect(&url);
+                assert_eq!(text(&mut client, ALL), after);
+                server::execute(&url, "ALTER EVENT TRIGGER house DISABLE");
+                plan::run(&mut client, script, None).unwrap_or_else(|e| panic!("{}", server::explain(&e)));
+                assert_eq!(text(&mut client, "SELECT count(*) FROM c"), "2");
+            }
+        }
+    }
 }

@@ -435,14 +435,14 @@ impl Work<'_> {
         }
         let alter = sql::alter(bench, self.table);
         let named: Vec<(String, &ForeignKey)> = keys.into_iter().map(|k| (sql::key_name(table, k), k)).collect();
-        let mut statements: Vec<String> = named
-            .iter()
-            .map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(name)))
-            .collect();
         // What triggers do to other rows when these come back is counted, too.
         let counters = self.counters(bench).of_undo();
+        let mut statements = vec![counters.hold()];
+        statements.extend(
+            named.iter().map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(name))),
+        );
+        statements.push(counters.unchanged());
         let restored = format!("(SELECT pg_catalog.count(*) FROM {})", self.place);
-        statements.push(counters.hold());
         statements.extend(restoring);
         let updated = if self.nulled.is_some() { restored.as_str() } else { "0" };
         statements.push(counters.check(&Expected { updated, deleted: "0" }));
@@ -467,6 +467,7 @@ impl Work<'_> {
             statements.push(format!("{alter} ADD {}", sql::key(bench, key, &name, true)));
             statements.extend(sql::key_comment(bench, self.table, key, &name));
         }
+        statements.push(counters.unchanged());
         let set_off = acting::set_off_by_undo(bench.workshop.options, &bench.now, table, &[self.key], self.nulled);
         guards.extend(since::undo_guards(bench, &set_off, &format!("`{}`", self.aside.name)));
         Down::Script { script: whole(statements), guards }

@@ -93,15 +93,13 @@ impl Writing<'_, '_> {
         }
         let named: Vec<(&TableName, String, &ForeignKey)> =
             keys.into_iter().map(|(of, table, key)| (of, sql::key_name(table, key), key)).collect();
-        let mut statements: Vec<String> = named
-            .iter()
-            .map(|(of, name, _)| {
-                format!("{} DROP CONSTRAINT {}", sql::alter(bench, of), bench.dialect.identifier(name))
-            })
-            .collect();
         // What triggers do to other rows when these come back is counted, too.
         let counters = self.counters().of_undo();
-        statements.push(counters.hold());
+        let mut statements = vec![counters.hold()];
+        statements.extend(named.iter().map(|(of, name, _)| {
+            format!("{} DROP CONSTRAINT {}", sql::alter(bench, of), bench.dialect.identifier(name))
+        }));
+        statements.push(counters.unchanged());
         if !inserts.is_empty() {
             statements.push(format!("WITH {}\nSELECT 1", inserts.join(",\n  ")));
         }
@@ -139,6 +137,7 @@ impl Writing<'_, '_> {
             statements.push(format!("{} ADD {}", sql::alter(bench, of), sql::key(bench, key, &name, true)));
             statements.extend(sql::key_comment(bench, of, key, &name));
         }
+        statements.push(counters.unchanged());
         let names: Vec<String> = backups.iter().map(|b| format!("`{}`", b.name)).collect();
         let set_off = acting::closure_set_off_by_undo(bench.workshop.options, self.closure, bench.workshop.schema);
         guards.extend(since::undo_guards(bench, &set_off, &names.join(", ")));
