@@ -157,3 +157,94 @@ fn keys_of_text_with_nul_and_of_bytes_are_told_apart() {
         assert_eq!(contents(&connection), before);
     }
 }
+
+/// Tables with a row that breaks a constraint of its own, and what is said of it; the last row is an orphan, too, and breaks none.
+const BROKEN: &[(&str, &str)] = &[
+    ("CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p, b INT CHECK (b > 0 -- so\n));", "CHECK (b > 0"),
+    (
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p, b INT, CONSTRAINT few CHECK (t.b > 0 AND rowid > 0));",
+        "CHECK few",
+    ),
+    (
+        "CREATE TABLE t (id TEXT, a INT REFERENCES p, b INT CHECK (b > 0), PRIMARY KEY (id)) WITHOUT ROWID;",
+        "CHECK (b > 0)",
+    ),
+    (
+        "CREATE TABLE t (rowid TEXT, oid TEXT, _rowid_ TEXT, id INT, a INT REFERENCES p, b INT CHECK (b > 0));",
+        "CHECK (b > 0)",
+    ),
+];
+
+#[test]
+fn a_row_that_breaks_a_constraint_of_its_own_table_is_named_and_not_deleted() {
+    let follows = "CREATE TABLE u (id INTEGER PRIMARY KEY, t_id INT REFERENCES t ON DELETE SET NULL); INSERT INTO u VALUES (1, 2);";
+    for (table, constraint) in BROKEN {
+        for more in ["", follows].iter().filter(|more| more.is_empty() || table.contains("id INTEGER PRIMARY KEY")) {
+            for policy in [OrphanPolicy::Delete, OrphanPolicy::Quarantine] {
+                let rows = |b: i64| {
+                    format!(
+                        "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); PRAGMA ignore_check_constraints = ON; {table}
+                         INSERT INTO t (id, a, b) VALUES (1, 1, 7), (2, 99, {b}), (3, 98, 5); {more}"
+                    )
+                };
+                let fixture = Fixture::new(&rows(-1));
+                let refused = made(&fixture, policy).refused;
+                let said = format!("1 row of t breaks {constraint}");
+                assert!(refused.iter().any(|r| r.why.contains(&said)), "{table} {more}: {refused:?}");
+                // A row that came after it was counted is found by a guard.
+                let fixture = Fixture::new(&rows(4));
+                let steps = steps(&fixture, policy);
+                let connection = fixture.connect();
+                connection
+                    .execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE t SET b = -1 WHERE id = 2")
+                    .unwrap();
+                let found: Vec<String> = steps[0]
+                    .guards
+                    .iter()
+                    .filter(|g| g.found.contains("of their own table"))
+                    .flat_map(|g| column(&connection, &g.sql))
+                    .collect();
+                assert!(found.len() == 1 && found[0].contains(constraint.trim_end_matches(" -- so")), "{found:?}");
+                // One that is no orphan is none of this.
+                connection.execute_batch("UPDATE t SET b = 4 WHERE id = 2; UPDATE t SET b = -1 WHERE id = 1").unwrap();
+                if !table.contains("_rowid_") {
+                    up(&connection, &steps);
+                    down(&connection, &steps);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn not_null_and_a_strict_type_that_came_later_are_constraints_too() {
+    for (before, after, constraint) in
+        [("b INT", "b INT NOT NULL", "NOT NULL of b"), ("b INT) ", "b TEXT) STRICT", "the type of b (STRICT)")]
+    {
+        let b = if constraint.starts_with("NOT") { "NULL" } else { "5" };
+        let sql = format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p, {before}{};
+             INSERT INTO t VALUES (2, 99, {b}), (3, 98, NULL); UPDATE t SET b = 'x' WHERE id = 3;
+             PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '{before}', '{after}') WHERE name = 't';
+             PRAGMA writable_schema = RESET;",
+            if before.ends_with(' ') { "" } else { ")" }
+        );
+        let refused = made(&Fixture::new(&sql), OrphanPolicy::Delete).refused;
+        let said = format!("1 row of t breaks {constraint}");
+        assert!(refused.iter().any(|r| r.why.contains(&said)), "{refused:?}");
+        // A reference that becomes NULL comes back all the same.
+        there_and_back(constraint, &sql, OrphanPolicy::SetNull);
+    }
+}
+
+#[test]
+fn a_reference_that_a_check_forbids_is_not_set_to_null() {
+    let sql = "CREATE TABLE p (id INTEGER PRIMARY KEY); PRAGMA ignore_check_constraints = ON;
+        CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p CHECK (a < 50), b INT CHECK (b > 0)); INSERT INTO t VALUES (2, 99, -1)";
+    let refused = made(&Fixture::new(sql), OrphanPolicy::SetNull).refused;
+    assert!(
+        refused.iter().any(|r| r.why.contains("1 row of t breaks CHECK (a < 50) of the table itself")),
+        "{refused:?}"
+    );
+    there_and_back("another check", &sql.replace("a < 50", "a < 100"), OrphanPolicy::SetNull);
+}

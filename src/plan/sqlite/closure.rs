@@ -17,7 +17,7 @@ use super::super::{
     Bound, Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, acting,
 };
 use super::super::{Workshop, aside};
-use super::{backup, lock, since, sql};
+use super::{backup, lock, own_constraints, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
@@ -132,6 +132,8 @@ impl<'a> Writing<'a> {
     fn step(&self, queries: &Queries, sizes: Option<&Sizes>, wanted: &[&Wanted]) -> Result<Step, String> {
         let closure = self.closure;
         let backups = self.backups(sizes)?;
+        let constrained = self.constrained(&backups)?;
+        constrained.iter().try_for_each(|rows| rows.counted(&self.site.workshop.options.counts))?;
         let changes: Vec<Change> =
             backups.iter().map(|b| Change::CreateTable { definition: Box::new(b.made.clone()) }).collect();
         let mut findings: Vec<Reason> = wanted.iter().flat_map(|w| w.findings.iter().cloned()).collect();
@@ -163,7 +165,7 @@ impl<'a> Writing<'a> {
             up: self.up(&backups, sizes)?,
             down: self.down(&backups),
             locks: closure.changed().into_iter().flat_map(|t| lock(t, Held::Scan)).collect(),
-            guards: self.guards(&backups),
+            guards: self.guards(&backups, &constrained),
             bounds: sizes.map(|sizes| self.bounds(queries, sizes)).unwrap_or_default(),
             done: Some(self.done(&backups)),
         })
@@ -301,7 +303,24 @@ impl<'a> Writing<'a> {
         Down::Script { script: without_keys(statements), guards }
     }
 
-    fn guards(&self, backups: &[Backup<'_>]) -> Vec<Guard> {
+    /// Returns the rows that change, as far as a constraint of their own table may keep an undo from restoring them.
+    fn constrained<'b>(&'b self, backups: &'b [Backup<'_>]) -> Result<Vec<own_constraints::Rows<'b>>, String> {
+        let of = |backup: &'b Backup<'_>| {
+            let mark = backup.mark.and_then(|at| self.closure.marks.get(at));
+            let (undone, found) = match mark {
+                None => {
+                    let gone = format!("(SELECT r FROM {GONE} WHERE t = {})", self.number(&backup.table.name));
+                    (own_constraints::Undone::Inserted, gone)
+                }
+                Some(mark) => (own_constraints::Undone::Updated(&mark.columns), self.rows().marked(mark, GONE)?),
+            };
+            let (table, with) = (backup.table, self.rows().gone()?);
+            Ok(own_constraints::Rows { table, undone, with, identities: Some(found) })
+        };
+        backups.iter().map(of).collect()
+    }
+
+    fn guards(&self, backups: &[Backup<'_>], constrained: &[own_constraints::Rows<'_>]) -> Vec<Guard> {
         let names: Vec<&str> = backups.iter().map(|b| b.name.as_str()).collect();
         let mut guards = vec![Guard {
             sql: format!(
@@ -311,6 +330,7 @@ impl<'a> Writing<'a> {
             found: format!("one of {} already exists", names.join(", ")),
             advice: aside::TAKEN.to_string(),
         }];
+        guards.extend(constrained.iter().filter_map(own_constraints::Rows::guard));
         let (schema, options) = (self.schema, self.site.workshop.options);
         for seed in &self.closure.seeds {
             let Some(table) = schema.table(&seed.child) else { continue };

@@ -7,6 +7,7 @@ mod backup;
 mod closure;
 mod index;
 mod orphans;
+mod own_constraints;
 mod rebuild;
 mod rehearsal;
 mod since;

@@ -13,7 +13,7 @@ use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
 use super::backup::{bring_back, counting, give_back, keep, made, release};
 use super::closure::{self, Site};
-use super::{lock, since, sql};
+use super::{lock, own_constraints, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::relations::side;
@@ -125,6 +125,13 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let orphans = sql::orphans_of(schema, table, key);
     let RowSet { source, mut condition, .. } = orphans.clone();
     let from = format!("{source} AS child");
+    let own = own_constraints::Rows {
+        table,
+        undone: set.map_or(own_constraints::Undone::Inserted, own_constraints::Undone::Updated),
+        with: String::new(),
+        identities: own_constraints::identity(table, "child").map(|r| format!("({})", orphans.select(&r))),
+    };
+    own.counted(&site.workshop.options.counts)?;
     let start = if policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
     let aside = site.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
     let kept = made(definitions, table, &aside, &keep(table, &aside, &from, "0"))?;
@@ -135,6 +142,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         found: format!("{aside} already exists"),
         advice: aside::TAKEN.to_string(),
     }];
+    guards.extend(own.guard());
     let (word, title, change, down) = match policy {
         OrphanPolicy::SetNull => {
             let null: Vec<String> = nulled.iter().map(|c| format!("{} = NULL", DIALECT.identifier(c))).collect();
