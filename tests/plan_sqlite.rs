@@ -487,6 +487,24 @@ mod orphans {
     }
 
     #[test]
+    fn rows_that_come_back_without_a_parent_are_not_restored_inside_a_transaction() {
+        let fixture = Fixture::new(&format!(
+            "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p); INSERT INTO t VALUES (1, 99), (2, 1);"
+        ));
+        let foreign_key = fixture.table("t").foreign_keys[0].clone();
+        let checked = Change::ValidateForeignKey { table: "t".into(), foreign_key };
+        let (before, after) = (fixture.schema.clone(), fixture.schema.clone());
+        let steps = steps(&fixture, &[checked], Some(OrphanPolicy::Delete), Some(1)).unwrap();
+        let (choices, refused, guessed) = (Vec::new(), Vec::new(), Vec::new());
+        let (engine, not_counted) = (Engine::Sqlite, Vec::new());
+        let plan = Plan { engine, before, after, steps, choices, refused, guessed, not_counted, still_fails: None };
+        assert_eq!(
+            inside_transaction(&plan, &plan.steps[0]).unwrap_err(),
+            "an undo restores rows of t that have no parent, and inside a transaction foreign keys cannot be switched off"
+        );
+    }
+
+    #[test]
     fn a_row_that_breaks_two_keys_comes_back_past_the_one_that_was_there() {
         let fixture = Fixture::new(&format!(
             "{PARENTS} CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT REFERENCES p ON DELETE RESTRICT);

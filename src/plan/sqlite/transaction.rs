@@ -29,13 +29,21 @@ pub fn inside_transaction(plan: &Plan, step: &Step) -> Result<Step, String> {
     } else if step.touches_rows {
         let table = step.locks.first().map(|l| &l.table).ok_or("the step changes no table")?;
         let deletes = step.up.statements.iter().any(|s| s.starts_with("DELETE"));
-        if step.up.before.iter().any(|s| s == "PRAGMA foreign_keys = OFF") {
+        let past_keys = |script: &Script| script.before.iter().any(|s| s == "PRAGMA foreign_keys = OFF");
+        if past_keys(&step.up) {
             let one = step.locks.iter().all(|l| l.table == *table);
             let of = if one { table.to_string() } else { "several tables".to_string() };
             let change = if deletes { "rows" } else { "references" };
             let what = if deletes { "go" } else { "become NULL" };
             return Err(format!(
                 "{change} of {of} {what}, and inside a transaction foreign keys cannot be switched off"
+            ));
+        }
+        if let Down::Script { script, .. } = &step.down
+            && past_keys(script)
+        {
+            return Err(format!(
+                "an undo restores rows of {table} that have no parent, and inside a transaction foreign keys cannot be switched off"
             ));
         }
         // Without enforcement nothing is done for those who refer to a row that goes.
