@@ -10,8 +10,15 @@ use crate::engine::{
 };
 use crate::schema::{Schema, Table, TableName};
 
-/// What the rowid is called in a table that is made of a query, which has one of its own.
-pub(super) const ROWID: &str = "_referee_rowid";
+/// Returns what the rowid is called in a table that is made of a query, which has one of its own: a name that no column has.
+pub(super) fn rowid_of_copy(table: &Table) -> String {
+    let taken = |name: &String| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+    let mut name = "_referee_rowid".to_string();
+    while taken(&name) {
+        name.push('_');
+    }
+    name
+}
 
 /// The rowids that rows get which are restored, each with the rowid of its copy.
 const PLACES: &str = "_referee_places";
@@ -22,7 +29,8 @@ const ROWS: &str = "_referee_rows";
 /// Returns the columns of a table that are kept, each with the name that it is kept under.
 pub(super) fn kept_columns(table: &Table) -> Vec<(String, String)> {
     let is_own = |name: &String| table.columns.iter().any(|c| DIALECT.identifier(&c.name) == *name);
-    let kept = |name: String| if is_own(&name) { (name.clone(), name) } else { (name, ROWID.to_string()) };
+    let rowid = rowid_of_copy(table);
+    let kept = |name: String| if is_own(&name) { (name.clone(), name) } else { (name, rowid.clone()) };
     copied_columns(table).into_iter().map(kept).collect()
 }
 
@@ -48,10 +56,11 @@ pub(super) fn bring_back(table: &Table, aside: &str) -> Vec<String> {
     let mut statements = Vec::new();
     let hidden = hidden_rowid(table);
     if let Some(rowid) = hidden {
+        let copy = rowid_of_copy(table);
         statements.push(format!(
             "CREATE TEMP TABLE {PLACES} AS SELECT kept.{rowid} AS kept, CASE WHEN EXISTS (SELECT 1 FROM main.{name} AS child WHERE \
-             child.{rowid} = kept.{ROWID}) THEN kept.{rowid} + max(ifnull((SELECT max({rowid}) FROM main.{name}), 0), ifnull((SELECT \
-             max({ROWID}) FROM main.{place}), 0)) ELSE kept.{ROWID} END AS place FROM {from}"
+             child.{rowid} = kept.{copy}) THEN kept.{rowid} + max(ifnull((SELECT max({rowid}) FROM main.{name}), 0), ifnull((SELECT \
+             max({copy}) FROM main.{place}), 0)) ELSE kept.{copy} END AS place FROM {from}"
         ));
         if let Some(first) = kept.first_mut() {
             *first = "places.place".to_string();
@@ -197,7 +206,7 @@ fn same_row(table: &Table, kept: &[(String, String)], changed: &[String]) -> Str
     let may_be_null = nullable(table, &key);
     if let Some(rowid) = hidden.filter(|_| !may_be_null.is_empty()) {
         let whole: Vec<String> = may_be_null.iter().map(|c| format!("kept.{c} IS NOT NULL")).collect();
-        same.push(format!("({} OR child.{rowid} = kept.{ROWID})", whole.join(" AND ")));
+        same.push(format!("({} OR child.{rowid} = kept.{})", whole.join(" AND "), rowid_of_copy(table)));
     }
     sql::all(&same)
 }

@@ -71,9 +71,9 @@ pub(super) fn restorable(table: &Table, backup: &str, past_keys: bool) -> Vec<Gu
     let (name, place) = (sql::literal(&table.name.name), sql::literal(backup));
     let mut guards = vec![Guard {
         sql: format!(
-            "SELECT kept.name FROM pragma_table_xinfo({place}) AS kept WHERE kept.name <> '{}' AND NOT EXISTS (SELECT 1 FROM \
+            "SELECT kept.name FROM pragma_table_xinfo({place}) AS kept WHERE kept.name <> {} AND NOT EXISTS (SELECT 1 FROM \
              pragma_table_xinfo({name}) AS own WHERE own.name = kept.name COLLATE NOCASE)",
-            backup::ROWID
+            sql::literal(&backup::rowid_of_copy(table))
         ),
         found: format!("columns of {} that are backed up in {backup} have been dropped or renamed since", table.name),
         advice: "restore these columns first, or the rows from the backup by hand".to_string(),
