@@ -376,6 +376,10 @@ mod orphans {
             "CREATE TABLE t (id INT PRIMARY KEY, a INT, any_thing ANY) STRICT; INSERT INTO t VALUES (1, 99, '007'), (2, 1, 7.0), (3, 98, x'00')",
         ] {
             for policy in [OrphanPolicy::Quarantine, OrphanPolicy::Delete, OrphanPolicy::SetNull] {
+                // See `odd_tables`: a row whose reference became NULL could not be told from others.
+                if policy == OrphanPolicy::SetNull && table.contains("_rowid_ TEXT") {
+                    continue;
+                }
                 let fixture = Fixture::new(&format!("{PARENTS} {table}"));
                 let change = [add("t", key("a", "p", "id", Action::Restrict))];
                 let steps = steps(&fixture, &change, Some(policy), None).unwrap();

@@ -274,3 +274,29 @@ fn a_column_may_have_any_name_that_a_backup_or_a_query_uses() {
         }
     }
 }
+
+#[test]
+fn rows_that_nothing_tells_apart_are_not_changed() {
+    let rows = "INSERT INTO t (rowid, a) VALUES ('x', 99), ('x', NULL), ('y', 1);";
+    let parent = "CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1);";
+    let table =
+        |more: &str| format!("{parent} CREATE TABLE t (rowid TEXT, oid TEXT, _rowid_ TEXT, a INT REFERENCES p{more});");
+    let refused = |sql: &str, policy: OrphanPolicy| {
+        let refused = made(&Fixture::new(sql), policy).refused;
+        assert!(refused.iter().any(|r| r.why.starts_with("nothing tells the rows of t apart")), "{sql} {refused:?}");
+    };
+    refused(&format!("{} {rows}", table("")), OrphanPolicy::SetNull);
+    // A key that may be NULL names no row.
+    refused(&format!("{} {rows}", table(", u INT UNIQUE")), OrphanPolicy::SetNull);
+    let itself = ", u INT REFERENCES t (rowid), UNIQUE (rowid)";
+    let one = "INSERT INTO t (rowid, a) VALUES ('x', 99), ('y', 1);";
+    refused(&format!("{} {one}", table(itself)), OrphanPolicy::Delete);
+    // What goes needs no name to come back.
+    there_and_back("deleted", &format!("{} {rows}", table("")), OrphanPolicy::Delete);
+    for key in [", u INT NOT NULL UNIQUE", ", u INTEGER PRIMARY KEY"] {
+        let rows = "INSERT INTO t (rowid, a, u) VALUES ('x', 99, 1), ('x', NULL, 2), ('y', 1, 3);";
+        for policy in POLICIES {
+            there_and_back(key, &format!("{} {rows}", table(key)), policy);
+        }
+    }
+}

@@ -147,6 +147,30 @@ pub(super) fn give_back(
     (statements, vec![guard])
 }
 
+/// Looks whether an undo finds the rows again in which columns became NULL.
+///
+/// # Errors
+/// No key names them, and their rowid has no name: a row that held NULL before may be like one of them in everything else.
+pub(super) fn can_be_found(table: &Table, changed: &[String]) -> Result<(), String> {
+    let changed: Vec<String> = changed.iter().map(|c| DIALECT.identifier(c)).collect();
+    let names_each = |key: Vec<String>| nullable(table, &key).is_empty();
+    if hidden_rowid(table).is_some() || declared_key(table, &changed).is_some_and(names_each) {
+        return Ok(());
+    }
+    Err(format!("{}: an undo could not tell which of them lost a reference; {BY_HAND}", not_told_apart(table)))
+}
+
+/// Says that nothing names the rows of a table.
+pub(super) fn not_told_apart(table: &Table) -> String {
+    format!(
+        "nothing tells the rows of {} apart, as columns have all three names of a rowid, and no key is without NULL",
+        table.name
+    )
+}
+
+/// What to do about rows that nothing names.
+pub(super) const BY_HAND: &str = "give the table a primary key, or change these rows by hand";
+
 /// Writes what becomes of a backup once its rows are back: it is dropped. One of references that became NULL is kept under another
 /// name where triggers may have given the rows other values: the undo leaves those, and the backup is the only copy of the old ones.
 pub(super) fn release(schema: &Schema, table: &Table, backup: &str, set_null: bool) -> Vec<String> {

@@ -121,6 +121,9 @@ impl<'a> Writing<'a> {
         }
         for (at, mark) in closure.marks.iter().enumerate() {
             if sizes.is_none_or(|s| s.marks[at] > 0) {
+                let of_table = closure.marks.iter().filter(|m| m.table == mark.table);
+                let changed: Vec<String> = of_table.flat_map(|m| m.columns.iter().cloned()).collect();
+                backup::can_be_found(self.table(&mark.table)?, &changed)?;
                 let name = self.site.free(&format!("_referee_kept_{}_{}", mark.table.name, mark.columns.join("_")));
                 let marked = self.rows().is_marked(at, &mark.table, "child", &format!("temp.{NULLED}"))?;
                 add(&mark.table, name, Some(at), marked)?;

@@ -11,7 +11,7 @@ use super::super::aside::{self, NAMED, counted_rows};
 use super::super::closure::{checked, closures};
 use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
-use super::backup::{bring_back, counting, give_back, keep, made, release};
+use super::backup::{self, bring_back, counting, give_back, keep, made, release};
 use super::closure::{self, Site};
 use super::{lock, own_constraints, since, sql};
 use crate::change::Change;
@@ -145,6 +145,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     guards.extend(own.guard());
     let (word, title, change, down) = match policy {
         OrphanPolicy::SetNull => {
+            backup::can_be_found(table, nulled)?;
             let null: Vec<String> = nulled.iter().map(|c| format!("{} = NULL", DIALECT.identifier(c))).collect();
             let update = format!("UPDATE OR ABORT {from} SET {} WHERE {condition}", null.join(", "));
             (
@@ -155,6 +156,14 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
             )
         }
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => {
+            let undeclared = site.workshop.undeclared();
+            let own = table.foreign_keys.iter().chain([key]);
+            let own = own.chain(undeclared.iter().filter(|(child, _)| child.name == table.name).map(|(_, k)| k));
+            if own.into_iter().any(|k| k.parent == table.name)
+                && is_another(&DIALECT, table, ("other", "child")).is_none()
+            {
+                return Err(format!("{}; {}", backup::not_told_apart(table), backup::BY_HAND));
+            }
             guards.extend(self_guard(schema, table, key, &condition));
             for (child, other) in schema.foreign_keys().filter(|(c, k)| k.parent == table.name && c.name != table.name)
             {
@@ -163,7 +172,6 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
             for other in table.foreign_keys.iter().filter(|k| k.parent == table.name && k.columns != key.columns) {
                 guards.extend(still_referred_to(schema, table, other, table, &condition));
             }
-            let undeclared = site.workshop.undeclared();
             for (child, other) in undeclared.iter().filter(|(_, k)| k.parent == table.name && !aside::is_alike(k, key))
             {
                 guards.extend(still_referred_to(schema, child, other, table, &condition));
