@@ -7,8 +7,8 @@
 pub mod apply;
 pub mod audit;
 pub mod change;
-pub mod cli;
 pub mod config;
+#[cfg(feature = "sqlite")]
 pub mod demo;
 pub mod engine;
 pub mod fate;

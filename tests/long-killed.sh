@@ -5,4 +5,4 @@
 # Takes four to five minutes and 1 GB of the temporary directory (TMPDIR); says at the end how many runs were killed at work.
 set -eu
 cd "$(dirname "$0")/.."
-cargo test --test killed -- --ignored --nocapture --exact a_run_on_a_million_rows_that_is_killed_is_taken_up
+cargo test -p referee-cli --test it -- --ignored --nocapture --exact killed::a_run_on_a_million_rows_that_is_killed_is_taken_up

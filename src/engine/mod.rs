@@ -8,6 +8,7 @@
 pub mod cockroach;
 mod connection;
 mod ddl;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod guard;
 mod keywords;
 pub mod mysql;
@@ -360,6 +361,13 @@ impl EngineError {
     /// Makes an error of a kind.
     pub fn new(kind: EngineErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, code: None, sql: None, filtered: None }
+    }
+
+    /// Says that this build has no connection to some engines, and which feature holds it.
+    #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+    pub(crate) fn not_built(engines: &str, feature: &str) -> Self {
+        Self::new(EngineErrorKind::Connect, format!("this build of referee does not connect to {engines}"))
+            .hint(format!("build it with the feature `{feature}`"))
     }
 
     /// Adds what to do.

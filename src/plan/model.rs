@@ -250,6 +250,11 @@ pub struct ChoiceOption {
 }
 
 impl Plan {
+    /// Returns what the plan leaves of orphans: the children that no step changes, each with why.
+    pub fn orphans_left(&self) -> impl Iterator<Item = &Refused> {
+        self.refused.iter().filter(|r| r.reason.rule == crate::rules::orphan_rows::META.id())
+    }
+
     /// Returns the choices of the user that are about nothing in the plan.
     pub fn unused_choices<'o>(&self, options: &'o Options) -> Vec<&'o (String, String)> {
         let used = |(subject, word): &(String, String)| {

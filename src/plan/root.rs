@@ -14,6 +14,12 @@ pub fn repairs(fate: &Fate) -> Vec<Finding> {
     repair.changes.iter().map(|repaired| finding(fate, repaired)).collect()
 }
 
+/// Tells whether a finding is about a key that every delete runs into, and has the fix of its parent's key.
+pub fn mends_broken(finding: &Finding, broken: &[(&Relation, String)]) -> bool {
+    finding.rule == crate::rules::parent_not_unique::META.id()
+        && broken.iter().any(|(relation, _)| finding.subject == Subject::relation(relation))
+}
+
 /// Says what no change of actions helps against: broken keys that nothing among `fixable` fixes, and what beside the keys stops
 /// every delete. Without it a plan with no steps would look like one that is not needed.
 pub fn unhelped(fate: &Fate, broken: &[(&Relation, String)], fixable: &[Finding]) -> Vec<Finding> {

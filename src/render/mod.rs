@@ -35,7 +35,7 @@ pub use graph::GraphOptions;
 pub use plan::Commands;
 pub use schema::schema_text;
 pub use style::Style;
-pub(crate) use style::wrap;
+pub use style::wrap;
 pub use summary::{RelationCounts, Summary};
 
 /// The formats of a report.

@@ -87,7 +87,7 @@ pub(super) fn tame(text: &str) -> String {
 }
 
 /// Breaks prose into lines of at most `width` columns, at spaces; a longer word stands alone on its line.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in tame(text).lines() {
         fill(paragraph.split_whitespace().map(str::to_string), width, "", &mut lines);

@@ -10,9 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::postgres::{PostgresSession, action, unwrapped};
+use super::super::postgres::{action, unwrapped};
 use super::super::records::{Record, records};
-use super::super::{EngineError, EngineErrorKind, LookupPlan, Rows};
+use super::super::{EngineError, Rows};
 use crate::schema::{
     Check, Collation, Column, DataType, Engine, Family, ForeignKey, Generated, Index, IndexOrigin, IndexPart, Key,
     Match, Schema, Table, Version,
@@ -31,36 +31,6 @@ pub struct Catalog {
     pub indexes: Rows,
     /// `constraints.sql`.
     pub constraints: Rows,
-}
-
-/// Reads the catalog.
-pub(in crate::engine) fn inspect(
-    session: &mut PostgresSession,
-    version: Option<Version>,
-) -> Result<Schema, EngineError> {
-    let catalog = session.in_snapshot("BEGIN READ ONLY", |session| {
-        Ok(Catalog {
-            tables: session.run(include_str!("queries/tables.sql"))?,
-            columns: session.run(include_str!("queries/columns.sql"))?,
-            details: session.run(include_str!("queries/details.sql"))?,
-            indexes: session.run(include_str!("queries/indexes.sql"))?,
-            constraints: session.run(include_str!("queries/constraints.sql"))?,
-        })
-    })?;
-    schema(&catalog, version)
-}
-
-/// Says that the planner cannot be asked here.
-pub(in crate::engine) fn lookup_plan(
-    _session: &mut PostgresSession,
-    _table: &Table,
-    _columns: &[String],
-) -> Result<LookupPlan, EngineError> {
-    Err(EngineError::new(
-        EngineErrorKind::Statement,
-        "CockroachDB's planner cannot be asked for the plan of its own checks",
-    )
-    .hint("run the audit without --verify-indexes"))
 }
 
 /// Builds the schema from the catalog's rows.
@@ -235,6 +205,7 @@ fn constraint(
 mod tests {
     use super::super::super::Value;
     use super::*;
+    use crate::engine::EngineErrorKind;
     use crate::schema::Action;
 
     fn rows(columns: &str, lines: &[&str]) -> Rows {

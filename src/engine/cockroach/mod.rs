@@ -2,7 +2,10 @@
 
 mod dialect;
 mod inspect;
+#[cfg(feature = "postgres")]
+mod session;
 
 pub use dialect::DIALECT;
 pub use inspect::{Catalog, schema};
-pub(in crate::engine) use inspect::{inspect, lookup_plan};
+#[cfg(feature = "postgres")]
+pub(in crate::engine) use session::{inspect, lookup_plan};

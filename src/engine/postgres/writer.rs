@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::{EngineError, Reader, Value, Writer};
+use super::blocks::{ALLOWED, CHANGED};
 use super::session::PostgresSession;
 
 /// The first key of our advisory locks: "refe" in ASCII. Advisory locks are a database's own (manual, "Advisory Locks").
@@ -13,17 +14,6 @@ pub(super) fn number(name: &str) -> i32 {
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash.cast_signed()
 }
-
-/// The setting by which a block of a plan is told how many rows it may change: a number for each bound of its step, with commas.
-/// It only lowers the bound that is written in the block itself, which is all that a file has.
-pub(crate) const ALLOWED: &str = "referee.rows";
-
-/// The setting in which such a block leaves how many rows it changed. What is set in a transaction that is rolled back is undone
-/// (manual, SET), so the number is that of the rows that were committed.
-pub(crate) const CHANGED: &str = "referee.changed";
-
-/// The SQLSTATE with which such a block stops before it changes more. No class of the server's begins so (manual, Appendix A).
-pub(crate) const MORE_ROWS: &str = "RF001";
 
 impl Writer for PostgresSession {
     fn execute(&mut self, sql: &str) -> Result<u64, EngineError> {

@@ -71,7 +71,7 @@ pub(super) fn heading() -> &'static str {
 }
 
 /// Writes it in a line for those who read notes: how many, and the command for the first.
-pub(crate) fn note(plan: &Plan, commands: &Commands) -> Option<String> {
+pub fn note(plan: &Plan, commands: &Commands) -> Option<String> {
     let guessed = of(plan, commands)?;
     let number = count(plan.guessed.len(), "guessed relation");
     Some(match guessed.first.first() {

@@ -1,6 +1,6 @@
 //! A plan: what is done, why, what it locks, how it is undone. One file per format.
 
-pub(crate) mod guessed;
+pub mod guessed;
 pub mod json;
 pub mod markdown;
 pub mod sql;

@@ -198,7 +198,7 @@ fn refused(plan: &Plan, style: &Style, lines: &mut Vec<String>) {
 }
 
 /// Says what is only guessed. A command stays in one line, so that it can be copied.
-pub(crate) fn guesses(plan: &Plan, commands: &Commands, style: &Style) -> String {
+pub fn guesses(plan: &Plan, commands: &Commands, style: &Style) -> String {
     let Some(guessed) = guessed::of(plan, commands) else { return String::new() };
     let mut all = Vec::new();
     let lines = &mut all;
