@@ -66,7 +66,7 @@ pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         if find("mariadbd").is_none() {
-            install();
+            super::packages::install("mariadb-server");
         }
         let server = find("mariadbd").unwrap_or_else(|| {
             panic!("no MariaDB server found: put `mariadbd` in PATH or install Debian's package `mariadb-server`")
@@ -81,24 +81,6 @@ fn find(program: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin".into(), "/usr/bin".into()])
         .map(|d| d.join(program))
         .find(|p| p.is_file())
-}
-
-/// Installs Debian's server; only where that needs nobody's consent, as root on a machine for tests.
-fn install() {
-    if !super::is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        return;
-    }
-    for arguments in [&["update", "-q"][..], &["install", "-y", "-q", "--no-install-recommends", "mariadb-server"][..]]
-    {
-        let status = Command::new("timeout")
-            .args(["300", "apt-get", "-o", "DPkg::Lock::Timeout=120"])
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status();
-        assert!(status.is_ok_and(|s| s.success()), "apt-get {arguments:?} failed");
-    }
 }
 
 fn start(server: &Path) -> Server {

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod compare;
 pub mod mariadb;
 pub mod mariadb_inspect;
+pub mod packages;
 pub mod pgbouncer;
 pub mod plan;
 pub mod postgres;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
-use super::{is_root, postgres as server};
+use super::{packages, postgres as server};
 
 /// The port in the name of its socket.
 const PORT: u16 = 6432;
@@ -93,7 +93,7 @@ impl Pooler {
 
 fn program() -> PathBuf {
     find().unwrap_or_else(|| {
-        install();
+        packages::install("pgbouncer");
         find().expect("no PgBouncer found: put `pgbouncer` in PATH or install Debian's package `pgbouncer`")
     })
 }
@@ -102,19 +102,4 @@ fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     places.map(|dir| dir.join("pgbouncer")).find(|file| file.is_file())
-}
-
-/// Installs Debian's package; only where that needs nobody's consent, as root on a machine for tests.
-fn install() {
-    if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        return;
-    }
-    for arguments in [&["update", "-q"][..], &["install", "-y", "-q", "--no-install-recommends", "pgbouncer"][..]] {
-        server::run(
-            Command::new("timeout")
-                .args(["300", "apt-get", "-o", "DPkg::Lock::Timeout=120"])
-                .args(arguments)
-                .env("DEBIAN_FRONTEND", "noninteractive"),
-        );
-    }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use postgres::{Client, NoTls};
 
-use super::is_root;
+use super::packages;
 
 /// One installed version and, once somebody needs it, its running server.
 pub struct Server {
@@ -166,7 +166,7 @@ pub fn servers() -> &'static [Server] {
         let mut found = Vec::from_iter(system_bin());
         found.extend(std::env::var_os("REFEREE_TEST_PG").iter().flat_map(std::env::split_paths));
         if found.is_empty() {
-            install();
+            packages::install("postgresql");
             found.extend(system_bin());
         }
         assert!(
@@ -197,20 +197,6 @@ fn system_bin() -> Option<PathBuf> {
         bins.sort_by_key(|b| b.iter().nth(4).and_then(|v| v.to_str()?.parse::<u32>().ok()));
         bins.pop()
     })
-}
-
-/// Installs Debian's server; only where that needs nobody's consent, as root on a machine for tests.
-fn install() {
-    if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        return;
-    }
-    // Several test binaries may come here at the same time; the lock file is the package manager's own.
-    for arguments in [&["update", "-q"][..], &["install", "-y", "-q", "--no-install-recommends", "postgresql"][..]] {
-        run(Command::new("timeout")
-            .args(["300", "apt-get", "-o", "DPkg::Lock::Timeout=120"])
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive"));
-    }
 }
 
 /// Where a cluster is kept between runs. Cargo does not name it to examples.

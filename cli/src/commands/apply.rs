@@ -129,12 +129,16 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         if outcome.skipped > 0 { format!(", {} had been done before", outcome.skipped) } else { String::new() };
     ui.note(&format!("{} of {} steps done{skipped}; recorded in {}", outcome.done, plan.steps.len(), path.display()));
 
+    // A run that found everything done has left nothing of its own.
+    let did = outcome.done > 0 || taken_up.is_some();
     let backups = plan.backups();
-    if !backups.is_empty() {
+    if did && !backups.is_empty() {
         let (tables, they) = if backups.len() == 1 { ("table", "it") } else { ("tables", "them") };
         ui.note(&format!("backup {tables}: {}; drop {they} when nobody needs them", backups.join(", ")));
     }
-    ui.note(&format!("to undo: {}", super::undo::command(args, global)));
+    if did {
+        ui.note(&format!("to undo: {}", super::undo::command(args, global)));
+    }
 
     let what = super::fix::what(args);
     // What was accepted by this run stands there now.
