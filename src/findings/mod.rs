@@ -208,6 +208,17 @@ pub struct Location {
     pub end: usize,
     /// What is there: `ON DELETE SET NULL`. Empty if the finding's message says it.
     pub label: String,
+    /// Which of the finding's labels is seen here, by its place among them, counted from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shows: Option<usize>,
+}
+
+impl Location {
+    /// Says which of the finding's labels is seen here.
+    #[must_use]
+    pub fn showing(self, label: usize) -> Self {
+        Self { shows: Some(label), ..self }
+    }
 }
 
 /// A query and what it returned.

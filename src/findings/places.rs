@@ -40,7 +40,7 @@ impl<'h> Places<'h> {
         let (line, column) = self.line_and_column(place.file, start)?;
         let (end_line, end_column) = self.line_and_column(place.file, end)?;
         let label = said(label);
-        Some(Location { file: file.path.clone(), line, column, end_line, end_column, start, end, label })
+        Some(Location { file: file.path.clone(), line, column, end_line, end_column, start, end, label, shows: None })
     }
 
     /// Makes a location of a place's first line: of a whole statement its head is enough.
@@ -72,12 +72,13 @@ impl<'h> Places<'h> {
     }
 
     fn of(&self, finding: &Finding, schema: &Schema, holders: &Holders) -> Vec<Location> {
-        let mut facts: Vec<(Place, String)> = Vec::new();
-        for label in &finding.labels {
+        // Each with the number of its label; the subject itself has none.
+        let mut facts: Vec<(Place, Option<usize>)> = Vec::new();
+        for (number, label) in finding.labels.iter().enumerate() {
             if let Some(place) = self.fact(finding, schema, holders, label)
                 && facts.iter().all(|(p, _)| *p != place)
             {
-                facts.push((place, label.text.clone()));
+                facts.push((place, Some(number)));
             }
         }
         let subject = self.subject(&finding.subject, schema);
@@ -90,10 +91,14 @@ impl<'h> Places<'h> {
             };
             match facts.iter().position(|(p, _)| inside(p)) {
                 Some(at) => facts[..=at].rotate_right(1),
-                None => facts.insert(0, (subject, String::new())),
+                None => facts.insert(0, (subject, None)),
             }
         }
-        facts.into_iter().filter_map(|(place, label)| self.head(place, label)).collect()
+        let shown = |(place, number): (Place, Option<usize>)| {
+            let text = number.and_then(|n| finding.labels.get(n)).map_or("", |l| &l.text);
+            Some(Location { shows: number, ..self.head(place, text)? })
+        };
+        facts.into_iter().filter_map(shown).collect()
     }
 
     fn subject(&self, subject: &Subject, schema: &Schema) -> Option<Place> {

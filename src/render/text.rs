@@ -135,8 +135,9 @@ impl Page<'_> {
             self.line(format!("{:INDENT$}{part}", ""));
         }
         let excerpts = excerpt::excerpts(finding, texts, style, INDENT);
-        let shown = |label: &Label| finding.locations.iter().any(|l| l.label == label.text);
-        let labels: Vec<&Label> = finding.labels.iter().filter(|l| excerpts.is_empty() || !shown(l)).collect();
+        let shown = |number: usize| finding.locations.iter().any(|l| l.shows == Some(number));
+        let labels = finding.labels.iter().enumerate().filter(|(number, _)| excerpts.is_empty() || !shown(*number));
+        let labels: Vec<&Label> = labels.map(|(_, label)| label).collect();
         self.labels(&labels);
         self.lines.extend(excerpts);
         let mut pointed = None;
@@ -400,6 +401,7 @@ pub(super) fn no_statement(engine: Engine) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::{Fact, Location, Subject};
     use crate::render::samples;
 
     fn plain() -> Style {
@@ -442,6 +444,34 @@ mod tests {
         );
         assert!(text.contains("  Why      as for a.product_id, above\n\n"), "{text}");
         assert!(text.contains("  Why      Something else.\n  Do       as for a.product_id, above\n"), "{text}");
+    }
+
+    #[test]
+    fn a_fact_that_is_seen_in_the_file_hides_no_other_one_of_the_same_words() {
+        let mut report = samples::report();
+        let text = "CREATE TABLE a (x int NOT NULL);\n".to_string();
+        let meta = &crate::rules::unindexed_foreign_key::META;
+        let location = Location {
+            file: "1.sql".into(),
+            line: 1,
+            column: 23,
+            end_line: 1,
+            end_column: 31,
+            start: 22,
+            end: 30,
+            label: "NOT NULL".into(),
+            shows: None,
+        };
+        report.history.files = vec![crate::source::history::File { path: "1.sql".into(), text }];
+        report.findings = vec![
+            Finding::new(meta, Subject::table(&"a".into()), "Two facts.")
+                .fact("a.x", Fact::NotNull, "NOT NULL")
+                .fact("b.y", Fact::NotNull, "NOT NULL")
+                .at(Some(location.showing(0))),
+        ];
+        let text = render(&report, &plain());
+        assert!(text.contains("1.sql:1:23"), "{text}");
+        assert!(text.contains("    b.y  NOT NULL\n") && !text.contains("a.x  NOT NULL"), "{text}");
     }
 
     #[test]

@@ -61,8 +61,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 ))
                 .fact(format!("{child}.{name}"), Fact::NotNull, "NOT NULL")
                 .fact(key_place(child, key), Fact::OnDelete, "ON DELETE SET NULL")
-                .at(timeline.places.head(said, "NOT NULL"))
-                .at(timeline.places.head(known.on_delete.unwrap_or(known.declared), "ON DELETE SET NULL")),
+                .at(timeline.places.head(said, "NOT NULL").map(|l| l.showing(0)))
+                .at(timeline
+                    .places
+                    .head(known.on_delete.unwrap_or(known.declared), "ON DELETE SET NULL")
+                    .map(|l| l.showing(1))),
             );
             break;
         }

@@ -139,7 +139,9 @@ impl Rebuild<'_, '_> {
         let declared = timeline.history.origins.foreign_key(child, key).map(|k| k.on_delete.unwrap_or(k.declared));
         let declared =
             declared.filter(|_| self.schema.table(child).is_some_and(|t| t.foreign_keys.contains(key)));
-        Some(finding.at(declared.and_then(|p| timeline.places.head(p, format!("ON DELETE {}", key.on_delete)))))
+        Some(finding.at(declared.and_then(|p| {
+            Some(timeline.places.head(p, format!("ON DELETE {}", key.on_delete))?.showing(0))
+        })))
     }
 
     fn why(&self, refuses: bool) -> String {
