@@ -65,9 +65,12 @@ impl Trial<'_> {
 }
 
 /// Returns the findings whose repair brings another finding: those that change the same key, else the same table. A key can also
-/// become the odd one out by keys of other tables: that is no reason to give these up.
-pub(super) fn culprits<'c>(repaired: &[Repair<'c>], brought: &Finding) -> Vec<&'c Finding> {
+/// become the odd one out by keys of other tables: that is no reason to give these up. `relations` are those of the schema that
+/// has the finding.
+pub(super) fn culprits<'c>(repaired: &[Repair<'c>], brought: &Finding, relations: &Graph) -> Vec<&'c Finding> {
     let columns = &brought.subject.columns;
+    // Of several keys on the same columns the one is to blame that the finding is about.
+    let keys = about(brought, relations);
     let of = |near: &dyn Fn(&Change) -> bool| -> Vec<&'c Finding> {
         repaired.iter().filter(|(_, changes)| changes.iter().any(near)).map(|(f, _)| *f).collect()
     };
@@ -79,7 +82,8 @@ pub(super) fn culprits<'c>(repaired: &[Repair<'c>], brought: &Finding) -> Vec<&'
         Change::SetNullable { column, .. } | Change::SetDefault { column, .. } | Change::SetType { column, .. } => {
             columns.contains(column)
         }
-        _ => key_of(change).is_some_and(|key| key.columns == *columns),
+        _ if keys.is_empty() => key_of(change).is_some_and(|key| key.columns == *columns),
+        _ => keys.iter().any(|relation| is_of(change, relation)),
     };
     // An index makes no other key wrong.
     let same_table = |change: &Change| change.table() == table && !matches!(change, Change::AddIndex { .. });
@@ -170,7 +174,7 @@ mod tests {
     use super::*;
     use crate::findings::{Safety, Subject};
     use crate::rules;
-    use crate::schema::Engine;
+    use crate::schema::{Action, Engine};
     use crate::testing;
 
     fn wanted(changes: Vec<Change>) -> Wanted {
@@ -208,6 +212,31 @@ mod tests {
             assert_eq!(tie(&drop(own), &finding, &relations), Some(Tie::Same));
             assert_eq!(tie(&drop(foreign), &finding, &relations), Some(Tie::Column));
         }
+    }
+
+    #[test]
+    fn of_two_keys_on_one_column_only_the_one_that_a_finding_names_is_to_blame() {
+        let mut schema = testing::schema(Engine::Postgres, &["a: id int8 pk", "b: id int8 pk", "c: x int8 >a.id"]);
+        let mut other = ForeignKey::new(["x"], "b".into(), ["id"]);
+        other.name = Some("c_x_other".into());
+        schema.table_mut(&"c".into()).unwrap().foreign_keys.push(other);
+        let graph = testing::graph(&schema);
+        let meta = &rules::unindexed_foreign_key::META;
+        let of = |key: &ForeignKey| Finding::new(meta, Subject::foreign_key(&"c".into(), key), "any words");
+        let repairs: Vec<(Finding, Vec<Change>)> = keys(&schema)
+            .into_iter()
+            .map(|old| {
+                let new = ForeignKey { on_delete: Action::Cascade, ..old.clone() };
+                (of(&old), vec![Change::ReplaceForeignKey { table: "c".into(), old, new }])
+            })
+            .collect();
+        let repaired: Vec<Repair<'_>> = repairs.iter().map(|(f, changes)| (f, changes.as_slice())).collect();
+        for (own, _) in &repairs {
+            assert_eq!(culprits(&repaired, own, &graph), [own]);
+        }
+        // What names none of them may come of either.
+        let both = Finding::new(meta, Subject { name: None, ..repairs[0].0.subject.clone() }, "any words");
+        assert_eq!(culprits(&repaired, &both, &graph).len(), 2);
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(in super::super) fn select(input: &Input<'_>, recipes: impl Fn(&[Wanted]) ->
             list.take_up(fixable);
             continue;
         }
-        let culprits = selector.culprits(&trial.repaired, &brought);
+        let culprits = selector.culprits(&trial.repaired, &brought, &trial.after);
         if !culprits.is_empty() {
             list.give_up(culprits);
             continue;
@@ -107,7 +107,7 @@ pub(in super::super) fn select(input: &Input<'_>, recipes: impl Fn(&[Wanted]) ->
         let same = after == trial.after;
         let found = if same { trial.found } else { check(input, &after, &relations(input, &after)) };
         let brought = selector.unknown(&found);
-        let culprits = selector.culprits(&trial.repaired, &brought);
+        let culprits = selector.culprits(&trial.repaired, &brought, &after);
         if !culprits.is_empty() {
             list.refuse(culprits);
             continue;
@@ -199,9 +199,13 @@ fn unmade(repaired: &[Repair<'_>], refused: &[Refused]) -> Vec<(Finding, Why)> {
 }
 
 impl Selector<'_, '_> {
-    /// Returns the findings whose repair brings what was not there before, and what that is.
-    fn culprits(&self, repaired: &[Repair<'_>], brought: &[&Finding]) -> Vec<(Finding, Why)> {
+    /// Returns the findings whose repair brings what was not there before, and what that is. `after` is the schema that has it.
+    fn culprits(&self, repaired: &[Repair<'_>], brought: &[&Finding], after: &Schema) -> Vec<(Finding, Why)> {
         let mut culprits: Vec<(Finding, Why)> = Vec::new();
+        if brought.is_empty() {
+            return culprits;
+        }
+        let graph = relations(self.input, after);
         for finding in brought {
             // A relation that nothing declares may have the finding already: both wait for the same decision.
             let same = |f: &&Finding| (f.rule, &f.fingerprint) == (finding.rule, &finding.fingerprint);
@@ -213,7 +217,7 @@ impl Selector<'_, '_> {
             let named = |f: &Finding| {
                 finding.severity < Severity::Error && by_name(self.input, f, &options(self.input, f)).is_some()
             };
-            for culprit in culprits_of(repaired, finding).into_iter().filter(|c| !named(c)) {
+            for culprit in culprits_of(repaired, finding, &graph).into_iter().filter(|c| !named(c)) {
                 if !culprits.iter().any(|(b, _)| b == culprit) {
                     culprits.push((culprit.clone(), why.clone()));
                 }
