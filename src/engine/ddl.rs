@@ -3,34 +3,10 @@
 use super::Dialect;
 use crate::schema::{Action, ForeignKey, Index, Match, TableName, Timing};
 
-/// Writes `FOREIGN KEY (…) REFERENCES … ON DELETE …`, without constraint name and `NOT VALID`.
-pub(super) fn foreign_key(dialect: &dyn Dialect, key: &ForeignKey) -> String {
-    let mut sql = format!("FOREIGN KEY ({}) {}", columns(dialect, key, &key.columns), references(dialect, key));
-    match key.timing {
-        Timing::Immediate => {}
-        Timing::Deferrable => sql.push_str(" DEFERRABLE"),
-        Timing::Deferred => sql.push_str(" DEFERRABLE INITIALLY DEFERRED"),
-    }
-    sql
-}
-
-/// Writes the columns of either side of a key; the last of a temporal one is a period (manual 18, CREATE TABLE, REFERENCES).
-fn columns(dialect: &dyn Dialect, key: &ForeignKey, columns: &[String]) -> String {
-    let mut written: Vec<String> = columns.iter().map(|c| dialect.identifier(c)).collect();
-    if let Some(last) = written.last_mut().filter(|_| key.temporal) {
-        *last = format!("PERIOD {last}");
-    }
-    written.join(", ")
-}
-
-/// Writes the comment that a foreign key has, and that goes with it when it is dropped; `None` if it has none.
-pub(super) fn comment(dialect: &dyn Dialect, child: &TableName, key: &ForeignKey, name: &str) -> Option<String> {
-    let text = dialect.literal(key.comment.as_deref()?);
-    Some(format!("COMMENT ON CONSTRAINT {} ON {} IS {text}", dialect.identifier(name), dialect.table(child)))
-}
-
-fn references(dialect: &dyn Dialect, key: &ForeignKey) -> String {
-    let mut sql = format!("REFERENCES {}", dialect.table(&key.parent));
+/// Writes `FOREIGN KEY (…) REFERENCES … ON DELETE …`, without constraint name and `NOT VALID`. `parent` is how the parent's name is
+/// written.
+pub(crate) fn foreign_key(dialect: &dyn Dialect, key: &ForeignKey, parent: &str) -> String {
+    let mut sql = format!("FOREIGN KEY ({}) REFERENCES {parent}", columns(dialect, key, &key.columns));
     if !key.parent_columns.is_empty() {
         sql.push_str(&format!(" ({})", columns(dialect, key, &key.parent_columns)));
     }
@@ -45,7 +21,28 @@ fn references(dialect: &dyn Dialect, key: &ForeignKey) -> String {
     if !key.set_columns.is_empty() {
         sql.push_str(&format!(" ({})", dialect.columns(&key.set_columns)));
     }
+    sql.push_str(match key.timing {
+        Timing::Immediate => "",
+        Timing::Deferrable => " DEFERRABLE INITIALLY IMMEDIATE",
+        Timing::Deferred => " DEFERRABLE INITIALLY DEFERRED",
+    });
     sql
+}
+
+/// Writes the columns of either side of a key; the last of a temporal one is a period (manual 18, CREATE TABLE, REFERENCES).
+fn columns(dialect: &dyn Dialect, key: &ForeignKey, columns: &[String]) -> String {
+    let mut written: Vec<String> = columns.iter().map(|c| dialect.identifier(c)).collect();
+    if let Some(last) = written.last_mut().filter(|_| key.temporal) {
+        *last = format!("PERIOD {last}");
+    }
+    written.join(", ")
+}
+
+/// Writes the comment that a foreign key has, and that goes with it when it is dropped; `None` if it has none. `child` is how the
+/// child's name is written.
+pub(crate) fn comment(dialect: &dyn Dialect, child: &str, key: &ForeignKey, name: &str) -> Option<String> {
+    let text = dialect.literal(key.comment.as_deref()?);
+    Some(format!("COMMENT ON CONSTRAINT {} ON {child} IS {text}", dialect.identifier(name)))
 }
 
 /// Writes `(a, b DESC) INCLUDE (c) WHERE …`, from the opening parenthesis on.

@@ -7,7 +7,7 @@
 
 pub mod cockroach;
 mod connection;
-mod ddl;
+pub(crate) mod ddl;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod guard;
 mod keywords;

@@ -57,16 +57,19 @@ impl Dialect for Cockroach {
             // Adding a key is online and validated by a job; no NOT VALID is needed (docs, "Online Schema Changes").
             Change::AddForeignKey { table: child, foreign_key } => {
                 let name = self.identifier(&ddl::constraint_name(child, foreign_key));
-                let add = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {}", ddl::foreign_key(self, foreign_key));
+                let add = format!(
+                    "ALTER TABLE {table} ADD CONSTRAINT {name} {}",
+                    ddl::foreign_key(self, foreign_key, &self.table(&foreign_key.parent))
+                );
                 let own_name = ddl::constraint_name(child, foreign_key);
-                [add].into_iter().chain(ddl::comment(self, child, foreign_key, &own_name)).collect()
+                [add].into_iter().chain(ddl::comment(self, &table, foreign_key, &own_name)).collect()
             }
             // The same name cannot be dropped and added at once: add under a new one, drop, rename.
             Change::ReplaceForeignKey { table: child, old, new } => {
                 let old_name = ddl::constraint_name(child, old);
                 let name = ddl::constraint_name(child, new);
                 let passing = if old_name == name { format!("{name}_new") } else { name.clone() };
-                let clause = ddl::foreign_key(self, new);
+                let clause = ddl::foreign_key(self, new, &self.table(&new.parent));
                 let mut sql = vec![
                     format!("ALTER TABLE {table} ADD CONSTRAINT {} {clause}", self.identifier(&passing)),
                     format!("ALTER TABLE {table} DROP CONSTRAINT {}", self.identifier(&old_name)),
@@ -75,7 +78,7 @@ impl Dialect for Cockroach {
                     let (from, to) = (self.identifier(&passing), self.identifier(&name));
                     sql.push(format!("ALTER TABLE {table} RENAME CONSTRAINT {from} TO {to}"));
                 }
-                sql.extend(ddl::comment(self, child, new, &name));
+                sql.extend(ddl::comment(self, &table, new, &name));
                 sql
             }
             // All indexes are built online; CONCURRENTLY only earns a notice.

@@ -183,8 +183,8 @@ fn add_foreign_key(
 ) -> Vec<String> {
     let own_name = ddl::constraint_name(child, key);
     let name = dialect.identifier(&own_name);
-    let clause = ddl::foreign_key(dialect, key);
-    let comment = ddl::comment(dialect, child, key, &own_name);
+    let clause = ddl::foreign_key(dialect, key, &dialect.table(&key.parent));
+    let comment = ddl::comment(dialect, &dialect.table(child), key, &own_name);
     if key.validated && key.enforced && is_partitioned(schema, child) {
         let add = format!("{alter} ADD CONSTRAINT {name} {clause}");
         return [add].into_iter().chain(comment).collect();

@@ -3,7 +3,8 @@
 
 use super::bench::Bench;
 use crate::change::names;
-use crate::schema::{Action, ForeignKey, Index, Match, Table, TableName, Timing, split_dotted};
+use crate::engine::ddl;
+use crate::schema::{ForeignKey, Index, Table, TableName, split_dotted};
 
 /// Writes `ALTER TABLE public.orders`.
 pub(in crate::plan) fn alter(bench: &Bench<'_>, table: &TableName) -> String {
@@ -30,32 +31,7 @@ pub(in crate::plan) fn key(bench: &Bench<'_>, key: &ForeignKey, name: &str, unch
 
 /// Writes `FOREIGN KEY (…) REFERENCES …` to the end of the definition.
 pub(in crate::plan) fn key_body(bench: &Bench<'_>, key: &ForeignKey) -> String {
-    let list = |columns: &[String]| {
-        let mut written: Vec<String> = columns.iter().map(|c| bench.dialect.identifier(c)).collect();
-        if let Some(last) = written.last_mut().filter(|_| key.temporal) {
-            *last = format!("PERIOD {last}");
-        }
-        written.join(", ")
-    };
-    let (columns, parent) = (list(&key.columns), bench.name(&key.parent));
-    let mut sql = format!("FOREIGN KEY ({columns}) REFERENCES {parent} ({})", list(&key.parent_columns));
-    if key.matching == Match::Full {
-        sql.push_str(" MATCH FULL");
-    }
-    if key.on_update != Action::NoAction {
-        sql.push_str(&format!(" ON UPDATE {}", key.on_update));
-    }
-    // Written out even for NO ACTION: a reader of the migration must not have to know the default.
-    sql.push_str(&format!(" ON DELETE {}", key.on_delete));
-    if !key.set_columns.is_empty() {
-        sql.push_str(&format!(" ({})", bench.dialect.columns(&key.set_columns)));
-    }
-    sql.push_str(match key.timing {
-        Timing::Immediate => "",
-        Timing::Deferrable => " DEFERRABLE INITIALLY IMMEDIATE",
-        Timing::Deferred => " DEFERRABLE INITIALLY DEFERRED",
-    });
-    sql
+    ddl::foreign_key(bench.dialect, key, &bench.name(&key.parent))
 }
 
 /// Writes the comment that goes with a key and would be lost with it.
@@ -65,8 +41,7 @@ pub(in crate::plan) fn key_comment(
     key: &ForeignKey,
     name: &str,
 ) -> Option<String> {
-    let text = bench.dialect.literal(key.comment.as_deref()?);
-    Some(format!("COMMENT ON CONSTRAINT {} ON {} IS {text}", bench.dialect.identifier(name), bench.name(child)))
+    ddl::comment(bench.dialect, &bench.name(child), key, name)
 }
 
 /// Writes `CREATE [UNIQUE] INDEX [CONCURRENTLY] name ON [ONLY] table …`.
