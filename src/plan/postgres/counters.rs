@@ -55,25 +55,32 @@ impl Counters<'_> {
     /// 13.3.1, ACCESS EXCLUSIVE).
     fn numbers(&self) -> String {
         let sum = |what: &str, of: &str| {
-            format!("COALESCE(pg_catalog.sum({what}) FILTER (WHERE f.oid IS {of}), 0)::pg_catalog.int8")
+            format!(
+                "COALESCE(pg_catalog.sum({what}) FILTER (WHERE s.relid {of} (_referee_tables)), 0)::pg_catalog.int8"
+            )
         };
         format!(
-            "(SELECT ARRAY[{}, {}, {}, {LOCKED}] FROM pg_catalog.pg_stat_xact_user_tables s LEFT JOIN ({}) AS f (oid) ON f.oid = s.relid)",
-            sum("s.n_tup_upd", "NOT NULL"),
-            sum("s.n_tup_del", "NOT NULL"),
-            sum("s.n_tup_upd + s.n_tup_del", "NULL"),
-            since::all_of(self.bench, &self.tables),
+            "(SELECT ARRAY[{}, {}, {}, {LOCKED}] FROM pg_catalog.pg_stat_xact_user_tables s)",
+            sum("s.n_tup_upd", "= ANY"),
+            sum("s.n_tup_del", "= ANY"),
+            sum("s.n_tup_upd + s.n_tup_del", "<> ALL"),
         )
+    }
+
+    /// The statement that looks up the tables, which the numbers are those of.
+    fn look_up(&self) -> String {
+        format!("_referee_tables := ARRAY({});", since::all_of(self.bench, &self.tables))
     }
 
     /// The declarations of a block that counts.
     pub fn declared() -> &'static str {
-        "_referee_before pg_catalog.int8[];\n  _referee_after pg_catalog.int8[];\n  _referee_written pg_catalog.int8;"
+        "_referee_tables pg_catalog.oid[];\n  _referee_before pg_catalog.int8[];\n  _referee_after pg_catalog.int8[];\n  \
+         _referee_written pg_catalog.int8;"
     }
 
-    /// The statement before the change.
-    pub fn before(&self) -> String {
-        format!("_referee_before := {};", self.numbers())
+    /// The statements before the change.
+    pub fn before(&self, indent: &str) -> String {
+        format!("{}\n{indent}_referee_before := {};", self.look_up(), self.numbers())
     }
 
     /// The statements after the change. What waits for the end of the transaction runs before it is counted.
@@ -106,9 +113,8 @@ impl Counters<'_> {
                 &format!("{} <> 0 OR _referee_after[4] <> _referee_before[4]", found(3)),
                 &format!(
                     "pg_catalog.concat({}, (SELECT pg_catalog.string_agg(pg_catalog.concat(s.schemaname, '.', s.relname), ', ') FROM \
-                     pg_catalog.pg_stat_xact_user_tables s WHERE s.n_tup_upd + s.n_tup_del > 0 AND s.relid NOT IN ({})), {})",
+                     pg_catalog.pg_stat_xact_user_tables s WHERE s.n_tup_upd + s.n_tup_del > 0 AND s.relid <> ALL (_referee_tables)), {})",
                     literal("rows of other tables changed, too, or a table was emptied, rewritten or dropped: "),
-                    since::all_of(self.bench, &self.tables),
                     literal("; rolled back"),
                 ),
                 if self.undo {
@@ -125,7 +131,9 @@ impl Counters<'_> {
     /// The statement, of a transaction of several, before the change.
     pub fn hold(&self) -> String {
         format!(
-            "DO $referee$\nBEGIN\n  PERFORM pg_catalog.set_config('{HELD}', {}::pg_catalog.text, true);\nEND\n$referee$",
+            "DO $referee$\nDECLARE\n  _referee_tables pg_catalog.oid[];\nBEGIN\n  {}\n  PERFORM pg_catalog.set_config('{HELD}', \
+             {}::pg_catalog.text, true);\nEND\n$referee$",
+            self.look_up(),
             self.numbers()
         )
     }
@@ -153,9 +161,10 @@ impl Counters<'_> {
 
     fn block(&self, lines: &str) -> String {
         format!(
-            "DO $referee$\nDECLARE\n  {}\nBEGIN\n  _referee_before := pg_catalog.current_setting('{HELD}')::pg_catalog.int8[];\n  {lines}\n  \
-             PERFORM pg_catalog.set_config('{HELD}', _referee_after::pg_catalog.text, true);\nEND\n$referee$",
+            "DO $referee$\nDECLARE\n  {}\nBEGIN\n  {}\n  _referee_before := pg_catalog.current_setting('{HELD}')::pg_catalog.int8[];\n  \
+             {lines}\n  PERFORM pg_catalog.set_config('{HELD}', _referee_after::pg_catalog.text, true);\nEND\n$referee$",
             Self::declared(),
+            self.look_up(),
         )
     }
 }

@@ -239,7 +239,7 @@ impl Work<'_> {
         let shown = self.shown.map_or_else(|| "NULL".to_string(), |n| n.to_string());
         let heirs = bench.now.tables.iter().any(|t| t.inherits.contains(&self.key.parent));
         let counters = self.counters(bench);
-        let (declared, before) = (Counters::declared(), counters.before());
+        let (declared, before) = (Counters::declared(), counters.before("      "));
         let plain = backup::plain(bench, place);
         let expected = match self.policy {
             OrphanPolicy::SetNull => Expected { updated: "_referee_changed", deleted: "0" },
