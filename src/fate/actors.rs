@@ -270,6 +270,9 @@ fn updates(net: &Net<'_>, ruling: &Ruling) -> bool {
 /// foreign key does, it does with ONLY.
 fn family<'n>(net: &Net<'n>, table: &'n Table, root: bool) -> Vec<&'n Table> {
     let mut family = vec![table];
+    if !net.families {
+        return family;
+    }
     let mut next = 0;
     while let Some(of) = family.get(next).copied() {
         next += 1;
@@ -506,7 +509,9 @@ impl Scene<'_, '_> {
         }
         let event = self.reached.event;
         let publishes = |p: &&Publication| if event == "DELETE" { p.delete } else { p.update };
-        for table in self.net.schema.tables.iter().filter(|t| self.net.schema.is_within(&of.name, &t.name)) {
+        let schema = self.net.schema;
+        let sends = |t: &&Table| !t.publications.is_empty() && schema.is_within(&of.name, &t.name);
+        for table in schema.tables.iter().filter(sends) {
             for publication in table.publications.iter().filter(publishes) {
                 let Some(why) = refused(publication, of) else { continue };
                 let when = format!("publishes {}", if event == "DELETE" { "deletes" } else { "updates" });

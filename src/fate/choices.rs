@@ -28,11 +28,11 @@ pub struct Choosable {
     pub changes: Vec<Change>,
 }
 
-/// Returns what can be done about a relation, what destroys least first. `before` has what it follows from, and how far its deletes
-/// reach: what other changes bring is said with them.
+/// Returns what can be done about a relation, what destroys least first. `before` has what it follows from, and is left as it is;
+/// `reach` is how far its deletes reach: what other changes bring is said with them.
 pub(super) fn choices(
     net: &Net<'_>,
-    (before, reach): (&Net<'_>, &Reach),
+    (before, reach): (&mut Net<'_>, &Reach),
     link: usize,
     proposal: &Proposal,
 ) -> Vec<Choosable> {
@@ -81,9 +81,10 @@ pub(super) fn choices(
         add("protect", does, Vec::new(), &keep);
     }
     let cascade = Proposal { to: Some(Action::Cascade), ..Proposal::default() };
-    let mut then = before.clone();
-    apply(&mut then, link, &cascade);
-    let newly = reach.to(&reach.again(&then));
+    let own = before.links[link].clone();
+    apply(before, link, &cascade);
+    let newly = reach.to(&reach.again(before));
+    before.links[link] = own;
     let mut does = format!("Make it ON DELETE CASCADE: rows of `{child}` are deleted with their `{parent}`");
     for sentence in sentences(&newly) {
         does.push_str(&format!("; {sentence}"));

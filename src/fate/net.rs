@@ -93,6 +93,8 @@ pub(crate) struct Net<'s> {
     pub below: Vec<Vec<usize>>,
     /// By child.
     pub above: Vec<Vec<usize>>,
+    /// Whether any table has partitions or heirs.
+    pub families: bool,
     /// By table: why every delete that reaches it fails, rows or none (SQLite's broken keys).
     pub broken: Vec<Option<(usize, String)>>,
 }
@@ -111,6 +113,7 @@ impl<'s> Net<'s> {
             links: Vec::new(),
             below: vec![Vec::new(); tables.len()],
             above: vec![Vec::new(); tables.len()],
+            families: schema.tables.iter().any(|t| t.partition_of.is_some() || !t.inherits.is_empty()),
             broken: vec![None; tables.len()],
             tables,
         };
@@ -230,6 +233,9 @@ impl<'s> Net<'s> {
     /// what a foreign key does it does with ONLY (`ri_triggers.c`).
     pub fn with_heirs(&self, table: usize) -> Vec<usize> {
         let mut all = vec![table];
+        if !self.families {
+            return all;
+        }
         let mut next = 0;
         while let Some(&of) = all.get(next) {
             next += 1;

@@ -3,14 +3,14 @@
 //! A key that cascades from now on lets a delete of its parent take rows of its child, and so does every delete that already
 //! took rows of the parent. Both are said, table by table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::levels::cascades;
-use super::net::{Act, Net};
+use super::net::{Act, Link, Net};
 use crate::change::Change;
 use crate::relations::{Graph, side};
 use crate::schema::{Action, ForeignKey, Schema, TableName};
@@ -64,11 +64,55 @@ fn names<T: std::fmt::Display>(tables: &[T], word: &str) -> String {
     }
 }
 
-/// A key that cascades: child and parent as the key names them, partitions too, and the child's columns, sorted.
+/// Columns that refer to a table: child and parent as the key names them, partitions too, and the child's columns, sorted.
 type Edge = (usize, usize, Vec<String>);
 
 /// What a delete newly takes: tables that lose rows and did not before, those that can lose more, and the keys that stop it.
 type Lost<'e> = (Vec<usize>, Vec<usize>, Vec<&'e Edge>);
+
+/// Every edge that a state of the schema has, each with its number.
+#[derive(Clone, Debug, Default)]
+struct Edges {
+    all: Vec<Edge>,
+    numbers: BTreeMap<Edge, usize>,
+}
+
+impl Edges {
+    fn number(&mut self, edge: Edge) -> usize {
+        let Self { all, numbers } = self;
+        *numbers.entry(edge).or_insert_with_key(|edge| {
+            all.push(edge.clone());
+            all.len() - 1
+        })
+    }
+}
+
+/// Some of the edges, by number.
+#[derive(Clone, Debug, Default)]
+struct Chosen(Vec<bool>);
+
+impl Chosen {
+    fn of(numbers: impl Iterator<Item = usize>) -> Self {
+        let mut chosen = Self::default();
+        numbers.for_each(|number| chosen.set(number, true));
+        chosen
+    }
+
+    fn has(&self, number: usize) -> bool {
+        self.0.get(number).copied().unwrap_or(false)
+    }
+
+    fn set(&mut self, number: usize, is: bool) {
+        if number >= self.0.len() {
+            self.0.resize(number + 1, false);
+        }
+        self.0[number] = is;
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().filter(|(_, is)| **is).map(|(number, _)| number)
+    }
+}
 
 /// The cascades of a schema.
 #[derive(Clone, Debug)]
@@ -77,11 +121,13 @@ pub struct Reach {
     tables: Arc<[TableName]>,
     /// By table: the table that its rows belong to in the end.
     whole: Arc<[usize]>,
-    /// By link of the net that it was read from.
-    links: Arc<[Option<Edge>]>,
-    edges: BTreeSet<Edge>,
-    /// The keys that stop a delete while rows refer by them.
-    stops: BTreeSet<Edge>,
+    known: Arc<Edges>,
+    /// By link of the net that it was read from: the number of its edge.
+    links: Arc<[Option<usize>]>,
+    /// Those that cascade.
+    cascades: Chosen,
+    /// Those that stop a delete while rows refer by them.
+    stops: Chosen,
 }
 
 impl Reach {
@@ -94,21 +140,25 @@ impl Reach {
         let tables: Arc<[TableName]> = net.schema.tables.iter().map(|t| t.name.clone()).collect();
         let number = |name: &TableName| tables.binary_search(name).ok();
         let whole = tables.iter().enumerate().map(|(at, t)| number(net.schema.whole(t)).unwrap_or(at)).collect();
-        let edge = |i: usize| {
-            let relation = &net.graph.relations()[net.links[i].relation];
+        let mut known = Edges::default();
+        let edge = |link: &Link<'_>| {
+            let relation = &net.graph.relations()[link.relation];
             Some((number(&relation.child)?, number(&relation.parent)?, sorted(&relation.columns)))
         };
-        let links = (0..net.links.len()).map(edge).collect();
-        Self { tables, whole, links, edges: BTreeSet::new(), stops: BTreeSet::new() }.again(net)
+        let links = net.links.iter().map(|link| edge(link).map(|edge| known.number(edge))).collect();
+        let (cascades, stops) = (Chosen::default(), Chosen::default());
+        Self { tables, whole, links, known: Arc::new(known), cascades, stops }.again(net)
     }
 
     /// Reads the cascades again after the keys of the net that it was read from have changed.
     pub(super) fn again(&self, net: &Net<'_>) -> Self {
-        let edge = |i: usize| self.links.get(i).cloned().flatten();
-        let edges = (0..net.links.len()).filter(|&i| cascades(net, i)).filter_map(edge).collect();
-        let checks = |&i: &usize| matches!(net.links[i].act, Act::Check(_) | Act::Fail(_)) && net.standing(i).acts;
-        let stops = (0..net.links.len()).filter(checks).filter_map(edge).collect();
-        Self { edges, stops, ..self.clone() }
+        let of = |is: &dyn Fn(usize) -> bool| {
+            let numbers = self.links.iter().enumerate().filter(|(link, _)| is(*link));
+            Chosen::of(numbers.filter_map(|(_, number)| *number))
+        };
+        let checks = |i: usize| matches!(net.links[i].act, Act::Check(_) | Act::Fail(_)) && net.standing(i).acts;
+        let (cascades, stops) = (of(&|i| cascades(net, i)), of(&checks));
+        Self { cascades, stops, ..self.clone() }
     }
 
     /// Returns what deletes would newly delete after changes.
@@ -132,60 +182,83 @@ impl Reach {
                 }
                 _ => continue,
             };
-            let edge = |key: &ForeignKey| {
-                Some((self.number(change.table())?, self.number(&key.parent)?, sorted(&key.columns)))
-            };
-            let gone = old.and_then(edge);
-            let cascades = new.filter(|k| acts(k)).and_then(edge);
-            let stops = new.filter(|k| k.on_delete.refuses() && k.is_active()).and_then(edge);
-            if let Some(gone) = gone {
-                self.edges.remove(&gone);
-                self.stops.remove(&gone);
+            if let Some(gone) = old.and_then(|key| self.edge(change.table(), key)) {
+                self.cascades.set(gone, false);
+                self.stops.set(gone, false);
             }
-            self.edges.extend(cascades);
-            self.stops.extend(stops);
+            if let Some(key) = new.filter(|k| acts(k))
+                && let Some(made) = self.edge(change.table(), key)
+            {
+                self.cascades.set(made, true);
+            }
+            if let Some(key) = new.filter(|k| k.on_delete.refuses() && k.is_active())
+                && let Some(made) = self.edge(change.table(), key)
+            {
+                self.stops.set(made, true);
+            }
         }
+    }
+
+    /// Returns the number of a key's edge, which it gets if it has none.
+    fn edge(&mut self, child: &TableName, key: &ForeignKey) -> Option<usize> {
+        let edge = (self.number(child)?, self.number(&key.parent)?, sorted(&key.columns));
+        let known = self.known.numbers.get(&edge).copied();
+        Some(known.unwrap_or_else(|| Arc::make_mut(&mut self.known).number(edge)))
     }
 
     fn number(&self, table: &TableName) -> Option<usize> {
         self.tables.binary_search(table).ok()
     }
 
+    /// Returns the cascades as another state of the schema numbers them, and the child and parent of each.
+    fn seen_from(&self, after: &Self) -> (Chosen, Vec<(usize, usize)>) {
+        let edges = || self.cascades.numbers().map(|number| &self.known.all[number]);
+        if Arc::ptr_eq(&self.known, &after.known) {
+            return (self.cascades.clone(), edges().map(|(child, parent, _)| (*child, *parent)).collect());
+        }
+        let same = Arc::ptr_eq(&self.tables, &after.tables);
+        let number = |table: usize| if same { Some(table) } else { after.number(&self.tables[table]) };
+        let renumbered = edges().filter_map(|(c, p, columns)| Some((number(*c)?, number(*p)?, columns.clone())));
+        let renumbered: Vec<Edge> = renumbered.collect();
+        let numbers = renumbered.iter().filter_map(|edge| after.known.numbers.get(edge).copied());
+        (Chosen::of(numbers), renumbered.iter().map(|(child, parent, _)| (*child, *parent)).collect())
+    }
+
     /// Returns what deletes newly delete when the cascades are those of another state of the schema.
     pub(super) fn to(&self, after: &Self) -> Vec<NewlyDeleted> {
-        let renumbered = (!Arc::ptr_eq(&self.tables, &after.tables)).then(|| {
-            let number: Vec<Option<usize>> = self.tables.iter().map(|t| after.number(t)).collect();
-            let edge = |(c, p, columns): &Edge| Some((number[*c]?, number[*p]?, columns.clone()));
-            self.edges.iter().filter_map(edge).collect::<BTreeSet<Edge>>()
-        });
-        let known = renumbered.as_ref().unwrap_or(&self.edges);
-        let new: Vec<&Edge> = after.edges.difference(known).collect();
+        let (known, edges_before) = self.seen_from(after);
+        let all = &after.known.all;
+        let whole = |table: usize| after.whole[table];
+        let ends = |number: usize| (whole(all[number].0), whole(all[number].1));
+        let new: Vec<(usize, usize)> = after.cascades.numbers().filter(|&n| !known.has(n)).map(ends).collect();
         if new.is_empty() {
             return Vec::new();
         }
         let count = after.tables.len();
         let (mut now, mut above, mut before) =
             (vec![Vec::new(); count], vec![Vec::new(); count], vec![Vec::new(); count]);
-        let whole = |table: usize| after.whole[table];
-        for (child, parent, _) in &after.edges {
-            now[whole(*parent)].push(whole(*child));
-            above[whole(*child)].push(whole(*parent));
+        for (child, parent) in after.cascades.numbers().map(ends) {
+            now[parent].push(child);
+            above[child].push(parent);
         }
-        for (child, parent, _) in known {
-            before[whole(*parent)].push(whole(*child));
+        for (child, parent) in edges_before {
+            before[whole(parent)].push(whole(child));
         }
-        let roots = closure(new.iter().map(|(_, parent, _)| whole(*parent)), &above);
+        let (_, roots) = closure(new.iter().map(|(_, parent)| *parent), &above);
+        let stopping: Vec<usize> = after.stops.numbers().collect();
         let mut groups: BTreeMap<Lost<'_>, Vec<usize>> = BTreeMap::new();
         for root in roots {
-            let reached = closure([root], &now);
-            let heads = new.iter().filter(|(_, parent, _)| reached.contains(&whole(*parent)));
-            let heads = heads.map(|(child, ..)| whole(*child));
-            let lose = closure(heads, &now);
-            let lost = closure([root], &before);
-            let stops =
-                |(child, parent, _): &&Edge| lose.contains(&whole(*parent)) && !reached.contains(&whole(*child));
-            let stopped_by = after.stops.iter().filter(stops).collect();
-            let (more_of, tables) = lose.into_iter().partition(|t| lost.contains(t));
+            let (is_reached, _) = closure([root], &now);
+            let heads = new.iter().filter(|(_, parent)| is_reached[*parent]).map(|(child, _)| *child);
+            let (loses, lose) = closure(heads, &now);
+            let (is_lost, _) = closure([root], &before);
+            let stops = |&&number: &&usize| {
+                let (child, parent) = ends(number);
+                loses[parent] && !is_reached[child]
+            };
+            let mut stopped_by: Vec<&Edge> = stopping.iter().filter(stops).map(|&number| &all[number]).collect();
+            stopped_by.sort();
+            let (more_of, tables) = lose.into_iter().partition(|&t| is_lost[t]);
             groups.entry((tables, more_of, stopped_by)).or_default().push(root);
         }
         let named = |tables: &[usize]| tables.iter().map(|&t| after.tables[t].clone()).collect::<Vec<_>>();
@@ -218,17 +291,26 @@ fn acts(key: &ForeignKey) -> bool {
     key.on_delete == Action::Cascade && key.is_active()
 }
 
-fn closure(from: impl IntoIterator<Item = usize>, next: &[Vec<usize>]) -> BTreeSet<usize> {
-    let mut seen: BTreeSet<usize> = from.into_iter().collect();
-    let mut open: Vec<usize> = seen.iter().copied().collect();
-    while let Some(table) = open.pop() {
+/// Returns what can be got to, by number and in order.
+fn closure(from: impl IntoIterator<Item = usize>, next: &[Vec<usize>]) -> (Vec<bool>, Vec<usize>) {
+    let mut seen = vec![false; next.len()];
+    let mut all: Vec<usize> = Vec::new();
+    for table in from {
+        if !std::mem::replace(&mut seen[table], true) {
+            all.push(table);
+        }
+    }
+    let mut at = 0;
+    while let Some(&table) = all.get(at) {
+        at += 1;
         for &other in &next[table] {
-            if seen.insert(other) {
-                open.push(other);
+            if !std::mem::replace(&mut seen[other], true) {
+                all.push(other);
             }
         }
     }
-    seen
+    all.sort_unstable();
+    (seen, all)
 }
 
 fn sorted(columns: &[String]) -> Vec<String> {

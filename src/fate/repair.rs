@@ -141,12 +141,13 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let count = first.len();
     first.extend(rest);
     let mut trial = net.clone();
+    let mut scratch = net.clone();
     let mut reach = Reach::of_net(&trial);
     let mut changes = Vec::new();
     for (at, want) in first.into_iter().enumerate() {
         apply(&mut trial, want.link, &want.proposal);
         let further = reach.again(&trial);
-        let mut repaired = describe(net, (&all.trial, &reach), want, at < count);
+        let mut repaired = describe(net, (&all, &mut scratch, &reach), want, at < count);
         repaired.newly_deletes = reach.to(&further);
         reach = further;
         changes.push(repaired);
@@ -160,9 +161,13 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
         _ => c.changes.clone(),
     };
     let every: Vec<Change> = changes.iter().flat_map(taken).collect();
-    let (_, if_chosen) = verdicts_after(net, root, &every);
-    let (verdict, known_verdict) = verdicts_after(net, root, &made(&|_| true));
-    let (_, automatic) = verdicts_after(net, root, &made(&|c| c.automatic));
+    let (all_made, automatically) = (made(&|_| true), made(&|c| c.automatic));
+    let (verdict, known_verdict) = verdicts_after(net, root, &all_made);
+    // Often they are the same changes.
+    let known_after = |wanted: &[Change]| {
+        if *wanted == all_made { known_verdict } else { verdicts_after(net, root, wanted).1 }
+    };
+    let (if_chosen, automatic) = (known_after(&every), known_after(&automatically));
     let (_, guessed) = guessed::weigh(whole, &all.trial, root);
     Repair { goal, verdict, known_verdict, if_chosen, automatic, changes, guessed }
 }
@@ -432,7 +437,13 @@ fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wa
     links
 }
 
-fn describe(net: &Net<'_>, (after, reach): (&Net<'_>, &Reach), want: Wanted, automatic: bool) -> Repaired {
+/// Describes a change. `scratch` is the net as it is, and is left so.
+fn describe<'s>(
+    net: &Net<'s>,
+    (all, scratch, reach): (&Search<'_, 's>, &mut Net<'s>, &Reach),
+    want: Wanted,
+    automatic: bool,
+) -> Repaired {
     let Wanted { link, round, blocks, path, proposal } = want;
     let l = &net.links[link];
     let relation = &net.graph.relations()[l.relation];
@@ -448,13 +459,14 @@ fn describe(net: &Net<'_>, (after, reach): (&Net<'_>, &Reach), want: Wanted, aut
         _ if relation.nullable => Action::SetNull,
         _ => Action::Restrict,
     };
-    let mut before = net.clone();
+    // What leads to it acts as it will.
     let above = &path[..path.len().saturating_sub(1)];
-    for (at, changed) in after.links.iter().enumerate() {
-        if at != link && above.contains(&net.graph.relations()[changed.relation].child_side()) {
-            before.links[at] = changed.clone();
-        }
-    }
+    let leads = |&at: &usize| at != link && above.contains(&net.graph.relations()[net.links[at].relation].child_side());
+    let leading: Vec<usize> = all.changed.iter().map(|c| c.link).filter(leads).collect();
+    leading.iter().for_each(|&at| scratch.links[at].clone_from(&all.trial.links[at]));
+    let before = reach.again(scratch);
+    let choices = choices(net, (scratch, &before), link, &proposal);
+    leading.iter().for_each(|&at| scratch.links[at].clone_from(&net.links[at]));
     Repaired {
         child: relation.child.clone(),
         columns: relation.columns.clone(),
@@ -469,7 +481,7 @@ fn describe(net: &Net<'_>, (after, reach): (&Net<'_>, &Reach), want: Wanted, aut
         path,
         round,
         newly_deletes: Vec::new(),
-        choices: choices(net, (&before, &reach.again(&before)), link, &proposal),
+        choices,
         sql: sql.unwrap_or_default().concat(),
         changes,
         reason: proposal.reason,
