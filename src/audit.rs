@@ -162,21 +162,29 @@ pub fn audit_and_go_on(
     if let (Some(how), Some(session)) = (&options.data, input.session.as_mut()) {
         context.tell(&Event::Stage { name: "Counting orphans", parts: relations.relations().len() });
         let result = orphans::scan(session.as_mut(), &input.schema, &relations, how, context);
+        let ends = |error: &EngineError| EngineError {
+            sql: None,
+            hint: error.hint.clone(),
+            code: error.code.clone(),
+            ..EngineError::new(error.kind, error.message.clone())
+        };
         let mut uncounted = Vec::new();
         for (relation, outcome) in relations.relations().iter().zip(&result.outcomes) {
             if let Outcome::Failed(error) = outcome {
                 if error.kind.ends_the_job() {
-                    return Err(EngineError {
-                        sql: None,
-                        hint: error.hint.clone(),
-                        code: error.code.clone(),
-                        ..EngineError::new(error.kind, error.message.clone())
-                    });
+                    return Err(ends(error));
                 }
                 uncounted.push((relation.child_side(), error));
             }
         }
         failures.extend(Failure::of_orphans(&uncounted));
+        for (number, found) in &result.defaults {
+            let (Err(error), Some(relation)) = (found, relations.relations().get(*number)) else { continue };
+            if error.kind.ends_the_job() {
+                return Err(ends(error));
+            }
+            failures.push(Failure::new(format!("look for the default parent of {}", relation.child_side()), error));
+        }
         scan = Some(result);
     }
 

@@ -2,4 +2,4 @@
 
 mod scan;
 
-pub use scan::{Orphans, Outcome, Scan, ScanOptions, obstacle, scan};
+pub use scan::{DefaultParent, Orphans, Outcome, Scan, ScanOptions, obstacle, scan};

@@ -3,18 +3,35 @@
 //! The database does the work: one anti-join for each relation, as [`crate::rows`] writes it. A relation that cannot be asked does
 //! not stop the others.
 
+use std::collections::BTreeMap;
+
 use crate::engine::{Dialect, EngineError, EngineErrorKind, Reader, Value};
 use crate::job::{Context, Event};
 use crate::relations::{Graph, Relation};
 use crate::rows::RelationRows;
-use crate::schema::facts::MissingParent;
-use crate::schema::{Schema, Table};
+use crate::schema::facts::{MissingParent, SetDefault};
+use crate::schema::{Action, Schema, Table};
 
 /// What the rows say of every relation that was looked at.
 #[derive(Debug, Default)]
 pub struct Scan {
     /// One outcome for each relation of the graph, in the graph's order.
     pub outcomes: Vec<Outcome>,
+    /// By the number of a foreign key's relation in the graph: whether there is the row that it refers to after SET DEFAULT.
+    pub defaults: BTreeMap<usize, Result<DefaultParent, EngineError>>,
+}
+
+/// Whether there is the parent row that the defaults of a foreign key's columns refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultParent {
+    /// The defaults.
+    pub values: Vec<String>,
+    /// Whether the parent has any row at all.
+    pub any: bool,
+    /// Whether it has that one.
+    pub there: bool,
+    /// The query that told, runnable as it is.
+    pub query: String,
 }
 
 /// What became of one relation's scan.
@@ -126,7 +143,7 @@ pub fn scan(
 ) -> Scan {
     let mut result = Scan::default();
     let mut stopped = false;
-    for relation in graph.relations() {
+    for (number, relation) in graph.relations().iter().enumerate() {
         if stopped {
             result.outcomes.push(Outcome::Skipped("the scan ended before its turn".to_string()));
             continue;
@@ -134,6 +151,12 @@ pub fn scan(
         context.tell(&Event::Part { what: &relation.child_side() });
         let outcome = one(session, schema, relation, options);
         stopped = matches!(&outcome, Outcome::Failed(e) if e.kind.ends_the_job());
+        if matches!(outcome, Outcome::Counted(_))
+            && let Some(found) = default_parent(session, schema, relation)
+        {
+            stopped = matches!(&found, Err(e) if e.kind.ends_the_job());
+            result.defaults.insert(number, found);
+        }
         result.outcomes.push(outcome);
     }
     result
@@ -151,6 +174,34 @@ fn one(session: &mut dyn Reader, schema: &Schema, relation: &Relation, options: 
         Ok(orphans) => Outcome::Counted(orphans),
         Err(error) => Outcome::Failed(error),
     }
+}
+
+/// Asks for the row that a key refers to once it has set its columns to their defaults; `None` where it does not, or they are not
+/// all plain values.
+fn default_parent(
+    session: &mut dyn Reader,
+    schema: &Schema,
+    relation: &Relation,
+) -> Option<Result<DefaultParent, EngineError>> {
+    let key = relation.foreign_key().filter(|key| key.is_active())?;
+    let carried_out = schema.engine.facts().keys.set_default == SetDefault::CarriedOut;
+    let set_by_delete = key.on_delete == Action::SetDefault && key.changed_columns().len() == key.columns.len();
+    if !carried_out || !(set_by_delete || key.on_update == Action::SetDefault) {
+        return None;
+    }
+    let child = schema.table(&relation.child)?;
+    let value = |column: &String| {
+        let column = child.column(column).filter(|c| c.generated.is_none() && !c.auto_number)?;
+        column.literal_default().map(str::to_string)
+    };
+    let values: Vec<String> = key.columns.iter().map(value).collect::<Option<_>>()?;
+    let query = RelationRows::of(session.dialect(), schema, relation).is_parent(&values);
+    let asked = session.query(&query);
+    Some(asked.map(|rows| {
+        let first = rows.rows.first();
+        let is = |at: usize| first.and_then(|row| row.get(at)).and_then(Value::integer) == Some(1);
+        DefaultParent { any: is(0), there: is(1), values, query }
+    }))
 }
 
 fn count(

@@ -8,7 +8,7 @@ use crate::change::Change;
 use crate::engine::{self, Dialect};
 use crate::relations::{Relation, forbids_null, side};
 use crate::rows::{RelationRows, RowSet};
-use crate::schema::{Column, Engine, Family, ForeignKey, Match, Schema, Table, TableName};
+use crate::schema::{Column, Engine, Family, ForeignKey, Match, Schema, Table, TableName, bare_literal, is_literal};
 
 /// What becomes of the orphans of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -436,7 +436,7 @@ pub(super) fn default_without_parent(input: &Input<'_>, changes: &[Change]) -> O
     let ([name], [_]) = (key.columns.as_slice(), key.parent_columns.as_slice()) else { return None };
     let column = input.schema.table(table)?.column(name).filter(|c| !c.nullable && !c.auto_number)?;
     let dropped = |c: &Change| matches!(c, Change::SetDefault { table: t, column, default: None } if t == table && column == name);
-    let default = column.default.as_deref().map(bare_literal).filter(|d| is_literal(d))?;
+    let default = column.literal_default()?;
     if changes.iter().any(dropped) {
         return None;
     }
@@ -454,40 +454,4 @@ pub(super) fn default_without_parent(input: &Input<'_>, changes: &[Change]) -> O
 /// Returns a foreign key that refers to a column.
 fn referring<'s>(schema: &'s Schema, table: &TableName, column: &String) -> Option<(&'s Table, &'s ForeignKey)> {
     schema.foreign_keys().find(|(_, k)| schema.share_rows(&k.parent, table) && k.parent_columns.contains(column))
-}
-
-/// Takes parentheses and a cast off a default: `('0'::text)` is `'0'`.
-fn bare_literal(text: &str) -> &str {
-    let mut text = text.trim();
-    while let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) {
-        text = inner.trim();
-    }
-    match text.split_once("::") {
-        Some((literal, _)) if !literal.contains("'") || literal.ends_with('\'') => {
-            literal.trim().trim_matches(['(', ')'])
-        }
-        _ => text,
-    }
-}
-
-/// Tells whether a text is one plain literal: a number or a string.
-fn is_literal(text: &str) -> bool {
-    let number = !text.is_empty() && text.parse::<f64>().is_ok();
-    let string =
-        text.len() >= 2 && text.starts_with('\'') && text.ends_with('\'') && !text[1..text.len() - 1].contains('\'');
-    number || string
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_default_is_a_literal_without_its_cast() {
-        assert_eq!(bare_literal("('0'::text)"), "'0'");
-        assert_eq!(bare_literal("(0)"), "0");
-        assert_eq!(bare_literal("'a::b'"), "'a::b'");
-        assert!(is_literal("-1") && is_literal("''") && is_literal("0"));
-        assert!(!is_literal("gen_random_uuid()") && !is_literal("'a' || 'b'") && !is_literal(""));
-    }
 }

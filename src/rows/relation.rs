@@ -146,6 +146,13 @@ impl<'a> RelationRows<'a> {
         RowSet { source: self.parent_source(), alias: parent.to_string(), condition }
     }
 
+    /// Writes the query that tells whether there is any parent row, and whether there is one whose columns have values: two
+    /// numbers, each 1 or 0.
+    pub fn is_parent(&self, values: &[String]) -> String {
+        let (any, one) = (self.parent_source(), self.parents_with(PARENT, values).some());
+        format!("SELECT CASE WHEN EXISTS (SELECT 1 FROM {any}) THEN 1 ELSE 0 END, CASE WHEN {one} THEN 1 ELSE 0 END")
+    }
+
     /// Writes that a row refers to the parent whose columns have values, without a look at the parent.
     pub fn refers_to_values(&self, child: &str, values: &[String]) -> String {
         let table = self.schema.table(self.child);

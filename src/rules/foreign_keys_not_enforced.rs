@@ -110,7 +110,7 @@ mod tests {
     fn orphans_under_a_declared_key_prove_it() {
         let schema = schema(Engine::Sqlite, KEYED);
         let orphans = Orphans { count: 2, samples: vec![vec!["7".into()]], query: "SELECT count(*) …".into() };
-        let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
+        let scan = Scan { outcomes: vec![Outcome::Counted(orphans)], ..Scan::default() };
         let (relations, settings) = (graph(&schema), said(None));
         let context = Context {
             schema: &schema,

@@ -233,7 +233,7 @@ mod tests {
         let orphans = Orphans { count, samples: vec![vec!["17".into()], vec!["29".into()]], query: "SELECT 1".into() };
         let (relations, settings) = (graph(schema), Settings::default());
         let counted = relations.relations().iter().map(|_| Outcome::Counted(orphans.clone()));
-        let scan = Scan { outcomes: counted.collect() };
+        let scan = Scan { outcomes: counted.collect(), ..Scan::default() };
         let dialect = crate::engine::dialect(schema.engine);
         let context = Context {
             schema,
@@ -342,7 +342,7 @@ mod tests {
         };
         let relations = crate::relations::Graph::from_relations(&schema, vec![relation]);
         let orphans = Orphans { count: 1, samples: Vec::new(), query: "SELECT 1".into() };
-        let scan = Scan { outcomes: vec![Outcome::Counted(orphans)] };
+        let scan = Scan { outcomes: vec![Outcome::Counted(orphans)], ..Scan::default() };
         let settings = Settings::default();
         let context = Context {
             schema: &schema,

@@ -5,8 +5,10 @@ use super::helpers::fix;
 use super::wording::{key_name, key_place, list, no_parent_error, not_null_error, with_on_delete, with_on_update};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
+use crate::orphans::DefaultParent;
+use crate::relations::Relation;
 use crate::schema::facts::SetDefault;
-use crate::schema::{Action, Engine, ForeignKey, Table};
+use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
 
 pub(crate) static META: Meta = Meta {
     code: "REF202",
@@ -98,6 +100,8 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
         );
         let why = format!("The default is {what}: {act} fails with: {}.", no_parent_error(engine, child, key));
         (Severity::Error, message, why)
+    } else if let Some(asked) = no_such_parent(context, child, key).filter(|_| changed.len() == key.columns.len()) {
+        return Some(missing(context, table, key, on_delete, asked));
     } else if let Some(columns) = named(|o| matches!(o, Outcome::Null)) {
         let message = format!("Foreign key {name} says ON {event} SET DEFAULT, but {columns} has no default");
         let others: Vec<String> = changed
@@ -147,6 +151,47 @@ fn look(context: &Context<'_>, table: &Table, key: &ForeignKey, on_delete: bool)
         finding = finding.fact(format!("{child}.{column}"), fact, text);
     }
     Some(finish(context, table, key, on_delete, (finding, same)))
+}
+
+/// Returns what the rows say of the parent that a key's defaults refer to, if there is none. A parent without any row tells nothing.
+fn no_such_parent<'c>(context: &Context<'c>, child: &TableName, key: &ForeignKey) -> Option<&'c DefaultParent> {
+    let is = |r: &Relation| r.child == *child && r.foreign_key() == Some(key);
+    let number = context.relations.relations().iter().position(is)?;
+    let found = context.scan?.defaults.get(&number)?.as_ref().ok()?;
+    (found.any && !found.there).then_some(found)
+}
+
+/// Says that no row of the parent has the default.
+fn missing(
+    context: &Context<'_>,
+    table: &Table,
+    key: &ForeignKey,
+    on_delete: bool,
+    asked: &DefaultParent,
+) -> Finding {
+    let event = if on_delete { "DELETE" } else { "UPDATE" };
+    let (child, parent, values) = (&table.name, &key.parent, asked.values.join(", "));
+    let (columns, is) = match key.columns.as_slice() {
+        [column] => (format!("the default of `{child}.{column}`, `{values}`,"), "is"),
+        _ => (format!("the defaults of `{child}` ({}), `{values}`,", key.columns.join(", ")), "are"),
+    };
+    let message = format!(
+        "Foreign key {} says ON {event} SET DEFAULT, but {columns} {is} no row of `{parent}`",
+        key_name(child, key)
+    );
+    let why = format!(
+        "A {event} of a row of `{parent}` that `{child}` refers to fails with: {}.",
+        no_parent_error(context.schema.engine, child, key)
+    );
+    let mut finding = Finding::new(&META, Subject::foreign_key(child, key), message).why(why);
+    for (column, value) in key.columns.iter().zip(&asked.values) {
+        finding = finding.fact(format!("{child}.{column}"), Fact::Default, format!("DEFAULT {value}"));
+    }
+    let finding = finding.evidence(&asked.query, "the parent has rows, and none that the default refers to");
+    finish(context, table, key, on_delete, (finding, None)).help(format!(
+        "Add the row of `{parent}` that {values} refers to, or make the key of one that is never deleted the default. Otherwise say what \
+         becomes of `{child}`: SET NULL if it survives without a parent, NO ACTION to protect the parent."
+    ))
 }
 
 fn outcome(engine: Engine, table: &Table, name: &str) -> Option<Outcome> {

@@ -96,7 +96,7 @@ mod tests {
 
     fn with_orphans(schema: &Schema, count: u64) -> Vec<Finding> {
         let orphans = Orphans { count, samples: Vec::new(), query: "SELECT 1".into() };
-        let (scan, relations) = (Scan { outcomes: vec![Outcome::Counted(orphans)] }, graph(schema));
+        let (scan, relations) = (Scan { outcomes: vec![Outcome::Counted(orphans)], ..Scan::default() }, graph(schema));
         let settings = Settings::default();
         let context = Context {
             schema,

@@ -190,7 +190,7 @@ mod orphans {
         let case = Case::of(schema(Engine::Postgres, lines));
         let counted = Orphans { count: 3, samples: Vec::new(), query: "SELECT 3".into() };
         let all = case.relations.relations().iter();
-        let scan = Scan { outcomes: all.map(|_| Outcome::Counted(counted.clone())).collect() };
+        let scan = Scan { outcomes: all.map(|_| Outcome::Counted(counted.clone())).collect(), ..Scan::default() };
         let context = Context {
             schema: &case.schema,
             relations: &case.relations,

@@ -194,3 +194,32 @@ fn an_audit_says_that_time_to_read_rows_ran_out() {
     let json: serde_json::Value = serde_json::from_str(&audit(&["--format", "json"])).unwrap();
     assert_eq!(json["rows_read"], serde_json::json!({ "tables": 2, "out_of_time": false, "failures": [] }));
 }
+
+#[test]
+fn a_default_that_is_no_parent_row_is_found_where_rows_are_read() {
+    let sandbox = Sandbox::new();
+    let database = rusqlite::Connection::open(sandbox.path("tickets.db")).unwrap();
+    let sql = "
+        CREATE TABLE statuses (id INTEGER PRIMARY KEY);
+        CREATE TABLE tickets (id INTEGER PRIMARY KEY, status_id INTEGER NOT NULL DEFAULT 7
+            REFERENCES statuses (id) ON DELETE SET DEFAULT);
+        CREATE INDEX tickets_status ON tickets (status_id);";
+    database.execute_batch(sql).unwrap();
+    let found = |more: &[&str]| {
+        let only = ["audit", "tickets.db", "--only", "set-default-without-parent"];
+        sandbox.run(&[&only, more].concat())
+    };
+    // An empty parent tells nothing.
+    assert_eq!(found(&["--data"]).code, 0);
+    database.execute_batch("INSERT INTO statuses VALUES (1); INSERT INTO tickets VALUES (1, 1)").unwrap();
+    database.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    assert!(database.execute("DELETE FROM statuses", []).is_err(), "what is found is true");
+    assert_eq!(found(&[]).code, 0);
+    let data = found(&["--data"]);
+    let said = data.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = "the default of `tickets.status_id`, `7`, is no row of `statuses`";
+    assert!(data.code == 1 && said.contains(message) && said.contains("FOREIGN KEY constraint failed"), "{said}");
+    database.execute("INSERT INTO statuses VALUES (7)", []).unwrap();
+    assert_eq!(found(&["--data"]).code, 0);
+    assert_eq!(database.execute("DELETE FROM statuses WHERE id = 1", []), Ok(1));
+}

@@ -31,7 +31,7 @@ fn plan(orphans: Option<OrphanPolicy>) -> Plan {
     let counted = |count| Outcome::Counted(Orphans { count, samples: Vec::new(), query: String::new() });
     let relations = report.relations.relations().iter();
     let outcomes = relations.map(|r| counted(if r.child.name == "orders" { 12 } else { 0 })).collect();
-    let scan = orphans.map(|_| Scan { outcomes });
+    let scan = orphans.map(|_| Scan { outcomes, ..Scan::default() });
     let mut options = plan::Options { orphans, lock_timeout: 2000, ..plan::Options::default() };
     loop {
         let plan = plan::plan(&plan::Input {
