@@ -8,7 +8,7 @@ use super::net::{Act, Net};
 use super::nulls::{Doubt, Written, doubts, of_partition};
 use super::{Asked, Demands, Goal};
 use crate::infer::{is_record, is_reference_data, names_actor};
-use crate::relations::defeated;
+use crate::relations::{can_become_nullable, defeated};
 use crate::schema::{Action, ForeignKey, Match, Table};
 use crate::text::said;
 
@@ -274,6 +274,11 @@ pub(super) fn null(net: &Net<'_>, link: usize) -> Null {
         }
         if relation.columns.iter().any(|c| table.in_primary_key(c)) {
             return Null::Never(why);
+        }
+        if let Some(column) = fixed.iter().find(|c| !can_become_nullable(table, c)) {
+            let domain = table.column(column).and_then(|c| c.data_type.domain.as_ref());
+            let of = domain.map_or_else(String::new, |domain| format!(", and its domain `{domain}` may forbid NULL"));
+            return Null::Never(format!("`{column}` is NOT NULL{of}"));
         }
         let columns: Vec<String> = fixed.into_iter().cloned().collect();
         let mut lenient = table.clone();

@@ -6,7 +6,7 @@
 use super::{Guard, Input, Options, OrphanPolicy, Wanted, Workshop, aside};
 use crate::change::Change;
 use crate::engine::{self, Dialect};
-use crate::relations::{Relation, forbids_null, side};
+use crate::relations::{Relation, can_become_nullable, forbids_null, side};
 use crate::rows::{RelationRows, RowSet};
 use crate::schema::{Column, Engine, Family, ForeignKey, Match, Schema, Table, TableName, bare_literal, is_literal};
 
@@ -335,12 +335,7 @@ impl<'a> Question<'a> {
 
     /// Returns the columns that can be made nullable, so that the reference can become NULL.
     fn loosened(&self) -> Vec<String> {
-        let can = |c: &&String| {
-            let column = self.table.column(c);
-            column.is_some_and(|c| c.generated.is_none() && !c.auto_number && c.data_type.domain.is_none())
-                && !self.table.in_primary_key(c)
-                && !self.table.checks.iter().any(|check| forbids_null(&check.expression, c))
-        };
+        let can = |c: &&String| can_become_nullable(self.table, c);
         let all = self.key.columns.iter().filter(can).cloned();
         if !needs_all(self.schema.engine, self.key) {
             return all.take(1).collect();

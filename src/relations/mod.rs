@@ -23,7 +23,7 @@ pub use defeat::defeated;
 pub use firing::{Culprit, Firing};
 pub use fit::{impermanent, is_enough, unfit};
 pub use graph::{Break, Cycle, Graph, Reached};
-pub use predicate::{forbids_null, names};
+pub use predicate::{can_become_nullable, forbids_null, names};
 pub use written::{Written, WrittenError, write};
 
 /// From this confidence on an inferred relation is a reason to warn; below it is worth knowing only.

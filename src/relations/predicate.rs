@@ -3,12 +3,21 @@
 //! Reads only what a planner proves: `IS NOT NULL` of a column of the look-up (an equality is never true of NULL), and
 //! what `AND`, `OR` and parentheses make of it. Everything else counts as not proven.
 
-use crate::schema::Engine;
+use crate::schema::{Column, Engine, Table};
 
 /// Tells whether an equality on each of `columns` implies the condition.
 pub(super) fn is_implied(engine: Engine, condition: &str, columns: &[String]) -> bool {
     let Some(tokens) = tokens(condition) else { return false };
     implied(engine, &tokens, columns)
+}
+
+/// Tells whether a column accepts NULL once NOT NULL is dropped from it: it is no key's, the table works it out for no row, and
+/// nothing else forbids NULL. A domain may; which of the two says NOT NULL is not known, so it is left to a person.
+pub fn can_become_nullable(table: &Table, column: &str) -> bool {
+    let plain = |c: &Column| c.generated.is_none() && !c.auto_number && c.data_type.domain.is_none();
+    table.column(column).is_some_and(plain)
+        && !table.in_primary_key(column)
+        && !table.checks.iter().any(|check| forbids_null(&check.expression, column))
 }
 
 /// Tells whether a CHECK accepts no NULL in a column: it says so of the column alone, in a term joined to others by AND, or in each

@@ -5,7 +5,7 @@ use super::wording::{key_name, key_place, list, no_parent_error, not_null_error,
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
-use crate::relations::side;
+use crate::relations::{can_become_nullable, side};
 use crate::schema::{Action, Engine, ForeignKey, Match, Table};
 
 pub(crate) static META: Meta = Meta {
@@ -286,7 +286,8 @@ fn repairs(
 
     let droppable: Option<Vec<&str>> =
         found.iter().map(|o| if let Obstacle::NotNull(c) = o { Some(*c) } else { None }).collect();
-    if let Some(columns) = droppable {
+    let domain = |c: &&str| table.column(c)?.data_type.domain.clone().map(|domain| ((*c).to_string(), domain));
+    if let Some(columns) = droppable.as_ref().filter(|all| all.iter().all(|c| can_become_nullable(table, c))) {
         let changes = columns
             .iter()
             .map(|c| Change::SetNullable { table: child.clone(), column: (*c).to_string(), nullable: true })
@@ -296,6 +297,11 @@ fn repairs(
         help.push(format!(
             "let the child survive without a parent: drop NOT NULL from {}, and have the application expect NULL",
             list(&columns.iter().map(|c| format!("`{}`", side(child, &[(*c).to_string()]))).collect::<Vec<_>>())
+        ));
+    } else if let Some((column, domain)) = droppable.iter().flatten().find_map(domain) {
+        help.push(format!(
+            "let the child survive without a parent: `{}` has the domain `{domain}`; let that allow NULL, and the column, by hand",
+            side(child, &[column])
         ));
     } else if found.iter().any(|o| matches!(o, Obstacle::Check(..))) {
         help.push("let the child survive without a parent: drop the CHECK that forbids NULL".to_string());

@@ -401,3 +401,24 @@ fn a_trigger_on_rows_that_there_are_none_of_is_not_announced() {
     let plan = place.fix(&["--orphans", "delete"]);
     assert!(plan.text.contains("rigger noted"), "{}", plan.text);
 }
+
+#[test]
+fn nothing_offers_to_drop_a_not_null_that_a_domain_says() {
+    let sql = "
+        CREATE DOMAIN present AS int NOT NULL;
+        CREATE TABLE orgs (id int PRIMARY KEY);
+        CREATE TABLE teams (id int PRIMARY KEY, org_id present REFERENCES orgs ON DELETE SET NULL);
+        CREATE TABLE users (id int PRIMARY KEY, org_id present REFERENCES orgs);
+        CREATE INDEX ON teams (org_id); CREATE INDEX ON users (org_id);";
+    let place = Place::new("", sql);
+    for arguments in
+        [&["audit", &place.url] as &[&str], &["fate", &place.url, "orgs"], &["fix", &place.url, "--root", "orgs"]]
+    {
+        let run = place.run(arguments);
+        let text = run.text.to_lowercase();
+        assert!(!text.contains("drop not null") && !text.contains("drop-not-null"), "{arguments:?}: {}", run.text);
+        assert!(text.contains("domain"), "{arguments:?}: {}", run.text);
+    }
+    server::execute(&place.url, "ALTER DOMAIN present DROP NOT NULL; ALTER TABLE teams ALTER org_id DROP NOT NULL");
+    assert!(!place.run(&["audit", &place.url]).text.contains("cannot be NULL"));
+}

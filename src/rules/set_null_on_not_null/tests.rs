@@ -186,3 +186,15 @@ fn mysql_refuses_a_check_on_the_column_with_a_code_of_its_own() {
     assert!(why(Some("p IS NOT NULL")).contains("(error 3823)"));
     assert!(why(None).contains("(error 1830)"));
 }
+
+#[test]
+fn not_null_that_a_domain_may_say_is_left_to_a_person() {
+    let mut schema = schema(Engine::Postgres, USERS);
+    let dropped = |s: &Schema| run(s)[0].fixes.iter().any(|f| f.title.contains("drop NOT NULL"));
+    assert!(dropped(&schema));
+    let table = schema.table_mut(&"users".into()).unwrap();
+    table.columns.iter_mut().for_each(|c| c.data_type.domain = Some("present".into()));
+    assert!(!dropped(&schema));
+    let help = &run(&schema)[0].help;
+    assert!(help.contains("`users.primary_workspace_id` has the domain `present`"), "{help}");
+}
