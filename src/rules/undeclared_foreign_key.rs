@@ -8,7 +8,7 @@ use crate::findings::{Finding, Safety, Severity, Subject};
 use crate::relations::lookup::{Grade, grade};
 use crate::relations::{Basis, Handling, Objection, Relation, unread, impermanent};
 use crate::rows::RelationRows;
-use crate::schema::{Action, Engine, ForeignKey, Table, TableName};
+use crate::schema::{Action, Engine, ForeignKey, Schema, Table, TableName};
 use crate::text::argument;
 
 pub(crate) static META: Meta = Meta {
@@ -140,9 +140,7 @@ fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation
             finding = finding.label(&child, text);
         }
     }
-    if let Some(obstacle) =
-        table.map_or(Some("the child table is not in this schema".to_string()), |t| obstacle(context, relation, t))
-    {
+    if let Some(obstacle) = obstacle(context.schema, relation) {
         return finding.help(format!("The key cannot be declared as things are: {obstacle}."));
     }
     let mut key = ForeignKey::new(&relation.columns, relation.parent.clone(), &relation.parent_columns);
@@ -163,9 +161,12 @@ fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation
     ))
 }
 
-/// Returns what forbids the key.
-fn obstacle(context: &Context<'_>, relation: &Relation, child: &Table) -> Option<String> {
-    let Some(parent) = context.schema.table(&relation.parent) else {
+/// Returns what forbids that a foreign key declares a relation as things are.
+pub(crate) fn obstacle(schema: &Schema, relation: &Relation) -> Option<String> {
+    let Some(child) = schema.table(&relation.child) else {
+        return Some("the child table is not in this schema".to_string());
+    };
+    let Some(parent) = schema.table(&relation.parent) else {
         return Some(format!("there is no table `{}`", relation.parent));
     };
     if let Some(missing) = relation.columns.iter().find(|c| child.column(c).is_none()) {
@@ -183,7 +184,7 @@ fn obstacle(context: &Context<'_>, relation: &Relation, child: &Table) -> Option
     if let Some(reason) = impermanent(child, parent) {
         return Some(reason);
     }
-    let types = &context.schema.engine.facts().types;
+    let types = &schema.engine.facts().types;
     if types.dynamic {
         return None;
     }

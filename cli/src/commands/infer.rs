@@ -14,6 +14,7 @@ use referee::hints::{self, Hint};
 use referee::infer::{Class, Inference, Model, ReadOptions, Survey, ruled_out, take};
 use referee::relations::{ConfiguredRelation, Graph, Relation};
 use referee::render::{self, infer::InferFormat};
+use referee::rules;
 use referee::schema::{Schema, TableName};
 use referee::text::{argument, operand};
 
@@ -156,11 +157,38 @@ impl Asked {
                     accept::relations(count),
                     accept::listed(&accepted)
                 ));
-                ui.note("`referee fix` plans their foreign keys now; they are no evidence for other guesses");
             }
+        }
+        let refused = undeclarable(schema, known, &accepted);
+        for (relation, why) in &refused {
+            ui.warn(
+                &format!("{relation} is accepted, but `referee fix` makes no foreign key of it as things are: {why}"),
+                Some("its rows and deletes are judged all the same"),
+            );
+        }
+        if refused.len() < accepted.len() && count > 0 {
+            ui.note("`referee fix` plans their foreign keys now; they are no evidence for other guesses");
         }
         Ok(())
     }
+}
+
+/// Returns the accepted relations that no foreign key can declare as things are, each with what is in the way.
+fn undeclarable(schema: &Schema, known: Vec<Relation>, accepted: &[ConfiguredRelation]) -> Vec<(String, String)> {
+    let mut all = known;
+    for relation in accepted.iter().map(|a| a.relation(schema)) {
+        if !all.iter().any(|k| k.is_same(&relation)) {
+            all.push(relation);
+        }
+    }
+    let graph = Graph::from_relations(schema, all);
+    let is_accepted = |r: &Relation| accepted.iter().any(|a| a.relation(schema).is_same(r));
+    let relations = graph.relations().iter().enumerate().filter(|(_, r)| is_accepted(r));
+    let refused = relations.filter_map(|(number, relation)| {
+        let objection = graph.objection(number).map(|objection| objection.text.clone());
+        Some((relation.written(), objection.or_else(|| rules::undeclarable(schema, relation))?))
+    });
+    refused.collect()
 }
 
 /// Finds the confidence of what is named, and the parent if it was left out; warns of what speaks against it.

@@ -462,3 +462,22 @@ fn files_are_written_of_what_is_known_and_of_what_is_taken() {
         shown.out
     );
 }
+
+#[test]
+fn what_is_accepted_and_cannot_be_declared_is_said() {
+    let sandbox = sandbox(
+        "CREATE TABLE users (id INTEGER, name TEXT); CREATE TABLE teams (id INTEGER PRIMARY KEY);
+         CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER, team_id INTEGER);
+         CREATE INDEX orders_team ON orders (team_id); CREATE INDEX orders_user ON orders (user_id);
+         INSERT INTO users VALUES (1, 'a'); INSERT INTO teams VALUES (1); INSERT INTO orders VALUES (1, 1, 1);",
+    );
+    let accepted = sandbox.run(&["infer", "app.db", "--accept", "orders.user_id->users.id"]);
+    let said = words(&accepted.err);
+    let refused = "orders.user_id->users.id is accepted, but `referee fix` makes no foreign key of it as things are: `users.id` is not unique";
+    assert!(accepted.code == 0 && said.contains(refused) && !said.contains("plans their foreign keys now"), "{said}");
+    let accepted = sandbox.run(&["infer", "app.db", "--accept", "orders.team_id->teams.id"]);
+    let said = words(&accepted.err);
+    assert!(said.contains("plans their foreign keys now") && !said.contains("makes no foreign key"), "{said}");
+    assert_eq!(sandbox.run(&["fix", "app.db", "--apply", "--yes"]).code, 0);
+    assert_eq!(keys(&sandbox), ["orders.team_id->teams"], "what was said is true");
+}
