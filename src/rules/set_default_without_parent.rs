@@ -190,7 +190,7 @@ fn missing(
     let finding = finding.evidence(&asked.query, "the parent has rows, and none that the default refers to");
     finish(context, table, key, on_delete, (finding, None)).help(format!(
         "Add the row of `{parent}` that {values} refers to, or make the key of one that is never deleted the default. Otherwise say what \
-         becomes of `{child}`: SET NULL if it survives without a parent, NO ACTION to protect the parent."
+         becomes of `{child}`: SET NULL if it may outlive its parent, NO ACTION to protect the parent."
     ))
 }
 

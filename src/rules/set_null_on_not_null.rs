@@ -300,7 +300,7 @@ fn repairs(
         ));
     } else if let Some((column, domain)) = droppable.iter().flatten().find_map(domain) {
         help.push(format!(
-            "let the child survive without a parent: `{}` has the domain `{domain}`; let that allow NULL, and the column, by hand",
+            "let the child outlive its parent: `{}` has the domain `{domain}`; let that allow NULL, and the column, by hand",
             side(child, &[column])
         ));
     } else if found.iter().any(|o| matches!(o, Obstacle::Check(..))) {
