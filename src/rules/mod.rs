@@ -27,7 +27,7 @@ pub use crate::findings::Meta;
 pub use id::FATE;
 pub(crate) use orphan_rows::relation_of;
 pub use timeline::Timeline;
-pub(crate) use undeclared_foreign_key::obstacle as undeclarable;
+pub use undeclared_foreign_key::obstacle as undeclarable;
 
 macro_rules! rules {
     (schemas: [$($schema:ident),* $(,)?], migrations: [$($migration:ident),* $(,)?]) => {

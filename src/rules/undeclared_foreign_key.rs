@@ -162,7 +162,7 @@ fn finding(context: &Context<'_>, advisor: &mut Advisor<'_>, relation: &Relation
 }
 
 /// Returns what forbids that a foreign key declares a relation as things are.
-pub(crate) fn obstacle(schema: &Schema, relation: &Relation) -> Option<String> {
+pub fn obstacle(schema: &Schema, relation: &Relation) -> Option<String> {
     let Some(child) = schema.table(&relation.child) else {
         return Some("the child table is not in this schema".to_string());
     };
