@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::{Folder, OutputFile};
+use super::model::{Folder, OutputFile};
 
 /// Computes the text of `atlas.sum` (Atlas, `sql/migrate/dir.go`: one hash that runs on over all files' names and texts; the
 /// first line is the hash of all lines' names and hashes).

@@ -7,14 +7,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::model::{Folder, MigrationError, Options, Output, OutputFile, Unit};
 use super::numbers::{following, versions};
+use super::snapshot::{self, named};
 use super::text::{Around, Separator, up};
 use super::tools::Tool;
-use super::unit::Unit;
-use super::{Folder, MigrationError, Options, Output, OutputFile, snapshot};
 use crate::plan::Plan;
-use crate::schema::Engine;
-use crate::schema::facts::Client;
 
 /// How many digits seconds since 1970 have.
 const SECONDS: usize = 10;
@@ -99,15 +97,6 @@ pub(super) fn write(
         .files
         .push(OutputFile { replaces: text.is_some(), ..OutputFile::new(JOURNAL, with_entry(plan, text, &entry)?) });
     Ok(())
-}
-
-/// Returns what Drizzle calls an engine's dialect, and the version of the snapshots it writes for it.
-pub(super) fn named(engine: Engine) -> (&'static str, &'static str) {
-    match engine.facts().scripts.client {
-        Client::Sqlite3 => ("sqlite", "6"),
-        Client::Psql | Client::Cockroach => ("postgresql", "7"),
-        Client::Mysql => ("mysql", "5"),
-    }
 }
 
 fn unreadable(path: &str, why: &str) -> MigrationError {

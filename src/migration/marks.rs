@@ -2,9 +2,8 @@
 //!
 //! A table's own text is written as it is (`plan::sqlite`), so that a comment in it may be one.
 
-use super::MigrationError;
+use super::model::{MigrationError, Unit, down};
 use super::tools::{Shape, Tool};
-use super::unit::{Unit, down};
 use crate::plan::Script;
 
 /// Looks for marks in what the files of a plan would hold.

@@ -1,7 +1,7 @@
 //! How the next migration is numbered and named, so that it comes after all that are there.
 
+use super::model::{Folder, MigrationError, Options};
 use super::tools::{Numbers, Shape, Tool};
-use super::{Folder, MigrationError, Options};
 
 /// How the migrations of a folder tell what leads up from what leads back.
 pub(super) struct Ways {
@@ -182,7 +182,7 @@ fn dotted(names: &[&str], count: usize) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::find;
+    use super::super::tools::find;
     use super::*;
 
     fn next(tool: &str, files: &[&str]) -> Result<Vec<String>, MigrationError> {

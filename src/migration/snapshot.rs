@@ -6,9 +6,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::MigrationError;
-use super::drizzle::named;
 use super::json::Json;
+use super::model::MigrationError;
 use crate::change::Change;
 use crate::plan::Plan;
 use crate::schema::facts::{Client, DefaultSchema};
@@ -42,6 +41,15 @@ pub(super) fn next(plan: &Plan, before: Option<(&str, &str)>, name: &str) -> Res
     }
     value["id"] = json!(new);
     Ok(pretty(&value, Some(&old)))
+}
+
+/// Returns what Drizzle calls an engine's dialect, and the version of the snapshots it writes for it.
+pub(super) fn named(engine: Engine) -> (&'static str, &'static str) {
+    match engine.facts().scripts.client {
+        Client::Sqlite3 => ("sqlite", "6"),
+        Client::Psql | Client::Cockroach => ("postgresql", "7"),
+        Client::Mysql => ("mysql", "5"),
+    }
 }
 
 /// The order in which Drizzle writes what a key or an index is made of, up to 0.45.

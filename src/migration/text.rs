@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::unit::{Hand, Part, Unit, adds_key, down};
+use super::model::{Hand, Part, Unit, adds_key, down};
 use crate::change::Change;
 use crate::plan::{Blocks, Guard, Held, Plan, Script, Step, Transaction};
 use crate::schema::facts::Stop;

@@ -1,4 +1,4 @@
-//! Steps that one file holds.
+//! A plan divided into files: which steps stand in one, and what a tool's transaction allows of them.
 
 use std::borrow::Cow;
 
@@ -8,46 +8,9 @@ use crate::schema::Engine;
 use crate::schema::facts::Stop;
 use crate::text::do_block;
 
-use super::MigrationError;
+use super::model::{Hand, MigrationError, Part, Unit, adds_key};
 use super::text::fits_in_block;
 use super::tools::{Outside, Tool};
-
-/// What one file does.
-pub(super) struct Unit<'p> {
-    /// What tells it from the others of the plan, for its name: `1_indexes`. Empty if it is the only one.
-    pub slug: String,
-    /// The steps, in order.
-    pub steps: Vec<Part<'p>>,
-    /// Whether the tool wraps it in a transaction.
-    pub transaction: bool,
-    /// The script that is run by hand before, if there is one.
-    pub by_hand: Option<String>,
-}
-
-impl<'p> Unit<'p> {
-    /// Makes one of steps.
-    pub(super) fn new(steps: Vec<Part<'p>>, transaction: bool) -> Self {
-        Self { slug: String::new(), steps, transaction, by_hand: None }
-    }
-}
-
-/// A step and the script that does it here.
-pub(super) struct Part<'p> {
-    pub step: Cow<'p, Step>,
-    /// What it has to do with the script that is run by hand before.
-    pub hand: Hand,
-}
-
-/// What a step of a file has to do with the script that is run by hand before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hand {
-    /// Nothing.
-    Apart,
-    /// It does the same at the price of locks, and nothing where the script has been run.
-    Fallback,
-    /// It only looks whether the script has been run.
-    Needed,
-}
 
 /// Divides a plan into files: what runs in a transaction apart from what may not, what locks apart from what scans. A tool
 /// that sends a file as one query cannot have a second statement beside one that may not run in a transaction.
@@ -170,11 +133,6 @@ fn guards(step: &Step) -> Option<Step> {
     })
 }
 
-/// Tells whether a step adds a foreign key, which locks two tables.
-pub(super) fn adds_key(step: &Step) -> bool {
-    step.changes.iter().any(|c| matches!(c, Change::AddForeignKey { .. } | Change::ReplaceForeignKey { .. }))
-}
-
 /// Tells whether a script cannot run inside a tool's transaction.
 fn needs_none(script: &Script) -> bool {
     script.transaction == Transaction::None || !script.before.is_empty() || !script.after.is_empty()
@@ -243,14 +201,6 @@ fn look(engine: Engine, holds: &str, word: &str) -> Vec<String> {
         format!("INSERT INTO temp._referee_by_hand SELECT {holds}"),
         "DROP TABLE temp._referee_by_hand".to_string(),
     ]
-}
-
-/// Returns what undoes a step; why not, if nothing does.
-pub(super) fn down(step: &Step) -> Result<(&Script, &[crate::plan::Guard]), &str> {
-    match &step.down {
-        Down::Script { script, guards } => Ok((script, guards)),
-        Down::Impossible(why) => Err(why),
-    }
 }
 
 fn word(phase: Phase) -> &'static str {
