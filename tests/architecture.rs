@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "architecture/circles.rs"]
+mod circles;
+
 /// What every module may use, and what uses none.
 const BASE: &[&str] = &["files", "job", "text"];
 
@@ -66,6 +69,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const MAY_ASK_WHICH_ENGINE: &[(&str, &str)] = &[
     ("engine/", "speaks to it"),
     ("fate/engines/", "finds what a delete comes to on it"),
+    ("plan/mod.rs", "finds its recipes"),
     ("schema/engine.rs", "names it"),
     ("schema/facts/", "finds its facts"),
     ("schema/types.rs", "reads the text of its types"),
@@ -100,7 +104,30 @@ fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every source file with its module and its text up to the unit tests.
+/// The text of a file without what is compiled for unit tests only.
+fn without_tests(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(indent) = line.strip_suffix("#[cfg(test)]").filter(|i| i.trim().is_empty()) else {
+            kept.push_str(line);
+            kept.push('\n');
+            continue;
+        };
+        // The lines keep their numbers.
+        kept.push('\n');
+        for line in lines.by_ref() {
+            kept.push('\n');
+            let own = line.strip_prefix(indent).filter(|l| !l.starts_with([' ', '#']));
+            if own.is_some_and(|l| l.starts_with('}') || l.ends_with([';', '}'])) {
+                break;
+            }
+        }
+    }
+    kept
+}
+
+/// Every source file with its module and its text without the unit tests.
 fn sources() -> Vec<(PathBuf, String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -116,8 +143,7 @@ fn sources() -> Vec<(PathBuf, String, String)> {
                 return None;
             }
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("\n#[cfg(test)]").next().unwrap_or_default().to_string();
-            Some((inside.to_path_buf(), first, code))
+            Some((inside.to_path_buf(), first, without_tests(&text)))
         })
         .collect()
 }
@@ -125,6 +151,12 @@ fn sources() -> Vec<(PathBuf, String, String)> {
 /// The code of a line: without comment.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(i, l)| (i + 1, l)).filter(|(_, l)| !l.trim_start().starts_with("//"))
+}
+
+#[test]
+fn what_comes_after_a_declaration_of_tests_is_looked_at() {
+    let text = "a\n#[cfg(test)]\nmod samples;\nb\n#[cfg(test)]\n#[allow(x)]\nmod tests {\n    c\n}\nd\n    #[cfg(test)]\n    fn e() {}\n    f\n";
+    assert_eq!(without_tests(text), "a\n\n\nb\n\n\n\n\n\nd\n\n\n    f\n");
 }
 
 #[test]

@@ -344,7 +344,7 @@ pub struct Fates<'s> {
 impl<'s> Fates<'s> {
     /// Reads a schema and its relations.
     pub fn new(schema: &'s Schema, relations: &'s Graph, options: Options) -> Self {
-        let enforced = schema.engine != Engine::Sqlite || options.foreign_keys;
+        let enforced = !schema.engine.facts().keys.enforced_by_connection || options.foreign_keys;
         Self { net: net::Net::new(schema, relations, enforced), options }
     }
 
