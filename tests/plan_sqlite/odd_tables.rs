@@ -300,3 +300,27 @@ fn rows_that_nothing_tells_apart_are_not_changed() {
         }
     }
 }
+
+#[test]
+fn a_value_that_its_column_would_change_stops_the_step() {
+    let closure = "CREATE TABLE u (id INTEGER PRIMARY KEY, t_id INT REFERENCES t (id) ON DELETE CASCADE);
+        INSERT INTO u VALUES (1, 2);";
+    for (b, value, more) in [("TEXT", "5", ""), ("INT", "'5'", ""), ("TEXT", "5", closure)] {
+        let before = if b == "TEXT" { "INT" } else { "TEXT" };
+        let sql = format!(
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, a INT REFERENCES p, b {before});
+             INSERT INTO t VALUES (2, 99, {value}), (3, 98, 'x'); {more} PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = replace(sql, 'b {before})', 'b {b})') WHERE name = 't'; PRAGMA writable_schema = RESET;"
+        );
+        for policy in POLICIES {
+            let fixture = Fixture::new(&sql);
+            let connection = fixture.connect();
+            let was = contents(&connection);
+            let step = &steps(&fixture, policy)[0];
+            let stopped = run(&connection, &step.up).unwrap_err().to_string();
+            assert!(stopped.contains("the_backup_holds_the_rows_as_they_are"), "{stopped}");
+            connection.execute_batch("ROLLBACK").ok();
+            assert_eq!(contents(&connection), was, "{b} {value} {policy:?}");
+        }
+    }
+}

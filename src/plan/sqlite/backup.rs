@@ -44,6 +44,21 @@ pub(super) fn keep(table: &Table, aside: &str, from: &str, condition: &str) -> S
     format!("CREATE TABLE main.{aside} AS SELECT {} FROM {from} WHERE {condition}", listed.join(", "))
 }
 
+/// Writes what stops the transaction unless a backup holds rows as they are. A copy has the type of its column: a value that came in
+/// under another one (`PRAGMA writable_schema`) changes on the way, and would come back changed.
+pub(super) fn kept_exactly(table: &Table, aside: &str, from: &str, condition: &str) -> [String; 3] {
+    let (own, kept): (Vec<String>, Vec<String>) = kept_columns(table).into_iter().unzip();
+    let own: Vec<String> = own.iter().map(|c| format!("child.{c} COLLATE BINARY")).collect();
+    let aside = DIALECT.identifier(aside);
+    // No affinity is applied where rows of two queries are compared (manual, "SELECT", 3.).
+    let query = format!(
+        "SELECT NOT EXISTS (SELECT {} FROM {from} WHERE {condition} EXCEPT SELECT {} FROM main.{aside})",
+        own.join(", "),
+        kept.join(", ")
+    );
+    sql::check("the_backup_holds_the_rows_as_they_are", &query)
+}
+
 /// Writes what restores rows that are gone, and stops the transaction unless each of them is there as it was. A table may say that
 /// a row in conflict is passed over or replaced (`ON CONFLICT`), and a trigger that no row comes.
 ///

@@ -75,8 +75,8 @@ struct Backup<'s> {
     name: String,
     /// The mark whose rows it holds; `None` for rows that go.
     mark: Option<usize>,
-    /// The statement that makes it.
-    statement: String,
+    /// The statements that make it.
+    statements: Vec<String>,
     made: Table,
 }
 
@@ -108,8 +108,9 @@ impl<'a> Writing<'a> {
             let from = format!("{} AS child", DIALECT.table(of));
             let empty = backup::keep(table, &name, &from, "0");
             let made = backup::made(self.site.definitions, table, &name, &empty)?;
-            let statement = backup::keep(table, &name, &from, &condition);
-            all.push(Backup { table, name, mark, statement, made });
+            let mut statements = vec![backup::keep(table, &name, &from, &condition)];
+            statements.extend(backup::kept_exactly(table, &name, &from, &condition));
+            all.push(Backup { table, name, mark, statements, made });
             Ok::<(), String>(())
         };
         let start = if closure.policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
@@ -216,7 +217,7 @@ impl<'a> Writing<'a> {
             let rows = self.rows().blocked(block, &gone)?;
             statements.extend(sql::check("no_row_refers_to_one_that_goes", &format!("SELECT NOT {}", rows.some())));
         }
-        statements.extend(backups.iter().map(|b| b.statement.clone()));
+        statements.extend(backups.iter().flat_map(|b| b.statements.clone()));
         let mut counts = self.counts();
         statements.extend(counts.next());
         for (at, mark) in closure.marks.iter().enumerate() {

@@ -11,7 +11,7 @@ use super::super::aside::{self, NAMED, counted_rows};
 use super::super::closure::{checked, closures};
 use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
-use super::backup::{self, bring_back, counting, give_back, keep, made, release};
+use super::backup::{self, bring_back, counting, give_back, keep, kept_exactly, made, release};
 use super::closure::{self, Site};
 use super::{lock, own_constraints, since, sql};
 use crate::change::Change;
@@ -204,6 +204,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     }
     guards.extend(planned.into_iter().chain(since));
     statements.push(keep(table, &aside, &from, &condition));
+    statements.extend(kept_exactly(table, &aside, &from, &condition));
     let mut changing = vec![change];
     // A trigger that fires before can have a row stay (RAISE(IGNORE)), and so does who refers to it by now: then none is kept
     // and none goes.
