@@ -274,6 +274,9 @@ fn texts_are_reworded_at_all() {
     let plan =
         reworded(|| demo.plan(&report, &plan::Options { orphans: Some(OrphanPolicy::Delete), ..Default::default() }));
     assert!(plan.steps.len() > 3 && plan.steps.iter().all(|s| s.title.starts_with('\u{bf}')), "{plan:#?}");
+    let plan = reworded(|| demo.plan(&report, &plan::Options::default()));
+    let reasons: Vec<&String> = plan.refused.iter().map(|r| &r.why).collect();
+    assert!(reasons.len() > 1 && reasons.iter().all(|why| why.starts_with('\u{bf}')), "{reasons:#?}");
 }
 
 #[test]

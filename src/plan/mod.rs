@@ -158,8 +158,7 @@ fn unfixed(input: &Input<'_>, steps: &mut [Step], refused: &[Refused]) -> Vec<Re
             step.findings.retain(|r| *r != reason);
         }
         if !refused.iter().any(|r| r.reason == reason) {
-            let why = format!("No step of this plan fixes it. {}", finding.help);
-            left.push(Refused::said(reason, finding.subject.place(), why));
+            left.push(Refused::of(finding, &Why::NoStep { help: finding.help.clone() }));
         }
     }
     left

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Phase, Plan, Refused, Step, words};
+use super::{Phase, Plan, Refused, Step, Why, words};
 use crate::change::Change;
 use crate::schema::{ForeignKey, Schema};
 
@@ -42,8 +42,8 @@ pub(super) fn order(before: &Schema, mut steps: Vec<Step>, refused: &mut Vec<Ref
         if !placed {
             let Some((at, error)) = failed else { break };
             let step = left.remove(at);
-            let why = format!("It does not fit the schema at its place: {error}.");
-            refused.extend(step.findings.iter().map(|r| Refused::said(r.clone(), &step.title, &why)));
+            let why = Why::DoesNotFit(error.to_string());
+            refused.extend(step.findings.iter().map(|r| Refused::by_reason(r.clone(), &step.title, &why)));
         }
         waiting = left;
     }

@@ -1,6 +1,6 @@
 //! Steps made of the dialect's own statements, for engines without recipes of their own.
 
-use super::{Down, Made, Phase, Refused, Script, Step, Transaction, Wanted, Workshop};
+use super::{Down, Made, Phase, Refused, Script, Step, Transaction, Wanted, Why, Workshop};
 use crate::change::Change;
 use crate::engine;
 
@@ -22,8 +22,8 @@ pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
         }
         if let Some(why) = problem {
             let subject = want.changes.first().map(|c| c.table().to_string()).unwrap_or_default();
-            let why = format!("{}: {why}.", want.title);
-            made.refused.extend(want.findings.iter().map(|r| Refused::said(r.clone(), &subject, &why)));
+            let why = Why::Recipe(format!("{}: {why}.", want.title));
+            made.refused.extend(want.findings.iter().map(|r| Refused::by_reason(r.clone(), &subject, &why)));
             continue;
         }
         made.steps.push(Step {

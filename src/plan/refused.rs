@@ -1,11 +1,13 @@
-//! What no step fixes, and why: data where there is something to compare, put into words here and nowhere else.
+//! What no step fixes, and why: data, put into words here and nowhere else.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
-use crate::findings::Finding;
-use crate::text::{quoted, said};
+use super::{Reason, words};
+use crate::change::Change;
+use crate::findings::{Finding, RuleId};
+use crate::schema::{ForeignKey, TableName};
+use crate::text::{argument, quoted, said};
 
 /// A finding that no step fixes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,28 +43,134 @@ pub struct DecisionOption {
     pub does: String,
 }
 
-/// Why a repair is not made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a repair is not made. Whatever compares or sorts goes by this; the words are made last, by [`Why::told`].
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Why {
     /// It has to be decided.
     Decision(Decision),
-    /// Whatever else there is, in words.
-    Said(String),
+    /// It rests on a guess: the relation, as `--accept` names it.
+    Guess(String),
+    /// It is about a migration that was applied.
+    Applied { help: String },
+    /// No change of the schema fixes it.
+    NoChange { help: String },
+    /// Its repair was planned, and no step that came of it fixes it.
+    NoStep { help: String },
+    /// Nobody has said what becomes of rows that fail the check of a key.
+    FailsCheck { rows: u64, can: Can },
+    /// Nobody has said what becomes of its rows.
+    Unsaid { can: Can, help: String },
+    /// Its rows are cleaned up with a key that is not planned.
+    NoKey,
+    /// SQLite: orphans of a key by which a table refers to itself are in the way of another key on these columns.
+    OwnOrphans { rows: u64, table: TableName, key: Box<ForeignKey>, columns: Vec<String> },
+    /// Orphans are in the way of their key.
+    Orphans { rows: u64, table: TableName, key: Box<ForeignKey>, left: Left },
+    /// Something else is wanted of the same key or column, and goes before.
+    Outranked { by: RuleId, changes: Vec<Change> },
+    /// It would bring another finding.
+    Brings { rule: RuleId, message: String },
+    /// It is brought by the plan, and this is why the plan does not fix it; nothing if the next plan does.
+    Comes { message: String, then: Option<Box<Why>> },
+    /// Its step fits the schema at no place.
+    DoesNotFit(String),
+    /// Orphans cannot be cleaned up as they are, in the words of `remedy`.
+    Remedy(String),
+    /// The engine's recipes make no step of it, in their words.
+    Recipe(String),
+}
+
+/// What can become of orphans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Can {
+    /// Their reference can become NULL, or they go.
+    BecomeNull,
+    /// They go.
+    Go,
+}
+
+impl Can {
+    /// Names the words of the command line.
+    fn words(self) -> &'static str {
+        match self {
+            Self::BecomeNull => {
+                "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)"
+            }
+            Self::Go => "`--orphans delete` or `--orphans quarantine` (moved to a table of their own)",
+        }
+    }
+}
+
+/// Why orphans are left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The engine's rows are not written.
+    Unwritten,
+    /// Nobody has said what becomes of them.
+    Unsaid,
+    /// The user leaves them.
+    Asked,
 }
 
 impl Why {
     /// Puts it into words.
     pub fn told(&self) -> String {
-        match self {
+        let refer = |rows: u64| if rows == 1 { "1 row refers".to_string() } else { format!("{rows} rows refer") };
+        said(match self {
             Self::Decision(decision) => decision.told(&decision.subject),
-            Self::Said(why) => said(why.clone()),
-        }
-    }
-}
-
-impl From<String> for Why {
-    fn from(why: String) -> Self {
-        Self::Said(why)
+            Self::Guess(relation) => format!(
+                "It rests on a guess, and nothing is changed for one. If it is true, accept it: `referee infer SOURCE --accept {}`.",
+                argument(relation)
+            ),
+            Self::Applied { help } => {
+                format!("It is about a migration, and one that was applied is not rewritten. {help}")
+            }
+            Self::NoChange { help } => format!("No change of the schema fixes it by itself. {help}"),
+            Self::NoStep { help } => format!("No step of this plan fixes it. {help}"),
+            Self::FailsCheck { rows, can } => {
+                let rows = if *rows == 1 { "1 row fails".to_string() } else { format!("{rows} rows fail") };
+                format!("{rows} the check. It is planned once you say what becomes of them: {}.", can.words())
+            }
+            Self::Unsaid { can, help } => {
+                format!("Rows are changed only when you say how: {}. {help}", can.words())
+            }
+            Self::NoKey => {
+                "They are cleaned up together with the foreign key that keeps them out, and none is planned here."
+                    .to_string()
+            }
+            Self::OwnOrphans { rows, table, key, columns } => format!(
+                "{} to no row of `{table}` itself ({}). SQLite checks that foreign key again whenever a column of another one \
+                 changes, so with this one no UPDATE of `{}` of such a row would succeed any more. Give them a parent, or say what \
+                 becomes of them: {}.",
+                refer(*rows),
+                words::arrow(table, key),
+                columns.join("`, `"),
+                Can::BecomeNull.words()
+            ),
+            Self::Orphans { rows, table, key, left } => {
+                let what = format!("{} to no row of `{}` ({})", refer(*rows), key.parent, words::arrow(table, key));
+                match left {
+                    Left::Unwritten => format!("{what}: the foreign key cannot be made over them."),
+                    Left::Unsaid => format!(
+                        "{what}: the foreign key cannot be made over them. Give them a parent, or say what becomes of them: {}.",
+                        Can::BecomeNull.words()
+                    ),
+                    Left::Asked => format!("{what}. They are left, as you asked, so the foreign key is not made."),
+                }
+            }
+            Self::Outranked { by, changes } => format!(
+                "`{by}` ({}) wants something else of the same key or column, and goes before: {}.",
+                by.code(),
+                words::title(changes)
+            ),
+            Self::Brings { rule, message } => format!("Fixing it would bring another finding, `{rule}`: {message}."),
+            Self::Comes { message, then } => {
+                let then = then.as_ref().map_or("Run `referee fix` again afterwards.".to_string(), |why| why.told());
+                format!("It comes with this plan: {message}. {then}")
+            }
+            Self::DoesNotFit(error) => format!("It does not fit the schema at its place: {error}."),
+            Self::Remedy(why) | Self::Recipe(why) => why.clone(),
+        })
     }
 }
 
@@ -93,14 +201,14 @@ pub enum Cause<'r> {
 impl Refused {
     /// Says of a finding why no step fixes it.
     pub(super) fn of(finding: &Finding, why: &Why) -> Self {
-        let decision = if let Why::Decision(decision) = why { Some(decision.clone()) } else { None };
         let reason = Reason { rule: finding.rule, fingerprint: finding.fingerprint.clone() };
-        Self { reason, subject: finding.subject.place(), why: why.told(), decision }
+        Self::by_reason(reason, finding.subject.place(), why)
     }
 
-    /// Says in words why no step fixes a finding.
-    pub(super) fn said(reason: Reason, subject: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { reason, subject: subject.into(), why: why.into(), decision: None }
+    /// Says why no step fixes a finding that is known by its reason alone.
+    pub(super) fn by_reason(reason: Reason, subject: impl Into<String>, why: &Why) -> Self {
+        let decision = if let Why::Decision(decision) = why { Some(decision.clone()) } else { None };
+        Self { reason, subject: subject.into(), why: why.told(), decision }
     }
 
     /// Returns why no step fixes it, without what it is about.

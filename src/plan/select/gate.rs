@@ -1,10 +1,10 @@
 //! What is not planned because of the rows: keys over orphans of which nobody has said what becomes of them.
 
 use super::super::merge::Group;
+use super::super::refused::Left;
 use super::super::remedy::{Question, Remedy};
 use super::super::trial::key_of;
 use super::super::{Reason, Refused, Wanted, Why, words};
-use super::pick::ORPHANS;
 use super::{Barred, Pick, Selector, priority, reason};
 use crate::change::Change;
 use crate::engine;
@@ -39,7 +39,6 @@ impl Selector<'_, '_> {
                     orphans = None;
                 }
                 Err(why) => {
-                    let why = Why::Said(why);
                     if let Some((change, key)) = over.and_then(|(c, _)| Some((c, key_of(c)?))) {
                         barred.keys.push((change.table().clone(), key.clone(), why.clone()));
                     }
@@ -78,7 +77,7 @@ impl Selector<'_, '_> {
     /// SQLite: says why a new foreign key has to wait for the orphans of a key by which its table refers to itself. Such a key is
     /// checked again at every UPDATE of a column of any foreign key of the table (`fkey.c`, `sqlite3FkCheck`), which before
     /// the new key was there nobody checked.
-    fn own_orphans(&self, change: &Change, cleaned: &[(TableName, Vec<String>)]) -> Option<String> {
+    fn own_orphans(&self, change: &Change, cleaned: &[(TableName, Vec<String>)]) -> Option<Why> {
         let Change::AddForeignKey { table, foreign_key: new } = change else { return None };
         if !self.input.schema.engine.facts().keys.rechecks_own || !new.enforced {
             return None;
@@ -93,14 +92,8 @@ impl Selector<'_, '_> {
             let count = self.orphans.get(&(table.clone(), key.columns.clone(), table.clone())).filter(|n| **n > 0)?;
             Some((key, *count))
         })?;
-        let rows = if count == 1 { "1 row refers".to_string() } else { format!("{count} rows refer") };
-        Some(format!(
-            "{rows} to no row of `{table}` itself ({}). SQLite checks that foreign key again whenever a column of another one \
-             changes, so with this one no UPDATE of `{}` of such a row would succeed any more. Give them a parent, or say what \
-             becomes of them: {ORPHANS}.",
-            words::arrow(table, key),
-            new.columns.join("`, `")
-        ))
+        let (key, columns) = (Box::new(key.clone()), new.columns.clone());
+        Some(Why::OwnOrphans { rows: count, table: table.clone(), key, columns })
     }
 
     /// Returns how many orphans stand in the way of a change; `None` if it checks no rows or they were not counted.
@@ -119,21 +112,18 @@ impl Selector<'_, '_> {
     ///
     /// # Errors
     /// Why the key cannot be made over them.
-    fn decide(&self, change: &Change, all: &[Change], count: u64) -> Result<Option<(TableName, Vec<String>)>, String> {
+    fn decide(&self, change: &Change, all: &[Change], count: u64) -> Result<Option<(TableName, Vec<String>)>, Why> {
         let Some(key) = key_of(change) else { return Ok(None) };
         let (table, input) = (change.table(), self.input);
-        let rows = if count == 1 { "1 row refers".to_string() } else { format!("{count} rows refer") };
-        let what = format!("{rows} to no row of `{}` ({})", key.parent, words::arrow(table, key));
+        let stay = |left| Why::Orphans { rows: count, table: table.clone(), key: Box::new(key.clone()), left };
         let (options, schema) = (input.options, input.schema);
         let (Some(child), Some(dialect)) = (schema.table(table), engine::dialect(schema.engine)) else {
-            return Err(format!("{what}: the foreign key cannot be made over them."));
+            return Err(stay(Left::Unwritten));
         };
         let question = Question { schema, dialect, options, changes: all, table: child, key, count: Some(count) };
-        match question.decide()? {
-            None => Err(format!(
-                "{what}: the foreign key cannot be made over them. Give them a parent, or say what becomes of them: {ORPHANS}."
-            )),
-            Some(Remedy::Leave) => Err(format!("{what}. They are left, as you asked, so the foreign key is not made.")),
+        match question.decide().map_err(Why::Remedy)? {
+            None => Err(stay(Left::Unsaid)),
+            Some(Remedy::Leave) => Err(stay(Left::Asked)),
             Some(Remedy::Loosen(columns)) => Ok(Some((table.clone(), columns))),
             Some(Remedy::SetNull(_) | Remedy::Remove(_)) => Ok(None),
         }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::judge::{after, check, relations};
 use super::merge::Merge;
 use super::trial::Trial;
-use super::{Choice, Input, Reason, Refused, Why, words};
+use super::{Choice, Input, Reason, Refused, Why};
 use crate::change::Change;
 use crate::fate::Reach;
 use crate::findings::{Finding, RuleId, Safety, Severity};
@@ -137,14 +137,9 @@ impl<'a, 'i> Selector<'a, 'i> {
         for (owner, pick) in picks.iter().enumerate() {
             if let Err(other) = merge.accept(owner, pick.changes) {
                 let by = picks[other].finding;
-                let why = format!(
-                    "`{}` ({}) wants something else of the same key or column, and goes before: {}.",
-                    by.rule,
-                    by.rule.code(),
-                    words::title(picks[other].changes)
-                );
+                let why = Why::Outranked { by: by.rule, changes: picks[other].changes.to_vec() };
                 lost.push(pick.finding);
-                left.push(Left { finding: pick.finding, why: Why::Said(why) });
+                left.push(Left { finding: pick.finding, why });
             }
         }
         let mut barred = Barred::default();

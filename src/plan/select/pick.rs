@@ -1,5 +1,6 @@
 //! The way that is taken to fix a finding, and the indexes that new keys need.
 
+use super::super::refused::Can;
 use super::super::ways::{Way, automatic, by_user, is_recommended, options};
 use super::super::{Choice, ChoiceOption, Decision, DecisionOption, Why, remedy};
 use super::{ORPHAN_ROWS, Pick, Selector, Taken, reason, rests_on};
@@ -9,43 +10,28 @@ use crate::findings::{Finding, Safety, SubjectKind};
 use crate::relations::lookup;
 use crate::rules::{self, FATE};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
-use crate::text::argument;
-
-pub(super) const ORPHANS: &str =
-    "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)";
-
-/// The same where the reference cannot become NULL.
-const REMOVED: &str = "`--orphans delete` or `--orphans quarantine` (moved to a table of their own)";
 
 impl Selector<'_, '_> {
     /// Chooses the way to fix a finding; says why there is none.
     pub(super) fn pick(&self, finding: &Finding) -> Result<Taken, Why> {
         let input = self.input;
         if let Some(guess) = rests_on(input, finding) {
-            return Err(format!(
-                "It rests on a guess, and nothing is changed for one. If it is true, accept it: `referee infer SOURCE --accept {}`.",
-                argument(&guess.written())
-            )
-            .into());
+            return Err(Why::Guess(guess.written()));
         }
         let ways = options(input, finding);
         if finding.rule == ORPHAN_ROWS {
-            return self.rows(finding).map_err(Why::Said);
+            return self.rows(finding);
         }
         if rules::of(finding.rule).is_some_and(rules::Rule::is_about_migrations) {
-            return Err(format!(
-                "It is about a migration, and one that was applied is not rewritten. {}",
-                finding.help
-            )
-            .into());
+            return Err(Why::Applied { help: finding.help.clone() });
         }
         if ways.is_empty() {
-            return Err(format!("No change of the schema fixes it by itself. {}", finding.help).into());
+            return Err(Why::NoChange { help: finding.help.clone() });
         }
         let user = by_user(input, finding, &ways);
         let Some(chosen) = user.or_else(|| automatic(&ways, input)) else {
             if let Some(why) = self.fails_its_check(&ways) {
-                return Err(why.into());
+                return Err(why);
             }
             let option = |way: &Way| {
                 let mut does = way.title.clone();
@@ -82,28 +68,27 @@ impl Selector<'_, '_> {
 
     /// Says what has to become of its orphans before the engine can check the rows of a key; `None` if it has none, or something else
     /// can be chosen.
-    fn fails_its_check(&self, ways: &[Way]) -> Option<String> {
+    fn fails_its_check(&self, ways: &[Way]) -> Option<Why> {
         let [Way { changes, .. }] = ways else { return None };
         let [Change::ValidateForeignKey { table, foreign_key: key }] = changes.as_slice() else { return None };
         let orphans = self.orphans.get(&(table.clone(), key.columns.clone(), key.parent.clone()));
         let rows = orphans.filter(|n| **n > 0 && remedy::said(self.input.options, table, key).is_none())?;
-        let rows = if *rows == 1 { "1 row fails".to_string() } else { format!("{rows} rows fail") };
-        Some(format!("{rows} the check. It is planned once you say what becomes of them: {}.", self.how(table, key)))
+        Some(Why::FailsCheck { rows: *rows, can: self.can(table, key) })
     }
 
-    /// Names the words for orphans of a key that can be followed.
-    fn how(&self, table: &TableName, key: &ForeignKey) -> &'static str {
+    /// Tells what can become of the orphans of a key.
+    fn can(&self, table: &TableName, key: &ForeignKey) -> Can {
         let null = self
             .input
             .schema
             .table(table)
             .is_some_and(|t| !remedy::nulled(self.input.schema.engine, t, key).is_empty());
-        if null { ORPHANS } else { REMOVED }
+        if null { Can::BecomeNull } else { Can::Go }
     }
 
     /// Orphans of a key that is declared: its rows are cleaned up and checked again. Those of other relations are cleaned up with
     /// the key that keeps them out.
-    fn rows(&self, finding: &Finding) -> Result<Taken, String> {
+    fn rows(&self, finding: &Finding) -> Result<Taken, Why> {
         let input = self.input;
         let key = rules::relation_of(finding, input.relations).and_then(|relation| {
             let declared = relation.foreign_key()?;
@@ -117,8 +102,8 @@ impl Selector<'_, '_> {
             None => input.options.orphans.is_some() || !input.options.orphans_of.is_empty(),
         };
         if !said {
-            let how = key.map_or(ORPHANS, |(table, key)| self.how(table, key));
-            return Err(format!("Rows are changed only when you say how: {how}. {}", finding.help));
+            let can = key.map_or(Can::BecomeNull, |(table, key)| self.can(table, key));
+            return Err(Why::Unsaid { can, help: finding.help.clone() });
         }
         match key {
             Some((table, key)) if finding.subject.kind == SubjectKind::ForeignKey && key.enforced => Ok(Taken {
@@ -126,10 +111,7 @@ impl Selector<'_, '_> {
                 safety: Safety::Unsafe,
                 choice: None,
             }),
-            _ => {
-                Err("They are cleaned up together with the foreign key that keeps them out, and none is planned here."
-                    .to_string())
-            }
+            _ => Err(Why::NoKey),
         }
     }
 

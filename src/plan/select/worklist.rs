@@ -191,7 +191,7 @@ fn unmade(repaired: &[Repair<'_>], refused: &[Refused]) -> Vec<(Finding, Why)> {
     for one in refused {
         for (finding, _) in repaired.iter().filter(|(f, _)| reason(f) == one.reason) {
             if !unmade.iter().any(|(u, _)| u == *finding) {
-                unmade.push(((*finding).clone(), Why::Said(one.why.clone())));
+                unmade.push(((*finding).clone(), Why::Recipe(one.why.clone())));
             }
         }
     }
@@ -210,9 +210,9 @@ impl Selector<'_, '_> {
             // A relation that nothing declares may have the finding already: both wait for the same decision.
             let same = |f: &&Finding| (f.rule, &f.fingerprint) == (finding.rule, &finding.fingerprint);
             let undecided = self.input.findings.iter().find(same);
-            let why = undecided.and_then(|f| self.pick(f).err()).unwrap_or_else(|| {
-                Why::Said(format!("Fixing it would bring another finding, `{}`: {}.", finding.rule, finding.message))
-            });
+            let why = undecided
+                .and_then(|f| self.pick(f).err())
+                .unwrap_or_else(|| Why::Brings { rule: finding.rule, message: finding.message.clone() });
             // Whoever names a key and what it shall do is told what comes with it, and has it.
             let named = |f: &Finding| {
                 finding.severity < Severity::Error && by_name(self.input, f, &options(self.input, f)).is_some()
@@ -235,12 +235,8 @@ impl Selector<'_, '_> {
     /// Tells beforehand what the plan brings and does not fix: nobody's repair is given up for it.
     fn told(&self, brought: &[&Finding]) -> Vec<Refused> {
         let one = |finding: &&Finding| {
-            let what = match self.pick(finding) {
-                Ok(_) => "Run `referee fix` again afterwards.".to_string(),
-                Err(why) => why.told(),
-            };
-            let why = format!("It comes with this plan: {}. {what}", finding.message);
-            Refused::said(reason(finding), finding.subject.place(), why)
+            let then = self.pick(finding).err().map(Box::new);
+            Refused::of(finding, &Why::Comes { message: finding.message.clone(), then })
         };
         brought.iter().map(one).collect()
     }

@@ -7,7 +7,7 @@ use super::super::aside;
 use super::super::closure::{self, Closure, checked};
 use super::super::remedy::{Question, Remedy};
 pub(in crate::plan) use super::super::words::arrow;
-use super::super::{Bound, Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Workshop};
+use super::super::{Bound, Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Why, Workshop};
 use crate::change::Change;
 use crate::engine::Dialect;
 use crate::findings::Safety;
@@ -177,7 +177,8 @@ fn depth(want: &Wanted, wanted: &[Wanted], losing: &BTreeSet<TableName>) -> usiz
 
 fn refused(want: &Wanted, why: &str) -> Vec<Refused> {
     let subject = want.changes.first().map_or_else(|| want.title.clone(), subject);
-    let refuse = |reason| Refused::said(reason, &subject, why);
+    let why = Why::Recipe(why.to_string());
+    let refuse = |reason| Refused::by_reason(reason, &subject, &why);
     want.findings.iter().cloned().map(refuse).collect()
 }
 

@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::definitions::Names;
-use super::{Blocks, Definitions, Held, Lock, Made, Reason, Refused, Script, Step, Transaction, Wanted, Workshop};
+use super::{Blocks, Definitions, Held, Lock, Made, Reason, Refused, Script, Step, Transaction, Wanted, Why, Workshop};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
@@ -47,7 +47,8 @@ pub fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
 
 fn refused(wanted: &Wanted, why: &str) -> Vec<Refused> {
     let subject = wanted.changes.first().map_or_else(String::new, subject);
-    let one = |reason: &Reason| Refused::said(reason.clone(), &subject, why);
+    let why = Why::Recipe(why.to_string());
+    let one = |reason: &Reason| Refused::by_reason(reason.clone(), &subject, &why);
     wanted.findings.iter().map(one).collect()
 }
 

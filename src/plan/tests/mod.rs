@@ -145,7 +145,8 @@ impl Case {
             let kept: Vec<Wanted> = wanted.iter().filter(|w| !refuses(w)).cloned().collect();
             let mut made = (self.recipes)(workshop, &kept);
             for want in wanted.iter().filter(|w| refuses(w)) {
-                let one = |reason: &Reason| Refused::said(reason.clone(), &want.title, "The dice say no.");
+                let why = Why::Recipe("The dice say no.".to_string());
+                let one = |reason: &Reason| Refused::by_reason(reason.clone(), &want.title, &why);
                 made.refused.extend(want.findings.iter().map(one));
             }
             made
