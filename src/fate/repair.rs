@@ -163,9 +163,11 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     let every: Vec<Change> = changes.iter().flat_map(taken).collect();
     let (all_made, automatically) = (made(&|_| true), made(&|c| c.automatic));
     let (verdict, known_verdict) = verdicts_after(net, root, &all_made);
-    // Often they are the same changes.
-    let known_after = |wanted: &[Change]| {
-        if *wanted == all_made { known_verdict } else { verdicts_after(net, root, wanted).1 }
+    // Often there are none, or they are the same.
+    let known_after = |wanted: &[Change]| match () {
+        () if *wanted == all_made => known_verdict,
+        () if wanted.is_empty() => judge(net, root).verdict,
+        () => verdicts_after(net, root, wanted).1,
     };
     let (if_chosen, automatic) = (known_after(&every), known_after(&automatically));
     let (_, guessed) = guessed::weigh(whole, &all.trial, root);
