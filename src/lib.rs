@@ -4,6 +4,7 @@
 //! sides: a [`source`] gives a [`schema::Schema`], [`relations`] make it a graph, [`rules`] find what is wrong, [`render`]
 //! shows it. Only `cli` prints, prompts, reads the environment or exits.
 
+pub mod app;
 pub mod apply;
 pub mod audit;
 pub mod change;

@@ -45,6 +45,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apply", &["schema", "engine", "plan"]),
     ("verify", &["schema", "change", "engine", "relations", "rows", "orphans", "findings", "rules", "plan"]),
     (
+        "app",
+        &[
+            "schema",
+            "hints",
+            "change",
+            "sql",
+            "engine",
+            "source",
+            "relations",
+            "infer",
+            "orphans",
+            "fate",
+            "findings",
+            "rules",
+            "plan",
+            "config",
+            "audit",
+            "apply",
+            "verify",
+        ],
+    ),
+    (
         "render",
         &[
             "schema",

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use referee::app::{self, ErrorKind, Wanted};
 use referee::config::Diagnostic;
 use referee::engine::{EngineError, EngineErrorKind};
 use referee::source::SourceError;
@@ -106,5 +107,30 @@ impl From<SourceError> for CliError {
             }
             other => Self::new(other.to_string()),
         }
+    }
+}
+
+/// What was to be heard before it is lost: `commands::done` tells it.
+impl From<app::Error> for CliError {
+    fn from(error: app::Error) -> Self {
+        let hints = error.hints();
+        let (what, hint) = match error.kind {
+            ErrorKind::Engine(error) => return error.into(),
+            ErrorKind::Source(error) => return error.into(),
+            ErrorKind::NoDatabase { label, wanted: Wanted::Rows } => (
+                format!("{label} holds no rows, so --data has nothing to read"),
+                "audit the database itself, or leave out --data",
+            ),
+            ErrorKind::NoDatabase { label, wanted: Wanted::Planner } => (
+                format!("{label} has no planner to ask, so --verify-indexes cannot be done"),
+                "audit the database itself, or leave out --verify-indexes",
+            ),
+            ErrorKind::NoDatabase { label, wanted: Wanted::Counts } => (
+                format!("{label} holds no rows, so --count has nothing to count"),
+                "name the database itself, or leave out --count",
+            ),
+            other => return hints.into_iter().fold(Self::new(other.to_string()), Self::hint),
+        };
+        Self::new(what).hint(hint)
     }
 }

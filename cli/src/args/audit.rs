@@ -8,6 +8,7 @@ use globset::Glob;
 
 use super::values::{OnOff, by_name, confidence, duration, glob, rule};
 use super::{EXIT, SOURCES};
+use referee::app::Selection;
 use referee::config::FailOn;
 use referee::render::ReportFormat;
 use referee::rules::Rule;
@@ -25,7 +26,9 @@ pub(crate) struct AuditArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub what: WhatArgs,
+    pub rows: DataArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Ask the planner whether each look-up of child rows uses an index
     #[arg(long)]
     pub verify_indexes: bool,
@@ -37,15 +40,20 @@ pub(crate) struct AuditArgs {
     pub baseline: Option<PathBuf>,
 }
 
-/// What an audit looks at.
+/// Whether an audit reads rows.
 #[derive(Debug, Args)]
-pub(crate) struct WhatArgs {
+pub(crate) struct DataArgs {
     /// Read rows too, to count orphans
     #[arg(long)]
     pub data: bool,
     /// With rows: how long to read them to tell guessed relations from chance: 30s, 2m, 500ms
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub budget: Duration,
+}
+
+/// What of a source is looked at, and by which rules; other verbs say it in their own words.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SelectionArgs {
     /// Run these rules only, by name or code
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
     pub only: Vec<&'static Rule>,
@@ -61,4 +69,17 @@ pub(crate) struct WhatArgs {
     /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
     #[arg(long, value_name = "X", value_parser = confidence)]
     pub min_confidence: Option<f64>,
+}
+
+impl SelectionArgs {
+    /// Returns it as the library takes it.
+    pub fn selection(&self) -> Selection {
+        let mut selection = Selection::default();
+        selection.only.clone_from(&self.only);
+        selection.skip.clone_from(&self.skip);
+        selection.tables.clone_from(&self.tables);
+        selection.foreign_keys = self.foreign_keys.map(|state| state == OnOff::On);
+        selection.min_confidence = self.min_confidence;
+        selection
+    }
 }

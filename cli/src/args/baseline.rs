@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::SOURCES;
-use super::audit::WhatArgs;
+use super::audit::{DataArgs, SelectionArgs};
 use referee::source::SourceText;
 
 #[derive(Debug, Args)]
@@ -32,5 +32,7 @@ pub(crate) struct BaselineWriteArgs {
     #[arg(short, long, value_name = "FILE", default_value = "referee-baseline.json")]
     pub output: PathBuf,
     #[command(flatten)]
-    pub what: WhatArgs,
+    pub rows: DataArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
 }

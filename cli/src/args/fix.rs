@@ -4,17 +4,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use globset::Glob;
 
 use super::SOURCES;
-use super::values::{OnOff, by_name, choice, confidence, duration, glob, migration_name, rule};
+use super::audit::SelectionArgs;
+use super::values::{by_name, choice, confidence, duration, migration_name};
 use referee::plan::OrphanPolicy;
 use referee::render::PlanFormat;
-use referee::rules::Rule;
 use referee::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db\n  referee fix migrations --only unindexed-foreign-key --format sql\n  referee fix shop.db --choose users.team_id=drop-not-null --orphans quarantine\n  referee fix shop.db --accept-inferred=0.95 --apply\n  referee fix postgres://app@localhost/shop --root users --format markdown\n\nGuessed relations are listed and not planned. Accept those that are true:\n  referee infer shop.db --accept 'orders.customer_id->customers.id'"))]
+#[command(mut_arg("only", |a| a.help("Fix only what these rules find, by name or code")))]
+#[command(mut_arg("skip", |a| a.help("Do not fix what these rules find")))]
+#[command(mut_arg("tables", |a| a.help("Fix tables that match GLOB only; can be given several times")))]
+#[command(mut_arg("min_confidence", |a| a.help("From which confidence on a guessed relation is listed, 0 to 1 [default: 0.5]")))]
 pub(crate) struct FixArgs {
     /// The database, folder of migrations or schema document
     pub source: SourceText,
@@ -24,15 +27,8 @@ pub(crate) struct FixArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Fix only what these rules find, by name or code
-    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
-    pub only: Vec<&'static Rule>,
-    /// Do not fix what these rules find
-    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
-    pub skip: Vec<&'static Rule>,
-    /// Fix tables that match GLOB only; can be given several times
-    #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
-    pub tables: Vec<Glob>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Make the smallest set of changes by which every delete from TABLE succeeds (see
     /// `referee fate`); what needs a decision only with --choose, other findings only
     /// with --only
@@ -59,12 +55,6 @@ pub(crate) struct FixArgs {
     /// Do not count orphan rows first
     #[arg(long)]
     pub no_data: bool,
-    /// SQLite: whether the application runs PRAGMA foreign_keys = ON
-    #[arg(long, value_name = "STATE")]
-    pub foreign_keys: Option<OnOff>,
-    /// From which confidence on a guessed relation is listed, 0 to 1 [default: 0.5]
-    #[arg(long, value_name = "X", value_parser = confidence)]
-    pub min_confidence: Option<f64>,
     /// Count guessed relations as accepted in this run that are at least so sure, 0 to 1 (0.9 if X is
     /// left out), except those that rows contradict. Without it nothing is changed for a guess
     #[arg(long, value_name = "X", num_args = 0..=1, require_equals = true, default_missing_value = "0.9", value_parser = confidence)]

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use globset::Glob;
 
 use super::EXIT;
-use super::values::{OnOff, by_name, choice, confidence, glob, migration_name, rule};
+use super::audit::SelectionArgs;
+use super::values::{by_name, choice, confidence, migration_name};
 use referee::config::FailOn;
 use referee::render::ReportFormat;
-use referee::rules::Rule;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("A PATH is a folder of migrations, a dump or another file of SQL. Lines of SQL can say\nwhat is not to be heard:\n  -- referee: ignore RULE REASON       about the next statement\n  -- referee: ignore-file RULE REASON  about the whole file\n\nExamples:\n  referee lint migrations\n  referee lint migrations --base schema.sql --engine cockroach\n  referee lint drizzle --since origin/main --format github\n  referee lint db/structure.sql --only set-null-on-not-null\n  referee lint migrations --fix\n  referee lint migrations --since main --fix --write\n\n{EXIT}"))]
+#[command(mut_arg("foreign_keys", |a| a.help("SQLite: whether connections run PRAGMA foreign_keys = ON")))]
 pub(crate) struct LintArgs {
     /// The folder of migrations, or the file of SQL
     #[arg(required = true, value_name = "PATH")]
@@ -32,21 +32,8 @@ pub(crate) struct LintArgs {
     /// Report only what changes that are not committed bring
     #[arg(long)]
     pub changed: bool,
-    /// Run these rules only, by name or code
-    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
-    pub only: Vec<&'static Rule>,
-    /// Do not run these rules
-    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = rule)]
-    pub skip: Vec<&'static Rule>,
-    /// Report on tables that match GLOB only; can be given several times
-    #[arg(long = "table", value_name = "GLOB", value_parser = glob)]
-    pub tables: Vec<Glob>,
-    /// SQLite: whether connections run PRAGMA foreign_keys = ON
-    #[arg(long, value_name = "STATE")]
-    pub foreign_keys: Option<OnOff>,
-    /// From which confidence on a guessed relation counts, 0 to 1 [default: 0.5]
-    #[arg(long, value_name = "X", value_parser = confidence)]
-    pub min_confidence: Option<f64>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// From which severity on findings make the exit code 1 [default: warning]
     #[arg(long, value_name = "SEVERITY", value_parser = by_name::<FailOn>())]
     pub fail_on: Option<FailOn>,

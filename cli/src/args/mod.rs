@@ -18,7 +18,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use about::{CompletionsArgs, DemoArgs, DocumentKind, ExplainArgs, JsonSchemaArgs, RulesArgs};
-pub(super) use audit::{AuditArgs, WhatArgs};
+pub(super) use audit::AuditArgs;
 pub(super) use baseline::{BaselineArgs, BaselineCommand};
 pub(super) use fate::FateArgs;
 pub(super) use fix::FixArgs;

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::SOURCES;
-use super::values::OnOff;
+use super::audit::SelectionArgs;
 use referee::source::SourceText;
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("{SOURCES}\n\nExamples:\n  referee fix shop.db --format json -o plan.json\n  referee verify shop.db --plan plan.json\n  referee verify shop.db --plan plan.json --format markdown -o report.md\n\nExit codes: 0 verified, 1 not, 2 it could not be done, 130 interrupted"))]
+#[command(mut_arg("only", |a| a.help("Check these rules only, by name or code, as `fix` did")))]
+#[command(mut_arg("skip", |a| a.help("Do not check these rules")))]
+#[command(mut_arg("tables", |a| a.help("Only findings on tables that match GLOB count; can be given several times")))]
 pub(crate) struct VerifyArgs {
     /// The database
     pub source: SourceText,
@@ -22,9 +25,8 @@ pub(crate) struct VerifyArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// SQLite: whether the application runs PRAGMA foreign_keys = ON
-    #[arg(long, value_name = "STATE")]
-    pub foreign_keys: Option<OnOff>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
 }
 
 /// The formats of a verification.

@@ -6,11 +6,8 @@ use super::super::args::Global;
 use super::super::error::CliError;
 use super::super::output;
 use super::super::ui::Ui;
-use referee::audit::Report;
-use referee::change::Change;
 use referee::config::{self, Config};
 use referee::files;
-use referee::plan::Plan;
 use referee::relations::{ConfiguredRelation, write};
 use referee::schema::Schema;
 use referee::text::argument;
@@ -63,20 +60,18 @@ pub(super) fn check(accept: Option<f64>, writes: bool, global: &Global) -> Resul
     .hint("leave out --no-config, or name a file for it: --config FILE"))
 }
 
-/// Writes into `referee.toml` which guesses the plan makes keys of, before it is carried out: else the keys would be taken for
+/// Writes into `referee.toml` which guesses a plan makes keys of, before it is carried out: else the keys would be taken for
 /// declared ones the next time, and one guess would bear out the next.
-pub(super) fn record(plan: &Plan, report: &Report, global: &Global, ui: &Ui) -> Result<(), CliError> {
-    let made = made(plan, report);
-    let count = add(&made, &report.schema, global)?;
+pub(super) fn record(made: &[ConfiguredRelation], schema: &Schema, global: &Global, ui: &Ui) -> Result<(), CliError> {
+    let count = add(made, schema, global)?;
     if count > 0 {
-        ui.note(&format!("wrote {} to {}, as accepted: {}", relations(count), place(global).display(), listed(&made)));
+        ui.note(&format!("wrote {} to {}, as accepted: {}", relations(count), place(global).display(), listed(made)));
     }
     Ok(())
 }
 
 /// Says of a plan that is only shown what it rests on.
-pub(super) fn remind(plan: &Plan, report: &Report, infer: &str, ui: &Ui) {
-    let made = made(plan, report);
+pub(super) fn remind(made: &[ConfiguredRelation], infer: &str, ui: &Ui) {
     if made.is_empty() {
         return;
     }
@@ -89,19 +84,6 @@ pub(super) fn remind(plan: &Plan, report: &Report, infer: &str, ui: &Ui) {
         },
         all.concat()
     ));
-}
-
-/// Returns the guesses that the plan makes keys of.
-fn made(plan: &Plan, report: &Report) -> Vec<ConfiguredRelation> {
-    let is_made = |r: &&ConfiguredRelation| {
-        plan.steps.iter().flat_map(|s| &s.changes).any(|change| match change {
-            Change::AddForeignKey { table, foreign_key: key } => {
-                (table, &key.columns, &key.parent) == (&r.child, &r.columns, &r.parent)
-            }
-            _ => false,
-        })
-    };
-    report.guesses.relations.iter().filter(is_made).cloned().collect()
 }
 
 pub(super) fn written(relation: &ConfiguredRelation) -> String {

@@ -40,7 +40,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     }
     let given_up = unfinished.as_ref().filter(|_| args.apply.anew).map(|run| run.database.clone());
     let taken_up = unfinished.filter(|_| !args.apply.anew);
-    let mut report = None;
+    let mut made = None;
     let mut incomplete = 0;
     let plan = match &taken_up {
         Some(run) => {
@@ -50,10 +50,11 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         }
         None => {
             let input = super::open(&args.source, global, ui)?;
-            let (plan, made) = super::fix::make(args, config, input, ui)?;
+            let new = super::fix::make(args, config, input, ui)?;
             // What could not be looked at is in no plan.
-            incomplete = code(&made, FailOn::Never, ui);
-            report = Some(made);
+            incomplete = code(&new.report, FailOn::Never, ui);
+            let plan = new.plan.clone();
+            made = Some(new);
             plan
         }
     };
@@ -65,7 +66,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         // Nobody is asked about what he has not seen.
         ui.write(&shown);
     }
-    let missed = report.as_ref().map_or(0, |report| super::fix::goal_missed(args, &plan, report));
+    let missed = made.as_ref().map_or(0, super::fix::goal_missed);
     if plan.steps.is_empty() {
         if let Some(journal) = journal.as_mut().filter(|_| given_up.is_some()) {
             journal.abandon().map_err(journal_error)?;
@@ -103,8 +104,8 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         journal.begin_in(here, &plan, &asked(args)).map_err(journal_error)?;
     }
     ui.job.writes();
-    if let Some(report) = &report {
-        super::accept::record(&plan, report, global, ui)?;
+    if let Some(made) = &made {
+        super::accept::record(&made.accepted, &made.report.schema, global, ui)?;
     }
     let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
     let steps = Steps::new(ui, plan.steps.len());
@@ -140,13 +141,13 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         ui.note(&format!("to undo: {}", super::undo::command(args, global)));
     }
 
-    let what = super::fix::what(args);
     // What was accepted by this run stands there now.
     let config = if args.accept_inferred.is_some() { super::configuration(global)? } else { config.clone() };
     let mut verification =
-        verify::of(&plan, &args.source, &what, args.root.as_deref(), &config, global, ui).map_err(|error| {
-            error.hint("all steps are done, but not verified: run the same command to see what is left")
-        })?;
+        verify::of(&plan, &args.source, args.selection.selection(), args.root.as_deref(), &config, global, ui)
+            .map_err(|error| {
+                error.hint("all steps are done, but not verified: run the same command to see what is left")
+            })?;
     verification.compare_rows(&before);
     let style = ui.style_of(args.output.as_deref());
     let text = match args.format {
@@ -270,14 +271,14 @@ fn tell(run: &Unfinished, path: &Path, ui: &Ui) {
 fn asked(args: &FixArgs) -> Vec<(String, String)> {
     let named = |value: Option<PossibleValue>| value.map(|v| v.get_name().to_string());
     let mut all: Vec<(&str, String)> = Vec::new();
-    all.extend(args.only.iter().map(|r| ("--only", r.meta.name.to_string())));
-    all.extend(args.skip.iter().map(|r| ("--skip", r.meta.name.to_string())));
-    all.extend(args.tables.iter().map(|t| ("--table", t.to_string())));
+    all.extend(args.selection.only.iter().map(|r| ("--only", r.meta.name.to_string())));
+    all.extend(args.selection.skip.iter().map(|r| ("--skip", r.meta.name.to_string())));
+    all.extend(args.selection.tables.iter().map(|t| ("--table", t.to_string())));
     all.extend(args.root.iter().map(|t| ("--root", t.clone())));
     all.extend(args.manual.then(|| ("--manual", String::new())));
     all.extend(args.no_data.then(|| ("--no-data", String::new())));
-    all.extend(args.foreign_keys.and_then(|s| named(s.to_possible_value())).map(|s| ("--foreign-keys", s)));
-    all.extend(args.min_confidence.map(|c| ("--min-confidence", c.to_string())));
+    all.extend(args.selection.foreign_keys.and_then(|s| named(s.to_possible_value())).map(|s| ("--foreign-keys", s)));
+    all.extend(args.selection.min_confidence.map(|c| ("--min-confidence", c.to_string())));
     all.extend(args.accept_inferred.map(|c| ("--accept-inferred", c.to_string())));
     all.sort();
     all.dedup();

@@ -5,7 +5,7 @@ use super::super::error::CliError;
 use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use referee::audit::audit;
+use referee::app::{self, audit};
 use referee::findings::baseline::Baseline;
 use referee::text::operand;
 
@@ -14,14 +14,17 @@ pub(super) fn run(args: &BaselineArgs, global: &Global, ui: &Ui) -> Result<u8, C
     let config = super::configuration(global)?;
     output::check(Some(&args.output), &Inputs::of(&args.source, global))?;
     let older = if args.output.exists() { Some(super::audit::read_baseline(&args.output)?) } else { None };
-    let input = super::open(&args.source, global, ui)?;
-    let mut options = super::options(&args.what, &config, &input, ui)?;
-    // For `referee lint --baseline`: what migrations did is accepted, too.
-    options.migrations = !input.history.files.is_empty();
+    let mut request = audit::Request::new(super::open(&args.source, global, ui)?);
+    request.selection = args.selection.selection();
+    request.config = config.clone();
     // What an ignore hides already needs no entry.
-    options.suppressions = config.suppressions(super::today()).0.into_iter().map(|(_, s)| s).collect();
-    let report = audit(input, options, &Bar::context(ui))?;
-    ui.job.check()?;
+    request.today = Some(super::today());
+    (request.data, request.budget) = (args.rows.data, args.rows.budget);
+    // For `referee lint --baseline`: what migrations did is accepted, too.
+    request.migrations = !request.input.history.files.is_empty();
+    let response = super::done(app::audit(request, &Bar::context(ui)), &config, ui)?;
+    super::tell(&response.notes, &config, ui);
+    let report = response.report;
     if let Some(failure) = report.failures.first() {
         let what = format!("no baseline was written: could not {}: {}", failure.what, failure.message);
         let hint = failure.hint.clone().unwrap_or_else(|| "run without --data, or fix that first".to_string());

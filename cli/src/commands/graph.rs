@@ -5,6 +5,7 @@ use super::super::error::CliError;
 use super::super::output::{self, Inputs};
 use super::super::progress::Spinner;
 use super::super::ui::Ui;
+use referee::app;
 use referee::config::THRESHOLD;
 use referee::infer::ReadOptions;
 use referee::relations::Graph;
@@ -14,7 +15,7 @@ pub(super) fn run(args: &GraphArgs, global: &Global, ui: &Ui) -> Result<u8, CliE
     let config = super::configuration(global)?;
     output::check(args.output.as_deref(), &Inputs::of(&args.source, global))?;
     let mut input = super::open(&args.source, global, ui)?;
-    let root = args.root.as_deref().map(|typed| super::table(&input.schema, typed)).transpose()?;
+    let root = args.root.as_deref().map(|typed| app::table(&input.schema, typed)).transpose()?;
     let root = root.map(|table| table.name.clone());
     let declared = super::relations(&config, &input.schema, ui);
     let threshold = args.min_confidence.or(config.threshold).unwrap_or(THRESHOLD);

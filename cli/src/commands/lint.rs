@@ -1,17 +1,17 @@
 //! `referee lint`: what is wrong with migrations, at the lines that cause it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::args::{Global, LintArgs, WhatArgs};
+use super::super::args::{Global, LintArgs};
 use super::super::error::{CliError, FAILED};
 use super::super::git::{Repository, Tree};
 use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use super::audit::{Hidden, code, read_baseline};
+use super::audit::{code, named_baseline};
 use super::lint_fix;
-use referee::audit::{Guesses, Report, audit};
+use referee::app::lint::{Fix, Request, Response};
+use referee::app::{self, Note};
 use referee::config::{Config, FailOn};
 use referee::findings::Severity;
 use referee::render::{self, ReportFormat};
@@ -34,7 +34,7 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     }
     let mut reports = Vec::new();
     for path in &args.paths {
-        reports.push(lint(path, args, Judged::All, global, &config, ui)?);
+        reports.push(lint(path, args, None, global, &config, ui)?.report);
     }
     let style = ui.style_of(args.output.as_deref());
     let text = render::reports(format, &reports, &style, ui.quiet);
@@ -46,30 +46,40 @@ pub(super) fn run(args: &LintArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     Ok(if codes.contains(&FAILED) { FAILED } else { codes.into_iter().max().unwrap_or(0) })
 }
 
-/// What is judged.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Judged {
-    /// The schema that the migrations lead to, and what each of them does on the way.
-    All,
-    /// The schema alone.
-    Schema,
-}
-
-/// Lints one path; of two states, only what is new.
+/// Lints one path; of two states, only what is new. Plans the next migration, if that is wanted.
 pub(super) fn lint(
     path: &Path,
     args: &LintArgs,
-    judged: Judged,
+    fix: Option<Fix>,
     global: &Global,
     config: &Config,
     ui: &Ui,
-) -> Result<Report, CliError> {
+) -> Result<Response, CliError> {
+    let (new, old) = states(path, args, global, ui)?;
+    let (input, read) = new;
+    let mut request = Request::new(input);
+    request.older = old;
+    request.selection = args.selection.selection();
+    request.config = config.clone();
+    request.today = Some(super::today());
+    request.baseline = named_baseline(args.baseline.as_deref())?;
+    request.fix = fix;
+    super::tell(&read, config, ui);
+    let response = super::done(app::lint(request, &Bar::context(ui)), config, ui)?;
+    super::tell(&response.notes, config, ui);
+    super::tell(&response.unused, config, ui);
+    Ok(response)
+}
+
+/// What was opened, and what is to be said of it.
+type Opened = (Input, Vec<Note>);
+
+/// Opens a path, and its older state if two are to be compared.
+fn states(path: &Path, args: &LintArgs, global: &Global, ui: &Ui) -> Result<(Opened, Option<Input>), CliError> {
     let compared = args.since.is_some() || args.staged || args.changed;
     if !compared {
-        let input = open(path, global.base.as_deref(), global, ui)?;
-        return judge(input, args, judged, config, true, ui);
+        return Ok((open(path, global.base.as_deref(), global, ui)?, None));
     }
-    // The states are replayed and compared, not the lines: a finding is new if the old state does not have it.
     let repository = Repository::of(path)?;
     let old = match &args.since {
         Some(since) => Some(repository.tree(Some(&repository.fork_point(since)?))?),
@@ -85,27 +95,11 @@ pub(super) fn lint(
         Some(tree) => open_at(Some(tree), path, global, ui)?,
         None => None,
     };
-    let known = match old {
-        Some(old) => judge(old, args, judged, config, false, ui)?.findings,
-        None => Vec::new(),
-    };
-    let mut known = known.into_iter().fold(BTreeMap::<String, usize>::new(), |mut counts, finding| {
-        *counts.entry(finding.fingerprint).or_default() += 1;
-        counts
-    });
-    let mut report = judge(new, args, judged, config, true, ui)?;
-    report.findings.retain(|finding| match known.get_mut(&finding.fingerprint) {
-        Some(count) if *count > 0 => {
-            *count -= 1;
-            false
-        }
-        _ => true,
-    });
-    Ok(report)
+    Ok((new, old.map(|(input, _)| input)))
 }
 
 /// Opens a path as it is in a tree; `None` if the tree does not have it.
-fn open_at(tree: Option<&Tree>, path: &Path, global: &Global, ui: &Ui) -> Result<Option<Input>, CliError> {
+fn open_at(tree: Option<&Tree>, path: &Path, global: &Global, ui: &Ui) -> Result<Option<Opened>, CliError> {
     let Some(tree) = tree else { return open(path, global.base.as_deref(), global, ui).map(Some) };
     let there = tree.path(path)?;
     if !there.exists() {
@@ -114,8 +108,8 @@ fn open_at(tree: Option<&Tree>, path: &Path, global: &Global, ui: &Ui) -> Result
     // A base schema outside of the repository does not change with it.
     let base =
         global.base.as_deref().map(|b| tree.path(b).ok().filter(|b| b.exists()).unwrap_or_else(|| b.to_path_buf()));
-    let mut input = match open(&there, base.as_deref(), global, ui) {
-        Ok(input) => input,
+    let (mut input, notes) = match open(&there, base.as_deref(), global, ui) {
+        Ok(opened) => opened,
         // A folder that did not hold migrations yet.
         Err(_) if tree.is_old() => return Ok(None),
         Err(error) => return Err(error),
@@ -132,10 +126,10 @@ fn open_at(tree: Option<&Tree>, path: &Path, global: &Global, ui: &Ui) -> Result
             file.path = typed.display().to_string();
         }
     }
-    Ok(Some(input))
+    Ok(Some((input, notes)))
 }
 
-fn open(path: &Path, base: Option<&Path>, global: &Global, ui: &Ui) -> Result<Input, CliError> {
+fn open(path: &Path, base: Option<&Path>, global: &Global, ui: &Ui) -> Result<Opened, CliError> {
     super::open_source(&Source::Sql(files(path, base, global)?), ui)
 }
 
@@ -152,52 +146,4 @@ pub(super) fn files(path: &Path, base: Option<&Path>, global: &Global) -> Result
         source => Err(CliError::new(format!("{} holds no SQL to lint", source.label()))
             .hint("a database or a schema document is audited: `referee audit SOURCE`")),
     }
-}
-
-/// Judges an input; `loud` tells what the configuration says in vain.
-fn judge(
-    input: Input,
-    args: &LintArgs,
-    judged: Judged,
-    config: &Config,
-    loud: bool,
-    ui: &Ui,
-) -> Result<Report, CliError> {
-    let what = WhatArgs {
-        data: false,
-        budget: super::BUDGET,
-        only: args.only.clone(),
-        skip: args.skip.clone(),
-        tables: args.tables.clone(),
-        foreign_keys: args.foreign_keys,
-        min_confidence: args.min_confidence,
-    };
-    let baseline = match &args.baseline {
-        Some(path) => Some((path.as_path(), read_baseline(path)?)),
-        None => None,
-    };
-    let mut rows = config.clone();
-    // Rows are nothing that files could have.
-    rows.audit.data = None;
-    let quiet = ui.muted();
-    let ui = if loud { ui } else { &quiet };
-    let mut options = super::options(&what, &rows, &input, ui)?;
-    options.migrations = judged == Judged::All;
-    if judged == Judged::Schema {
-        // What is found is what the next migration changes.
-        options.guesses = Guesses::SetAside { accept: args.fix.accept_inferred };
-    }
-    let hidden = Hidden::new(config, baseline, ui);
-    options.suppressions = hidden.suppressions.clone();
-    if loud {
-        super::skipped(&input, ui);
-    }
-    let report = audit(input, options, &Bar::context(ui))?;
-    ui.job.check()?;
-    if loud {
-        ui.diagnostics(&config.name, &config.text, &config.unused_policies(&report.relations));
-        ui.diagnostics(&config.name, &config.text, &config.unused_tables(&report.schema));
-        hidden.warn_of_unused(config, &report, ui);
-    }
-    Ok(report)
 }

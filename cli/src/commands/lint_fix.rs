@@ -11,14 +11,13 @@ use super::super::output;
 use super::super::ui::Ui;
 use super::accept;
 use super::audit::code;
-use super::choices;
-use super::fix::definitions_of_files;
-use super::lint::{Judged, files, lint};
+use super::lint::{files, lint};
 use super::migration;
+use referee::app::lint::{Fix, Next};
 use referee::config::{Config, FailOn};
 use referee::findings::Finding;
 use referee::migration::{Output, TOOLS, Tool};
-use referee::plan::{self, Options, Plan};
+use referee::plan::Plan;
 use referee::render::plan::{guessed, text::guesses};
 use referee::render::{Commands, Style, wrap};
 use referee::rules::{self, Rule};
@@ -53,23 +52,12 @@ pub(super) fn run(
     // What is reported at the end is told then.
     let muted = ui.muted();
     let quiet = if args.fix.write { &muted } else { ui };
-    let schema = lint(path, args, Judged::Schema, global, config, quiet)?;
-    let all = lint(path, args, Judged::All, global, config, &muted)?;
-    let definitions = definitions_of_files(schema.schema.engine, &schema.history, &schema.source)?;
-    let options = Options { choose: args.fix.choose.clone(), lock_timeout: LOCK_TIMEOUT, ..Options::default() };
-    let settings = super::settings(args.foreign_keys, config);
-    let input = plan::Input {
-        schema: &schema.schema,
-        relations: &schema.relations,
-        settings: &settings,
-        findings: &schema.findings,
-        scan: None,
-        definitions: definitions.as_ref(),
-        options: &options,
-    };
-    let mut plan = plan::plan(&input);
-    plan.guessed.clone_from(&schema.guesses.guesses);
-    choices::every_one_is_used(&plan, &input)?;
+    let mut fix = Fix::default();
+    fix.choose.clone_from(&args.fix.choose);
+    fix.accept_inferred = args.fix.accept_inferred;
+    let linted = lint(path, args, Some(fix), global, config, quiet)?;
+    let Some(Next { plan, report: schema, accepted, .. }) = linted.next else { return Ok(None) };
+    let all = linted.report;
     accept::check(args.fix.accept_inferred, args.fix.write, global)?;
     let infer = super::command("infer", &schema.source, global);
     let commands = Commands { infer: Some(infer.clone()), ..Commands::default() };
@@ -78,7 +66,7 @@ pub(super) fn run(
         false => migration::make(&plan, tool, &folder, &args.fix.name)?,
     };
     if args.fix.write {
-        accept::record(&plan, &schema, global, ui)?;
+        accept::record(&accepted, &schema.schema, global, ui)?;
         for path in migration::put(&folder, &output)? {
             ui.note(&format!("wrote {}", path.display()));
         }
@@ -96,12 +84,9 @@ pub(super) fn run(
     if !output.files.is_empty() {
         ui.note("nothing was written; --write does");
     }
-    accept::remind(&plan, &schema, &infer, ui);
+    accept::remind(&accepted, &infer, ui);
     Ok(Some(code(&all, fail_on, ui)))
 }
-
-/// How long a statement waits for a lock, milliseconds: as `referee fix` does if nobody says.
-const LOCK_TIMEOUT: u64 = 2000;
 
 fn tool(layout: &'static str, path: &Path) -> Result<&'static Tool, CliError> {
     referee::migration::find(layout).ok_or_else(|| {

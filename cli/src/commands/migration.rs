@@ -10,7 +10,7 @@ use super::super::ui::Ui;
 use super::super::{environment, output};
 use super::accept;
 use super::audit::code;
-use referee::audit::Report;
+use referee::app::fix::Response;
 use referee::config::{FailOn, nearest};
 use referee::files;
 use referee::findings::RuleId;
@@ -20,14 +20,8 @@ use referee::render::{self, Commands};
 use referee::source::layouts;
 use referee::text::operand;
 
-pub(super) fn write(
-    args: &FixArgs,
-    folder: &Path,
-    plan: &Plan,
-    report: &Report,
-    global: &Global,
-    ui: &Ui,
-) -> Result<u8, CliError> {
+pub(super) fn write(args: &FixArgs, folder: &Path, made: &Response, global: &Global, ui: &Ui) -> Result<u8, CliError> {
+    let Response { plan, report, .. } = made;
     let tool = tool(folder, global)?;
     let commands =
         Commands { infer: Some(super::command("infer", &report.source, &reading(global))), ..Commands::default() };
@@ -38,7 +32,7 @@ pub(super) fn write(
         return Ok(code(report, FailOn::Never, ui));
     }
     let output = make(plan, tool, folder, &args.files.name)?;
-    accept::record(plan, report, global, ui)?;
+    accept::record(&made.accepted, &report.schema, global, ui)?;
     for path in put(folder, &output)? {
         ui.print(&format!("{}\n", path.display()))?;
     }

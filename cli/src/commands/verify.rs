@@ -1,24 +1,19 @@
 //! `referee verify`: a database, held against a plan that was carried out.
 
-use std::collections::BTreeSet;
 use std::io;
 
-use super::super::args::{Global, OnOff, VerifyArgs, VerifyFormat, WhatArgs};
+use super::super::args::{Global, VerifyArgs, VerifyFormat};
 use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
-use referee::audit::{Guesses, Report, audit};
+use referee::app::{self, Selection, verify};
 use referee::config::Config;
-use referee::engine::EngineErrorKind;
-use referee::fate::{Effect, Fate, Fates, Options as FateOptions};
 use referee::files;
 use referee::plan::Plan;
-use referee::relations::Graph;
 use referee::render;
-use referee::schema::{Schema, TableName};
-use referee::source::{History, Input, SourceText};
+use referee::source::SourceText;
 use referee::text::operand;
-use referee::verify::{self, Deleting, Judged, Verification};
+use referee::verify::Verification;
 
 pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -37,16 +32,8 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
         CliError::new(format!("{}: {error}", path.display()))
             .hint("`referee fix SOURCE --format json -o plan.json` writes one, before it is carried out")
     })?;
-    let what = WhatArgs {
-        data: false,
-        budget: super::BUDGET,
-        only: Vec::new(),
-        skip: Vec::new(),
-        tables: Vec::new(),
-        foreign_keys: args.foreign_keys,
-        min_confidence: None,
-    };
-    let verification = of(&plan, &args.source, &what, None, &config, global, ui)?;
+    let selection = args.selection.selection();
+    let verification = of(&plan, &args.source, selection, None, &config, global, ui)?;
     let style = ui.style_of(args.output.as_deref());
     let text = match args.format {
         VerifyFormat::Text => render::verify::text(&verification, &style),
@@ -64,96 +51,17 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
 pub(super) fn of(
     plan: &Plan,
     source: &SourceText,
-    what: &WhatArgs,
+    selection: Selection,
     root: Option<&str>,
     config: &Config,
     global: &Global,
     ui: &Ui,
 ) -> Result<Verification, CliError> {
-    let mut input = super::open(source, global, ui)?;
-    if input.schema.engine != plan.engine {
-        return Err(CliError::new(format!("the plan is for {}, the source is {}", plan.engine, input.schema.engine))
-            .hint("name the database that the plan was made for"));
-    }
-    if let Some(table) = missing(plan, &input.schema).first().filter(|_| {
-        // Of one table it may be true that somebody dropped it.
-        missing(plan, &input.schema).len() == changed(plan).len()
-    }) {
-        return Err(another(&input.label, table));
-    }
-    let quiet = ui.muted();
-    let judge = |schema: &Schema| -> Result<Report, CliError> {
-        // Without rows, on both sides alike.
-        let input = Input {
-            label: String::new(),
-            schema: schema.clone(),
-            session: None,
-            history: History::default(),
-            hints: Vec::new(),
-        };
-        let mut options = super::options(what, config, &input, &quiet)?;
-        // No plan is made for a guess, and none is to blame for one.
-        options.guesses = Guesses::SetAside { accept: None };
-        Ok(audit(input, options, &ui.job.context.silent())?)
-    };
-    let (before, after) = (judge(&plan.before)?, judge(&input.schema)?);
-    let Some(mut session) = input.session.take() else {
-        return Err(CliError::new(format!("{} is no database, so nothing can be verified", input.label))
-            .hint("name the database itself"));
-    };
-    let questions = verify::questions(session.dialect(), &input.schema, &config.policies());
-    let judged = Judged { before: &before.findings, after: &after.findings };
-    let mut verification = verify::verify(plan, &after.schema, judged, &questions, &mut |sql| session.query(sql))
-        .map_err(|error| match missing(plan, &after.schema).first() {
-            Some(table) if error.kind == EngineErrorKind::Gone => another(&input.label, table),
-            _ => error.into(),
-        })?;
-    if let Some(typed) = root {
-        let root = super::table(&after.schema, typed)?.name.clone();
-        let on = what.foreign_keys.map(|state| state == OnOff::On).or(config.foreign_keys).unwrap_or(true);
-        if let (Some(was), Some(is)) = (delete(&before, &root, config, on), delete(&after, &root, config, on)) {
-            let now = &after;
-            let (before, after) = (was.verdict.to_string(), is.verdict.to_string());
-            let if_guessed = if_guessed(now, &root, &is, config, on);
-            verification.delete = Some(Deleting { root, before, after, if_guessed, summary: is.summary });
-        }
-    }
-    Ok(verification)
-}
-
-fn another(label: &str, table: &TableName) -> CliError {
-    CliError::new(format!("{label} is not the planned database: no table {table}"))
-        .hint("name the database that the plan was made for")
-}
-
-/// Returns the tables that the plan changes.
-fn changed(plan: &Plan) -> BTreeSet<&TableName> {
-    let all = plan.steps.iter().flat_map(|s| &s.locks).map(|l| &l.table);
-    all.filter(|t| plan.before.table(t).is_some()).collect()
-}
-
-/// Returns those of them that are not there.
-fn missing<'p>(plan: &'p Plan, now: &Schema) -> Vec<&'p TableName> {
-    changed(plan).into_iter().filter(|t| now.table(t).is_none()).collect()
-}
-
-/// Says what a delete comes to if what is only guessed is true; `None` if it comes to the same.
-fn if_guessed(report: &Report, root: &TableName, known: &Fate, config: &Config, on: bool) -> Option<String> {
-    let guesses = report.guesses.guesses.iter().map(|g| g.as_relation(&report.schema));
-    let all = report.relations.relations().iter().cloned().chain(guesses).collect();
-    let demands = super::settings(None, config).demands(&report.schema, &report.relations);
-    let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
-    let fate = Fates::new(&report.schema, &Graph::from_relations(&report.schema, all), how).of(root)?;
-    let left = |f: &Fate| f.relations.iter().filter(|r| r.effect == Effect::LeavesOrphans).count();
-    let relations = match left(&fate).saturating_sub(left(known)) {
-        1 => "the 1 guessed relation is true".to_string(),
-        count => format!("the {count} guessed relations are true"),
-    };
-    (fate.verdict != known.verdict).then(|| format!("{} if {relations}", fate.verdict))
-}
-
-fn delete(report: &Report, root: &TableName, config: &Config, on: bool) -> Option<Fate> {
-    let demands = super::settings(None, config).demands(&report.schema, &report.relations);
-    let how = FateOptions { foreign_keys: on, demands, ..FateOptions::default() };
-    Fates::new(&report.schema, &report.relations, how).of(root)
+    let mut request = verify::Request::new(super::open(source, global, ui)?, plan);
+    request.selection = selection;
+    request.config = config.clone();
+    request.root = root.map(str::to_string);
+    let response = super::done(app::verify(request, &ui.job.context), config, ui)?;
+    super::tell(&response.notes, config, ui);
+    Ok(response.verification)
 }

@@ -1,20 +1,20 @@
-//! What `--choose` says, checked against the plan: a choice that nothing follows is an error that names the choices there are.
+//! Choices, checked against the plan: one that nothing follows is an error that names the choices there are.
 
-use super::super::error::CliError;
-use super::super::ui::Ui;
-use referee::audit::Report;
-use referee::orphans::Outcome;
-use referee::plan::{self, Offer, Options, Plan};
-use referee::relations::Relation;
-use referee::schema::Action;
-use referee::text::{operand, quoted};
+use super::error::Error;
+use super::model::Note;
+use crate::audit::Report;
+use crate::orphans::Outcome;
+use crate::plan::{self, Offer, Options, Plan};
+use crate::relations::Relation;
+use crate::schema::Action;
+use crate::text::{operand, quoted};
 
 /// So many places with a choice are named.
 const NAMED: usize = 8;
 
 /// Complains of choices that the plan does not follow. One whose foreign key already does what it asks for is a note: the same command
 /// may be run twice.
-pub(super) fn check(made: &Plan, input: &plan::Input<'_>, report: &Report, ui: &Ui) -> Result<(), CliError> {
+pub(super) fn check(made: &Plan, input: &plan::Input<'_>, report: &Report, notes: &mut Vec<Note>) -> Result<(), Error> {
     let unused = made.unused_choices(input.options);
     if unused.is_empty() {
         return Ok(());
@@ -25,7 +25,7 @@ pub(super) fn check(made: &Plan, input: &plan::Input<'_>, report: &Report, ui: &
         // An index alone is nothing to choose between.
         let is_open = about.iter().any(|o| o.words.len() > 1);
         if !is_open && is_already(subject, word, report) {
-            ui.note(&format!("{subject} is already {}; nothing to do", as_declared(word)));
+            notes.push(Note::Info(format!("{subject} is already {}; nothing to do", as_declared(word))));
         } else if offers_others(&about, word) {
             return Err(not_offered(subject, word, &about));
         } else {
@@ -36,7 +36,7 @@ pub(super) fn check(made: &Plan, input: &plan::Input<'_>, report: &Report, ui: &
 }
 
 /// Complains of a choice that the plan has no place for.
-pub(super) fn every_one_is_used(made: &Plan, input: &plan::Input<'_>) -> Result<(), CliError> {
+pub(super) fn every_one_is_used(made: &Plan, input: &plan::Input<'_>) -> Result<(), Error> {
     let Some((subject, word)) = made.unused_choices(input.options).first().copied() else { return Ok(()) };
     let offers = plan::offers(input);
     let about: Vec<&Offer> = offers.iter().filter(|o| o.is_called(subject)).collect();
@@ -49,7 +49,7 @@ fn offers_others(about: &[&Offer], word: &str) -> bool {
 }
 
 /// Says that a finding does not offer what was chosen, and what it does offer.
-fn not_offered(subject: &str, word: &str, about: &[&Offer]) -> CliError {
+fn not_offered(subject: &str, word: &str, about: &[&Offer]) -> Error {
     let mut words: Vec<&(String, String)> = Vec::new();
     // An index alone is nothing to choose between.
     let is_open = about.iter().any(|o| o.words.len() > 1);
@@ -60,7 +60,7 @@ fn not_offered(subject: &str, word: &str, about: &[&Offer]) -> CliError {
     }
     let names: Vec<&str> = words.iter().map(|(word, _)| word.as_str()).collect();
     let choices = if names.len() == 1 { "the choice there is" } else { "the choices there are" };
-    let error = CliError::new(format!("{subject} does not offer {word}; {choices}: {}", names.join(", ")));
+    let error = Error::asked(format!("{subject} does not offer {word}; {choices}: {}", names.join(", ")));
     words.iter().fold(error, |error, (word, does)| {
         error.hint(format!("--choose {}: {does}", quoted(&format!("{subject}={word}"))))
     })
@@ -86,7 +86,7 @@ fn as_declared(word: &str) -> String {
 }
 
 /// Says why a choice is not planned, and what to do.
-fn barred(subject: &str, word: &str, made: &Plan, options: &Options, report: &Report, offers: &[Offer]) -> CliError {
+fn barred(subject: &str, word: &str, made: &Plan, options: &Options, report: &Report, offers: &[Offer]) -> Error {
     let outcomes = report.scan.iter().flat_map(|s| &s.outcomes);
     let of = report.relations.relations().iter().zip(outcomes).filter(|(r, _)| plan::names_relation(subject, r));
     let mut orphans = of.filter_map(|(relation, outcome)| match outcome {
@@ -97,19 +97,19 @@ fn barred(subject: &str, word: &str, made: &Plan, options: &Options, report: &Re
     if let Some((relation, count)) = orphans.next().filter(|_| !said) {
         let rows = if count == 1 { "1 orphan row".to_string() } else { format!("{count} orphan rows") };
         let (child, source) = (relation.child_side(), operand(&report.source));
-        return CliError::new(format!("cannot plan {subject}={word}: {rows} of {}", relation.child))
+        return Error::asked(format!("cannot plan {subject}={word}: {rows} of {}", relation.child))
             .hint(format!("say what becomes of them: --orphans {}, or =quarantine", quoted(&format!("{child}=delete"))))
             .hint(format!("or fix them first; `referee audit {source} --data` shows them"));
     }
     let why = made.refused.iter().find(|r| r.subject == subject).map(|r| r.why.as_str());
     match why {
-        Some(why) => CliError::new(format!("cannot plan {subject}={word}: {why}")),
+        Some(why) => Error::asked(format!("cannot plan {subject}={word}: {why}")),
         None => no_place(subject, word, offers),
     }
 }
 
-fn no_place(subject: &str, word: &str, offers: &[Offer]) -> CliError {
-    let error = CliError::new(format!("--choose {subject}={word} matches nothing in this plan"));
+fn no_place(subject: &str, word: &str, offers: &[Offer]) -> Error {
+    let error = Error::asked(format!("--choose {subject}={word} matches nothing in this plan"));
     let all: Vec<String> = offers
         .iter()
         .filter(|o| o.words.len() > 1)
