@@ -229,9 +229,18 @@ fn client(engine: Engine) -> String {
 pub(super) fn stops_at_errors(engine: Engine) -> Option<&'static str> {
     match engine.facts().scripts.client {
         Client::Sqlite3 => Some(".bail on"),
-        Client::Psql => Some("\\set ON_ERROR_STOP on"),
+        // Under ON_ERROR_ROLLBACK, which many have in their ~/.psqlrc, a check that fails rolls back itself alone (manual, psql).
+        Client::Psql => Some("\\set ON_ERROR_STOP on\n\\set ON_ERROR_ROLLBACK off"),
         Client::Cockroach | Client::Mysql => None,
     }
+}
+
+/// Says what must not be done with a script; `None` where nothing has to be said. sqlite3 stops at an error only where it reads a file:
+/// `.bail` says nothing of what is typed or pasted (sqlite.org/cli.html).
+pub(super) fn not_to_be_pasted(engine: Engine) -> Option<&'static str> {
+    (engine.facts().scripts.client == Client::Sqlite3).then_some(
+        "Run it as a file: sqlite3 -bail DATABASE < FILE, or .read FILE. Do not paste it: at its prompt sqlite3 goes on after an error.",
+    )
 }
 
 /// Writes steps as a script for psql or sqlite3.

@@ -26,6 +26,11 @@ pub fn stops_at_errors(engine: Engine) -> Option<&'static str> {
     files::stops_at_errors(engine)
 }
 
+/// Says what must not be done with a script; `None` where nothing has to be said.
+pub fn not_to_be_pasted(engine: Engine) -> Option<&'static str> {
+    files::not_to_be_pasted(engine)
+}
+
 /// Writes one step of a plan for the engine's own client (psql, sqlite3): comments that say what and why, checks that stop it,
 /// the statements.
 pub fn script(plan: &Plan, step: &Step) -> String {

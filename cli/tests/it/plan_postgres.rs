@@ -15,4 +15,5 @@ mod cases;
 mod closure;
 mod locks;
 mod rows;
+mod scale;
 mod unseen;

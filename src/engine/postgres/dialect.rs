@@ -58,6 +58,13 @@ impl Dialect for Postgres {
         local.then(|| vec![format!("{row}.tableoid"), format!("{row}.ctid")])
     }
 
+    /// Not by `EXISTS`: how many rows such a set has is not known when a query is planned, and then each row of the table is compared
+    /// with each of the set. What is not in a list is hashed. Nothing in it is NULL.
+    fn is_in(&self, table: &Table, row: &str, set: &str, number: usize) -> Option<String> {
+        let (parts, names) = (self.row_identity(table, row)?.join(", "), self.identity_columns().join(", other."));
+        Some(format!("({number}, {parts}) IN (SELECT other.t, other.{names} FROM {set} AS other)"))
+    }
+
     fn stored_identity(&self, table: &Table, row: &str) -> Option<Vec<String>> {
         let [part, place] = <[String; 2]>::try_from(self.row_identity(table, row)?).ok()?;
         Some(vec![part, format!("{place}::pg_catalog.text")])

@@ -16,7 +16,7 @@ use super::super::{
 use super::bind::bind;
 use super::inspect::{self, Catalog};
 use super::lookup::{Lookups, ROLLBACK};
-use super::settings::{ALL_ROWS, COCKROACH, LOCAL, READ_ONLY, STRINGS, Scope, WRITER, one_statement};
+use super::settings::{ALL_ROWS, COCKROACH, HASHED, LOCAL, READ_ONLY, STRINGS, Scope, WATCHED, WRITER, one_statement};
 use super::wire::Client;
 use super::writer::{LOCKS, number};
 use super::{DIALECT, errors};
@@ -57,6 +57,8 @@ pub(in crate::engine) struct PostgresSession {
     scope: Scope,
     /// Whether a backslash in a string means itself where nothing else is set.
     conforming: bool,
+    /// Whether the server can end a query whose process is gone.
+    watched: bool,
     user: String,
     lookups: Lookups,
 }
@@ -74,6 +76,7 @@ impl PostgresSession {
             cockroach: false,
             scope: Scope::Transaction,
             conforming: true,
+            watched: false,
             user: String::new(),
             lookups: Lookups::default(),
         };
@@ -95,6 +98,8 @@ impl PostgresSession {
         }
         session.version = Some(supported(&number, &text)?);
         session.conforming = cell(2) != "off";
+        // Other systems tell of a closed socket in later versions only, and refuse the setting before.
+        session.watched = session.version.is_some_and(|v| v.major >= 14) && text.contains("linux");
         Ok(session)
     }
 
@@ -104,7 +109,7 @@ impl PostgresSession {
         self.run(WRITER)?;
         if !self.cockroach {
             // Nothing is changed or validated through a policy, which hides rows: the server refuses instead.
-            self.run("SET row_security = off")?;
+            self.run("SET row_security = off; SET hash_mem_multiplier = 16")?;
             // A statement that looks for parents again once it holds its locks has to see what was committed meanwhile (manual,
             // 13.2.1), whatever the database's or the role's default is.
             self.run("SET default_transaction_isolation = 'read committed'")?;
@@ -136,14 +141,22 @@ impl PostgresSession {
         if !self.conforming {
             return self.in_snapshot(&self.begin(), |session| session.run(sql));
         }
-        let before = [READ_ONLY, LOCAL, ALL_ROWS].concat();
+        let before = [READ_ONLY, LOCAL, ALL_ROWS, HASHED, self.watch()].concat();
         Ok(self.request(&before, sql)?.pop().unwrap_or_default())
     }
 
     /// Returns how a transaction begins that reads all rows.
     fn begin(&self) -> String {
-        let settings = if self.scope == Scope::Reader { "" } else { &[LOCAL, STRINGS, ALL_ROWS].concat() };
+        let settings = if self.scope == Scope::Reader {
+            String::new()
+        } else {
+            [LOCAL, STRINGS, ALL_ROWS, HASHED, self.watch()].concat()
+        };
         format!("BEGIN READ ONLY; {settings}")
+    }
+
+    fn watch(&self) -> &'static str {
+        if self.watched { WATCHED } else { "" }
     }
 
     fn run_all(&mut self, sql: &str) -> Result<Vec<Rows>, EngineError> {

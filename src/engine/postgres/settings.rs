@@ -23,6 +23,14 @@ pub(super) const READ_ONLY: &str = "SET TRANSACTION READ ONLY; ";
 /// "row_security").
 pub(super) const ALL_ROWS: &str = "SET LOCAL row_security = off; ";
 
+/// Sent with [`ALL_ROWS`]: sets of rows are looked up by hashing until they take 64 MB where `work_mem` is its default of 4 MB; past
+/// that each row is compared with each of the set (`NOT IN`; manual, "hash_mem_multiplier").
+pub(super) const HASHED: &str = "SET LOCAL hash_mem_multiplier = 16; ";
+
+/// Sent with [`ALL_ROWS`] where the server can: a query ends soon after the process that asked was killed, and not when it is done
+/// (manual, "client_connection_check_interval").
+pub(super) const WATCHED: &str = "SET LOCAL client_connection_check_interval = '1s'; ";
+
 /// Sets for a session of CockroachDB, which only reads, what [`LOCAL`] and [`READ_ONLY`] set for a transaction.
 pub(super) const COCKROACH: &str = "SET default_transaction_read_only = on; SET lock_timeout = '5s'; SET search_path = public; \
                                     SET standard_conforming_strings = on";

@@ -18,6 +18,9 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> Str
         text.push_str(&format!("-- Keep a copy of the database first: {}\n", comment(command)));
     }
     if let Some(line) = migration::stops_at_errors(plan.engine).filter(|_| !plan.steps.is_empty()) {
+        if let Some(sentence) = migration::not_to_be_pasted(plan.engine) {
+            text.push_str(&format!("-- {sentence}\n"));
+        }
         text.push_str(&format!("-- Stop at the first error: after one, a check that fails stops nothing.\n{line}\n"));
     }
     let mut phase = None;

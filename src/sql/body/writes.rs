@@ -13,7 +13,7 @@ const VALUES: &str = " abs all and any array as avg between bigint bit_length bo
     is isnull key last_insert_id lag lead least left length like limit lower lpad ltrim make_interval max md5 min mod nextval not now \
     nullif numeric octet_length offset on or order over partition position power primary quote_ident quote_literal \
     quote_nullable rand random range rank references regexp_replace repeat replace returning returns reverse right round \
-    row row_number row_to_json rpad rtrim select session_user set setof setval sha256 sign similar split_part sqrt starts_with \
+    row row_number row_to_json rpad rtrim select session_user set setof sha256 sign similar split_part sqrt starts_with \
     statement_timestamp strftime strpos substr substring sum sysdate tables text then time timestamp timestamptz transaction_timestamp \
     trim trunc unaccent union unique unixepoch unix_timestamp unnest update upper using utc_timestamp uuid values varchar varying when where while with \
     within bool_and bool_or every string_agg array_agg json_agg jsonb_agg json_object_agg jsonb_object_agg \

@@ -42,6 +42,28 @@ fn all_that_refer(query: &str) -> bool {
     query.ends_with(" IS NOT NULL") && !query.contains("EXISTS")
 }
 
+/// Plans as the command does; `look` is shown each query before it is asked.
+pub(super) fn asked_first(
+    client: &mut Client,
+    schema: &Schema,
+    wanted: &[Wanted],
+    mut options: Options,
+    look: &mut dyn FnMut(&mut Client, &str),
+) -> Made {
+    loop {
+        let made = plan::plan(schema, wanted, &options);
+        let missing = options.counts.missing();
+        if missing.is_empty() {
+            return made;
+        }
+        for query in missing {
+            look(client, &query);
+            let rows = number(client, &query);
+            options.counts.answer(query, rows);
+        }
+    }
+}
+
 fn answered(
     client: &mut Client,
     schema: &Schema,

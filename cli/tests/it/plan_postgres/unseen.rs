@@ -221,3 +221,27 @@ fn what_an_event_trigger_changes_around_an_undo_rolls_it_back() {
         }
     }
 }
+
+#[test]
+fn a_rule_that_rewrites_the_change_is_named_before_the_first_step() {
+    let tables = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE l (n int);
+        CREATE TABLE c (id int PRIMARY KEY, p_id int); INSERT INTO c VALUES (1, 9);
+        ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID;";
+    let rules = [
+        ("DELETE", "ALSO INSERT INTO l VALUES (old.id)", OrphanPolicy::Delete),
+        ("UPDATE", "ALSO INSERT INTO l VALUES (old.id)", OrphanPolicy::SetNull),
+        ("DELETE", "INSTEAD UPDATE c SET p_id = NULL WHERE c.id = old.id", OrphanPolicy::Quarantine),
+    ];
+    for server in server::servers() {
+        for (event, does, policy) in rules {
+            let (_, schema, mut client) =
+                prepared(server, &format!("{tables} CREATE RULE r AS ON {event} TO c DO {does};"));
+            let mut options = of_all(policy);
+            options.orphans_of = vec![("c.p_id".to_string(), Some(policy))];
+            let made = counted(&mut client, &schema, &[declared(&schema, "c", "p_id", 1)], options);
+            assert!(cleaning(&made).is_empty(), "{event} {does}");
+            let said = format!("rule `r` of `c` rewrites each {event}");
+            assert!(made.refused.iter().any(|r| r.why.contains(&said)), "{:?}", made.refused);
+        }
+    }
+}
