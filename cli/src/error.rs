@@ -114,7 +114,7 @@ impl From<SourceError> for CliError {
 impl From<app::Error> for CliError {
     fn from(error: app::Error) -> Self {
         let hints = error.hints();
-        let (what, hint) = match error.kind {
+        let (what, hint) = match *error.kind {
             ErrorKind::Engine(error) => return error.into(),
             ErrorKind::Source(error) => return error.into(),
             ErrorKind::NoDatabase { label, wanted: Wanted::Rows } => (
@@ -128,6 +128,10 @@ impl From<app::Error> for CliError {
             ErrorKind::NoDatabase { label, wanted: Wanted::Counts } => (
                 format!("{label} holds no rows, so --count has nothing to count"),
                 "name the database itself, or leave out --count",
+            ),
+            ErrorKind::NoDatabase { label, wanted: Wanted::Run } => (
+                format!("{label} is no database, so nothing can be applied to it"),
+                "name the database, or write the plan as files: --out DIR",
             ),
             other => return hints.into_iter().fold(Self::new(other.to_string()), Self::hint),
         };

@@ -4,6 +4,7 @@
 //! a source for them. Nothing here prints, asks a terminal, or reads the environment or the clock: what a person should hear
 //! comes back as [`Note`]s, what went wrong as an [`Error`] with what to do about it.
 
+pub mod apply;
 pub mod audit;
 mod choose;
 mod error;
@@ -17,8 +18,9 @@ mod open;
 mod settings;
 pub mod verify;
 
+pub use apply::apply;
 pub use audit::audit;
-pub use error::{Error, ErrorKind, Wanted};
+pub use error::{Error, ErrorKind, Stopped, Wanted};
 pub use fate::fate;
 pub use fix::fix;
 pub use infer::infer;

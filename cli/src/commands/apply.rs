@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -12,12 +12,14 @@ use super::super::args::{FixArgs, Global};
 use super::super::environment;
 use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs, Kind};
-use super::super::progress::Steps;
+use super::super::progress::{Bar, Steps};
 use super::super::ui::Ui;
 use super::audit::code;
+use super::question;
 use super::stopped::{self, Place, fill};
-use super::{question, verify};
-use referee::apply::{self, Journal, JournalError, Options, Unfinished};
+use referee::app::apply::{Approver, Ending, Proposal, Request};
+use referee::app::{self, ErrorKind};
+use referee::apply::{self, JournalError, Unfinished};
 use referee::config::{Config, FailOn};
 use referee::engine::Connector;
 use referee::job::{Event, Events};
@@ -30,108 +32,52 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     let source = Source::parse(args.source.secret())?;
     let connector = database(&source, ui)?;
     ui.job.listen();
-    let read_only = connector.check_writer()?;
     let path = journal_path(args, &source, global)?;
-    // Looking at a plan leaves nothing behind: a journal is made only once there is something to write into it.
-    let recorded = if path.exists() { Some(Journal::open(&path).map_err(journal_error)?) } else { None };
-    let (mut journal, unfinished) = recorded.map_or((None, None), |(journal, run)| (Some(journal), run));
-    if path.exists() {
-        no_undo_is_open(&path, args, global)?;
-    }
-    let given_up = unfinished.as_ref().filter(|_| args.apply.anew).map(|run| run.database.clone());
-    let taken_up = unfinished.filter(|_| !args.apply.anew);
-    let mut made = None;
-    let mut incomplete = 0;
-    let plan = match &taken_up {
-        Some(run) => {
-            same_options(run, args, &path, global)?;
-            tell(run, &path, ui);
-            run.plan.clone()
-        }
-        None => {
-            let input = super::open(&args.source, global, ui)?;
-            let new = super::fix::make(args, config, input, ui)?;
-            // What could not be looked at is in no plan.
-            incomplete = code(&new.report, FailOn::Never, ui);
-            let plan = new.plan.clone();
-            made = Some(new);
-            plan
-        }
+    let watch = Watch::new(ui);
+    let mut asks = Asks {
+        args,
+        config,
+        source: &source,
+        path: &path,
+        global,
+        ui,
+        watch: &watch,
+        connector,
+        code: 0,
+        failed: None,
     };
-    let commands = super::fix::commands(&source, &plan, global);
-    let shown = render::plan(PlanFormat::Text, &source.label(), &commands, &plan, &ui.style);
-    if args.format == PlanFormat::Text {
-        ui.print(&shown)?;
-    } else if !args.apply.yes {
-        // Nobody is asked about what he has not seen.
-        ui.write(&shown);
+    let mut request = Request::new(source.clone(), path.clone(), &mut asks);
+    request.session = super::session(ui);
+    request.options = super::fix::options(args, config);
+    request.retries = args.apply.retries;
+    request.asked = asked(args);
+    request.new_plan = args.apply.anew;
+    let response = app::apply(request, &ui.job.context.told_to(watch.clone()));
+    watch.end();
+    let Asks { code, failed, .. } = asks;
+    if let Some(failed) = failed {
+        return Err(failed);
     }
-    let missed = made.as_ref().map_or(0, super::fix::goal_missed);
-    if plan.steps.is_empty() {
-        if let Some(journal) = journal.as_mut().filter(|_| given_up.is_some()) {
-            journal.abandon().map_err(journal_error)?;
-        }
-        ui.note("the plan has no steps: nothing is changed");
-        return Ok(incomplete.max(left_undone(args, &plan)).max(missed));
-    }
-    if args.apply.yes {
-        if read_only {
-            ui.warn(question::READ_ONLY, None);
-        }
-    } else if !ask(&question::of(&to_come(&plan, taken_up.as_ref()), &source.label(), read_only), ui)? {
-        return Ok(FINDINGS);
-    }
-    let mut journal = match journal {
-        Some(journal) => journal,
-        None => match Journal::open(&path).map_err(journal_error)? {
-            (journal, None) => journal,
-            (_, Some(_)) => {
-                return Err(CliError::new(format!("another run began in {} meanwhile", path.display()))
-                    .hint("run the same command again to see what it did"));
-            }
-        },
-    };
-    let mut writer = connector.writer()?;
-    let dialect = writer.dialect();
-    let here = apply::identity(dialect, &mut |sql| writer.query(sql))?;
-    // Asked of the writer: a SQLite file may have to be rolled back first, which a reader may not do.
-    let begun = taken_up.as_ref().map(|run| run.database.clone()).or(given_up);
-    if let Some(database) = begun {
-        same_database(database.as_deref(), here.as_deref(), &path)?;
-    }
-    if taken_up.is_none() {
-        // An older run that did not come to its end is given up by the new one.
-        journal.begin_in(here, &plan, &asked(args)).map_err(journal_error)?;
-    }
-    ui.job.writes();
-    if let Some(made) = &made {
-        super::accept::record(&made.accepted, &made.report.schema, global, ui)?;
-    }
-    let options = Options { lock_timeout: args.lock_timeout, retries: args.apply.retries, ..Options::default() };
-    let steps = Steps::new(ui, plan.steps.len());
-    let holding = connector.clone();
-    steps.look_on(move || connector.beside().ok().flatten());
-    let shown = Shown::new(steps, &plan, ui);
-    // What the plan is not about must not be taken for its work. What a run that is taken up has found is not known any more.
-    let before = match &taken_up {
-        None => referee::verify::before(&plan, &mut |sql| writer.query(sql))?,
-        Some(_) => Vec::new(),
-    };
-    let outcome = apply::apply(&mut *writer, &plan, &options, &mut journal, &ui.job.context.told_to(shown.clone()));
-    let at = shown.end();
-    let outcome = outcome.map_err(|error| {
-        // Asked at once: who holds the lock may be gone in a moment.
-        let holders = stopped::holders(&holding, plan.steps.get(at), &error);
-        let place = Place { journal: &path, at, undoing: false, width: ui.style.width };
-        holders.into_iter().fold(place.explain(error), CliError::hint)
+    let response = response.map_err(|error| {
+        super::tell(&error.notes, config, ui);
+        stopped_by(error, args, &source, &path, global, ui)
     })?;
-    drop(writer);
+    let plan = &response.plan;
+    let missed = response.made.as_ref().map_or(0, super::fix::goal_missed);
+    let (outcome, verification) = match response.ending {
+        Ending::NothingToDo => {
+            ui.note("the plan has no steps: nothing is changed");
+            return Ok(code.max(left_undone(args, plan)).max(missed));
+        }
+        Ending::Declined => return Ok(FINDINGS),
+        Ending::Done { outcome, verification } => (outcome, verification),
+    };
     let skipped =
         if outcome.skipped > 0 { format!(", {} had been done before", outcome.skipped) } else { String::new() };
     ui.note(&format!("{} of {} steps done{skipped}; recorded in {}", outcome.done, plan.steps.len(), path.display()));
 
     // A run that found everything done has left nothing of its own.
-    let did = outcome.done > 0 || taken_up.is_some();
+    let did = outcome.done > 0 || response.made.is_none();
     let backups = plan.backups();
     if did && !backups.is_empty() {
         let (tables, they) = if backups.len() == 1 { ("table", "it") } else { ("tables", "them") };
@@ -141,14 +87,11 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
         ui.note(&format!("to undo: {}", super::undo::command(args, global)));
     }
 
-    // What was accepted by this run stands there now.
-    let config = if args.accept_inferred.is_some() { super::configuration(global)? } else { config.clone() };
-    let mut verification =
-        verify::of(&plan, &args.source, args.selection.selection(), args.root.as_deref(), &config, global, ui)
-            .map_err(|error| {
-                error.hint("all steps are done, but not verified: run the same command to see what is left")
-            })?;
-    verification.compare_rows(&before);
+    let verification = verification.map_err(|error| {
+        super::tell(&error.notes, config, ui);
+        super::cut_off(&source, error)
+            .hint("all steps are done, but not verified: run the same command to see what is left")
+    })?;
     let style = ui.style_of(args.output.as_deref());
     let text = match args.format {
         PlanFormat::Text | PlanFormat::Sql => format!("\n{}", render::verify::text(&verification, &style)),
@@ -157,16 +100,164 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     };
     output::write(ui, args.output.as_deref(), &text)?;
     let verified = if verification.verified { 0 } else { FINDINGS };
-    Ok(incomplete.max(verified).max(left_undone(args, &plan)).max(missed))
+    Ok(code.max(verified).max(left_undone(args, plan)).max(missed))
 }
 
-/// Returns a plan without the steps that a run which is taken up has done.
-fn to_come(plan: &Plan, taken_up: Option<&Unfinished>) -> Plan {
-    let mut left = plan.clone();
-    if let Some(run) = taken_up {
-        left.steps.retain(|step| !run.done.contains(&step.id));
+/// Shows the plan, and asks.
+struct Asks<'a> {
+    args: &'a FixArgs,
+    config: &'a Config,
+    source: &'a Source,
+    path: &'a Path,
+    global: &'a Global,
+    ui: &'a Ui,
+    watch: &'a Watch,
+    connector: Connector,
+    /// The exit code, as far as the audit decides it.
+    code: u8,
+    /// Why nobody could be asked.
+    failed: Option<CliError>,
+}
+
+impl Asks<'_> {
+    fn ask(&mut self, proposal: &Proposal<'_>) -> Result<bool, CliError> {
+        let (args, ui) = (self.args, self.ui);
+        if let Some(run) = proposal.taken_up {
+            tell(run, self.path, ui);
+        }
+        super::tell(proposal.notes, self.config, ui);
+        if let Some(made) = proposal.made {
+            // What could not be looked at is in no plan.
+            self.code = code(&made.report, FailOn::Never, ui);
+        }
+        let commands = super::fix::commands(self.source, proposal.plan, self.global);
+        let shown = render::plan(PlanFormat::Text, &self.source.label(), &commands, proposal.plan, &ui.style);
+        if args.format == PlanFormat::Text {
+            ui.print(&shown)?;
+        } else if !args.apply.yes {
+            // Nobody is asked about what he has not seen.
+            ui.write(&shown);
+        }
+        if proposal.plan.steps.is_empty() {
+            return Ok(false);
+        }
+        if args.apply.yes {
+            if proposal.read_only {
+                ui.warn(question::READ_ONLY, None);
+            }
+            return Ok(true);
+        }
+        ask(&question::of(&proposal.to_come(), &self.source.label(), proposal.read_only), ui)
     }
-    left
+
+    fn begins(&self, proposal: &Proposal<'_>) -> Result<(), CliError> {
+        self.ui.job.writes();
+        if let Some(made) = proposal.made {
+            super::accept::record(&made.accepted, &made.report.schema, self.global, self.ui)?;
+        }
+        let steps = Steps::new(self.ui, proposal.plan.steps.len());
+        let connector = self.connector.clone();
+        steps.look_on(move || connector.beside().ok().flatten());
+        self.watch.runs(Shown::new(steps, proposal.plan, self.ui));
+        Ok(())
+    }
+}
+
+impl Approver for Asks<'_> {
+    fn approve(&mut self, proposal: &Proposal<'_>) -> bool {
+        self.watch.planned();
+        let answer = self.ask(proposal);
+        answer.unwrap_or_else(|error| {
+            self.failed = Some(error);
+            false
+        })
+    }
+
+    fn begin(&mut self, proposal: &Proposal<'_>) -> bool {
+        self.failed = self.begins(proposal).err();
+        self.failed.is_none()
+    }
+}
+
+/// Shows how a plan is made, and then how it is carried out.
+struct Watch {
+    planning: Mutex<Option<Arc<dyn Events>>>,
+    run: OnceLock<Arc<Shown>>,
+}
+
+impl Watch {
+    fn new(ui: &Ui) -> Arc<Self> {
+        Arc::new(Self { planning: Mutex::new(Bar::context(ui).events), run: OnceLock::new() })
+    }
+
+    /// Takes the bar of the planning away.
+    fn planned(&self) {
+        *self.planning.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn runs(&self, shown: Arc<Shown>) {
+        let _ = self.run.set(shown);
+    }
+
+    fn end(&self) {
+        self.planned();
+        self.run.get().into_iter().for_each(|shown| _ = shown.end());
+    }
+}
+
+impl Events for Watch {
+    fn event(&self, event: &Event<'_>) {
+        let Some(shown) = self.run.get() else {
+            let planning = self.planning.lock().unwrap_or_else(PoisonError::into_inner);
+            planning.iter().for_each(|bar| bar.event(event));
+            return;
+        };
+        shown.event(event);
+        if let Event::Done { step } | Event::Skipped { step } = event
+            && step + 1 == shown.plan.steps.len()
+        {
+            shown.end();
+        }
+    }
+}
+
+/// Says why a plan was not carried out, or not to its end.
+fn stopped_by(error: app::Error, args: &FixArgs, source: &Source, path: &Path, global: &Global, ui: &Ui) -> CliError {
+    let hints = error.hints();
+    let failed = CliError::new(error.to_string());
+    let hinted = |failed: CliError| hints.iter().cloned().fold(failed, CliError::hint);
+    match *error.kind {
+        ErrorKind::Stopped(stopped) => {
+            let place = Place { journal: path, at: stopped.step, undoing: false, width: ui.style.width };
+            let holders = stopped::holders(&stopped.holders);
+            holders.into_iter().fold(place.explain(stopped.error), CliError::hint)
+        }
+        ErrorKind::UndoOpen { .. } => {
+            hinted(failed.hint(format!("go on with it: {} --apply", super::undo::command(args, global))))
+        }
+        ErrorKind::OtherOptions { then, now, done, steps, .. } => {
+            let mut again = super::command("fix", &args.source.to_string(), global);
+            again.push_str(" --apply");
+            if !then.is_empty() {
+                again.push_str(&format!(" {}", typed(&then)));
+            }
+            if let Some(journal) = &args.apply.journal {
+                again.push_str(&format!(" --journal {}", operand(&journal.display().to_string())));
+            }
+            let done = match done {
+                0 => "nothing of it is done".to_string(),
+                count => format!("{count} of {steps} steps are done"),
+            };
+            let (then, now) = (typed(&then), typed(&now));
+            let what = format!(
+                "the run in {} was begun with other options, and its plan is made by them; {done}\n  begun with: {then}\n  now:        {now}",
+                path.display(),
+            );
+            hinted(CliError::new(what).hint(format!("to go on with it: {again}")))
+        }
+        ErrorKind::Engine(_) | ErrorKind::Source(_) => super::cut_off(source, error),
+        _ => error.into(),
+    }
 }
 
 /// Returns what connects to a source, or complains that it is no database.
@@ -177,25 +268,6 @@ pub(super) fn database(source: &Source, ui: &Ui) -> Result<Connector, CliError> 
     })
 }
 
-/// Refuses to go on with, or to give up, a run that was begun in another database.
-fn same_database(recorded: Option<&str>, here: Option<&str>, path: &Path) -> Result<(), CliError> {
-    if apply::is_same(recorded, here) {
-        return Ok(());
-    }
-    let begun = format!("the run in {} was begun in another database, and has not ended there", path.display());
-    let begun = elsewhere(&begun, recorded);
-    if here.is_none() {
-        return Err(CliError::new(format!(
-            "cannot tell whether the run in {} was begun in this database",
-            path.display()
-        ))
-        .hint(
-            "connect as a user who may run pg_control_system(), or give the run up by another file: --journal FILE",
-        ));
-    }
-    Err(begun.hint("connect to that one to go on with it").hint("for this database, name another file: --journal FILE"))
-}
-
 /// Complains that a run was made in another database; of a file it is said which one.
 pub(super) fn elsewhere(made: &str, recorded: Option<&str>) -> CliError {
     match recorded.and_then(apply::file) {
@@ -204,19 +276,6 @@ pub(super) fn elsewhere(made: &str, recorded: Option<&str>) -> CliError {
         }
         None => CliError::new(made),
     }
-}
-
-/// Refuses a run while an undo has stopped halfway: what is left of it is known by the record that the run would take the place of.
-fn no_undo_is_open(path: &Path, args: &FixArgs, global: &Global) -> Result<(), CliError> {
-    let runs = Journal::runs(path).map_err(journal_error)?;
-    let Some(run) = runs.iter().find(|run| run.undoing) else { return Ok(()) };
-    let steps = match run.left().count() {
-        1 => "1 step".to_string(),
-        count => format!("{count} steps"),
-    };
-    Err(CliError::new(format!("an undo of the run in {} stopped with {steps} to go", path.display()))
-        .hint(format!("go on with it: {} --apply", super::undo::command(args, global)))
-        .hint("to give it up, move that file away; rows that are not restored yet stay in their backup tables"))
 }
 
 /// Returns where the run is recorded.
@@ -301,32 +360,6 @@ fn typed(options: &[(String, String)]) -> String {
     if options.is_empty() { "none".to_string() } else { options.iter().map(one).collect::<Vec<_>>().join(" ") }
 }
 
-/// A run goes on with the plan that it began with. Whoever asks for something else by now has to say which of the two is meant.
-fn same_options(run: &Unfinished, args: &FixArgs, path: &Path, global: &Global) -> Result<(), CliError> {
-    let now = asked(args);
-    let Some(then) = run.asked.as_ref().filter(|then| **then != now) else { return Ok(()) };
-    let mut again = super::command("fix", &args.source.to_string(), global);
-    again.push_str(" --apply");
-    if !then.is_empty() {
-        again.push_str(&format!(" {}", typed(then)));
-    }
-    if let Some(journal) = &args.apply.journal {
-        again.push_str(&format!(" --journal {}", operand(&journal.display().to_string())));
-    }
-    let done = match run.done.len() {
-        0 => "nothing of it is done".to_string(),
-        count => format!("{count} of {} steps are done", run.plan.steps.len()),
-    };
-    Err(CliError::new(format!(
-        "the run in {} was begun with other options, and its plan is made by them; {done}\n  begun with: {}\n  now:        {}",
-        path.display(),
-        typed(then),
-        typed(&now)
-    ))
-    .hint(format!("to go on with it: {again}"))
-    .hint("to give it up for a new plan by what is said now, add --anew; what is done stays done"))
-}
-
 /// Asks, and says so if the answer is no.
 ///
 /// # Errors
@@ -352,15 +385,7 @@ pub(super) fn ask(question: &str, ui: &Ui) -> Result<bool, CliError> {
 }
 
 pub(super) fn journal_error(error: JournalError) -> CliError {
-    let failed = CliError::new(error.to_string());
-    match error {
-        JournalError::Io { .. } => failed.hint("name another place: --journal FILE"),
-        JournalError::InUse { .. } => failed.hint("wait for it to end"),
-        JournalError::Foreign { .. } => failed.hint("name another file: --journal FILE"),
-        JournalError::Syntax { .. } => {
-            failed.hint("it is no journal of referee's, or damaged; name another: --journal FILE")
-        }
-    }
+    app::Error::from(error).into()
 }
 
 /// Says that a journal could not be written while a plan was applied: what is applied, and that this file still holds the record.

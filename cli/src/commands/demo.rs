@@ -8,12 +8,10 @@ use super::super::error::CliError;
 use super::super::output::{self, Inputs};
 use super::super::progress::Bar;
 use super::super::ui::Ui;
-use referee::audit::{Options, audit};
+use referee::app::{self, audit};
 use referee::config::THRESHOLD;
-use referee::orphans::ScanOptions;
 use referee::relations::Graph;
 use referee::render::{self, GraphFormat, GraphOptions, ReportFormat};
-use referee::rules::{ALL, Settings};
 use referee::text::operand;
 
 /// A folder that is gone when this is.
@@ -50,22 +48,10 @@ pub(super) fn run(args: &DemoArgs, global: &Global, ui: &Ui) -> Result<u8, CliEr
     }
     let graph = Graph::new(&input.schema, &[], THRESHOLD);
     let tree = render::graph(GraphFormat::Tree, &input.schema, &graph, &GraphOptions::default(), &ui.style);
-    let options = Options {
-        relations: Vec::new(),
-        guesses: referee::audit::Guesses::Judged,
-        threshold: THRESHOLD,
-        settings: Settings::default(),
-        rules: ALL.iter().collect(),
-        tables: Vec::new(),
-        data: Some(ScanOptions { samples: super::SAMPLES }),
-        budget: super::BUDGET,
-        verify_indexes: false,
-        migrations: false,
-        suppressions: Vec::new(),
-    };
-    let report = audit(input, options, &Bar::context(ui))?;
-    ui.job.check()?;
-    let text = render::report(ReportFormat::Text, &report, &ui.style, ui.quiet);
+    let mut request = audit::Request::new(input);
+    request.data = true;
+    let response = app::audit(request, &Bar::context(ui))?;
+    let text = render::report(ReportFormat::Text, &response.report, &ui.style, ui.quiet);
     ui.print(&format!("{tree}\n{text}"))?;
     if !ui.quiet {
         ui.print(&next(args.keep.as_deref()))?;

@@ -24,7 +24,6 @@ mod undo;
 mod verify;
 
 use std::path::Path;
-use std::time::Duration;
 
 use clap::ValueEnum;
 
@@ -41,11 +40,6 @@ use referee::files;
 use referee::schema::Schema;
 use referee::source::{Input, Source, SourceText};
 use referee::text::{argument, operand};
-
-/// How many keys of orphans a report shows.
-const SAMPLES: u32 = 5;
-/// How long rows are read to tell guessed relations from chance, where nobody says.
-const BUDGET: Duration = Duration::from_secs(30);
 
 /// Runs a verb and returns the exit code.
 pub(super) fn run(cli: Cli, ui: &Ui) -> Result<u8, CliError> {
@@ -160,7 +154,7 @@ fn done<T>(result: Result<T, app::Error>, config: &Config, ui: &Ui) -> Result<T,
 /// write back what is half done.
 fn cut_off(source: &Source, error: app::Error) -> CliError {
     let journal = apply::default_journal(source);
-    let ErrorKind::Engine(engine) = &error.kind else { return error.into() };
+    let ErrorKind::Engine(engine) = &*error.kind else { return error.into() };
     // SQLite's result codes 8 (READONLY) and 14 (CANTOPEN); the extended ones hold them in their last byte.
     let code = engine.code.as_ref().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff);
     if !matches!(source, Source::Sqlite(_)) || !matches!(code, Some(8 | 14)) || !journal.exists() {

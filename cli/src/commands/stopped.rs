@@ -5,31 +5,23 @@ use std::path::Path;
 use super::super::error::CliError;
 use super::apply::journal_lost;
 use referee::apply::ApplyError;
-use referee::engine::{Connector, EngineErrorKind, LockHolder};
-use referee::plan::{Blocks, Step};
+use referee::engine::{EngineErrorKind, LockHolder};
 use referee::render;
-use referee::schema::TableName;
 use referee::text::one_line;
 
 /// So many sessions that hold a lock are named.
 const HOLDERS: usize = 3;
 
-/// Names the sessions that hold locks on the tables of a step that got none.
-pub(super) fn holders(connector: &Connector, step: Option<&Step>, error: &ApplyError) -> Vec<String> {
-    let ApplyError::Step { error, .. } = error else { return Vec::new() };
-    let Some(step) = step.filter(|_| error.code.as_deref() == Some("55P03")) else { return Vec::new() };
-    let tables: Vec<TableName> = step.locks.iter().map(|l| l.table.clone()).collect();
-    let reads = step.locks.iter().all(|l| l.blocks < Blocks::Everything);
-    // It only helps: what cannot be asked is left out.
-    let reader = connector.beside().ok().flatten();
-    let all = reader.and_then(|mut reader| reader.lock_holders(&tables, reads).ok()).unwrap_or_default();
-    all.iter().take(HOLDERS).map(|h| {
+/// Names the sessions that hold the lock which a step did not get.
+pub(super) fn holders(all: &[LockHolder]) -> Vec<String> {
+    let told = all.iter().take(HOLDERS).map(|h| {
         let LockHolder { pid, application, state, since, table } = h;
         format!(
             "a lock on {table} is held by pid {pid} ({application}), {state}, in a transaction since {since}: wait for it, or end it with \
              SELECT pg_terminate_backend({pid})"
         )
-    }).map(|text| one_line(&text)).collect()
+    });
+    told.map(|text| one_line(&text).to_string()).collect()
 }
 
 /// Where a run stopped.

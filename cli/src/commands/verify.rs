@@ -6,14 +6,10 @@ use super::super::args::{Global, VerifyArgs, VerifyFormat};
 use super::super::error::{CliError, FINDINGS};
 use super::super::output::{self, Inputs};
 use super::super::ui::Ui;
-use referee::app::{self, Selection, verify};
-use referee::config::Config;
+use referee::app::{self, verify};
 use referee::files;
-use referee::plan::Plan;
 use referee::render;
-use referee::source::SourceText;
 use referee::text::operand;
-use referee::verify::Verification;
 
 pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, CliError> {
     let config = super::configuration(global)?;
@@ -32,8 +28,12 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
         CliError::new(format!("{}: {error}", path.display()))
             .hint("`referee fix SOURCE --format json -o plan.json` writes one, before it is carried out")
     })?;
-    let selection = args.selection.selection();
-    let verification = of(&plan, &args.source, selection, None, &config, global, ui)?;
+    let mut request = verify::Request::new(super::open(&args.source, global, ui)?, &plan);
+    request.selection = args.selection.selection();
+    request.config = config.clone();
+    let response = super::done(app::verify(request, &ui.job.context), &config, ui)?;
+    super::tell(&response.notes, &config, ui);
+    let verification = response.verification;
     let style = ui.style_of(args.output.as_deref());
     let text = match args.format {
         VerifyFormat::Text => render::verify::text(&verification, &style),
@@ -45,23 +45,4 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, ui: &Ui) -> Result<u8, Cli
         ui.note(&format!("wrote {}", path.display()));
     }
     Ok(if verification.verified { 0 } else { FINDINGS })
-}
-
-/// Holds a database against a plan, and tells what a delete from the `root` comes to, if the plan was made for that.
-pub(super) fn of(
-    plan: &Plan,
-    source: &SourceText,
-    selection: Selection,
-    root: Option<&str>,
-    config: &Config,
-    global: &Global,
-    ui: &Ui,
-) -> Result<Verification, CliError> {
-    let mut request = verify::Request::new(super::open(source, global, ui)?, plan);
-    request.selection = selection;
-    request.config = config.clone();
-    request.root = root.map(str::to_string);
-    let response = super::done(app::verify(request, &ui.job.context), config, ui)?;
-    super::tell(&response.notes, config, ui);
-    Ok(response.verification)
 }
