@@ -57,6 +57,7 @@ pub enum Guesses {
 
 /// What an audit found.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The source, as a person knows it; without password.
     pub source: String,
@@ -86,6 +87,7 @@ pub struct Report {
 
 /// A part of an audit that could not be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// What could not be done: `count orphans of orders.customer_id`.
     pub what: String,

@@ -321,6 +321,7 @@ pub struct EngineError {
 
 /// Kinds of [`EngineError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EngineErrorKind {
     /// No such file or server.
     NotFound,

@@ -134,6 +134,7 @@ pub struct Label {
 /// What a [`Label`] states. Whatever acts on it goes by this; its text is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Fact {
     /// A column cannot be NULL.
     NotNull,

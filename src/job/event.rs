@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// One thing that happens. Steps are counted from 0; whoever is told has the plan, and looks up what else it wants to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A connection is about to send a statement.
     Statement {

@@ -50,6 +50,7 @@ pub struct Input {
 /// A source that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub enum SourceError {
     /// The text names no kind of source that referee knows.
     #[error("{message}")]

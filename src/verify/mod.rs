@@ -29,6 +29,7 @@ const KEPT: usize = 20;
 
 /// What came of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Verification {
     /// Whether everything is as the plan promised.
     pub verified: bool,
