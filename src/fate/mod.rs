@@ -25,6 +25,7 @@ mod reach;
 mod repair;
 mod report;
 mod sql;
+mod stops;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -46,6 +47,7 @@ pub(crate) use net::is_null;
 pub(crate) use publications::refused as unpublishable;
 pub use reach::{NewlyDeleted, Reach, is_cascading, sentences};
 pub use repair::{Goal, Repair, Repaired};
+pub use stops::{RelationName, Stop, Stops};
 
 /// What a delete from a root comes to, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]

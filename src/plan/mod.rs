@@ -25,6 +25,7 @@ mod root;
 mod select;
 mod servers;
 pub mod sqlite;
+mod stopping;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -57,6 +58,7 @@ pub use refused::{Cause, Decision, DecisionOption, Refused};
 pub use refusing::{NewlyRefused, refusals};
 pub use remedy::names_relation;
 pub use root::{asked, mends_broken, repairs, still_fails, unhelped};
+pub use stopping::{Stopped, stopped};
 pub use ways::{Offer, offers};
 pub use words::chooses;
 
@@ -112,6 +114,15 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         if let Down::Script { script, .. } = &mut step.down {
             script.close_blocks();
         }
+    }
+    let relations = judge::relations(input, &after);
+    let changes = steps.iter().flat_map(|s| &s.changes);
+    let (stopped, failing) = stopping::stopped((input.schema, input.relations), (&after, &relations), changes);
+    stopping::to_steps(stopped, &mut steps);
+    for step in &mut steps {
+        // A delete that fails takes nothing with it.
+        step.newly_deletes.iter_mut().for_each(|n| n.from.retain(|t| !failing.contains(t)));
+        step.newly_deletes.retain(|n| !n.from.is_empty());
     }
     for entry in &mut refused {
         // A finding is named as the audit names it, whoever refuses it.

@@ -1,5 +1,5 @@
-//! What a foreign key refuses that was accepted before: deletes of its parent's rows, and rows without a parent, also those that
-//! triggers write.
+//! What changes refuse that was accepted before, and how it is said: deletes of a key's parent rows, and rows without a parent, also
+//! those that triggers write. `stopping` finds the deletes further up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +26,31 @@ pub struct NewlyRefused {
     /// The triggers that write child rows, each with its table: one without a parent stops the statement that fired it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writers: Vec<(String, TableName)>,
+    /// Tables further up: a delete from one of them is refused while rows of the child refer to a parent row that goes with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<TableName>,
+    /// Whether these, or deletes of a parent row, are refused only where nothing else in the delete removes the child row in time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may: bool,
+    /// Why every delete from the tables further up fails, rows or none, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+}
+
+impl NewlyRefused {
+    /// Names a key, of which nothing is said yet.
+    pub(super) fn of(parent: TableName, child: TableName) -> Self {
+        Self {
+            parent,
+            child,
+            deletes: false,
+            inserts: false,
+            writers: Vec::new(),
+            from: Vec::new(),
+            may: false,
+            broken: None,
+        }
+    }
 }
 
 /// Returns what changes newly refuse.
@@ -40,11 +65,10 @@ pub(super) fn newly(schema: &Schema, changes: &[Change]) -> Vec<NewlyRefused> {
             _ => return None,
         };
         (key.is_active() && (inserts || deletes)).then(|| NewlyRefused {
-            parent: key.parent.clone(),
-            child: table.clone(),
             deletes,
             inserts,
             writers: if inserts { writers(schema, table, &key.columns) } else { Vec::new() },
+            ..NewlyRefused::of(key.parent.clone(), table.clone())
         })
     };
     changes.iter().filter_map(of).collect()
@@ -73,11 +97,22 @@ fn writers(schema: &Schema, child: &TableName, columns: &[String]) -> Vec<(Strin
     all
 }
 
-/// Says it, a sentence for each parent and one for the triggers.
+/// Says it, a sentence for each parent, one for deletes further up that the same keys stop, and one for the triggers.
 pub fn refusals<'r>(all: impl IntoIterator<Item = &'r NewlyRefused>) -> Vec<String> {
     let mut of: BTreeMap<&TableName, (BTreeSet<&TableName>, BTreeSet<&TableName>)> = BTreeMap::new();
     let mut writers: BTreeMap<&(String, TableName), BTreeSet<&TableName>> = BTreeMap::new();
+    let mut above: BTreeMap<(&TableName, bool, Vec<&TableName>), BTreeSet<&TableName>> = BTreeMap::new();
+    let mut broken: BTreeMap<&str, BTreeSet<&TableName>> = BTreeMap::new();
     for one in all {
+        if let Some(why) = &one.broken {
+            broken.entry(why).or_default().extend(&one.from);
+            continue;
+        }
+        if !one.from.is_empty() || one.may && one.deletes {
+            let from = if one.from.is_empty() { vec![&one.parent] } else { one.from.iter().collect() };
+            above.entry((&one.parent, one.may, from)).or_default().insert(&one.child);
+            continue;
+        }
         let (deletes, inserts) = of.entry(&one.parent).or_default();
         deletes.extend(one.deletes.then_some(&one.child));
         inserts.extend(one.inserts.then_some(&one.child));
@@ -99,7 +134,21 @@ pub fn refusals<'r>(all: impl IntoIterator<Item = &'r NewlyRefused>) -> Vec<Stri
             list(&tables, "and")
         )
     });
-    parents.chain(triggers).collect()
+    let above = above.into_iter().map(|((parent, may, from), children)| {
+        let (from, children) = (list(&from.into_iter().collect(), "or"), list(&children, "or"));
+        let unless = if may { " and nothing else in the delete removes that row first" } else { "" };
+        if from == parent.to_string() {
+            return format!("a delete of a row of {parent} is refused while rows of {children} refer to it{unless}");
+        }
+        format!(
+            "a delete from {from} is refused while a row of {children} refers to one of its {}{unless}",
+            parent.name
+        )
+    });
+    let broken = broken
+        .into_iter()
+        .map(|(why, from)| format!("every delete from {} fails, rows or none: {why}", list(&from, "or")));
+    parents.chain(above).chain(broken).chain(triggers).collect()
 }
 
 fn list(tables: &BTreeSet<&TableName>, word: &str) -> String {

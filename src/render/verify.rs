@@ -3,6 +3,7 @@
 use super::json::pretty;
 use super::spans::{block, cell, code};
 use super::style::{Style, count, tame, wrap, wrap_sql};
+use crate::plan::refusals;
 use crate::relations::side;
 use crate::rules;
 use crate::verify::{Answered, Checked, Left, Look, Verification};
@@ -25,7 +26,8 @@ pub fn json(source: &str, verification: &Verification) -> String {
 /// Says in one sentence how it stands.
 fn verdict(v: &Verification) -> String {
     if v.verified {
-        return format!("Verified: the database is as the plan promised ({})", count(v.steps.len(), "step"));
+        let refuses = if v.refused.is_empty() { "" } else { "; what is refused now and was not before stands below" };
+        return format!("Verified: the database is as the plan promised ({}){refuses}", count(v.steps.len(), "step"));
     }
     let mut parts = Vec::new();
     let missing = v.steps.iter().filter(|s| s.done == Some(false)).count();
@@ -128,6 +130,14 @@ fn apart(look: &Look) -> Option<String> {
     Some(format!("{rows} {}{there}", look.what.of(rows)))
 }
 
+/// The title of what is refused now and was not before.
+const REFUSED: &str = "Refused now, and not before";
+
+/// Says what is refused now and was accepted before.
+fn refused(v: &Verification) -> Vec<String> {
+    refusals(&v.refused)
+}
+
 /// Says what was not looked at, and why.
 fn not_looked_at(v: &Verification) -> Vec<String> {
     let rows = v.rows.iter().filter(|l| l.rows.is_none());
@@ -147,6 +157,11 @@ pub fn text(v: &Verification, style: &Style) -> String {
             None => "unknown  ",
         };
         hang(&mut out, &format!("  {mark}"), &tame(&format!("{}{}", step.title, since(step))), style);
+    }
+    let refused = refused(v);
+    if !refused.is_empty() {
+        out.push_str(&format!("\n{REFUSED}\n"));
+        refused.iter().for_each(|line| hang(&mut out, "  ", &tame(line), style));
     }
     let apart: Vec<String> = v.rows.iter().filter(|l| l.is_apart() && l.is_right()).filter_map(apart).collect();
     if !apart.is_empty() {
@@ -258,7 +273,7 @@ pub fn markdown(source: &str, v: &Verification) -> String {
             ));
         }
     }
-    for (title, lines) in [("Looked at", looked_at(v)), ("Not looked at", not_looked_at(v))] {
+    for (title, lines) in [(REFUSED, refused(v)), ("Looked at", looked_at(v)), ("Not looked at", not_looked_at(v))] {
         if !lines.is_empty() {
             out.push_str(&format!("\n## {title}\n\n"));
             lines.iter().for_each(|l| out.push_str(&format!("- {}\n", cell(l))));

@@ -1,7 +1,8 @@
 //! What came of a plan: the database as it is now, held against the plan.
 //!
 //! Reads only. Four independent witnesses: the catalog read again and compared with what the plan promised, each step's own
-//! query, the rows of everything that the plan was about, and the rules run again. Policies are asked for by one query each, which
+//! query, the rows of everything that the plan was about, and the rules run again. What is refused now and was not before is told even
+//! where all is as promised. Policies are asked for by one query each, which
 //! anyone can repeat without referee. What was not looked at is said, and nothing is called verified that the plan is about and
 //! nobody looked at.
 
@@ -17,7 +18,8 @@ use serde::Serialize;
 use crate::change::Change;
 use crate::engine::{EngineError, Rows, Value};
 use crate::findings::{Finding, RuleId, by_name};
-use crate::plan::{Plan, Refused, Step, Transaction};
+use crate::plan::{NewlyRefused, Plan, Refused, Step, Stopped, Transaction, stopped};
+use crate::relations::{Graph, Relation};
 use crate::schema::{Schema, TableName};
 
 pub use compare::{Difference, compare};
@@ -52,6 +54,9 @@ pub struct Verification {
     /// What a delete of the table comes to that the plan was made for, before and now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<Deleting>,
+    /// What is refused now and was accepted before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<NewlyRefused>,
     /// Findings that the plan was to fix and that are still there: rule and place.
     pub remaining: Vec<Left>,
     /// Findings that were not there before.
@@ -265,6 +270,7 @@ pub fn verify(
         && remaining.is_empty()
         && introduced.is_empty()
         && policies.iter().all(|p| p.rows == 0);
+    let refused = refused(plan, now, &steps);
     Ok(Verification {
         verified,
         steps,
@@ -276,11 +282,36 @@ pub fn verify(
         indexes: compare::indexes(plan, now),
         policies,
         delete: None,
+        refused,
         remaining,
         introduced,
         findings_before: judged.before.len(),
         findings_after: judged.after.len(),
     })
+}
+
+/// Returns what is refused now and was accepted before: what the keys of the steps that were done refuse, and the deletes that the
+/// schema stops as it is and did not stop as it was.
+fn refused(plan: &Plan, now: &Schema, steps: &[Checked]) -> Vec<NewlyRefused> {
+    let done = plan.steps.iter().zip(steps).filter(|(_, checked)| checked.done != Some(false)).map(|(step, _)| step);
+    let own = |r: &&NewlyRefused| r.inserts || r.deletes;
+    let mut all: Vec<NewlyRefused> = done.flat_map(|s| &s.newly_refuses).filter(own).cloned().collect();
+    let graph = |schema: &Schema| {
+        let declared = schema.foreign_keys().map(|(t, k)| Relation::declared(schema, &t.name, k)).collect();
+        Graph::from_relations(schema, declared)
+    };
+    let (was, is) = (graph(&plan.before), graph(now));
+    let changes = plan.steps.iter().flat_map(|s| &s.changes);
+    let (found, _) = stopped((&plan.before, &was), (now, &is), changes);
+    for Stopped { refused, .. } in found {
+        let said = |r: &NewlyRefused| {
+            r.deletes && refused.deletes && (&r.parent, &r.child) == (&refused.parent, &refused.child)
+        };
+        if !all.iter().any(said) {
+            all.push(refused);
+        }
+    }
+    all
 }
 
 /// Finds the steps that changed rows and whose backups, which would show that they did, somebody has dropped: none of their rows is
