@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::NewlyDeleted;
+use super::judge::judge;
 use super::net::{Act, Net};
 use super::propose::{Null, Proposal, null};
 use super::reach::{Reach, sentences};
 use super::repair::apply;
+use super::{NewlyDeleted, Verdict};
 use crate::change::Change;
 use crate::relations::Relation;
 use crate::schema::{Action, ForeignKey};
@@ -22,28 +23,77 @@ pub struct Choosable {
     pub does: String,
     /// What deletes newly delete by it.
     pub newly_deletes: Vec<NewlyDeleted>,
+    /// What a delete comes to by it where the other relations act as proposed, by what is known.
+    pub verdict: Verdict,
     /// The changes to the schema.
     #[serde(skip)]
     #[schemars(skip)]
     pub changes: Vec<Change>,
 }
 
-/// Returns what can be done about a relation, what destroys least first. `before` has what it follows from, and is left as it is;
-/// `reach` is how far its deletes reach: what other changes bring is said with them.
-pub(super) fn choices(
-    net: &Net<'_>,
-    (before, reach): (&mut Net<'_>, &Reach),
+/// The states of a net that a choice is tried on; each is left as it is.
+pub(super) struct Ground<'g, 's> {
+    /// What deletes are judged.
+    pub root: usize,
+    /// What the choice follows from has been changed.
+    pub before: &'g mut Net<'s>,
+    /// How far deletes reach by that: what other changes bring is said with them.
+    pub reach: &'g Reach,
+    /// All relations act as proposed.
+    pub then: &'g mut Net<'s>,
+}
+
+impl Ground<'_, '_> {
+    /// Returns what a delete comes to by a choice, and why every delete fails by it, rows or none, if it does.
+    fn try_out(&mut self, net: &Net<'_>, link: usize, how: &Proposal) -> (Verdict, Option<String>) {
+        let own = std::mem::replace(&mut self.then.links[link], self.before.links[link].clone());
+        let without = judge(self.then, self.root).broken;
+        apply(self.then, link, how);
+        if let Some(to) = how.to.filter(|to| to.refuses())
+            && let (Some(table), Some(key)) =
+                (net.holder(link), net.graph.relations()[net.links[link].relation].foreign_key())
+        {
+            let changed = &mut self.then.links[link];
+            (changed.act, changed.contradiction) = net.act(table, key, to, &[]);
+            changed.left = Vec::new();
+        }
+        let judged = judge(self.then, self.root);
+        self.then.links[link] = own;
+        let broken = judged.broken.filter(|_| without.is_none()).and_then(|t| net.broken[t].as_ref());
+        let why = broken.map(|(relation, why)| {
+            let side = net.graph.relations()[*relation].child_side();
+            let root = net.tables[self.root];
+            format!("but every delete from `{root}` then fails, rows or none: the foreign key {side} is broken, {why}")
+        });
+        (judged.verdict, why)
+    }
+}
+
+/// Returns what can be done about a relation: what lets deletes succeed before what does not, of these what destroys least first.
+pub(super) fn choices<'s>(
+    net: &Net<'s>,
+    ground: &mut Ground<'_, 's>,
     link: usize,
     proposal: &Proposal,
 ) -> Vec<Choosable> {
     let relation = &net.graph.relations()[net.links[link].relation];
     let (child, parent) = (&relation.child, &relation.parent);
-    let mut all = Vec::new();
-    let mut add = |word: &str, does: String, newly_deletes, how: &Proposal| {
-        let Some(to) = how.to else { return };
-        let changes = changes(relation, to, how);
-        all.push(Choosable { word: word.to_string(), does: said(does), newly_deletes, changes });
-    };
+    let mut all: Vec<Choosable> = Vec::new();
+    let mut add =
+        |ground: &mut Ground<'_, 's>, word: &str, mut does: String, mut newly: Vec<NewlyDeleted>, how: &Proposal| {
+            let Some(to) = how.to else { return };
+            let changes = changes(relation, to, how);
+            let (verdict, broken) = ground.try_out(net, link, how);
+            if broken.is_some() {
+                // A delete that fails takes nothing with it.
+                newly.iter_mut().for_each(|n| n.from.retain(|t| t != net.tables[ground.root]));
+                newly.retain(|n| !n.from.is_empty());
+            }
+            for text in sentences(&newly).into_iter().chain(broken) {
+                does.push_str(&format!("; {text}"));
+            }
+            all.push(Choosable { word: word.to_string(), does: said(does), newly_deletes: newly, verdict, changes });
+        };
     let null_with = |set_columns: Vec<String>, drop_not_null: Vec<String>| Proposal {
         to: Some(Action::SetNull),
         set_columns,
@@ -56,6 +106,7 @@ pub(super) fn choices(
         _ if declared == Some(Action::SetNull) && !matches!(net.links[link].act, Act::Fail(_) | Act::Orphan) => {}
         Null::Works | Null::Unsure(_) => {
             add(
+                ground,
                 "set-null",
                 format!("Make it ON DELETE SET NULL: {stay}"),
                 Vec::new(),
@@ -66,11 +117,11 @@ pub(super) fn choices(
             let does = format!("Make it ON DELETE SET NULL (`{}`): {stay}", set.join("`, `"));
             // Where SET NULL is declared, the planner's word for other columns of it.
             let word = if declared == Some(Action::SetNull) { "set-null-columns" } else { "set-null" };
-            add(word, does, Vec::new(), &null_with(set, Vec::new()));
+            add(ground, word, does, Vec::new(), &null_with(set, Vec::new()));
         }
         Null::Rigid(columns) => {
             let does = format!("Drop NOT NULL from `{}`, with ON DELETE SET NULL: {stay}", columns.join("`, `"));
-            add("drop-not-null", does, Vec::new(), &null_with(Vec::new(), columns));
+            add(ground, "drop-not-null", does, Vec::new(), &null_with(Vec::new(), columns));
         }
         Null::Never(_) => {}
     }
@@ -78,19 +129,18 @@ pub(super) fn choices(
         let keep = Proposal { to: Some(Action::NoAction), ..Proposal::default() };
         let does =
             format!("Protect `{parent}` with ON DELETE NO ACTION: it cannot be deleted while `{child}` refers to it");
-        add("protect", does, Vec::new(), &keep);
+        add(ground, "protect", does, Vec::new(), &keep);
     }
     let cascade = Proposal { to: Some(Action::Cascade), ..Proposal::default() };
-    let own = before.links[link].clone();
-    apply(before, link, &cascade);
-    let newly = reach.to(&reach.again(before));
-    before.links[link] = own;
-    let mut does = format!("Make it ON DELETE CASCADE: rows of `{child}` are deleted with their `{parent}`");
-    for sentence in sentences(&newly) {
-        does.push_str(&format!("; {sentence}"));
-    }
-    add("cascade", does, newly, &cascade);
-    all.sort_by_key(|c| c.word == "cascade");
+    let own = ground.before.links[link].clone();
+    apply(ground.before, link, &cascade);
+    let newly = ground.reach.to(&ground.reach.again(ground.before));
+    ground.before.links[link] = own;
+    let does = format!("Make it ON DELETE CASCADE: rows of `{child}` are deleted with their `{parent}`");
+    add(ground, "cascade", does, newly, &cascade);
+    // Who protects a parent wants its delete to be refused.
+    let fails = |c: &Choosable| if c.verdict.always_succeeds() || c.word == "protect" { None } else { Some(c.verdict) };
+    all.sort_by_key(|c| (fails(c), c.word == "cascade"));
     // What is proposed without a decision comes first: it is what is done.
     if !proposal.decide
         && let Some(to) = proposal.to

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::choices::{Choosable, changes, choices};
+use super::choices::{Choosable, Ground, changes, choices};
 use super::guessed::{self, GuessedRelation};
 use super::judge::{Judgement, Ruling, Shape, judge};
 use super::net::{Act, Net};
@@ -142,13 +142,20 @@ pub(super) fn repair(net: &Net<'_>, root: usize, goal: Goal, options: &Options) 
     first.extend(rest);
     let mut trial = net.clone();
     let mut scratch = net.clone();
+    let mut then = all.trial.clone();
+    let can_break = net.broken.iter().any(Option::is_some);
     let mut reach = Reach::of_net(&trial);
     let mut changes = Vec::new();
     for (at, want) in first.into_iter().enumerate() {
         apply(&mut trial, want.link, &want.proposal);
         let further = reach.again(&trial);
-        let mut repaired = describe(net, (&all, &mut scratch, &reach), want, at < count);
+        let mut repaired = describe(net, (&all, &mut scratch, &mut then, &reach), want, at < count);
         repaired.newly_deletes = reach.to(&further);
+        if can_break && judge(&trial, root).broken.is_some() {
+            // A delete that fails takes nothing with it.
+            repaired.newly_deletes.iter_mut().for_each(|n| n.from.retain(|t| t != net.tables[root]));
+            repaired.newly_deletes.retain(|n| !n.from.is_empty());
+        }
         reach = further;
         changes.push(repaired);
     }
@@ -325,9 +332,16 @@ impl<'n, 's> Search<'n, 's> {
         }
     }
 
+    /// Judges the delete with what somebody chose and with nothing else: what that opens is no other change's fault.
+    fn judge_choices(&self) -> Judgement {
+        let mut net = self.net.clone();
+        self.changed.iter().filter(|c| c.proposal.chosen).for_each(|c| apply(&mut net, c.link, &c.proposal));
+        judge(&net, self.root)
+    }
+
     /// Leaves out the changes that open a way to what nothing resolves: a key that cascades into a blocker helps nobody.
     fn keep_what_helps(&mut self) {
-        let known = stoppers(&judge(self.net, self.root), self.goal);
+        let known = stoppers(&self.judge_choices(), self.goal);
         let before = self.changed.len();
         loop {
             let judged = judge(&self.trial, self.root);
@@ -345,9 +359,9 @@ impl<'n, 's> Search<'n, 's> {
         }
     }
 
-    /// Leaves out what makes a delete come to something worse than it does now.
+    /// Leaves out what makes a delete come to something worse than it does by what was chosen alone.
     fn make_nothing_worse(&mut self) {
-        let before = judge(self.net, self.root).verdict;
+        let before = self.judge_choices().verdict;
         while judge(&self.trial, self.root).verdict > before {
             let Some(at) = self.changed.iter().rposition(|c| !c.proposal.chosen) else { break };
             self.stay_out(at);
@@ -439,10 +453,10 @@ fn wanted(net: &Net<'_>, judged: &Judgement, goal: Goal, round: usize) -> Vec<Wa
     links
 }
 
-/// Describes a change. `scratch` is the net as it is, and is left so.
+/// Describes a change. `scratch` is the net as it is, `then` the one with all changes, and both are left so.
 fn describe<'s>(
     net: &Net<'s>,
-    (all, scratch, reach): (&Search<'_, 's>, &mut Net<'s>, &Reach),
+    (all, scratch, then, reach): (&Search<'_, 's>, &mut Net<'s>, &mut Net<'s>, &Reach),
     want: Wanted,
     automatic: bool,
 ) -> Repaired {
@@ -467,7 +481,8 @@ fn describe<'s>(
     let leading: Vec<usize> = all.changed.iter().map(|c| c.link).filter(leads).collect();
     leading.iter().for_each(|&at| scratch.links[at].clone_from(&all.trial.links[at]));
     let before = reach.again(scratch);
-    let choices = choices(net, (scratch, &before), link, &proposal);
+    let mut ground = Ground { root: all.root, before: scratch, reach: &before, then };
+    let choices = choices(net, &mut ground, link, &proposal);
     leading.iter().for_each(|&at| scratch.links[at].clone_from(&net.links[at]));
     Repaired {
         child: relation.child.clone(),

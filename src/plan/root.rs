@@ -82,15 +82,34 @@ pub fn still_fails(fate: &Fate, plan: &Plan, input: &Input<'_>, how: &FateOption
         plan.refused.iter().any(|r| r.reason.rule == FATE.id() && r.subject == place)
     };
     let open: Vec<&Repaired> = changes.filter(left).collect();
-    let then = Fates::new(&plan.after, &judge::relations(input, &plan.after), how.clone()).of(&fate.root);
-    let kept = then.map(|then| kept(&then, plan)).unwrap_or_default();
+    let relations = judge::relations(input, &plan.after);
+    let fates = Fates::new(&plan.after, &relations, how.clone());
+    let then = fates.without_repair(&fate.root);
+    let kept = then.as_ref().map(|then| kept(then, plan)).unwrap_or_default();
     let after = match plan.steps.len() {
         0 => String::new(),
         1 => "after this step ".to_string(),
         count => format!("after these {count} steps "),
     };
     let root = &fate.root;
-    let direct: Vec<String> = open.iter().filter(|c| c.path.len() <= 1).map(|c| side(&c.child, &c.columns)).collect();
+    if let Some((relation, why)) = fates.broken(root).first() {
+        let place = Subject::relation(relation).place();
+        let told =
+            format!("{after}a delete from {root} STILL FAILS, rows or none: the foreign key {place} is broken, {why}");
+        return Some(words::sentence(&told));
+    }
+    let (mut direct, mut follow): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for change in open.iter().filter(|c| c.path.len() <= 1) {
+        let place = side(&change.child, &change.columns);
+        let decided: Vec<String> = if change.decide { Vec::new() } else { decisions_behind(fate, change) };
+        if decided.is_empty() {
+            direct.push(place);
+        } else {
+            direct.extend(decided);
+            follow.push(place);
+        }
+    }
+    direct = in_order(direct);
     let cascades = |place: &String| {
         let key = |(table, k): &(&Table, &ForeignKey)| side(&table.name, &k.columns) == *place;
         plan.after.foreign_keys().filter(key).any(|(_, k)| k.on_delete == Action::Cascade)
@@ -116,7 +135,13 @@ pub fn still_fails(fate: &Fate, plan: &Plan, input: &Input<'_>, how: &FateOption
         (true, false) => format!("still fails if {deeper}"),
         (false, none) => {
             let also = if none { String::new() } else { format!("; it also fails if {deeper}") };
-            format!("STILL FAILS: {} {need} your decision{also}", direct.join(", "))
+            let (it, s) = (if direct.len() == 1 { "it" } else { "them" }, if follow.len() == 1 { "s" } else { "" });
+            let after = if follow.is_empty() {
+                String::new()
+            } else {
+                format!(", and {} follow{s} from {it}", follow.join(", "))
+            };
+            format!("STILL FAILS: {} {need} your decision{after}{also}", direct.join(", "))
         }
     };
     Some(words::sentence(&format!("{after}a delete from {root} {told}")))
@@ -185,22 +210,48 @@ fn help(fate: &Fate, repaired: &Repaired) -> String {
     } else {
         String::new()
     };
-    let follows = if repaired.decide {
-        String::new()
-    } else {
-        format!(" It matters only if you choose {}.", decision_before(fate, repaired))
+    let now = fate.relations.iter().any(|r| {
+        (&r.child, &r.columns, &r.parent) == (child, &repaired.columns, &repaired.parent)
+            && (r.effect.can_stop() || !repaired.blocks)
+    });
+    let follows = match decision_before(fate, repaired) {
+        _ if repaired.decide => String::new(),
+        Some(before) if !now => format!(" It matters only if you choose {before}."),
+        _ => match decisions_behind(fate, repaired).as_slice() {
+            [] => String::new(),
+            some => format!(" It is planned once you choose for {}, which a delete gets to by it.", some.join(", ")),
+        },
     };
     format!("{reason}{follows} {until}").trim_end().to_string()
 }
 
-/// Names the choice by which a relation comes within reach: `projects.owner_id=cascade`.
-fn decision_before(fate: &Fate, repaired: &Repaired) -> String {
+/// Names the relations further down that need a decision, and without it nothing is done about this one.
+fn decisions_behind(fate: &Fate, repaired: &Repaired) -> Vec<String> {
+    let place = side(&repaired.child, &repaired.columns);
+    let above = |c: &&Repaired| c.path.split_last().is_some_and(|(_, above)| above.contains(&place));
+    let changes = fate.repair.iter().flat_map(|r| &r.changes).filter(|c| c.decide && c.blocks && !c.automatic);
+    in_order(changes.filter(above).map(|c| side(&c.child, &c.columns)).collect())
+}
+
+/// Returns each name once, in the order in which they come.
+fn in_order(names: Vec<String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in names {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+/// Names the choice by which a relation comes within reach: `projects.owner_id=cascade`; `None` if it is within reach by itself.
+fn decision_before(fate: &Fate, repaired: &Repaired) -> Option<String> {
     let above = repaired.path.split_last().map_or(&[][..], |(_, above)| above);
     let changes = fate.repair.iter().flat_map(|r| &r.changes);
     // The nearest one: it is the last that opens the way.
     let open = changes.filter(|c| !c.automatic && c.decide && c.path.last().is_some_and(|p| above.contains(p)));
     let nearest = open.max_by_key(|c| c.path.len()).map(|c| side(&c.child, &c.columns));
-    nearest.or_else(|| above.last().cloned()).map_or("another cascade".to_string(), |place| format!("{place}=cascade"))
+    nearest.or_else(|| above.last().cloned()).map(|place| format!("{place}=cascade"))
 }
 
 /// Reads which choices of the user are about single relations: by the relation's place or its constraint's name.

@@ -269,7 +269,7 @@ fn the_first_choice_is_the_one_that_is_listed_first() {
         fate.text.split("first choice of each relation: ").nth(1).unwrap().split(". ").next().unwrap().to_string();
     let first = fate.text.split("--choose packages.tenant_id=").nth(1).unwrap().split(' ').next().unwrap().to_string();
     let choose = format!("packages.tenant_id={first}");
-    assert_eq!(first, "drop-not-null", "{}", fate.text);
+    assert_eq!(first, "cascade", "{}", fate.text);
     place.fix(&["--root", "t", "--choose", &choose, "--apply", "--yes"]);
     // What was said is what comes.
     let succeeds = server::connect(&place.url).batch_execute("DELETE FROM t").is_ok();
