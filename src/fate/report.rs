@@ -352,8 +352,11 @@ fn conditional(net: &Net<'_>, judged: &Judgement, summary: Summary, assumptions:
         }
     };
     let blocks: Vec<&Assumption> = assumptions.iter().filter(|a| a.may.contains(&May::Block)).collect();
+    // What surely keeps the rows of a table is no condition.
+    let keeps = |a: &Assumption| a.certain && a.may.first() == Some(&May::Skip);
+    let kept: String = assumptions.iter().filter(|a| keeps(a)).map(|a| format!(", but {}", a.text)).collect();
     let other: Vec<&Assumption> =
-        assumptions.iter().filter(|a| a.may_decide() && !a.may.contains(&May::Block)).collect();
+        assumptions.iter().filter(|a| a.may_decide() && !a.may.contains(&May::Block) && !keeps(a)).collect();
     let mut unless = Vec::new();
     if !blocks.is_empty() {
         unless.push(format!("unless {} blocks it", names(blocks)));
@@ -361,10 +364,13 @@ fn conditional(net: &Net<'_>, judged: &Judgement, summary: Summary, assumptions:
     if !other.is_empty() {
         unless.push(format!("unless {} decides otherwise", names(other)));
     }
-    if unless.is_empty() {
+    if unless.is_empty() && kept.is_empty() {
         unless.push(format!("if what {} writes is accepted", names(assumptions.iter().collect())));
     }
-    let unless = unless.join(", or ");
+    let unless = match unless.join(", or ") {
+        text if text.is_empty() => kept,
+        text => format!("{kept}, {text}"),
+    };
     match summary {
         Summary::Succeeds(clauses) => {
             let clauses: String = clauses
@@ -373,9 +379,9 @@ fn conditional(net: &Net<'_>, judged: &Judgement, summary: Summary, assumptions:
                 .map(|(at, (mark, text))| if at == 0 { text.clone() } else { format!("{mark}{text}") })
                 .collect();
             let rest = if clauses.is_empty() { String::new() } else { format!(" ({clauses})") };
-            format!("by its foreign keys a delete from `{root}` succeeds{rest}, {unless}")
+            format!("by its foreign keys a delete from `{root}` succeeds{rest}{unless}")
         }
-        Summary::Other(text) => format!("{text}; that is what the foreign keys come to, {unless}"),
+        Summary::Other(text) => format!("{text}; that is what the foreign keys come to{unless}"),
     }
 }
 

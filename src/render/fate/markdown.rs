@@ -2,8 +2,8 @@
 
 use super::super::spans::{block, cell, code, plain};
 use super::text::{mark, word};
-use super::{Commands, action, blocked, comes_to, touched, tree};
-use crate::fate::{Counted, Fate, Rank, sentences};
+use super::{Commands, action, blocked, comes_to, instead, kept_by, touched, tree, would};
+use crate::fate::{Counted, Fate, Rank, TableFate, sentences};
 use crate::relations::side;
 use crate::schema::Engine;
 
@@ -85,12 +85,18 @@ pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands) -> 
     }
     out.push_str("\n## Tables\n\n| Table | Fate |\n|---|---|\n");
     for t in touched(fate) {
-        out.push_str(&format!("| {} | {} |\n", code(&t.table.to_string()), word(t.fate)));
+        let fated = match t.fate {
+            _ if kept_by(fate, &t.table, "DELETE").is_some() => "stays".to_string(),
+            TableFate::Deleted | TableFate::Updated => would(fate, word(t.fate)),
+            other => word(other).to_string(),
+        };
+        out.push_str(&format!("| {} | {fated} |\n", code(&t.table.to_string())));
     }
     out.push_str("\n## Relations\n\n");
     for (depth, r) in tree(fate) {
         let side = r.path.last().map(String::as_str).unwrap_or_default();
-        out.push_str(&format!("{}- {} ({}): {}\n", "  ".repeat(depth), code(side), action(r), r.effect.name()));
+        let effect = instead(fate, r).map_or_else(|| r.effect.name().to_string(), |text| plain(&text));
+        out.push_str(&format!("{}- {} ({}): {effect}\n", "  ".repeat(depth), code(side), action(r)));
     }
     if let Some(counted) = counted {
         out.push_str("\n## Rows\n\n");

@@ -9,7 +9,9 @@ pub mod text;
 use std::collections::BTreeSet;
 
 use super::style::thousands;
-use crate::fate::{Blocked, Counted, Fate, RelationOutcome, TableFate, TableOutcome, Verdict};
+use crate::fate::{
+    ActorKind, Assumption, Blocked, Counted, Effect, Fate, May, RelationOutcome, TableFate, TableOutcome, Verdict,
+};
 use crate::schema::TableName;
 use crate::text::argument;
 
@@ -125,6 +127,38 @@ fn fate_word(fate: TableFate) -> &'static str {
         TableFate::Deleted => "deleted",
         TableFate::Refuses => "refuses",
     }
+}
+
+/// Names the trigger that surely keeps every row of a table below the root as it is, whatever the keys do to it.
+fn kept_by<'f>(fate: &'f Fate, table: &TableName, event: &str) -> Option<&'f str> {
+    let keeps = |a: &&Assumption| {
+        a.kind == ActorKind::Trigger
+            && a.table == *table
+            && a.certain
+            && a.may.first() == Some(&May::Skip)
+            && a.when.ends_with(event)
+    };
+    fate.assumptions.iter().find(keeps).filter(|_| *table != fate.root).map(|a| a.name.as_str())
+}
+
+/// Says what becomes of a relation's rows where a trigger surely has them do something else than the key says.
+fn instead(fate: &Fate, relation: &RelationOutcome) -> Option<String> {
+    if kept_by(fate, &relation.parent, "DELETE").is_some() {
+        return Some("not reached".to_string());
+    }
+    let event = match relation.effect {
+        Effect::Deletes => "DELETE",
+        Effect::Nulls | Effect::SetsDefault => "UPDATE",
+        _ => return None,
+    };
+    let trigger = kept_by(fate, &relation.child, event)?;
+    Some(format!("stays: trigger {trigger} keeps every row"))
+}
+
+/// Puts what becomes of rows under the condition that the delete succeeds, where it does not.
+fn would(fate: &Fate, word: &str) -> String {
+    let stopped = matches!(fate.verdict, Verdict::Refused | Verdict::Fails);
+    if stopped { format!("would be {word}") } else { word.to_string() }
 }
 
 /// The colours of a table's fate: fill and border.

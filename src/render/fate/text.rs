@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anstyle::AnsiColor;
 
 use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
-use super::{Commands, action, blocked, comes_to, fate_word, touched, tree};
+use super::{Commands, action, blocked, comes_to, fate_word, instead, touched, tree, would};
 use crate::change::Change;
 use crate::fate::{
     Condition, Counted, Effect, Fate, May, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict,
@@ -322,16 +322,16 @@ fn what_happens(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
     });
     let title = replaced.map_or("What happens".to_string(), |a| format!("If the {} were disabled", a.kind.word()));
     heading(&title, style, lines);
-    lines.push(format!("  {}  deleted", tame(&fate.root.to_string())));
+    lines.push(format!("  {}  {}", tame(&fate.root.to_string()), would(fate, "deleted")));
     let tree = tree(fate);
     let name = |depth: usize, side: &str| format!("  {}{}", "  ".repeat(depth + 1), tame(side));
     let side = |path: &[String]| path.last().cloned().unwrap_or_default();
     let widest = tree.iter().map(|(d, r)| width(&name(*d, &side(&r.path)))).max().unwrap_or(0).min(44);
     for (depth, relation) in tree {
         let effect = match relation.effect {
-            Effect::Deletes => style.colour(AnsiColor::Red, "deleted"),
-            Effect::Nulls => style.colour(AnsiColor::Blue, "set to NULL"),
-            Effect::SetsDefault => style.colour(AnsiColor::Blue, "set to the default"),
+            Effect::Deletes => style.colour(AnsiColor::Red, &would(fate, "deleted")),
+            Effect::Nulls => style.colour(AnsiColor::Blue, &would(fate, "set to NULL")),
+            Effect::SetsDefault => style.colour(AnsiColor::Blue, &would(fate, "set to the default")),
             Effect::Refuses => style.colour(AnsiColor::Green, "refuses"),
             Effect::MayRefuse => style.colour(AnsiColor::Yellow, "may refuse"),
             Effect::Fails => style.colour(AnsiColor::Red, "fails"),
@@ -339,6 +339,10 @@ fn what_happens(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
             Effect::Harmless => "harmless".to_string(),
             Effect::Shadowed => "has no effect".to_string(),
             Effect::LeavesOrphans => style.colour(AnsiColor::Yellow, "orphaned"),
+        };
+        let effect = match instead(fate, relation) {
+            Some(text) => style.colour(AnsiColor::Yellow, &tame(&text)),
+            None => effect,
         };
         let order = if relation.order_decides { " (the order decides)" } else { "" };
         lines.push(format!(
