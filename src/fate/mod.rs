@@ -14,6 +14,7 @@ mod demands;
 mod engines;
 mod guessed;
 mod impact;
+mod implied;
 mod judge;
 mod levels;
 mod net;

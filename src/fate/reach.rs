@@ -9,6 +9,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::implied::{Cascade, Refers, takes};
 use super::levels::cascades;
 use super::net::{Act, Link, Net};
 use crate::change::Change;
@@ -124,6 +125,8 @@ pub struct Reach {
     known: Arc<Edges>,
     /// By link of the net that it was read from: the number of its edge.
     links: Arc<[Option<usize>]>,
+    /// By edge: how a row refers by it.
+    refers: Arc<Vec<Option<Refers>>>,
     /// Those that cascade.
     cascades: Chosen,
     /// Those that stop a delete while rows refer by them.
@@ -145,9 +148,16 @@ impl Reach {
             let relation = &net.graph.relations()[link.relation];
             Some((number(&relation.child)?, number(&relation.parent)?, sorted(&relation.columns)))
         };
-        let links = net.links.iter().map(|link| edge(link).map(|edge| known.number(edge))).collect();
+        let links: Arc<[Option<usize>]> =
+            net.links.iter().map(|link| edge(link).map(|edge| known.number(edge))).collect();
+        let mut refers = vec![None; known.all.len()];
+        for (link, number) in links.iter().enumerate() {
+            if let Some(number) = number {
+                refers[*number] = how(net, link);
+            }
+        }
         let (cascades, stops) = (Chosen::default(), Chosen::default());
-        Self { tables, whole, links, known: Arc::new(known), cascades, stops }.again(net)
+        Self { tables, whole, links, known: Arc::new(known), refers: Arc::new(refers), cascades, stops }.again(net)
     }
 
     /// Reads the cascades again after the keys of the net that it was read from have changed.
@@ -230,11 +240,33 @@ impl Reach {
         let all = &after.known.all;
         let whole = |table: usize| after.whole[table];
         let ends = |number: usize| (whole(all[number].0), whole(all[number].1));
-        let new: Vec<(usize, usize)> = after.cascades.numbers().filter(|&n| !known.has(n)).map(ends).collect();
-        if new.is_empty() {
+        let count = after.tables.len();
+        let cascade = |number: usize| {
+            let (child, parent) = ends(number);
+            Cascade { child, parent, refers: after.refers.get(number).and_then(Option::as_ref) }
+        };
+        let is_new = |&n: &usize| !known.has(n);
+        if !after.cascades.numbers().any(|n| is_new(&n)) {
             return Vec::new();
         }
-        let count = after.tables.len();
+        let were: Vec<Cascade<'_>> = known.numbers().map(cascade).collect();
+        let are: Vec<Cascade<'_>> = after.cascades.numbers().map(cascade).collect();
+        // Only by two columns or more can a row say twice whose it is.
+        let told_twice = |n: usize| {
+            let (child, _) = ends(n);
+            let of = |c: &&Cascade<'_>| c.child == child && c.refers.is_some_and(|r| r.always && r.pairs.len() > 1);
+            were.iter().any(|c| of(&c))
+                || after.refers.get(n).and_then(Option::as_ref).is_some_and(|r| r.pairs.len() > 1)
+        };
+        let new: Vec<(usize, usize, Option<Vec<bool>>)> = after
+            .cascades
+            .numbers()
+            .filter(is_new)
+            .map(|n| {
+                let (child, parent) = ends(n);
+                (child, parent, told_twice(n).then(|| takes(&cascade(n), &were, &are, count)))
+            })
+            .collect();
         let (mut now, mut above, mut before) =
             (vec![Vec::new(); count], vec![Vec::new(); count], vec![Vec::new(); count]);
         for (child, parent) in after.cascades.numbers().map(ends) {
@@ -244,13 +276,18 @@ impl Reach {
         for (child, parent) in edges_before {
             before[whole(parent)].push(whole(child));
         }
-        let (_, roots) = closure(new.iter().map(|(_, parent)| *parent), &above);
+        let (_, roots) = closure(new.iter().map(|(_, parent, _)| *parent), &above);
         let stopping: Vec<usize> = after.stops.numbers().collect();
         let mut groups: BTreeMap<Lost<'_>, Vec<usize>> = BTreeMap::new();
         for root in roots {
             let (is_reached, _) = closure([root], &now);
-            let heads = new.iter().filter(|(_, parent)| is_reached[*parent]).map(|(child, _)| *child);
-            let (loses, lose) = closure(heads, &now);
+            let heads = new
+                .iter()
+                .filter(|(_, parent, takes)| is_reached[*parent] && takes.as_ref().is_none_or(|takes| takes[root]));
+            let (loses, lose) = closure(heads.map(|(child, ..)| *child), &now);
+            if lose.is_empty() {
+                continue;
+            }
             let (is_lost, _) = closure([root], &before);
             let stops = |&&number: &&usize| {
                 let (child, parent) = ends(number);
@@ -274,6 +311,18 @@ impl Reach {
         all.sort_by(|a, b| a.from.cmp(&b.from));
         all
     }
+}
+
+/// Returns how a row refers by a link; `None` if it is about the rows of a partition alone.
+fn how(net: &Net<'_>, link: usize) -> Option<Refers> {
+    let l = &net.links[link];
+    let relation = &net.graph.relations()[l.relation];
+    let table = net.holder(link).filter(|_| !l.is_partial() && l.pairs.len() == relation.columns.len())?;
+    let key = relation.foreign_key().filter(|k| k.is_active() && k.validated);
+    Some(Refers {
+        pairs: l.pairs.clone(),
+        always: key.is_some() && relation.columns.iter().all(|c| !table.is_nullable(c)),
+    })
 }
 
 /// Tells whether a change makes a key cascade.
@@ -415,6 +464,37 @@ mod tests {
         assert_eq!(told(&s, "lines"), ["a delete from `orders` or `users` also deletes rows of `lines`"]);
         s.table_mut(&"lines".into()).unwrap().foreign_keys[0].on_delete = Action::Cascade;
         assert!(told(&s, "lines").is_empty(), "it cascades already");
+    }
+
+    /// Packages of a tenant's application have the tenant's number, too.
+    #[test]
+    fn rows_that_go_already_are_not_more_of_them() {
+        let make = |column: &str| {
+            let mut s = schema(
+                Engine::Postgres,
+                &[
+                    "tenants: id int8 pk",
+                    "apps: id int8 pk, tenant_id int8 not-null >tenants.id cascade",
+                    &format!("packages: id int8 pk, tenant_id int8 {column} >tenants.id, app_id int8 not-null"),
+                ],
+            );
+            let mut key = ForeignKey::new(["tenant_id", "app_id"], "apps".into(), ["tenant_id", "id"]);
+            key.on_delete = Action::Cascade;
+            s.table_mut(&"packages".into()).unwrap().foreign_keys.push(key);
+            s
+        };
+        assert!(told(&make("not-null"), "packages").is_empty());
+        // What can be NULL need not refer to an application.
+        assert_eq!(told(&make(""), "packages"), ["a delete from `tenants` can delete more rows of `packages`"]);
+
+        // The other way round: the tenant's rows go already, those of an application do not.
+        let mut s = make("not-null");
+        let keys = &mut s.table_mut(&"packages".into()).unwrap().foreign_keys;
+        for key in keys.iter_mut() {
+            key.on_delete = if key.columns.len() == 1 { Action::Cascade } else { Action::NoAction };
+        }
+        keys.sort_by_key(|k| std::cmp::Reverse(k.columns.len()));
+        assert_eq!(told(&s, "packages"), ["a delete from `apps` also deletes rows of `packages`"]);
     }
 
     #[test]
