@@ -6,7 +6,7 @@ use super::model::Note;
 use crate::apply::{ApplyError, JournalError};
 use crate::config::did_you_mean;
 use crate::engine::{EngineError, LockHolder};
-use crate::schema::{Engine, TableName};
+use crate::schema::{Engine, Schema, TableName};
 use crate::source::SourceError;
 use crate::text::{one_line, operand};
 
@@ -60,9 +60,14 @@ pub enum ErrorKind {
         /// What is wanted of it.
         wanted: Wanted,
     },
-    /// The table is a partition: rows are deleted from its parent table.
-    #[error("`{0}` is a partition; rows are deleted from its parent table")]
-    Partition(TableName),
+    /// The table is a partition, and what was asked is known of its whole table alone.
+    #[error("`{part}` is a partition of `{whole}`, and this can only be told of the whole table")]
+    Partition {
+        /// The partition.
+        part: TableName,
+        /// The table that it is a partition of in the end.
+        whole: TableName,
+    },
     /// The plan was made for another engine.
     #[error("the plan is for {plan}, the source is {found}")]
     OtherEngine {
@@ -206,6 +211,11 @@ impl Error {
 }
 
 impl ErrorKind {
+    /// Says that a table is a partition.
+    pub(super) fn partition(part: &TableName, schema: &Schema) -> Self {
+        Self::Partition { part: part.clone(), whole: schema.whole(part).clone() }
+    }
+
     /// Returns what to do about it, the best first.
     pub fn hints(&self) -> Vec<String> {
         match self {
@@ -224,7 +234,7 @@ impl ErrorKind {
                 vec!["look at --only and --skip, and at `only` and `skip` in [audit] of referee.toml".to_string()]
             }
             Self::NoDatabase { .. } => vec!["name the database itself".to_string()],
-            Self::Partition(_) => vec!["name the partitioned table".to_string()],
+            Self::Partition { whole, .. } => vec![format!("name the whole table: {}", operand(&whole.to_string()))],
             Self::OtherEngine { .. } | Self::OtherDatabase { .. } => {
                 vec!["name the database that the plan was made for".to_string()]
             }

@@ -119,7 +119,10 @@ fn carry_out(request: Request, context: &Context, notes: &mut Vec<Note>) -> Resu
     let answer = match root {
         None => Answer::Every(fates.rank()),
         Some(root) => {
-            let fate = Box::new(fates.of(&root).ok_or_else(|| ErrorKind::Partition(root.clone()))?);
+            // Rows are counted in the whole table.
+            let partition = fates.of_partition(&root).filter(|_| rows.is_none());
+            let fate = fates.of(&root).or(partition).ok_or_else(|| ErrorKind::partition(&root, &input.schema))?;
+            let fate = Box::new(fate);
             let counted = match &rows {
                 Some(condition) => {
                     let (session, label) = (input.session.as_deref_mut(), input.label.as_str());

@@ -188,7 +188,7 @@ fn judge(
     let all = report.relations.relations().iter().cloned().chain(guesses).collect();
     let all = Graph::from_relations(&report.schema, all);
     let fates = Fates::new(&report.schema, &all, how.clone());
-    let fate = fates.of(root).ok_or_else(|| ErrorKind::Partition(root.clone()))?;
+    let fate = fates.of(root).ok_or_else(|| ErrorKind::partition(root, &report.schema))?;
     let broken = fates.broken(root);
     if asked.selection.only.is_empty() {
         report.findings.retain(|f| plan::mends_broken(f, &broken));

@@ -363,6 +363,30 @@ impl<'s> Fates<'s> {
         Some(report::fate(&self.net, number, &self.options, false))
     }
 
+    /// Returns what becomes of every table when a row is deleted from a partition by the partition's name: what becomes of them when it
+    /// is deleted from the whole table. `None` if it is no partition, or some key refers to another partition alone.
+    pub fn of_partition(&self, part: &TableName) -> Option<Fate> {
+        let schema = self.net.schema;
+        let whole = Some(schema.whole(part)).filter(|whole| *whole != part)?;
+        let number = self.net.tables.binary_search(&whole).ok()?;
+        let elsewhere =
+            |&link: &usize| self.net.links[link].parent_part.is_some_and(|other| !schema.is_within(part, other));
+        if self.net.below[number].iter().any(elsewhere) {
+            return None;
+        }
+        let mut fate = report::fate(&self.net, number, &self.options, true);
+        let table = schema.table(whole)?;
+        let own = !table.rewrite_rules.is_empty() || table.triggers.iter().any(|t| !t.for_each_row);
+        let but =
+            if own { "; but for rules and statement triggers, which are those of the table that is named" } else { "" };
+        let note = format!(
+            "`{part}` is a partition of `{whole}`: its rows are rows of `{whole}`, and a delete from `{part}` does to them what is said \
+             here{but}"
+        );
+        fate.notes.insert(0, crate::text::said(note));
+        Some(fate)
+    }
+
     /// Returns the broken keys that stop every delete from `root`, rows or none, each with what is wrong with it.
     pub fn broken(&self, root: &TableName) -> Vec<(&'s Relation, String)> {
         let Ok(number) = self.net.tables.binary_search(&root) else { return Vec::new() };

@@ -21,6 +21,7 @@ mod lost_rows;
 mod migration;
 mod picture;
 mod plan_postgres;
+mod refused;
 mod requirements;
 mod told;
 mod verified;
