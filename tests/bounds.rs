@@ -340,7 +340,7 @@ fn rows_that_nobody_counted_are_not_changed() {
     }
 }
 
-/// A trigger lets the row stay: that is told, by the trigger's name.
+/// A trigger lets the row stay: that is told, by the trigger's name, and nothing is left behind.
 #[test]
 fn a_trigger_that_lets_a_row_stay_is_named() {
     for place in Place::all("") {
@@ -354,8 +354,15 @@ fn a_trigger_that_lets_a_row_stay_is_named() {
         place.execute(trigger);
         let plan = place.plan(OrphanPolicy::Delete);
         let error = place.apply(&plan, &Context::default()).unwrap_err();
-        let ApplyError::RowsStay { triggers, counted, changed, .. } = &error else { panic!("{error}") };
-        assert_eq!((triggers.as_slice(), *counted, *changed), (&["no_delete on posts".to_string()][..], 1, 0));
+        let ApplyError::RowsStay { keepers, off, counted, changed, .. } = &error else { panic!("{error}") };
+        let named: Vec<String> = keepers.iter().map(ToString::to_string).collect();
+        assert_eq!((named.as_slice(), *counted, *changed), (&["no_delete on posts".to_string()][..], 1, 0));
         assert_eq!(place.posts(), (3, 3));
+        // Nothing is left of the step, and with the trigger off the same plan goes on.
+        assert_eq!(place.tables(), 2);
+        let off = off.first().map_or("DROP TRIGGER no_delete", String::as_str);
+        place.execute(off);
+        place.apply(&plan, &Context::default()).unwrap();
+        assert_eq!(place.posts(), (2, 2));
     }
 }

@@ -11,6 +11,7 @@ mod undo;
 use std::time::Duration;
 
 use crate::engine::{EngineError, EngineErrorKind};
+use crate::relations::Keeper;
 
 pub use journal::{Journal, JournalError, Recorded, Unfinished};
 pub use run::apply;
@@ -113,8 +114,10 @@ pub enum ApplyError {
         changed: u64,
         /// The query that counts them.
         sql: String,
-        /// The triggers that can keep a row as it is, as the catalog names them.
-        triggers: Vec<String>,
+        /// The triggers and rules that can keep a row as it is.
+        keepers: Vec<Keeper>,
+        /// The statements that switch them off; empty where the engine has none.
+        off: Vec<String>,
     },
     /// What an undo would do is not what was approved. Nothing was changed.
     #[error("what this undo would do has changed since it was shown")]
@@ -153,7 +156,7 @@ impl ApplyError {
     pub(crate) fn is_partly(&self) -> bool {
         match self {
             Self::Step { partly, .. } => *partly,
-            Self::MoreRows { changed, .. } => *changed > 0,
+            Self::MoreRows { changed, .. } | Self::RowsStay { changed, .. } => *changed > 0,
             _ => true,
         }
     }

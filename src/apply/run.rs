@@ -6,9 +6,10 @@ use super::journal::Journal;
 use super::{ApplyError, LONGEST_PAUSE, Options, Outcome};
 use crate::engine::RUN;
 use crate::engine::postgres::{CHANGED, MORE_ROWS};
-use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer};
+use crate::engine::{EngineError, EngineErrorKind, Rows, Value, Writer, dialect};
 use crate::job::{Context, Event, Why};
 use crate::plan::{Bound, Guard, Plan, Script, Step, Transaction};
+use crate::relations::{Keeper, keepers};
 use crate::schema::{Schema, TableName, Trigger};
 
 /// How many rows of a guard's answer an error shows.
@@ -50,7 +51,7 @@ pub fn apply(
             Ok(rows) => rows,
             Err(error) => {
                 let raised = Raised { schema: &plan.before, step, script: &step.up, events: &["DELETE", "UPDATE"] };
-                let error = raised.name(with_triggers(error, plan, step), writer);
+                let error = raised.name(with_keepers(error, plan, step), writer);
                 return Err(recorded(journal, step, error));
             }
         };
@@ -58,9 +59,11 @@ pub fn apply(
             && !is_done(writer, step)?
         {
             let error = match rows.stay(&step.bounds) {
-                Some(stay) => with_triggers(stay.told(step), plan, step),
+                Some(stay) => with_keepers(stay.told(step), plan, step),
                 None => ApplyError::NotDone { title: step.title.clone(), sql: sql.clone() },
             };
+            let rows = committed(writer, plan, step, &step.up);
+            drop_empty_backup(writer, plan, step, rows);
             return Err(recorded(journal, step, error));
         }
         let bounded = !step.bounds.is_empty();
@@ -111,14 +114,29 @@ fn every_row_was_counted(writer: &mut dyn Writer, plan: &Plan) -> Result<(), App
     Ok(())
 }
 
-/// Adds to an error about rows that stay which triggers can have kept them.
-fn with_triggers(error: ApplyError, plan: &Plan, step: &Step) -> ApplyError {
+/// Adds to an error about rows that stay what can have kept them.
+fn with_keepers(error: ApplyError, plan: &Plan, step: &Step) -> ApplyError {
     match error {
         ApplyError::RowsStay { title, counted, changed, sql, .. } => {
-            ApplyError::RowsStay { title, counted, changed, sql, triggers: triggers_before(plan, step) }
+            let table = step.locks.first().filter(|_| step.touches_rows).map(|l| &l.table);
+            let keepers = table.map(|t| keepers(&plan.before, t, &["DELETE", "UPDATE"])).unwrap_or_default();
+            let off = keepers.iter().filter_map(|keeper| switched_off(plan, keeper)).collect();
+            ApplyError::RowsStay { title, counted, changed, sql, keepers, off }
         }
         other => other,
     }
+}
+
+/// Writes the statement that switches a trigger or rule off.
+fn switched_off(plan: &Plan, keeper: &Keeper) -> Option<String> {
+    let dialect = dialect(plan.engine)?;
+    let name = dialect.identifier(&keeper.name);
+    let kind = if keeper.rule { "RULE" } else { "TRIGGER" };
+    plan.engine
+        .facts()
+        .triggers
+        .can_be_disabled
+        .then(|| format!("ALTER TABLE {} DISABLE {kind} {name}", dialect.table(&keeper.on)))
 }
 
 /// A script of a step that a trigger may have stopped.
@@ -181,16 +199,6 @@ fn raisers(writer: &mut dyn Writer, error: &EngineError) -> Vec<String> {
     );
     let answer = writer.query(&sql).unwrap_or_default();
     answer.rows.iter().filter_map(|row| row.first().and_then(Value::text)).map(|t| t.to_string()).collect()
-}
-
-/// Names the triggers that may keep a row as it is: one that fires before, for each row (PostgreSQL manual, 39.1: it returns NULL;
-/// SQLite, CREATE TRIGGER: it says RAISE(IGNORE)).
-fn triggers_before(plan: &Plan, step: &Step) -> Vec<String> {
-    let table = step.locks.first().filter(|_| step.touches_rows).and_then(|l| plan.before.table(&l.table));
-    let Some(table) = table else { return Vec::new() };
-    let changes = |t: &&Trigger| t.events.iter().any(|e| e == "DELETE" || e == "UPDATE");
-    let before = table.triggers.iter().filter(|t| t.enabled && t.timing == "BEFORE").filter(changes);
-    before.map(|t| format!("{} on {}", t.name, table.name)).collect()
 }
 
 /// Asks the guards of a step, in order.
@@ -269,11 +277,7 @@ pub(super) fn attempt(
             Stop::Failed { error, .. } if error.kind.ends_the_job() => stop,
             _ => {
                 let rows = committed(writer, plan, step, script);
-                if let (Some(0), [backup]) = (rows, step.backups().as_slice()) {
-                    // An empty backup would be in the way of the next plan.
-                    let name = writer.dialect().qualified_table(backup, &plan.before);
-                    drop(writer.execute(&format!("DROP TABLE IF EXISTS {name}")));
-                }
+                drop_empty_backup(writer, plan, step, rows);
                 stop.after(rows)
             }
         };
@@ -308,6 +312,15 @@ fn committed(writer: &mut dyn Writer, plan: &Plan, step: &Step, script: &Script)
         Err(error) => return (error.kind == EngineErrorKind::Gone).then_some(0),
     };
     u64::try_from(rows).ok()
+}
+
+/// Drops the backup of a step that has changed no row, as far as that is known: it would be in the way of the next plan. A guard has
+/// seen that it is this step's own.
+fn drop_empty_backup(writer: &mut dyn Writer, plan: &Plan, step: &Step, committed: Option<u64>) {
+    if let (Some(0), [backup]) = (committed, step.backups().as_slice()) {
+        let name = writer.dialect().qualified_table(backup, &plan.before);
+        drop(writer.execute(&format!("DROP TABLE IF EXISTS {name}")));
+    }
 }
 
 /// Stops the run where the job is over.
@@ -368,7 +381,7 @@ impl Stop {
                 ApplyError::MoreRows { title, what, shown, found, changed }
             }
             Self::RowsStay { counted, changed, sql } => {
-                ApplyError::RowsStay { title, counted, changed, sql, triggers: Vec::new() }
+                ApplyError::RowsStay { title, counted, changed, sql, keepers: Vec::new(), off: Vec::new() }
             }
         }
     }

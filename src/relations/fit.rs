@@ -2,7 +2,7 @@
 
 use super::Relation;
 use crate::schema::facts::ParentKey;
-use crate::schema::{Engine, Index, Table, TableKind};
+use crate::schema::{Engine, Index, Schema, Table, TableKind};
 
 /// Says why the parent's columns cannot be referred to; `None` if they can.
 pub fn unfit(engine: Engine, parent: &Table, relation: &Relation) -> Option<String> {
@@ -60,6 +60,17 @@ pub fn unfit(engine: Engine, parent: &Table, relation: &Relation) -> Option<Stri
         }
         None => format!("no primary or unique key of `{name}` is on `{list}`"),
     })
+}
+
+/// Tells whether a foreign key is there, and the engine only says at each statement that it cannot work (SQLite, "Foreign Key Support", 3):
+/// its table, a column or a unique key of its parent is missing, so that its actions and its look-ups are never come to.
+pub fn is_broken(schema: &Schema, relation: &Relation) -> bool {
+    if !relation.is_declared() || schema.engine.facts().keys.parent != ParentKey::UniqueWhenUsed {
+        return false;
+    }
+    let Some(parent) = schema.table(&relation.parent) else { return true };
+    relation.parent_columns.iter().any(|c| parent.column(c).is_none())
+        || unfit(schema.engine, parent, relation).is_some()
 }
 
 /// Says that the parent's rows do not last as the child's do, which PostgreSQL refuses: "constraints on permanent tables may

@@ -8,6 +8,7 @@ mod defeat;
 mod firing;
 mod fit;
 mod graph;
+mod keeper;
 pub mod lookup;
 mod predicate;
 pub mod unlike;
@@ -21,8 +22,9 @@ use crate::schema::{Action, ForeignKey, Schema, TableName};
 pub use acting::{Handling, Objection, Objections, unread, written};
 pub use defeat::defeated;
 pub use firing::{Culprit, Firing};
-pub use fit::{impermanent, is_enough, unfit};
+pub use fit::{impermanent, is_broken, is_enough, unfit};
 pub use graph::{Break, Cycle, Graph, Reached};
+pub use keeper::{Keeper, keepers};
 pub use predicate::{can_become_nullable, forbids_null, names};
 pub use written::{Written, WrittenError, write};
 

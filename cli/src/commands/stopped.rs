@@ -161,28 +161,41 @@ impl Place<'_> {
                 ));
                 CliError::new(text).hint("plan again with rows counted: --apply --anew, without --no-data")
             }
-            ApplyError::RowsStay { title, counted, changed, sql, triggers } => {
+            ApplyError::RowsStay { title, counted, changed, sql, keepers, off } => {
                 let state = match changed {
                     0 => self.rolled_back(),
                     _ => format!("step {} ran, and rows stayed as they were; {}", self.at + 1, self.before()),
                 };
                 let mut text = format!("{state}\n  {}\n", fill(&title, "  ", width));
                 let told = format!("{changed} of {counted} rows were changed");
-                let why = if triggers.is_empty() {
-                    format!("{told}; something else changed or refers to the others")
-                } else {
-                    format!(
-                        "{told}; these triggers fire before a row is changed and can keep it as it is (RETURN NULL, RAISE(IGNORE)): {}",
-                        triggers.join(", ")
-                    )
+                let named: Vec<String> = keepers.iter().map(ToString::to_string).collect();
+                let why = match keepers.as_slice() {
+                    [] => format!("{told}; something else changed or refers to the others"),
+                    [one] if one.rule => format!("{told}; {one} takes the place of the statement (DO INSTEAD)"),
+                    [one] => format!("{told}; trigger {one} can keep rows as they are (RETURN NULL, RAISE(IGNORE))"),
+                    _ => {
+                        format!("{told}; one of these triggers and rules keeps rows as they are: {}", named.join(", "))
+                    }
                 };
                 text.push_str(&format!(
                     "why:\n  {}\ncounted by:\n  {}",
                     fill(&why, "  ", width),
                     fill(&sql, "  ", width)
                 ));
-                let stopped = CliError::new(text)
-                    .hint("decide with whoever wrote them what becomes of these rows; then run the same command again");
+                let again = "run the same command again";
+                let hint = match (named.as_slice(), off.as_slice()) {
+                    ([], _) => format!("look at these rows, then {again}"),
+                    ([one], [sql]) => format!("if {one} may be off for this: {sql}; {again}; then enable it again"),
+                    (_, []) => format!("drop {}, {again}, and create what you dropped again", named.join(", ")),
+                    (_, off) => {
+                        format!("switch off what keeps them: {}; {again}; then enable them again", off.join("; "))
+                    }
+                };
+                let stopped = CliError::new(text).hint(fill(&hint, "      ", width));
+                let stopped = match changed {
+                    0 => stopped,
+                    _ => stopped.hint("to take back what was changed: --undo --apply"),
+                };
                 self.or_plan_again(stopped)
             }
             ApplyError::NotDone { title, sql } => {

@@ -134,8 +134,9 @@ pub(super) static FACTS: Facts = Facts {
         replace: true,
         skips_row: Some(("returns NULL", "may return NULL")),
         skipped_refuses: false,
+        can_be_disabled: false,
         checks_wait: false,
         cascades_fire_by: None,
     },
-    errors: Errors { not_null: None, no_parent: postgres::refused_insert, check: None },
+    errors: Errors { not_null: None, no_parent: postgres::refused_insert, check: None, no_partition: None },
 };

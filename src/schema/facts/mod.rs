@@ -62,6 +62,8 @@ pub struct Triggers {
     pub skips_row: Option<(&'static str, &'static str)>,
     /// Whether the foreign key whose action a trigger passes over a row of then refuses the delete.
     pub skipped_refuses: bool,
+    /// Whether a trigger can be switched off for a while (`ALTER TABLE … DISABLE TRIGGER`); otherwise it is dropped and made again.
+    pub can_be_disabled: bool,
     /// Whether keys of rows that a trigger writes are checked only when the statement ends that fired it.
     pub checks_wait: bool,
     /// What has them fire for the rows of a cascade where they do not by themselves, in a sentence.
@@ -80,6 +82,8 @@ pub struct Errors {
     /// When a row does not meet a CHECK that forbids NULL: of a table, the column and the constraint's name. `None` where
     /// it is not known.
     pub check: Option<CheckError>,
+    /// What it says of a row that would have to move to a partition and finds none; `None` where rows do not move.
+    pub no_partition: Option<fn(&str) -> String>,
 }
 
 impl Engine {

@@ -150,6 +150,7 @@ pub(super) const MYSQL: Facts = Facts {
         // A BEFORE trigger refuses a row by SIGNAL, and passes over none.
         skips_row: None,
         skipped_refuses: false,
+        can_be_disabled: false,
         checks_wait: false,
         cascades_fire_by: Some(
             "MySQL 9.7 and later fire them if enable_cascade_triggers is ON, which is not the default.",
@@ -159,6 +160,7 @@ pub(super) const MYSQL: Facts = Facts {
         not_null: None,
         no_parent: |_, _| "ERROR 1452, a foreign key constraint fails".to_string(),
         check: None,
+        no_partition: None,
     },
 };
 

@@ -152,6 +152,8 @@ pub(super) static FACTS: Facts = Facts {
         skips_row: Some(("returns NULL", "may return NULL")),
         // `ri_triggers.c` looks at no row again that its own statement passed over.
         skipped_refuses: false,
+        // ALTER TABLE, DISABLE TRIGGER, DISABLE RULE.
+        can_be_disabled: true,
         // 39.1: a trigger's own statements end, and are checked, within it.
         checks_wait: false,
         cascades_fire_by: None,
@@ -163,6 +165,8 @@ pub(super) static FACTS: Facts = Facts {
             )
         }),
         no_parent: refused_insert,
+        // `execPartition.c`; it is looked for before NOT NULL is checked (measured on 15.18).
+        no_partition: Some(|table| format!("ERROR 23514: no partition of relation \"{table}\" found for row")),
         check: Some(|table, _, name| match name {
             Some(name) => format!("ERROR 23514: new row for relation \"{table}\" violates check constraint \"{name}\""),
             None => "ERROR 23514, check_violation".to_string(),

@@ -144,6 +144,7 @@ pub(super) static FACTS: Facts = Facts {
         skips_row: Some(("ends with RAISE(IGNORE)", "may end with RAISE(IGNORE)")),
         // FK, 4.3; `fkey.c`: the violation that was counted for the parent stays counted.
         skipped_refuses: true,
+        can_be_disabled: false,
         // FK, 4.2: an immediate key is checked when the statement ends, triggers included.
         checks_wait: true,
         cascades_fire_by: None,
@@ -152,6 +153,7 @@ pub(super) static FACTS: Facts = Facts {
         not_null: Some(|table, column| format!("NOT NULL constraint failed: {table}.{column}")),
         // 787, SQLITE_CONSTRAINT_FOREIGNKEY: no name of table or key.
         no_parent: |_, _| "FOREIGN KEY constraint failed".to_string(),
+        no_partition: None,
         check: Some(|_, column, name| {
             format!("CHECK constraint failed: {}", name.map_or_else(|| format!("{column} IS NOT NULL"), str::to_string))
         }),
