@@ -203,13 +203,57 @@ impl Survey<'_> {
 
     /// Does the same for all columns, those of accepted relations among them: other columns are told by them as before.
     pub(super) fn weigh(&self, model: &Model, threshold: f64) -> Vec<Proposal> {
-        let mut choices: Vec<Choice<'_>> = self.subjects.iter().filter_map(|s| choose(s, model)).collect();
+        let mut choices: Vec<Choice<'_>> = self.subjects.iter().filter_map(|s| self.choose(s, model)).collect();
         choices.retain(|c| confidence(model, c.best, c.score) >= threshold);
         self.leave_one_of_two_that_extend_each_other(&mut choices);
         self.suppress_parts_of_composites(&mut choices);
         let mut found: Vec<Proposal> = choices.into_iter().map(|c| proposal(c, model)).collect();
         found.sort_by(|a, b| (&a.child, &a.columns, &a.parent).cmp(&(&b.child, &b.columns, &b.parent)));
         found
+    }
+
+    /// Takes the likeliest of a subject's candidates.
+    fn choose<'a>(&self, subject: &'a Subject, model: &Model) -> Option<Choice<'a>> {
+        // That a child refers to what joins two tables, and not to the two, only rows can tell.
+        let told = |c: &&Candidate| c.value("composite.of_references") == 0.0 || c.value("composite.included") > 0.0;
+        let of = subject.candidates.iter().filter(told).filter(|c| !self.leads_back(c, subject));
+        let mut rest: Vec<(&Candidate, f64)> = of.map(|c| (c, model.score(&c.features))).collect();
+        rest.sort_by(|a, b| {
+            b.1.total_cmp(&a.1)
+                .then_with(|| (&a.0.parent, &a.0.parent_columns).cmp(&(&b.0.parent, &b.0.parent_columns)))
+        });
+        if rest.is_empty() {
+            return None;
+        }
+        let (best, mut score) = rest.remove(0);
+        let other = rest.iter().find(|(c, _)| c.parent != best.parent);
+        let rival = other.filter(|(_, s)| score - s < CLOSE).map(|(c, _)| {
+            let rival = Feature::new("rival.close", format!("`{}` fits as well", c.parent));
+            score += model.weight(rival.name);
+            rival
+        });
+        Some(Choice { subject, best, score, rival, rest })
+    }
+
+    /// Tells whether a candidate's columns refer, by relations that are known, to those that would refer to it: then the key goes the
+    /// other way, and parents are there before their children.
+    fn leads_back(&self, candidate: &Candidate, subject: &Subject) -> bool {
+        let start = (&candidate.parent, &candidate.parent_columns);
+        let mut reached = vec![start];
+        let mut at = 0;
+        while let Some(&(table, columns)) = reached.get(at) {
+            let next = self.known.iter().filter(|k| (&k.child, &k.columns) == (table, columns));
+            for to in next.map(|k| (&k.parent, &k.parent_columns)) {
+                if to == (&subject.child, &subject.columns) {
+                    return true;
+                }
+                if !reached.contains(&to) {
+                    reached.push(to);
+                }
+            }
+            at += 1;
+        }
+        false
     }
 
     /// Of two tables that are each said to extend the other, the likelier one does.
@@ -277,27 +321,6 @@ impl Survey<'_> {
             columns => kept.iter().any(|k| k.0 == c.subject.child && k.1 == columns),
         });
     }
-}
-
-fn choose<'a>(subject: &'a Subject, model: &Model) -> Option<Choice<'a>> {
-    // That a child refers to what joins two tables, and not to the two, only rows can tell.
-    let told = |c: &&Candidate| c.value("composite.of_references") == 0.0 || c.value("composite.included") > 0.0;
-    let of = subject.candidates.iter().filter(told);
-    let mut rest: Vec<(&Candidate, f64)> = of.map(|c| (c, model.score(&c.features))).collect();
-    rest.sort_by(|a, b| {
-        b.1.total_cmp(&a.1).then_with(|| (&a.0.parent, &a.0.parent_columns).cmp(&(&b.0.parent, &b.0.parent_columns)))
-    });
-    if rest.is_empty() {
-        return None;
-    }
-    let (best, mut score) = rest.remove(0);
-    let other = rest.iter().find(|(c, _)| c.parent != best.parent);
-    let rival = other.filter(|(_, s)| score - s < CLOSE).map(|(c, _)| {
-        let rival = Feature::new("rival.close", format!("`{}` fits as well", c.parent));
-        score += model.weight(rival.name);
-        rival
-    });
-    Some(Choice { subject, best, score, rival, rest })
 }
 
 fn confidence(model: &Model, candidate: &Candidate, score: f64) -> f64 {
