@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Dialect, EngineError, EngineErrorKind, Reader, Value};
+use crate::engine::{EngineError, EngineErrorKind, Reader, Value};
 use crate::job::{Context, Event};
 use crate::relations::{Graph, Relation};
 use crate::rows::RelationRows;
-use crate::schema::facts::{MissingParent, SetDefault};
+use crate::schema::facts::SetDefault;
 use crate::schema::{Action, Schema, Table};
 
 /// What the rows say of every relation that was looked at.
@@ -64,7 +64,7 @@ pub struct ScanOptions {
 }
 
 /// Says why a relation's orphans cannot be counted; `None` if they can.
-pub fn obstacle(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> Option<String> {
+pub fn obstacle(schema: &Schema, relation: &Relation) -> Option<String> {
     let Some(child) = schema.table(&relation.child) else {
         return Some(format!("there is no table `{}`", relation.child));
     };
@@ -78,11 +78,9 @@ pub fn obstacle(dialect: &dyn Dialect, schema: &Schema, relation: &Relation) -> 
     if let Some(text) = missing(child, &relation.columns) {
         return Some(text);
     }
+    // Of rows that refer to a table which is not there nothing is known: it may have been renamed with all its rows.
     let Some(parent) = schema.table(&relation.parent) else {
-        // Where a key may name a parent that does not exist, every reference then refers to nothing.
-        let accepted = dialect.engine().facts().keys.missing_parent == MissingParent::Accepted;
-        let dangling = relation.is_declared() && accepted;
-        return (!dangling).then(|| format!("there is no table `{}`", relation.parent));
+        return Some(format!("there is no table `{}`", relation.parent));
     };
     if relation.parent_columns.len() != relation.columns.len() {
         return Some(format!(
@@ -163,8 +161,7 @@ pub fn scan(
 }
 
 fn one(session: &mut dyn Reader, schema: &Schema, relation: &Relation, options: &ScanOptions) -> Outcome {
-    let dialect = session.dialect();
-    if let Some(why) = obstacle(dialect, schema, relation) {
+    if let Some(why) = obstacle(schema, relation) {
         return Outcome::Skipped(why);
     }
     if let Some(error) = unreadable(session, schema, relation) {

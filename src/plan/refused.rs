@@ -63,7 +63,7 @@ pub(super) enum Why {
     /// Its rows are cleaned up with a key that is not planned.
     NoKey,
     /// SQLite: orphans of a key by which a table refers to itself are in the way of another key on these columns.
-    OwnOrphans { rows: u64, table: TableName, key: Box<ForeignKey>, columns: Vec<String> },
+    OwnOrphans { rows: u64, table: TableName, key: Box<ForeignKey>, columns: Vec<String>, can: Can },
     /// Orphans are in the way of their key.
     Orphans { rows: u64, table: TableName, key: Box<ForeignKey>, left: Left },
     /// Something else is wanted of the same key or column, and goes before.
@@ -81,33 +81,45 @@ pub(super) enum Why {
 }
 
 /// What can become of orphans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Can {
     /// Their reference can become NULL, or they go.
     BecomeNull,
     /// They go.
-    Go,
+    Go {
+        /// The relation, as the command line names it.
+        of: String,
+        /// Whether no word for all relations makes them go.
+        by_name: bool,
+        /// Whether the column can be made nullable first.
+        loosens: bool,
+    },
 }
 
 impl Can {
-    /// Names the words of the command line.
-    fn words(self) -> &'static str {
-        match self {
-            Self::BecomeNull => {
-                "`--orphans delete`, `--orphans set-null` or `--orphans quarantine` (moved to a table of their own)"
-            }
-            Self::Go => "`--orphans delete` or `--orphans quarantine` (moved to a table of their own)",
+    /// Names the words of the command line that do something.
+    fn words(&self) -> String {
+        let moved = "(moved to a table of their own)";
+        let Self::Go { of, by_name, loosens } = self else {
+            return format!("`--orphans delete`, `--orphans set-null` or `--orphans quarantine` {moved}");
+        };
+        let named = |word: &str| argument(&format!("{of}={word}"));
+        let word = |word: &str| if *by_name { named(word) } else { word.to_string() };
+        let removed = format!("`--orphans {}` or `--orphans {}` {moved}", word("delete"), word("quarantine"));
+        match loosens {
+            true => format!("{removed}; or `--orphans {}` (the column becomes nullable first)", named("set-null")),
+            false => removed,
         }
     }
 }
 
 /// Why orphans are left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Left {
     /// The engine's rows are not written.
     Unwritten,
     /// Nobody has said what becomes of them.
-    Unsaid,
+    Unsaid(Can),
     /// The user leaves them.
     Asked,
 }
@@ -138,22 +150,22 @@ impl Why {
                 "They are cleaned up together with the foreign key that keeps them out, and none is planned here."
                     .to_string()
             }
-            Self::OwnOrphans { rows, table, key, columns } => format!(
+            Self::OwnOrphans { rows, table, key, columns, can } => format!(
                 "{} to no row of `{table}` itself ({}). SQLite checks that foreign key again whenever a column of another one \
                  changes, so with this one no UPDATE of `{}` of such a row would succeed any more. Give them a parent, or say what \
                  becomes of them: {}.",
                 refer(*rows),
                 words::arrow(table, key),
                 columns.join("`, `"),
-                Can::BecomeNull.words()
+                can.words()
             ),
             Self::Orphans { rows, table, key, left } => {
                 let what = format!("{} to no row of `{}` ({})", refer(*rows), key.parent, words::arrow(table, key));
                 match left {
                     Left::Unwritten => format!("{what}: the foreign key cannot be made over them."),
-                    Left::Unsaid => format!(
+                    Left::Unsaid(can) => format!(
                         "{what}: the foreign key cannot be made over them. Give them a parent, or say what becomes of them: {}.",
-                        Can::BecomeNull.words()
+                        can.words()
                     ),
                     Left::Asked => format!("{what}. They are left, as you asked, so the foreign key is not made."),
                 }

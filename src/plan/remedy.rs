@@ -3,6 +3,7 @@
 //! A word for all relations deletes no row whose reference may be NULL, none whose value stands for "none", and never more than
 //! half of the rows that refer. All of these have to be asked for by the relation's name.
 
+use super::refused::Can;
 use super::{Guard, Input, Options, OrphanPolicy, Wanted, Workshop, aside};
 use crate::change::Change;
 use crate::engine::{self, Dialect};
@@ -123,6 +124,17 @@ impl<'a> Question<'a> {
             self.can_be_deleted(&of)?;
         }
         Ok(Some(Remedy::Remove(policy)))
+    }
+
+    /// Tells what can become of these orphans.
+    pub fn can(&self) -> Can {
+        let of = side(&self.table.name, &self.key.columns);
+        let null = self.nulled();
+        if null.as_ref().is_ok_and(|columns| !columns.is_empty()) {
+            return Can::BecomeNull;
+        }
+        let by_name = null.is_err() || self.can_be_deleted(&of).is_err();
+        Can::Go { of, by_name, loosens: null.is_ok() && !self.loosened().is_empty() }
     }
 
     fn can_be_deleted(&self, of: &str) -> Result<(), String> {

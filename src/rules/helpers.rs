@@ -5,13 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Context;
 use crate::change::Change;
 use crate::findings::{Fix, Safety};
-use crate::schema::{Schema, Table};
+use crate::relations::{Relation, is_broken};
+use crate::schema::{ForeignKey, Schema, Table};
 
 /// Makes a fix, with the SQL of its changes where the engine has single statements for all of them.
 pub(super) fn fix(context: &Context<'_>, title: impl Into<String>, safety: Safety, changes: Vec<Change>) -> Fix {
     let statements: Option<Vec<Vec<String>>> =
         context.dialect.and_then(|d| changes.iter().map(|c| d.sql_for(c, context.schema)).collect());
     Fix { title: title.into(), safety, changes, sql: statements.unwrap_or_default().concat() }
+}
+
+/// Returns the foreign keys that the engine gets to act by. Of one that is broken, another rule says so, and no more is to be said.
+pub(super) fn working_keys<'s>(schema: &'s Schema) -> impl Iterator<Item = (&'s Table, &'s ForeignKey)> {
+    schema.foreign_keys().filter(|(table, key)| !is_broken(schema, &Relation::declared(schema, &table.name, key)))
 }
 
 /// Finds tables by their own names; where several schemas have one, the first.

@@ -1,6 +1,6 @@
 //! `implicit-on-delete`: a key that leaves open what a delete of the parent does.
 
-use super::helpers::fix;
+use super::helpers::{fix, working_keys};
 use super::wording::{key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
@@ -17,7 +17,7 @@ pub(crate) static META: Meta = Meta {
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let policies = super::policy::Compiled::all(context);
-    for (table, key) in context.schema.foreign_keys() {
+    for (table, key) in working_keys(context.schema) {
         // A server's catalog cannot tell NO ACTION from nothing; and where a policy speaks, `policy-violation` does.
         let governed = policies.iter().any(|p| p.is_about(&table.name, &key.columns, &key.parent));
         if key.on_delete_written != Some(false) || governed {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use super::helpers::fix;
+use super::helpers::{fix, working_keys};
 use super::wording::{fits, key_name, key_place, with_on_delete};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
@@ -31,7 +31,7 @@ type Group<'a> = (&'a TableName, bool, bool);
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let policies = super::policy::Compiled::all(context);
     let mut groups: BTreeMap<Group<'_>, Vec<(&Table, &ForeignKey)>> = BTreeMap::new();
-    for (table, key) in context.schema.foreign_keys() {
+    for (table, key) in working_keys(context.schema) {
         let governed = policies.iter().any(|p| p.is_about(&table.name, &key.columns, &key.parent));
         // A SET NULL that can never happen is an error of its own, and no opinion about what should happen.
         let contradiction = super::set_null_on_not_null::is_contradiction(context.schema.engine, table, key);

@@ -1,11 +1,11 @@
 //! `orphan-rows`: child rows whose parent row is missing, as the rows themselves say.
 
-use super::wording::{key_name, rows};
+use super::wording::{key_name, list, rows};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::engine::Dialect;
 use crate::findings::{Fact, Finding, Fix, Safety, Severity, Subject};
 use crate::orphans::{Orphans, Outcome};
-use crate::relations::{Basis, Graph, Relation};
+use crate::relations::{self, Basis, Graph, Keeper, Relation};
 use crate::rows::RelationRows;
 use crate::schema::{Action, DisabledSide, Engine, ForeignKey, Match, Table};
 use crate::text::argument;
@@ -45,7 +45,6 @@ fn identified(relation: &Relation, message: String) -> Finding {
 }
 
 fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Finding {
-    let engine = context.schema.engine;
     let count = rows(orphans.count);
     let verb = if orphans.count == 1 { "refers" } else { "refer" };
     let message = format!(
@@ -61,7 +60,7 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
                 "Foreign key {} promises that this cannot be. {} A join loses these rows, and an outer join shows them without \
                  a parent.",
                 key_name(&relation.child, foreign_key),
-                how(engine, foreign_key)
+                how(context, relation, foreign_key)
             ),
         ),
         Basis::Configured if let Some(confidence) = relation.accepted => (
@@ -119,10 +118,13 @@ fn finding(context: &Context<'_>, relation: &Relation, orphans: &Orphans) -> Fin
     } else {
         "Only then add the foreign key: the engine refuses it before, or does not check the rows that are there."
     };
+    let word = |word: &str| argument(&format!("{}={word}", relation.child_side()));
+    let (first, others) = if fixes.len() > 1 { ("set-null", "=delete, =quarantine") } else { ("delete", "=quarantine") };
     finding = finding.help(format!(
         "Look at the rows; then decide: {ways}. The statements make no backup. {} Safer, with a backup: `referee fix SOURCE \
-         --orphans delete` (or quarantine). {then}",
-        along(context, relation)
+         --orphans {}` (or {others}). {then}",
+        along(context, relation),
+        word(first)
     ));
     fixes.into_iter().fold(finding, Finding::fix)
 }
@@ -159,6 +161,28 @@ fn along(context: &Context<'_>, relation: &Relation) -> String {
     format!("Rows that refer to a deleted row of `{child}`: {}.{off}", said.join("; "))
 }
 
+/// Says in a word what becomes of what refers to the rows when they are deleted.
+fn in_short(context: &Context<'_>, child: &Table) -> String {
+    let others = context.relations.relations().iter().filter(|r| r.parent == child.name);
+    let mut said: Vec<&str> = Vec::new();
+    for other in others {
+        let what = match other.foreign_key().filter(|k| k.is_active()).map(|k| k.on_delete) {
+            None => "rows that refer to them become orphans",
+            Some(Action::Cascade) => "rows that refer to them go along",
+            Some(Action::SetNull | Action::SetDefault) => "rows that refer to them get another value",
+            Some(Action::NoAction | Action::Restrict) => "rows that refer to them block it",
+        };
+        if !said.contains(&what) {
+            said.push(what);
+        }
+    }
+    match said.as_slice() {
+        [] => "no other table refers to them".to_string(),
+        [one] => (*one).to_string(),
+        _ => "what becomes of rows that refer to them is told above".to_string(),
+    }
+}
+
 fn sample(values: &[String]) -> String {
     match values {
         [one] => one.clone(),
@@ -166,8 +190,8 @@ fn sample(values: &[String]) -> String {
     }
 }
 
-/// How orphans come to be under a declared key.
-fn how(engine: Engine, key: &ForeignKey) -> String {
+/// How orphans come to be under a declared key: what the catalog shows; else what it may have been, because no engine keeps record of it.
+fn how(context: &Context<'_>, relation: &Relation, key: &ForeignKey) -> String {
     let known = match (key.enforced, key.validated, key.disabled) {
         (false, ..) => Some("It is NOT ENFORCED, so nothing was checked."),
         (_, false, _) => Some("It is NOT VALID: rows from before it were never checked."),
@@ -178,23 +202,51 @@ fn how(engine: Engine, key: &ForeignKey) -> String {
         (.., Some(DisabledSide::Both)) => Some("Its triggers are disabled on both sides."),
         (true, true, None) => None,
     };
-    known.map(str::to_string).unwrap_or_else(|| {
-        match engine {
-            Engine::Sqlite => {
-                "Some connection wrote without PRAGMA foreign_keys = ON: SQLite enforces keys per connection, and the default \
-                 is off."
-            }
-            Engine::Postgres => {
-                "Some session wrote with the key's triggers off (DISABLE TRIGGER ALL, or session_replication_role = replica, as \
-                 restores and replication do), and switching them on again checks no row."
-            }
-            Engine::Cockroach => "They were written past the check: by an import, or while the key was not there.",
-            Engine::Mysql | Engine::Mariadb => {
-                "Some session wrote with foreign_key_checks = 0, as imports do, and setting it back checks no row."
-            }
+    if let Some(known) = known {
+        return known.to_string();
+    }
+    let past = match context.schema.engine {
+        Engine::Sqlite => {
+            "a connection wrote without PRAGMA foreign_keys = ON (SQLite enforces keys per connection, and the default is off), or the \
+             key is younger than the rows (a rebuilt table)"
         }
-        .to_string()
-    })
+        Engine::Postgres => {
+            "a session wrote with the key's triggers off (DISABLE TRIGGER ALL, or session_replication_role = replica, as restores and \
+             replication do), or a trigger or rule of the child, by now gone, kept rows whose parent was deleted"
+        }
+        Engine::Cockroach => "an import wrote past the check",
+        Engine::Mysql | Engine::Mariadb => "a session wrote with foreign_key_checks = 0, as imports do",
+    };
+    let keepers = keepers(context, relation, key);
+    match keepers.is_empty() {
+        true => format!("How they came is not recorded. Perhaps {past}. Nothing checks such rows again."),
+        false => format!(
+            "{} can keep rows whose parent is deleted. Or {past}. Nothing checks such rows again.",
+            capital(&list(&keepers))
+        ),
+    }
+}
+
+/// Names the triggers and rules of the child that can keep a row although its foreign key deletes or changes it.
+fn keepers(context: &Context<'_>, relation: &Relation, key: &ForeignKey) -> Vec<String> {
+    if context.schema.engine.facts().triggers.skipped_refuses {
+        return Vec::new();
+    }
+    let event = |action| match action {
+        Action::Cascade => Some("DELETE"),
+        Action::SetNull | Action::SetDefault => Some("UPDATE"),
+        Action::NoAction | Action::Restrict => None,
+    };
+    let on_update = Some("UPDATE").filter(|_| !key.on_update.refuses());
+    let events: Vec<&str> = event(key.on_delete).into_iter().chain(on_update).collect();
+    let found = relations::keepers(context.schema, &relation.child, &events);
+    let one = |k: &Keeper| format!("{} `{}` on `{}`", if k.rule { "rule" } else { "trigger" }, k.name, k.on);
+    found.iter().take(NAMED).map(one).collect()
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The statements that end it: the gentler one first. They change rows, so they are shown and never run by themselves; they change
@@ -213,7 +265,7 @@ fn repairs(context: &Context<'_>, dialect: &dyn Dialect, child: &Table, relation
     if !free.is_empty() && (!full || free.len() == relation.columns.len()) {
         fixes.push(manual("Keep the rows and set the reference NULL", rows.set_null(dialect, &free)));
     }
-    fixes.push(manual("Delete the rows (no backup; what refers to them goes along, blocks it or is left as orphans)", rows.delete()));
+    fixes.push(manual(&format!("Delete the rows, without a backup; {}", in_short(context, child)), rows.delete()));
     fixes
 }
 
@@ -320,7 +372,7 @@ mod tests {
             "make no backup",
             "those by items.c_id go along; those by logs.c_id get another value; those by bills.c_id block the DELETE",
             "PRAGMA foreign_keys off",
-            "`referee fix SOURCE --orphans delete`",
+            "`referee fix SOURCE --orphans c.p_id=set-null` (or =delete, =quarantine)",
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }

@@ -1,6 +1,6 @@
 //! `restrict-never-defers`: RESTRICT on a key whose check is meant to be put off.
 
-use super::helpers::fix;
+use super::helpers::{fix, working_keys};
 use super::wording::{key_name, key_place};
 use super::{Context, Meta};
 use crate::change::Change;
@@ -19,7 +19,7 @@ pub(crate) static META: Meta = Meta {
 };
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    for (table, key) in context.schema.foreign_keys() {
+    for (table, key) in working_keys(context.schema) {
         let restricts = |action| action == Action::Restrict;
         if !key.timing.is_deferrable() || !(restricts(key.on_delete) || restricts(key.on_update)) {
             continue;

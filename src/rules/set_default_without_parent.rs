@@ -1,7 +1,7 @@
 //! `set-default-without-parent`: a key that must set a default which is not there or can be no parent.
 
 use super::defaults::{Fresh, fresh};
-use super::helpers::fix;
+use super::helpers::{fix, working_keys};
 use super::wording::{key_name, key_place, list, no_parent_error, not_null_error, with_on_delete, with_on_update};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
@@ -35,7 +35,7 @@ enum Outcome {
 }
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    for (table, key) in context.schema.foreign_keys() {
+    for (table, key) in working_keys(context.schema) {
         for on_delete in [true, false] {
             let action = if on_delete { key.on_delete } else { key.on_update };
             if action == Action::SetDefault {

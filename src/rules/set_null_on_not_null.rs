@@ -1,12 +1,12 @@
 //! `set-null-on-not-null`: a key that must set NULL where NULL cannot be.
 
-use super::helpers::fix;
+use super::helpers::{fix, working_keys};
 use super::wording::{key_name, key_place, list, no_parent_error, not_null_error, with_on_delete, with_on_update};
 use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::findings::{Fact, Finding, Safety, Severity, Subject};
 use crate::relations::{can_become_nullable, side};
-use crate::schema::{Action, Engine, ForeignKey, Match, Table};
+use crate::schema::{Action, Engine, ForeignKey, Match, Table, TableKind};
 
 pub(crate) static META: Meta = Meta {
     code: "REF201",
@@ -70,7 +70,7 @@ impl Obstacle<'_> {
 }
 
 pub(super) fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    for (table, key) in context.schema.foreign_keys() {
+    for (table, key) in working_keys(context.schema) {
         for on_delete in [true, false] {
             let action = if on_delete { key.on_delete } else { key.on_update };
             if action == Action::SetNull {
@@ -237,7 +237,11 @@ fn consequence(engine: Engine, table: &Table, key: &ForeignKey, on_delete: bool,
         (None, Some(code), _) => {
             format!("{} refuses such a declaration (error {code}). {act} would fail.", engine.title())
         }
-        (None, None, Some(error)) => format!("{act} always fails with: {error}."),
+        (None, None, Some(error)) => {
+            let moved = facts.errors.no_partition.filter(|_| table.kind == TableKind::Partitioned);
+            let moved = moved.map(|say| format!(" (or, if rows are partitioned by that column, with: {})", say(&child.name)));
+            format!("{act} always fails with: {error}{}.", moved.unwrap_or_default())
+        }
         (None, None, None) => format!(
             "{act} succeeds, and leaves a row of `{child}` whose primary key is NULL: nothing can refer to it, no two such \
              rows can be told apart, and what was one row for each parent is now any number of rows without one."

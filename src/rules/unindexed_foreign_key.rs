@@ -9,7 +9,7 @@ use super::{Context, EVERY_ENGINE, Meta};
 use crate::change::Change;
 use crate::engine::LookupPlan;
 use crate::findings::{Finding, Fix, Safety, Severity, Subject};
-use crate::relations::Relation;
+use crate::relations::{Relation, is_broken};
 use crate::relations::lookup::{Grade, grade, obstacle};
 use crate::schema::facts::LookupCollation;
 use crate::schema::{Index, Table, TableKind};
@@ -49,7 +49,7 @@ fn is_out_of_scope(context: &Context<'_>, table: &Table, relation: &Relation) ->
     let inherited = table.partition_of.as_ref().is_some_and(|whole| {
         context.relations.parents_of(whole).any(|(_, r)| r.columns == relation.columns && r.parent == relation.parent)
     });
-    kind || unknown || made || inherited
+    kind || unknown || made || inherited || is_broken(context.schema, relation)
 }
 
 fn judge(context: &Context<'_>, names: &Names, table: &Table, relation: &Relation) -> Option<Finding> {

@@ -122,7 +122,7 @@ pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) ->
     for (relation, promised) in relations(plan, now).into_iter().filter(|(_, promised)| !apart || !promised) {
         let what = what(&relation);
         let sql = RelationRows::of(dialect, now, &relation).orphans().count();
-        let look = match orphans::obstacle(dialect, now, &relation) {
+        let look = match orphans::obstacle(now, &relation) {
             Some(why) => Look { what, sql: String::new(), rows: None, why: Some(why), promised, before: None },
             None => counted(what, sql, promised, ask)?,
         };
@@ -131,8 +131,11 @@ pub(super) fn look(plan: &Plan, now: &Schema, apart: bool, ask: &mut Ask<'_>) ->
     // What a step counted before it ran may be another query than that of a foreign key.
     for bound in plan.steps.iter().filter(|_| !apart).flat_map(|s| &s.bounds) {
         match looks.iter_mut().find(|l| l.sql == bound.count) {
-            Some(look) => look.promised = true,
-            None => looks.push(counted(Sought::Left(bound.after_rows()), bound.count.clone(), true, ask)?),
+            Some(look) => (look.promised, look.before) = (true, Some(bound.rows)),
+            None => {
+                let look = counted(Sought::Left(bound.after_rows()), bound.count.clone(), true, ask)?;
+                looks.push(Look { before: Some(bound.rows), ..look });
+            }
         }
     }
     if now.engine.facts().scripts.lists_orphans {

@@ -92,8 +92,8 @@ impl Selector<'_, '_> {
             let count = self.orphans.get(&(table.clone(), key.columns.clone(), table.clone())).filter(|n| **n > 0)?;
             Some((key, *count))
         })?;
-        let (key, columns) = (Box::new(key.clone()), new.columns.clone());
-        Some(Why::OwnOrphans { rows: count, table: table.clone(), key, columns })
+        let (can, key, columns) = (self.can(table, key), Box::new(key.clone()), new.columns.clone());
+        Some(Why::OwnOrphans { rows: count, table: table.clone(), key, columns, can })
     }
 
     /// Returns how many orphans stand in the way of a change; `None` if it checks no rows or they were not counted.
@@ -122,7 +122,7 @@ impl Selector<'_, '_> {
         };
         let question = Question { schema, dialect, options, changes: all, table: child, key, count: Some(count) };
         match question.decide().map_err(Why::Remedy)? {
-            None => Err(stay(Left::Unsaid)),
+            None => Err(stay(Left::Unsaid(question.can()))),
             Some(Remedy::Leave) => Err(stay(Left::Asked)),
             Some(Remedy::Loosen(columns)) => Ok(Some((table.clone(), columns))),
             Some(Remedy::SetNull(_) | Remedy::Remove(_)) => Ok(None),

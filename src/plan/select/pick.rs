@@ -1,10 +1,12 @@
 //! The way that is taken to fix a finding, and the indexes that new keys need.
 
 use super::super::refused::Can;
+use super::super::remedy::{self, Question};
 use super::super::ways::{Way, automatic, by_user, is_recommended, options};
-use super::super::{Choice, ChoiceOption, Decision, DecisionOption, Why, remedy};
+use super::super::{Choice, ChoiceOption, Decision, DecisionOption, Why};
 use super::{ORPHAN_ROWS, Pick, Selector, Taken, reason, rests_on};
 use crate::change::Change;
+use crate::engine;
 use crate::fate::sentences;
 use crate::findings::{Finding, Safety, SubjectKind};
 use crate::relations::lookup;
@@ -77,20 +79,21 @@ impl Selector<'_, '_> {
     }
 
     /// Tells what can become of the orphans of a key.
-    fn can(&self, table: &TableName, key: &ForeignKey) -> Can {
-        let null = self
-            .input
-            .schema
-            .table(table)
-            .is_some_and(|t| !remedy::nulled(self.input.schema.engine, t, key).is_empty());
-        if null { Can::BecomeNull } else { Can::Go }
+    pub(super) fn can(&self, table: &TableName, key: &ForeignKey) -> Can {
+        let (options, schema) = (self.input.options, self.input.schema);
+        let (Some(table), Some(dialect)) = (schema.table(table), engine::dialect(schema.engine)) else {
+            return Can::BecomeNull;
+        };
+        let count = self.orphans.get(&(table.name.clone(), key.columns.clone(), key.parent.clone())).copied();
+        Question { schema, dialect, options, changes: &[], table, key, count }.can()
     }
 
     /// Orphans of a key that is declared: its rows are cleaned up and checked again. Those of other relations are cleaned up with
     /// the key that keeps them out.
     fn rows(&self, finding: &Finding) -> Result<Taken, Why> {
         let input = self.input;
-        let key = rules::relation_of(finding, input.relations).and_then(|relation| {
+        let relation = rules::relation_of(finding, input.relations);
+        let key = relation.and_then(|relation| {
             let declared = relation.foreign_key()?;
             let table = input.schema.table(&relation.child)?;
             let key = table.foreign_keys.iter().find(|k| *k == declared)?;
@@ -102,7 +105,14 @@ impl Selector<'_, '_> {
             None => input.options.orphans.is_some() || !input.options.orphans_of.is_empty(),
         };
         if !said {
-            let can = key.map_or(Can::BecomeNull, |(table, key)| self.can(table, key));
+            let can = relation.map(|r| match r.foreign_key() {
+                Some(key) => self.can(&r.child, key),
+                None => {
+                    let (columns, parent) = (r.columns.clone(), r.parent_columns.clone());
+                    self.can(&r.child, &ForeignKey::new(columns, r.parent.clone(), parent))
+                }
+            });
+            let can = can.unwrap_or(Can::BecomeNull);
             return Err(Why::Unsaid { can, help: finding.help.clone() });
         }
         match key {

@@ -5,9 +5,11 @@
 
 use crate::support;
 
+mod broken_keys;
 mod clean;
 mod contradiction;
 mod deletes;
+mod kept_rows;
 mod missing_keys;
 mod newer;
 mod partitions;
