@@ -9,6 +9,7 @@ use crate::audit::Report;
 use crate::findings::{Finding, RuleId, Severity};
 use crate::relations::{Basis, Relation};
 use crate::schema::TableName;
+use crate::schema::facts::Client;
 
 /// The counts of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -117,9 +118,11 @@ pub(super) fn by_table(findings: &[Finding]) -> BTreeMap<Option<&TableName>, Vec
     groups
 }
 
-/// Names the engine and its version.
+/// Names the engine and its version. That of a file is the version of whichever library opens it: here referee's own, and not the
+/// application's.
 pub(super) fn engine(report: &Report) -> String {
-    match report.schema.version {
+    let is_file = report.schema.engine.facts().scripts.client == Client::Sqlite3;
+    match report.schema.version.filter(|_| !is_file) {
         Some(version) => format!("{} {version}", report.schema.engine),
         None => report.schema.engine.to_string(),
     }

@@ -6,7 +6,7 @@ use super::style::{Style, count, tame, wrap, wrap_sql};
 use crate::plan::refusals;
 use crate::relations::side;
 use crate::rules;
-use crate::verify::{Answered, Checked, Left, Look, Verification};
+use crate::verify::{Answered, Checked, Left, Look, Sought, Verification};
 
 /// The format's name and version, in the document's first field.
 pub const FORMAT: &str = "referee-verification/1";
@@ -202,11 +202,30 @@ pub fn text(v: &Verification, style: &Style) -> String {
         out.push_str(&format!("\nA delete from {}: {} (before: {})\n", tame(&d.root.to_string()), d.now(), d.before));
         hang(&mut out, "  ", &tame(&d.summary), style);
     }
-    out.push_str(&format!(
-        "\nSchema findings: {} before, {} now (rows not counted)\n",
-        v.findings_before, v.findings_after
-    ));
+    out.push('\n');
+    hang(&mut out, "", &format!("Schema findings: {}", findings(v)), style);
     out
+}
+
+/// Says how many findings there were and are, and the same of the rows that were to be cleaned up.
+fn findings(v: &Verification) -> String {
+    let of = |before: u64, now: u64| match (before, now) {
+        (0, 0) => "none.".to_string(),
+        (before, now) => format!("{before} before, {now} now."),
+    };
+    let mut text = of(v.findings_before as u64, v.findings_after as u64);
+    let cleaned: Vec<(u64, u64)> =
+        v.rows.iter().filter(|l| l.promised).filter_map(|l| Some((l.before?, l.rows?))).collect();
+    if !cleaned.is_empty() {
+        let orphans =
+            v.rows.iter().filter(|l| l.promised && l.before.is_some()).all(|l| matches!(l.what, Sought::Orphans(_)));
+        let what = if orphans { "Orphans" } else { "Rows to clean up" };
+        text.push_str(&format!(
+            " {what}: {}",
+            of(cleaned.iter().map(|c| c.0).sum(), cleaned.iter().map(|c| c.1).sum())
+        ));
+    }
+    text
 }
 
 fn rows(policy: &Answered) -> String {
@@ -288,10 +307,7 @@ pub fn markdown(source: &str, v: &Verification) -> String {
             cell(&d.summary)
         ));
     }
-    out.push_str(&format!(
-        "\n## Schema findings\n\n{} before, {} now (rows not counted).\n",
-        v.findings_before, v.findings_after
-    ));
+    out.push_str(&format!("\n## Schema findings\n\n{}\n", findings(v)));
     for (title, list) in
         [("Still there", &v.remaining), ("New", &v.introduced), ("No step of the plan fixes", &v.not_fixed)]
     {

@@ -11,8 +11,9 @@ use super::stopped::Place;
 use referee::apply::{
     ApplyError, Journal, Lost, Options, Outcome, Recorded, ToUndo, end_undo, identity, is_same, to_undo, undo,
 };
+use referee::change::Change;
 use referee::engine::{Connector, EngineError, EngineErrorKind, Reader, Writer};
-use referee::plan::{Down, Step, acting_on_undo, left_after_undo};
+use referee::plan::{Down, RowAction, Step, acting_on_undo, left_after_undo};
 use referee::render::wrap;
 use referee::schema::{Schema, TableName};
 use referee::source::Source;
@@ -75,7 +76,7 @@ pub(super) fn run(args: &FixArgs, global: &Global, ui: &Ui) -> Result<u8, CliErr
         let shown: String =
             found.applied.iter().rev().map(|(number, step)| one(*number, step, &acting(step), ui)).collect();
         let rows = found.backed_up(&schema, reader.dialect(), &mut |sql| reader.query(sql))?;
-        let mut told: Vec<String> = restored(&rows).into_iter().collect();
+        let mut told: Vec<String> = restored(&found, &rows).into_iter().collect();
         told.extend(found.applied.iter().flat_map(|(_, step)| acting(step)));
         let begins = found.can_begin(&schema, &mut |sql| reader.query(sql));
         chosen = Some((found.shown(&rows), shown, told, begins, found, run));
@@ -246,16 +247,41 @@ fn not_undone(number: usize, step: &Step, why: &Lost) -> String {
     one_line(&format!("step {} is not undone: {}: {why}", number + 1, step.title)).to_string()
 }
 
-/// Says which rows come back from which backup tables.
-fn restored(backups: &[(TableName, u64)]) -> Option<String> {
-    if backups.is_empty() {
-        return None;
+/// Says what an undo puts back and what it drops. `backups` is how many rows each backup table holds.
+fn restored(found: &ToUndo<'_>, backups: &[(TableName, u64)]) -> Option<String> {
+    let (mut deleted, mut references, mut others) = (0, 0, 0);
+    for (_, step) in &found.applied {
+        let of = step.backups();
+        let rows: u64 = backups.iter().filter(|(name, _)| of.contains(&name)).map(|(_, rows)| rows).sum();
+        let nulled: u64 = step.bounds.iter().filter(|b| b.action == RowAction::SetNull).map(|b| b.rows).sum();
+        let gone: u64 = step.bounds.iter().filter(|b| b.action != RowAction::SetNull).map(|b| b.rows).sum();
+        match (gone, nulled) {
+            (1.., 0) => deleted += rows,
+            (0, 1..) => references += rows,
+            (gone, nulled) if gone + nulled == rows => (deleted, references) = (deleted + gone, references + nulled),
+            _ => others += rows,
+        }
     }
-    let all: u64 = backups.iter().map(|(_, rows)| rows).sum();
-    let tables: Vec<String> =
-        backups.iter().map(|(name, n)| format!("{} ({n})", one_line(&name.to_string()))).collect();
-    let (rows, these) = (if all == 1 { "row" } else { "rows" }, if tables.len() == 1 { "it" } else { "them" });
-    Some(format!("Restores {all} {rows} from {}, then drops {these}.", tables.join(", ")))
+    let changes = || found.applied.iter().flat_map(|(_, step)| &step.changes);
+    let keys = changes().filter(|c| matches!(c, Change::AddForeignKey { .. })).count();
+    let indexes = changes().filter(|c| matches!(c, Change::AddIndex { .. })).count();
+    let some = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}{}", if n == 1 { "" } else { "s" }));
+    let and = |parts: [Option<String>; 3]| parts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    let back = match and([some(deleted, "deleted row"), some(references, "reference"), some(others, "row")]) {
+        none if none.is_empty() => "no row".to_string(),
+        some => some,
+    };
+    let tables = some(backups.len() as u64, "backup table")?;
+    let dropped = and([
+        some(keys as u64, "foreign key"),
+        some(indexes as u64, "index").map(|i| i.replace("indexs", "indexes")),
+        None,
+    ]);
+    let dropped = if dropped.is_empty() { String::new() } else { format!("; drops the {dropped} of that run") };
+    Some(format!(
+        "Puts back {back} from {tables}, and drops {}{dropped}.",
+        if backups.len() == 1 { "it" } else { "them" }
+    ))
 }
 
 /// Writes a step and the statements that undo it.

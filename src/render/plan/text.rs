@@ -14,6 +14,9 @@ use crate::text::{one_line, quoted};
 /// The table that statements which check the others write to.
 const GUARD: &str = "_referee_guard";
 
+/// How a block of PL/pgSQL begins.
+const BLOCK: &str = "DO ";
+
 /// Writes the plan.
 pub fn render(source: &str, commands: &Commands, plan: &Plan, style: &Style) -> String {
     let mut lines = Vec::new();
@@ -92,6 +95,12 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
     }
     // What only makes sure that the others do right is for the script, not for a reader.
     let (shown, checks): (Vec<_>, Vec<_>) = statements(step).partition(|s| !s.contains(GUARD));
+    let (blocks, shown): (Vec<_>, Vec<_>) = shown.into_iter().partition(|s| s.starts_with(BLOCK));
+    let (heart, beside): (Vec<&str>, Vec<&str>) =
+        blocks.iter().flat_map(|b| b.lines()).map(str::trim).partition(|l| is_change(l));
+    for line in heart.iter().flat_map(|sql| wrap_sql(sql, style.width.saturating_sub(indent.len() + 2))) {
+        lines.push(style.dim(&format!("{indent}  {line}")));
+    }
     // What is said twice with only checks between says nothing new.
     let mut last = None;
     for sql in shown.into_iter().filter(|sql| last.replace(*sql) != Some(*sql)) {
@@ -100,12 +109,18 @@ fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
             lines.push(style.dim(&format!("{indent}  {line}")));
         }
     }
-    if !checks.is_empty() {
-        let text =
-            format!("and {} around them that make sure (--format sql shows all)", count(checks.len(), "statement"));
+    let around = checks.len() + beside.len();
+    if around > 0 {
+        let around = count(around, if blocks.is_empty() { "statement" } else { "line" });
+        let text = format!("and {around} around them that make sure (--format sql shows all)");
         hanging(&text, &format!("{indent}  "), &format!("{indent}  "), style, lines);
     }
     undo(step, &indent, style, lines);
+}
+
+/// Tells whether a line of a block makes a table or changes rows; the others only make sure that these do right.
+fn is_change(line: &str) -> bool {
+    ["CREATE TABLE ", "WITH ", "DELETE ", "UPDATE ", "INSERT "].iter().any(|verb| line.starts_with(verb))
 }
 
 /// Says how a step is undone: in full if that is one statement.
