@@ -4,7 +4,7 @@
 //! `cargo bench --bench fate`; `benches/results/fate.md` is one such run.
 
 use divan::black_box;
-use referee::fate::{Advisor, Fates, Options, heed};
+use referee::fate::{Advisor, Fates, Options, withdraw_refused};
 use referee::infer;
 use referee::relations::{Basis, Graph, Relation};
 use referee::schema::{Action, Column, DataType, Engine, ForeignKey, Key, Schema, Table, TableName};
@@ -244,7 +244,7 @@ fn proposals_held_against_fate(bencher: divan::Bencher<'_, '_>, engine: Engine) 
     schema.sort();
     let inference = infer::Survey::of(&schema, &[], &[]).report(infer::Model::published(), 0.5, false);
     assert!(inference.proposals.len() > 2_500);
-    bencher.with_inputs(|| inference.clone()).bench_local_refs(|inference| heed(&schema, &[], inference));
+    bencher.with_inputs(|| inference.clone()).bench_local_refs(|inference| withdraw_refused(&schema, &[], inference));
 }
 
 /// The whole fate of one root, with paths, reasons, conditions and the repair to the fixed point.

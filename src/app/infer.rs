@@ -127,7 +127,7 @@ fn carry_out(request: Request, context: &Context, notes: &mut Vec<Note>) -> Resu
     check(context)?;
     let threshold = Selection { min_confidence, ..Selection::default() }.threshold(&config);
     let mut inference = survey.report(Model::published(), threshold, read);
-    fate::heed(schema, &known, &mut inference);
+    fate::withdraw_refused(schema, &known, &mut inference);
     let unread = survey.rows.failures.iter();
     notes.extend(unread.map(|failure| {
         Note::warning(format!("could not read {failure}"), Some("what rests on it is told by names only"))

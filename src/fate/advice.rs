@@ -39,7 +39,7 @@ impl<'s> Advisor<'s> {
 
 /// Takes back each advised CASCADE that would open a way to a refusal, in sight of whatever else is advised: all that do not
 /// cascade, and the cascades before it. `known` are the relations that were not inferred.
-pub fn heed(schema: &Schema, known: &[Relation], inference: &mut Inference) {
+pub fn withdraw_refused(schema: &Schema, known: &[Relation], inference: &mut Inference) {
     let found: Vec<Relation> = inference.proposals.iter().map(|p| p.proposal.relation(schema)).collect();
     let graph = Graph::from_relations(schema, known.iter().chain(&found).cloned().collect());
     let mut trial = Trial::new(schema, &graph);
@@ -396,7 +396,7 @@ mod tests {
         let of = |pages: &str| {
             let s = schema(Engine::Postgres, &[USERS, VISITS, pages]);
             let mut inference = Survey::of(&s, &[], &[]).report(Model::published(), 0.5, false);
-            heed(&s, &[], &mut inference);
+            withdraw_refused(&s, &[], &mut inference);
             inference.proposals.iter().map(|p| (p.proposal.child.name.clone(), p.action.action)).collect::<Vec<_>>()
         };
         let named = |pages, visits| vec![("pages".to_string(), pages), ("visits".to_string(), visits)];

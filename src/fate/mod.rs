@@ -38,7 +38,7 @@ use crate::relations::{Graph, Relation};
 use crate::schema::{Action, Engine, Schema, TableName};
 
 pub use actors::{ActorKind, Assumption, May};
-pub use advice::{Advisor, heed};
+pub use advice::{Advisor, withdraw_refused};
 pub use choices::Choosable;
 pub use conflicts::{Conflict, DecidedBy};
 pub use demands::{Asked, Broken, Demand, Demands};

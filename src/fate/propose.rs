@@ -68,7 +68,7 @@ pub(super) fn propose(net: &Net<'_>, link: usize, goal: Goal, demands: &Demands)
             relation.parent_side()
         );
     }
-    let proposal = heeding_triggers(net, link, proposal);
+    let proposal = unless_triggers_defeat(net, link, proposal);
     if proposal.to != Some(Action::Cascade) || l.child == l.parent {
         return proposal;
     }
@@ -84,7 +84,7 @@ pub(super) fn propose(net: &Net<'_>, link: usize, goal: Goal, demands: &Demands)
 }
 
 /// Leaves it to a person where a trigger or rule defeats the action; who chose it is told.
-fn heeding_triggers(net: &Net<'_>, link: usize, proposal: Proposal) -> Proposal {
+fn unless_triggers_defeat(net: &Net<'_>, link: usize, proposal: Proposal) -> Proposal {
     let relation = &net.graph.relations()[net.links[link].relation];
     let Some(to) = proposal.to else { return proposal };
     let (child, parent) = (&relation.child, &relation.parent);

@@ -239,7 +239,7 @@ pub(super) fn stops_at_errors(engine: Engine) -> Option<&'static str> {
 /// `.bail` says nothing of what is typed or pasted (sqlite.org/cli.html).
 pub(super) fn not_to_be_pasted(engine: Engine) -> Option<&'static str> {
     (engine.facts().scripts.client == Client::Sqlite3).then_some(
-        "Run it as a file: sqlite3 -bail DATABASE < FILE, or .read FILE. Do not paste it: at its prompt sqlite3 goes on after an error.",
+        "Do not paste it: at its prompt sqlite3 goes on after an error. Have it read as a file (.read, or the input of sqlite3 -bail).",
     )
 }
 

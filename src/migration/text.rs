@@ -108,7 +108,7 @@ pub(super) fn up(plan: &Plan, unit: &Unit<'_>, around: Around, separator: Separa
                 // So that a reader of the folder knows what has been done when this runs.
                 out.text.push_str(&format!("-- referee: after {script}\n"));
             }
-            out.heed = judged_without(plan.engine, unit, at)
+            out.before_script = judged_without(plan.engine, unit, at)
                 .iter()
                 .map(|rule| format!("-- referee: ignore {rule} {script} has done it before\n"))
                 .collect();
@@ -186,7 +186,7 @@ struct Text<'p> {
     separator: Separator,
     text: String,
     /// Comments that belong to the next script's own statement.
-    heed: String,
+    before_script: String,
     /// Whether the next script rests on rows, so that the server shall refuse where a policy hides some.
     all_rows: bool,
     /// Whether the next script changes rows: it locks their parents and looks again, which takes a new snapshot for each statement.
@@ -195,7 +195,15 @@ struct Text<'p> {
 
 impl<'p> Text<'p> {
     fn new(plan: &'p Plan, around: Around, separator: Separator) -> Self {
-        Self { plan, around, separator, text: String::new(), heed: String::new(), all_rows: false, changes_rows: false }
+        Self {
+            plan,
+            around,
+            separator,
+            text: String::new(),
+            before_script: String::new(),
+            all_rows: false,
+            changes_rows: false,
+        }
     }
 
     fn gap(&mut self) {
@@ -216,7 +224,7 @@ impl<'p> Text<'p> {
         // (`internal/sqlparser/parser.go`).
         let compound = self.separator == Separator::Goose && (sql.contains(';') || sql.contains("--"));
         if !sql.starts_with("SET ") {
-            self.text.push_str(&std::mem::take(&mut self.heed));
+            self.text.push_str(&std::mem::take(&mut self.before_script));
         }
         if compound {
             self.text.push_str("-- +goose StatementBegin\n");

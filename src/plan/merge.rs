@@ -108,7 +108,7 @@ pub(super) struct Merge<'a> {
     others: Vec<OtherTarget>,
 }
 
-/// Changes that have to be made together, and whose wishes they are.
+/// Changes that have to be made together, and whose wanted_keys they are.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Group {
     /// The changes, in order.

@@ -5,7 +5,7 @@
 //! how to see that it has been done. `migration` writes it as files, `apply` runs it, `verify` looks at what came of it.
 
 mod acting;
-mod aside;
+mod backup_common;
 mod bounds;
 mod closure;
 mod cockroach;
@@ -45,7 +45,7 @@ use crate::rules::{self, Settings};
 use crate::schema::{Engine, ForeignKey, Schema, Table, TableName};
 
 pub use acting::{acting_on_undo, beside as acting_beside, set_off_now};
-pub use aside::left_after_undo;
+pub use backup_common::left_after_undo;
 pub use bounds::{Bound, RowAction, RowTotal};
 pub use counts::Counts;
 pub use guard::Guard;
@@ -87,9 +87,9 @@ pub fn plan(input: &Input<'_>) -> Plan {
 }
 
 /// Makes the plan with recipes that are given.
-fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made) -> Plan {
+fn plan_by(input: &Input<'_>, recipes: impl Fn(&PlanContext<'_>, &[Wanted]) -> Made) -> Plan {
     let protected = input.settings.deletes.in_schema(input.schema).never_cascade_into;
-    let workshop = Workshop {
+    let context = PlanContext {
         schema: input.schema,
         relations: input.relations,
         definitions: input.definitions,
@@ -97,7 +97,7 @@ fn plan_by(input: &Input<'_>, recipes: impl Fn(&Workshop<'_>, &[Wanted]) -> Made
         protected: &protected,
     };
     let select::Selected { mut steps, after, mut choices, mut refused } =
-        select::select(input, |wanted| words::made(recipes(&workshop, wanted)));
+        select::select(input, |wanted| words::made(recipes(&context, wanted)));
     let place =
         |reason: &Reason| input.findings.iter().find(|f| select::reason(f) == *reason).map(|f| f.subject.place());
     refused.extend(unfixed(input, &mut steps, &refused));
@@ -228,7 +228,7 @@ pub struct Wanted {
 
 /// What a recipe needs to know.
 #[derive(Clone, Copy, Debug)]
-pub struct Workshop<'a> {
+pub struct PlanContext<'a> {
     /// The schema as it is.
     pub schema: &'a Schema,
     /// Its relations: rows follow one another by those that no key declares as well.
@@ -241,7 +241,7 @@ pub struct Workshop<'a> {
     pub protected: &'a BTreeSet<TableName>,
 }
 
-impl<'a> Workshop<'a> {
+impl<'a> PlanContext<'a> {
     /// Returns the relations that the user has configured or accepted and no key declares, as keys, each with its child.
     pub(crate) fn undeclared(&self) -> Vec<(&'a Table, ForeignKey)> {
         let relations = self.relations.relations().iter().filter(|r| !r.is_declared() && !r.is_guess());
@@ -298,11 +298,11 @@ pub struct Made {
 }
 
 /// Makes steps of what is wanted, by the recipes of the schema's engine.
-pub fn recipes(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
-    match workshop.schema.engine {
-        Engine::Postgres => postgres::steps(workshop, wanted),
-        Engine::Cockroach => cockroach::steps(workshop, wanted),
-        Engine::Sqlite if workshop.definitions.is_some() => sqlite::steps(workshop, wanted),
-        Engine::Sqlite | Engine::Mysql | Engine::Mariadb => plain::steps(workshop, wanted),
+pub fn recipes(context: &PlanContext<'_>, wanted: &[Wanted]) -> Made {
+    match context.schema.engine {
+        Engine::Postgres => postgres::steps(context, wanted),
+        Engine::Cockroach => cockroach::steps(context, wanted),
+        Engine::Sqlite if context.definitions.is_some() => sqlite::steps(context, wanted),
+        Engine::Sqlite | Engine::Mysql | Engine::Mariadb => plain::steps(context, wanted),
     }
 }

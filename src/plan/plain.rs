@@ -1,18 +1,18 @@
 //! Steps made of the dialect's own statements, for engines without recipes of their own.
 
-use super::{Down, Made, Phase, Refused, Script, Step, Transaction, Wanted, Why, Workshop};
+use super::{Down, Made, Phase, PlanContext, Refused, Script, Step, Transaction, Wanted, Why};
 use crate::change::Change;
 use crate::engine;
 
-pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
+pub(super) fn steps(context: &PlanContext<'_>, wanted: &[Wanted]) -> Made {
     let mut made = Made::default();
-    let engine = workshop.schema.engine;
+    let engine = context.schema.engine;
     let dialect = engine::dialect(engine);
     for want in wanted {
         let mut statements = Vec::new();
         let mut problem = None;
         for change in &want.changes {
-            match dialect.and_then(|d| d.sql_for(change, workshop.schema)) {
+            match dialect.and_then(|d| d.sql_for(change, context.schema)) {
                 Some(sql) => statements.extend(sql),
                 None => problem = Some(format!("referee writes no SQL for this change on {engine}")),
             }

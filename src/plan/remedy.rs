@@ -4,7 +4,7 @@
 //! half of the rows that refer. All of these have to be asked for by the relation's name.
 
 use super::refused::Can;
-use super::{Guard, Input, Options, OrphanPolicy, Wanted, Workshop, aside};
+use super::{Guard, Input, Options, OrphanPolicy, PlanContext, Wanted, backup_common};
 use crate::change::Change;
 use crate::engine::{self, Dialect};
 use crate::relations::{Relation, can_become_nullable, forbids_null, side};
@@ -45,7 +45,7 @@ fn names(typed: &str, child: &str, parent: &str) -> bool {
 /// Returns a key as its orphans are counted. A row that is NULL in part is an orphan of a MATCH FULL key; where one takes the
 /// place of MATCH SIMPLE, nobody has counted such rows, and nobody asked for them to be changed.
 pub(super) fn as_counted(table: &Table, key: &ForeignKey) -> ForeignKey {
-    let mut there = table.foreign_keys.iter().filter(|k| aside::is_alike(k, key)).peekable();
+    let mut there = table.foreign_keys.iter().filter(|k| backup_common::is_alike(k, key)).peekable();
     let mut counted = key.clone();
     if key.matching == Match::Full && there.peek().is_some() && there.all(|k| k.matching != Match::Full) {
         counted.matching = Match::Simple;
@@ -79,12 +79,12 @@ pub(super) struct Question<'a> {
 impl<'a> Question<'a> {
     /// Asks about a foreign key of what is wanted.
     pub fn of(
-        workshop: &Workshop<'a>,
+        context: &PlanContext<'a>,
         dialect: &'a dyn Dialect,
         want: &'a Wanted,
         (table, key): (&'a Table, &'a ForeignKey),
     ) -> Self {
-        let (schema, options) = (workshop.schema, workshop.options);
+        let (schema, options) = (context.schema, context.options);
         Self { schema, dialect, options, changes: &want.changes, table, key, count: want.orphans }
     }
 

@@ -16,7 +16,7 @@ pub(super) fn fix(context: &Context<'_>, title: impl Into<String>, safety: Safet
 }
 
 /// Returns the foreign keys that the engine gets to act by. Of one that is broken, another rule says so, and no more is to be said.
-pub(super) fn working_keys<'s>(schema: &'s Schema) -> impl Iterator<Item = (&'s Table, &'s ForeignKey)> {
+pub(super) fn working_keys(schema: &Schema) -> impl Iterator<Item = (&Table, &ForeignKey)> {
     schema.foreign_keys().filter(|(table, key)| !is_broken(schema, &Relation::declared(schema, &table.name, key)))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use referee::change::Change;
 use referee::engine::{SessionOptions, sqlite};
 use referee::findings::Safety;
-use referee::plan::{Definitions, Down, Made, Options, Reason, Script, Step, Transaction, Wanted, Workshop};
+use referee::plan::{Definitions, Down, Made, Options, PlanContext, Reason, Script, Step, Transaction, Wanted};
 use referee::relations::{Graph, Relation};
 use referee::schema::{Action, ForeignKey, Schema, Table, TableName, Timing};
 use rusqlite::Connection;
@@ -230,7 +230,7 @@ impl Fixture {
     pub fn made_knowing(&self, wanted: &[Wanted], options: &Options, relations: Vec<Relation>) -> Made {
         let (schema, definitions) = (&self.schema, Some(&self.definitions));
         let relations = Graph::from_relations(schema, relations);
-        let workshop = Workshop { schema, relations: &relations, definitions, options, protected: &BTreeSet::new() };
+        let workshop = PlanContext { schema, relations: &relations, definitions, options, protected: &BTreeSet::new() };
         referee::plan::sqlite::steps(&workshop, wanted)
     }
 

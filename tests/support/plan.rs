@@ -8,7 +8,7 @@ use std::time::Duration;
 use postgres::{Client, SimpleQueryMessage};
 use referee::engine::{SessionOptions, postgres as engine};
 use referee::findings::Safety;
-use referee::plan::{Down, Guard, Made, Options, Reason, Script, Step, Transaction, Wanted, Workshop, recipes};
+use referee::plan::{Down, Guard, Made, Options, PlanContext, Reason, Script, Step, Transaction, Wanted, recipes};
 use referee::relations::{Graph, Relation};
 use referee::schema::Schema;
 
@@ -86,7 +86,7 @@ pub fn plan(schema: &Schema, wanted: &[Wanted], options: &Options) -> Made {
 pub fn plan_knowing(schema: &Schema, wanted: &[Wanted], options: &Options, relations: Vec<Relation>) -> Made {
     let relations = Graph::from_relations(schema, relations);
     let mut made = recipes(
-        &Workshop { schema, relations: &relations, definitions: None, options, protected: &BTreeSet::new() },
+        &PlanContext { schema, relations: &relations, definitions: None, options, protected: &BTreeSet::new() },
         wanted,
     );
     made.steps.sort_by_key(|s| s.phase);

@@ -3,9 +3,9 @@
 use super::super::engines::When;
 use super::super::net::Act;
 use super::super::paths::{Before, compare, forced};
-use super::{Bench, Effect, MOST_PATHS, Ruling, Shape, Unsure};
+use super::{Effect, Judging, MOST_PATHS, Ruling, Shape, Unsure};
 
-impl Bench<'_, '_> {
+impl Judging<'_, '_> {
     pub(super) fn check(&self, ruling: &mut Ruling, when: When, unsure: Unsure, fails: bool) {
         let net = self.net;
         let l = &net.links[ruling.link];

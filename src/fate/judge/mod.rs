@@ -86,25 +86,25 @@ pub(crate) struct Judgement {
 pub(crate) fn judge(net: &Net<'_>, root: usize) -> Judgement {
     let walk = Walk::new(net, root);
     let broken = walk.reached.iter().copied().find(|&t| net.broken[t].is_some());
-    let mut bench = Bench { net, walk: &walk, setters: Vec::new(), unsure: Vec::new(), rulings: Vec::new() };
-    bench.setters = bench.find_setters();
-    bench.find_unsure();
+    let mut judging = Judging { net, walk: &walk, setters: Vec::new(), unsure: Vec::new(), rulings: Vec::new() };
+    judging.setters = judging.find_setters();
+    judging.find_unsure();
     for at in 0..walk.reached.len() {
         for &i in &net.below[walk.reached[at]] {
-            let ruling = bench.rule(i);
-            bench.rulings.push(ruling);
+            let ruling = judging.rule(i);
+            judging.rulings.push(ruling);
         }
     }
-    bench.ripple();
-    bench.changed_twice();
-    bench.depth();
-    bench.compared_unlike();
-    if bench.unsure.contains(&Unsure::Wild) {
+    judging.ripple();
+    judging.changed_twice();
+    judging.depth();
+    judging.compared_unlike();
+    if judging.unsure.contains(&Unsure::Wild) {
         // A default can be the very key that goes, and bring a row back under a key that had nothing to do with it.
-        bench.rulings.iter_mut().for_each(|r| r.exact = false);
+        judging.rulings.iter_mut().for_each(|r| r.exact = false);
     }
-    let rechecked = bench.rechecked();
-    let rulings = bench.rulings;
+    let rechecked = judging.rechecked();
+    let rulings = judging.rulings;
     let (verdict, today) = if broken.is_some() { (Verdict::Fails, None) } else { sum_up(&rulings) };
     Judgement { rulings, verdict, today, rechecked, broken, walk }
 }
@@ -121,7 +121,7 @@ fn sum_up(rulings: &[Ruling]) -> (Verdict, Option<Verdict>) {
     (Verdict::DependsOnOrder, today)
 }
 
-struct Bench<'n, 's> {
+struct Judging<'n, 's> {
     net: &'n Net<'s>,
     walk: &'n Walk,
     /// The links that set columns in this delete.
@@ -142,7 +142,7 @@ enum Unsure {
     Wild,
 }
 
-impl Bench<'_, '_> {
+impl Judging<'_, '_> {
     fn find_setters(&self) -> Vec<usize> {
         let below = self.walk.reached.iter().flat_map(|&t| &self.net.below[t]);
         let sets = |i: &usize| matches!(self.net.links[*i].act, Act::Null | Act::Default) && self.net.standing(*i).acts;

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::super::net::{Act, Net};
-use super::{Bench, Effect, Ruling, Shape, Unsure};
+use super::{Effect, Judging, Ruling, Shape, Unsure};
 use crate::schema::Action;
 
-impl Bench<'_, '_> {
+impl Judging<'_, '_> {
     /// Follows what SET NULL does to keys that other tables refer to: there it is an update of the parent's key.
     pub(super) fn ripple(&mut self) {
         let net = self.net;

@@ -1,11 +1,11 @@
 //! SQLite: what becomes of rows that a key's check and its action take differently, because the columns' affinities differ.
 
 use super::super::net::{Act, Link};
-use super::{Bench, Effect, Ruling, Shape, Unsure};
+use super::{Effect, Judging, Ruling, Shape, Unsure};
 use crate::relations::unlike::Unlike;
 use crate::schema::Action;
 
-impl Bench<'_, '_> {
+impl Judging<'_, '_> {
     /// Adds a ruling for each key within reach whose comparisons differ.
     pub(super) fn compared_unlike(&mut self) {
         let net = self.net;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::remedy::{self, Question, Remedy};
-use super::super::{OrphanPolicy, Wanted, Workshop};
+use super::super::{OrphanPolicy, PlanContext, Wanted};
 use super::{Closure, Reference, checked};
 use crate::change::Change;
 use crate::engine::Dialect;
@@ -29,26 +29,26 @@ struct Planned<'w> {
 /// Returns the closures of what is wanted. Tables that have nothing to do with one another are in different ones; orphans to
 /// which no relation leads are in none.
 pub(in crate::plan) fn closures(
-    workshop: &Workshop<'_>,
+    context: &PlanContext<'_>,
     dialect: &dyn Dialect,
     wanted: &[(usize, &Wanted)],
 ) -> Vec<Closure> {
-    let planned = planned(workshop, dialect, wanted);
-    let whole = |table| workshop.schema.whole(table);
+    let planned = planned(context, dialect, wanted);
+    let whole = |table| context.schema.whole(table);
     let mut losing: BTreeSet<&TableName> = BTreeSet::new();
     let removes = |p: &&Planned<'_>| matches!(p.remedy, Remedy::Remove(_)) && p.count != Some(0);
     losing.extend(planned.iter().filter(removes).map(|p| whole(&p.table.name)));
     if losing.is_empty() {
         return Vec::new();
     }
-    let relations = relations(workshop, wanted);
-    let guesses = guesses(workshop, &relations);
+    let relations = relations(context, wanted);
+    let guesses = guesses(context, &relations);
     let mut referring: BTreeMap<&TableName, Vec<&Reference>> = BTreeMap::new();
     for (relation, _) in &relations {
         referring.entry(whole(&relation.key.parent)).or_default().push(relation);
     }
     let effects: Vec<(&(Reference, Option<Action>), Effect)> =
-        relations.iter().map(|r| (r, effect(workshop, &referring, &r.0, r.1))).collect();
+        relations.iter().map(|r| (r, effect(context, &referring, &r.0, r.1))).collect();
     loop {
         let before = losing.len();
         for ((relation, _), effect) in &effects {
@@ -70,7 +70,7 @@ pub(in crate::plan) fn closures(
         join(&mut groups, [guess, guess]);
     }
     groups.sort();
-    let parts = workshop.schema.tables.iter().filter(|t| t.partition_of.is_some());
+    let parts = context.schema.tables.iter().filter(|t| t.partition_of.is_some());
     let wholes: BTreeMap<TableName, TableName> = parts.map(|t| (t.name.clone(), whole(&t.name).clone())).collect();
     let of_group = |group: BTreeSet<&TableName>| {
         let tables: Vec<TableName> = group.iter().filter(|t| losing.contains(**t)).map(|t| (*t).clone()).collect();
@@ -84,7 +84,7 @@ pub(in crate::plan) fn closures(
             guesses: Vec::new(),
             checked: Vec::new(),
             wholes: wholes.clone(),
-            protected: workshop.protected.clone(),
+            protected: context.protected.clone(),
             policy: OrphanPolicy::Delete,
             wants: Vec::new(),
         };
@@ -95,7 +95,7 @@ pub(in crate::plan) fn closures(
             match effect {
                 Effect::Follows => closure.follows.push(relation.clone()),
                 Effect::Blocks => {
-                    if is_ambiguous(workshop.schema, relation) {
+                    if is_ambiguous(context.schema, relation) {
                         closure.ambiguous.push(relation.clone());
                     }
                     closure.blocks.push(relation.clone());
@@ -127,15 +127,15 @@ pub(in crate::plan) fn closures(
     groups.into_iter().map(of_group).collect()
 }
 
-fn planned<'w>(workshop: &Workshop<'w>, dialect: &dyn Dialect, wanted: &[(usize, &'w Wanted)]) -> Vec<Planned<'w>> {
+fn planned<'w>(context: &PlanContext<'w>, dialect: &dyn Dialect, wanted: &[(usize, &'w Wanted)]) -> Vec<Planned<'w>> {
     let mut planned: Vec<Planned<'_>> = Vec::new();
     for (at, want) in wanted {
         let Some((table, key)) = checked(want) else { continue };
-        let Some(table) = workshop.schema.table(table) else { continue };
-        if !key.enforced || key.temporal || workshop.schema.table(&key.parent).is_none() {
+        let Some(table) = context.schema.table(table) else { continue };
+        if !key.enforced || key.temporal || context.schema.table(&key.parent).is_none() {
             continue;
         }
-        let question = Question::of(workshop, dialect, want, (table, key));
+        let question = Question::of(context, dialect, want, (table, key));
         // What cannot be decided is refused where its key is planned.
         if let Ok(Some(remedy @ (Remedy::SetNull(_) | Remedy::Remove(_)))) = question.decide() {
             planned.push(Planned { at: *at, table, key: remedy::as_counted(table, key), remedy, count: want.orphans });
@@ -146,8 +146,8 @@ fn planned<'w>(workshop: &Workshop<'w>, dialect: &dyn Dialect, wanted: &[(usize,
 
 /// Returns every relation that a row may follow by, with the action that acts or will act: declared ones, keys to be added, and
 /// those that the user has configured or accepted, whether this plan is about them or not.
-fn relations(workshop: &Workshop<'_>, wanted: &[(usize, &Wanted)]) -> Vec<(Reference, Option<Action>)> {
-    let schema = workshop.schema;
+fn relations(context: &PlanContext<'_>, wanted: &[(usize, &Wanted)]) -> Vec<(Reference, Option<Action>)> {
+    let schema = context.schema;
     let mut all: Vec<(Reference, Option<Action>)> = Vec::new();
     for (child, key) in schema.foreign_keys() {
         // A partition's key is its table's.
@@ -178,7 +178,7 @@ fn relations(workshop: &Workshop<'_>, wanted: &[(usize, &Wanted)]) -> Vec<(Refer
             all.push((Reference::new(table, key), None));
         }
     }
-    for (child, key) in workshop.undeclared() {
+    for (child, key) in context.undeclared() {
         if !all.iter().any(|(r, _)| r.is_alike(&child.name, &key)) {
             let action = Some(key.on_delete);
             all.push((Reference { child: child.name.clone(), key }, action));
@@ -188,12 +188,12 @@ fn relations(workshop: &Workshop<'_>, wanted: &[(usize, &Wanted)]) -> Vec<(Refer
 }
 
 /// Returns the relations that are only guessed, and that no other one says.
-fn guesses(workshop: &Workshop<'_>, known: &[(Reference, Option<Action>)]) -> Vec<Reference> {
+fn guesses(context: &PlanContext<'_>, known: &[(Reference, Option<Action>)]) -> Vec<Reference> {
     let mut all: Vec<Reference> = Vec::new();
-    for (child, key) in workshop.guessed() {
+    for (child, key) in context.guessed() {
         let is_known = known.iter().map(|(r, _)| r).chain(&all).any(|r| r.is_alike(&child.name, &key));
         let plain = |t: &Table| matches!(t.kind, TableKind::Plain | TableKind::Partitioned);
-        if !is_known && plain(child) && workshop.schema.table(&key.parent).is_some_and(plain) {
+        if !is_known && plain(child) && context.schema.table(&key.parent).is_some_and(plain) {
             all.push(Reference { child: child.name.clone(), key });
         }
     }
@@ -207,35 +207,35 @@ fn is_there(schema: &Schema, key: &ForeignKey) -> bool {
 /// Tells what becomes of a row of a relation when its parent goes. `declared` is the action that the user has chosen for that,
 /// `referring` has the relations by the whole table that they refer to.
 fn effect(
-    workshop: &Workshop<'_>,
+    context: &PlanContext<'_>,
     referring: &BTreeMap<&TableName, Vec<&Reference>>,
     relation: &Reference,
     declared: Option<Action>,
 ) -> Effect {
-    let Some(table) = workshop.schema.table(&relation.child) else { return Effect::Blocks };
-    let parent = workshop.schema.table(&relation.key.parent);
+    let Some(table) = context.schema.table(&relation.child) else { return Effect::Blocks };
+    let parent = context.schema.table(&relation.key.parent);
     let plain = |t: &Table| matches!(t.kind, TableKind::Plain | TableKind::Partitioned);
     if !plain(table) || parent.is_none_or(|t| !plain(t)) {
         return Effect::Blocks;
     }
-    let columns = remedy::nulled(workshop.schema.engine, table, &relation.key);
-    let to_table = referring.get(workshop.schema.whole(&table.name)).map(Vec::as_slice).unwrap_or_default();
+    let columns = remedy::nulled(context.schema.engine, table, &relation.key);
+    let to_table = referring.get(context.schema.whole(&table.name)).map(Vec::as_slice).unwrap_or_default();
     let shared = |c: &String| {
         to_table
             .iter()
-            .any(|r| r.key.parent_columns.contains(c) && workshop.schema.share_rows(&r.key.parent, &table.name))
+            .any(|r| r.key.parent_columns.contains(c) && context.schema.share_rows(&r.key.parent, &table.name))
     };
     let loses = |columns: Vec<String>| {
         if columns.iter().any(shared) { Effect::Blocks } else { Effect::Loses(columns) }
     };
-    let whole = |name| workshop.schema.whole(name);
+    let whole = |name| context.schema.whole(name);
     let of_another = whole(&relation.child) != whole(&relation.key.parent);
-    if is_ambiguous(workshop.schema, relation) {
+    if is_ambiguous(context.schema, relation) {
         return Effect::Blocks;
     }
-    let protected = of_another && workshop.protected.contains(whole(&relation.child));
+    let protected = of_another && context.protected.contains(whole(&relation.child));
     let follows = || if protected { Effect::Blocks } else { Effect::Follows };
-    match remedy::said(workshop.options, &relation.child, &relation.key) {
+    match remedy::said(context.options, &relation.child, &relation.key) {
         Some((Some(OrphanPolicy::Delete | OrphanPolicy::Quarantine), true)) => return follows(),
         Some((None, true)) => return Effect::Blocks,
         _ => {}

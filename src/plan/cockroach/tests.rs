@@ -1,6 +1,6 @@
 //! What is expected by the docs and by CockroachDB's published logic tests; no server can be asked here.
 
-use super::super::{Down, Made, Options, OrphanPolicy, Phase, Reason, Step, Transaction, Wanted, Workshop, recipes};
+use super::super::{Down, Made, Options, OrphanPolicy, Phase, PlanContext, Reason, Step, Transaction, Wanted, recipes};
 use crate::change::Change;
 use crate::findings::Safety;
 use crate::relations::Graph;
@@ -28,7 +28,7 @@ fn made(schema: &Schema, changes: Vec<Change>, orphans: Option<u64>, policy: Opt
     };
     let options = Options { orphans: policy, ..Options::default() };
     let mut made = recipes(
-        &Workshop {
+        &PlanContext {
             schema,
             relations: &Graph::from_relations(schema, Vec::new()),
             definitions: None,

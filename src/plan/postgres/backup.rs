@@ -1,6 +1,6 @@
 //! The tables that rows are backed up in: who may read them, and what publications make of them and of the change.
 
-use super::super::servers::bench::Bench;
+use super::super::servers::builder::Builder;
 use super::catalog;
 use super::counters::{self, Counters};
 use crate::fate;
@@ -11,16 +11,16 @@ use crate::schema::{Publication, TableKind, TableName};
 /// Default privileges would let others read it (manual, ALTER DEFAULT PRIVILEGES), and no policy of the table that the rows
 /// come from holds for it: it is its owner's alone. An event trigger may act on every table that is made: it changes nothing else, and
 /// leaves the backup a plain table.
-pub(super) fn make(bench: &Bench<'_>, place: &str, of: &TableName, comment: &str) -> String {
-    let there = catalog::relation(bench, place);
-    let revoke = bench.dialect.literal(&format!("REVOKE ALL ON TABLE {place} FROM "));
+pub(super) fn make(builder: &Builder<'_>, place: &str, of: &TableName, comment: &str) -> String {
+    let there = catalog::relation(builder, place);
+    let revoke = builder.dialect.literal(&format!("REVOKE ALL ON TABLE {place} FROM "));
     // The index of its TOAST table, too.
     let toast = format!("SELECT c.reltoastrelid FROM pg_catalog.pg_class c WHERE c.oid = {there}");
     let own = format!(
         "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = {there} UNION ALL {toast} UNION ALL SELECT i.indexrelid FROM \
          pg_catalog.pg_index i WHERE i.indrelid = ({toast})"
     );
-    let (before, after) = counters::beside_making(bench, &own, "    ");
+    let (before, after) = counters::beside_making(builder, &own, "    ");
     format!(
         "DO $referee$\nDECLARE\n  _referee_role record;\n  {}\nBEGIN\n  IF {there} IS NULL THEN\n    {before}\n    \
          CREATE TABLE {place} (LIKE {});\n    \
@@ -30,16 +30,16 @@ pub(super) fn make(bench: &Bench<'_>, place: &str, of: &TableName, comment: &str
          pg_catalog.concat({revoke}, _referee_role.name);\n    END LOOP;\n    ALTER TABLE {place} ENABLE ROW LEVEL SECURITY;\n    {}\n    \
          {after}\n  END IF;\nEND $referee$",
         Counters::declared(),
-        bench.name(of),
-        bench.dialect.literal(comment),
-        plain(bench, place),
+        builder.name(of),
+        builder.dialect.literal(comment),
+        plain(builder, place),
     )
 }
 
 /// Writes the statement that stops a block unless a backup table is one in which rows arrive as they are, and stay. Whoever asks
 /// holds a lock on it that CREATE TRIGGER, CREATE RULE and ALTER TABLE wait for (manual, 13.3.1: ROW EXCLUSIVE).
-pub(super) fn plain(bench: &Bench<'_>, place: &str) -> String {
-    let there = catalog::relation(bench, place);
+pub(super) fn plain(builder: &Builder<'_>, place: &str) -> String {
+    let there = catalog::relation(builder, place);
     let of = |name: &str, from: &str| format!("SELECT pg_catalog.concat('{name}) FROM pg_catalog.{from} = {there}");
     let found = [
         of("trigger ', a.tgname", "pg_trigger a WHERE a.tgrelid"),
@@ -56,7 +56,7 @@ pub(super) fn plain(bench: &Bench<'_>, place: &str) -> String {
         ),
     ];
     let found = found.join(" UNION ALL ");
-    let literal = |text: &str| bench.dialect.literal(text);
+    let literal = |text: &str| builder.dialect.literal(text);
     format!(
         "IF EXISTS ({found}) THEN RAISE EXCEPTION USING MESSAGE = pg_catalog.concat({}, (SELECT pg_catalog.string_agg(f.what, ', ') FROM \
          ({found}) AS f (what)), {}), HINT = {}; END IF;",
@@ -67,14 +67,14 @@ pub(super) fn plain(bench: &Bench<'_>, place: &str) -> String {
 }
 
 /// Says who may read backups, and which publications send them.
-pub(super) fn told(bench: &Bench<'_>, tables: &[&TableName]) -> String {
+pub(super) fn told(builder: &Builder<'_>, tables: &[&TableName]) -> String {
     let many = tables.len() > 1;
     let mut text = format!(
         " Only the owner may read {}: all privileges are revoked and row-level security is on.",
         if many { "the backups" } else { "the backup" }
     );
     let mut names: Vec<&str> = Vec::new();
-    for table in bench.workshop.schema.tables.iter().filter(|t| tables.iter().any(|b| b.schema == t.name.schema)) {
+    for table in builder.context.schema.tables.iter().filter(|t| tables.iter().any(|b| b.schema == t.name.schema)) {
         names.extend(table.publications.iter().filter(|p| p.new_tables).map(|p| p.name.as_str()));
     }
     names.sort_unstable();
@@ -94,9 +94,9 @@ pub(super) fn told(bench: &Bench<'_>, tables: &[&TableName]) -> String {
 ///
 /// # Errors
 /// One cannot.
-pub(super) fn can_be_sent(bench: &Bench<'_>, table: &TableName, deletes: bool) -> Result<(), String> {
-    let schema = bench.workshop.schema;
-    for name in bench.family(table) {
+pub(super) fn can_be_sent(builder: &Builder<'_>, table: &TableName, deletes: bool) -> Result<(), String> {
+    let schema = builder.context.schema;
+    for name in builder.family(table) {
         // A partitioned table holds no rows; its partitions do.
         let Some(of) = schema.table(&name).filter(|t| t.kind != TableKind::Partitioned && !t.unlogged) else {
             continue;

@@ -4,7 +4,7 @@
 //! already says so; VALIDATE CONSTRAINT reads the rows of such a CHECK under SHARE UPDATE EXCLUSIVE.
 
 use super::super::servers::backups;
-use super::super::servers::bench::{Bench, Draft, short_hash};
+use super::super::servers::builder::{Builder, Draft, short_hash};
 use super::super::{Blocks, Down, Guard, Held, Phase, Script, Step, Wanted};
 use super::{catalog, each, exclusive, locks, sql, visible, whole};
 use crate::change::{Change, names};
@@ -12,13 +12,13 @@ use crate::schema::{Collation, Column, DataType, Family, TableKind, TableName};
 
 /// Takes `NOT NULL` off a column or puts it on.
 pub(super) fn set_nullable(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     column: &str,
     nullable: bool,
 ) -> Result<Step, String> {
-    let of = bench.table(table)?;
+    let of = builder.table(table)?;
     let Some(found) = of.column(column) else { return Err(format!("`{table}` has no column `{column}`")) };
     if found.nullable == nullable {
         let is = if nullable { "can be NULL" } else { "is NOT NULL" };
@@ -28,14 +28,14 @@ pub(super) fn set_nullable(
         return Err(format!("`{column}` is part of the primary key of `{table}`, which cannot be NULL"));
     }
     // Manual, 5.12: a partition must have the NOT NULL of its parent.
-    let above = of.partition_of.as_ref().and_then(|p| bench.now.table(p));
+    let above = of.partition_of.as_ref().and_then(|p| builder.now.table(p));
     if nullable && above.is_some_and(|p| !p.is_nullable(column)) {
         return Err(format!(
             "`{table}` is a partition, and `{column}` is NOT NULL in the table that it is part of: change it there"
         ));
     }
     if !nullable {
-        visible::all_rows(bench, [table])?;
+        visible::all_rows(builder, [table])?;
     }
     let mut guards = Vec::new();
     if nullable && (found.data_type.domain.is_some() || found.auto_number) {
@@ -43,21 +43,21 @@ pub(super) fn set_nullable(
             sql: format!(
                 "SELECT a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = {} \
                  AND a.attname = {} AND (a.attidentity <> '' OR t.typnotnull)",
-                catalog::relation(bench, &bench.name(table)),
-                bench.dialect.literal(column)
+                catalog::relation(builder, &builder.name(table)),
+                builder.dialect.literal(column)
             ),
             found: format!("`{table}.{column}` is NOT NULL by its domain or as an identity column"),
 advice: "change that by hand first".to_string(),
         });
     }
     let nulls = Guard {
-        sql: backups::nulls(bench, bench.table(table)?, column),
+        sql: backups::nulls(builder, builder.table(table)?, column),
         found: format!("`{table}.{column}` holds NULL"),
         advice: "give those rows a value or delete them before NOT NULL can be set".to_string(),
     };
-    let tighten = each(tighten(bench, table, column));
-    let loosen = whole(vec![format!("{} DROP NOT NULL", alter_column(bench, table, column))]);
-    let family = bench.family(table);
+    let tighten = each(tighten(builder, table, column));
+    let loosen = whole(vec![format!("{} DROP NOT NULL", alter_column(builder, table, column))]);
+    let family = builder.family(table);
     let draft = if nullable {
         Draft {
             phase: Phase::Prepare,
@@ -69,7 +69,7 @@ advice: "change that by hand first".to_string(),
             down: Down::Script { script: tighten, guards: vec![nulls] },
             locks: exclusive(family),
             guards,
-            done: Some(catalog::not_null(bench, table, column, false)),
+            done: Some(catalog::not_null(builder, table, column, false)),
         }
     } else {
         guards.push(nulls);
@@ -88,17 +88,17 @@ advice: "change that by hand first".to_string(),
             guards,
             done: Some(format!(
                 "{} AND NOT EXISTS ({})",
-                catalog::not_null(bench, table, column, true),
-                catalog::constraint(bench, table, &passing_check(table, column))
+                catalog::not_null(builder, table, column, true),
+                catalog::constraint(builder, table, &passing_check(table, column))
             )),
         }
     };
     let change = Change::SetNullable { table: table.clone(), column: column.to_string(), nullable };
-    bench.step(want, Draft { changes: vec![change], ..draft })
+    builder.step(want, Draft { changes: vec![change], ..draft })
 }
 
-fn alter_column(bench: &Bench<'_>, table: &TableName, column: &str) -> String {
-    format!("{} ALTER COLUMN {}", sql::alter(bench, table), bench.dialect.identifier(column))
+fn alter_column(builder: &Builder<'_>, table: &TableName, column: &str) -> String {
+    format!("{} ALTER COLUMN {}", sql::alter(builder, table), builder.dialect.identifier(column))
 }
 
 fn passing_check(table: &TableName, column: &str) -> String {
@@ -106,15 +106,15 @@ fn passing_check(table: &TableName, column: &str) -> String {
 }
 
 /// Sets NOT NULL without reading rows under a lock that shuts anyone out.
-fn tighten(bench: &Bench<'_>, table: &TableName, column: &str) -> Vec<String> {
-    let (alter, written) = (sql::alter(bench, table), bench.dialect.identifier(column));
-    let plain = bench.now.table(table).is_some_and(|t| t.kind == TableKind::Plain)
-        && !bench.now.tables.iter().any(|t| t.inherits.contains(table));
+fn tighten(builder: &Builder<'_>, table: &TableName, column: &str) -> Vec<String> {
+    let (alter, written) = (sql::alter(builder, table), builder.dialect.identifier(column));
+    let plain = builder.now.table(table).is_some_and(|t| t.kind == TableKind::Plain)
+        && !builder.now.tables.iter().any(|t| t.inherits.contains(table));
     // PostgreSQL 18 has NOT NULL that is NOT VALID; it may stand there already from a run that stopped.
-    if plain && bench.workshop.schema.version.is_some_and(|v| v.major >= 18) {
+    if plain && builder.context.schema.version.is_some_and(|v| v.major >= 18) {
         let name = names::joined(&table.name, column, "not_null");
-        let name = bench.dialect.identifier(&name);
-        let there = catalog::not_null(bench, table, column, true);
+        let name = builder.dialect.identifier(&name);
+        let there = catalog::not_null(builder, table, column, true);
         return vec![
             format!(
                 "DO $referee$ BEGIN IF NOT EXISTS ({there}) THEN {alter} ADD CONSTRAINT {name} NOT NULL {written} NOT VALID; END IF; \
@@ -123,7 +123,7 @@ fn tighten(bench: &Bench<'_>, table: &TableName, column: &str) -> Vec<String> {
             format!("{alter} VALIDATE CONSTRAINT {name}"),
         ];
     }
-    let check = bench.dialect.identifier(&passing_check(table, column));
+    let check = builder.dialect.identifier(&passing_check(table, column));
     vec![
         format!(
             "{alter} DROP CONSTRAINT IF EXISTS {check}, ADD CONSTRAINT {check} CHECK ({written} IS NOT NULL) NOT VALID"
@@ -136,26 +136,26 @@ fn tighten(bench: &Bench<'_>, table: &TableName, column: &str) -> Vec<String> {
 
 /// Sets or drops a default, also that of partitions which have the same.
 pub(super) fn set_default(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     column: &str,
     default: Option<&str>,
 ) -> Result<Step, String> {
-    let of = bench.table(table)?;
+    let of = builder.table(table)?;
     let Some(found) = of.column(column) else { return Err(format!("`{table}` has no column `{column}`")) };
     if found.generated.is_some() {
         return Err(format!("`{table}.{column}` is a generated column and has no default"));
     }
     let old = found.default.clone();
-    let same = |t: &TableName| bench.now.table(t).and_then(|t| t.column(column)).is_some_and(|c| c.default == old);
-    let family: Vec<TableName> = bench.family(table).into_iter().filter(same).collect();
-    let many = bench.is_partitioned(table) || bench.now.tables.iter().any(|t| t.inherits.contains(table));
+    let same = |t: &TableName| builder.now.table(t).and_then(|t| t.column(column)).is_some_and(|c| c.default == old);
+    let family: Vec<TableName> = builder.family(table).into_iter().filter(same).collect();
+    let many = builder.is_partitioned(table) || builder.now.tables.iter().any(|t| t.inherits.contains(table));
     let statements = |value: Option<&str>| {
         let action = value.map_or_else(|| "DROP DEFAULT".to_string(), |v| format!("SET DEFAULT {v}"));
         let only = if many { "ONLY " } else { "" };
-        let name = bench.dialect.identifier(column);
-        let statement = |t: &TableName| format!("ALTER TABLE {only}{} ALTER COLUMN {name} {action}", bench.name(t));
+        let name = builder.dialect.identifier(column);
+        let statement = |t: &TableName| format!("ALTER TABLE {only}{} ALTER COLUMN {name} {action}", builder.name(t));
         Script { statements: family.iter().map(statement).collect(), ..Script::default() }
     };
     let verb = if default.is_some() { "Set" } else { "Drop" };
@@ -176,22 +176,22 @@ pub(super) fn set_default(
         guards: Vec::new(),
         // How the catalog will write an expression cannot be told beforehand; setting it again does no harm.
         done: default.is_none().then(|| {
-            let each = family.iter().map(|t| format!("EXISTS ({})", catalog::default(bench, t, column, None)));
+            let each = family.iter().map(|t| format!("EXISTS ({})", catalog::default(builder, t, column, None)));
             format!("SELECT 1 WHERE {}", each.collect::<Vec<_>>().join(" AND "))
         }),
     };
-    bench.step(want, draft)
+    builder.step(want, draft)
 }
 
 /// Gives a column another type. There is no way of doing it beside the writers: the statement says what it locks.
 pub(super) fn set_type(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     column: &str,
     (to, collation): (&DataType, Option<&Collation>),
 ) -> Result<Step, String> {
-    let of = bench.table(table)?;
+    let of = builder.table(table)?;
     let Some(found) = of.column(column).cloned() else { return Err(format!("`{table}` has no column `{column}`")) };
     if found.generated.is_some() {
         return Err(format!("`{table}.{column}` is a generated column: change its type by hand"));
@@ -206,23 +206,23 @@ pub(super) fn set_type(
         to.arguments.is_empty() || !found.data_type.arguments.is_empty() && found.data_type.arguments <= to.arguments;
     let instant = text(&found.data_type) && text(to) && longer && found.collation.as_ref() == collation;
     let held = if instant { Held::Instant } else { Held::Rewrite };
-    let mut touched = bench.family(table);
+    let mut touched = builder.family(table);
     // The keys on the column are made anew with it.
     let keys = of.foreign_keys.iter().filter(|k| k.columns.iter().any(|c| c == column));
     let parents: Vec<TableName> = keys.map(|k| k.parent.clone()).collect();
     let children =
-        bench.now.foreign_keys().filter(|(_, k)| k.parent == *table && k.parent_columns.iter().any(|c| c == column));
+        builder.now.foreign_keys().filter(|(_, k)| k.parent == *table && k.parent_columns.iter().any(|c| c == column));
     let others: Vec<TableName> = parents.into_iter().chain(children.map(|(t, _)| t.name.clone())).collect();
-    touched.extend(others.iter().flat_map(|t| bench.family(t)));
+    touched.extend(others.iter().flat_map(|t| builder.family(t)));
     touched.sort();
     touched.dedup();
     let statement = |to: &DataType, collation: Option<&Collation>| {
         let name = to.domain.as_deref().unwrap_or(&to.raw);
-        let collate = collation.map(|c| format!(" COLLATE {}", sql::collation(bench, &c.name))).unwrap_or_default();
-        let column = bench.dialect.identifier(column);
+        let collate = collation.map(|c| format!(" COLLATE {}", sql::collation(builder, &c.name))).unwrap_or_default();
+        let column = builder.dialect.identifier(column);
         whole(vec![format!(
             "{} ALTER COLUMN {column} TYPE {name}{collate} USING {column}::{name}",
-            sql::alter(bench, table)
+            sql::alter(builder, table)
         )])
     };
     let draft = Draft {
@@ -241,18 +241,18 @@ pub(super) fn set_type(
         up: statement(to, collation),
         down: Down::Script {
             script: statement(&found.data_type, found.collation.as_ref()),
-            guards: too_large(bench, table, &found).into_iter().collect(),
+            guards: too_large(builder, table, &found).into_iter().collect(),
         },
         locks: locks(touched, "ACCESS EXCLUSIVE", Blocks::Everything, held),
         guards: Vec::new(),
-        done: Some(catalog::has_type(bench, table, column, to, collation.map(|c| c.name.as_str()))),
+        done: Some(catalog::has_type(builder, table, column, to, collation.map(|c| c.name.as_str()))),
     };
-    bench.step(want, draft)
+    builder.step(want, draft)
 }
 
 /// Asks for a value that the column's old type cannot hold.
-fn too_large(bench: &Bench<'_>, table: &TableName, old: &Column) -> Option<Guard> {
-    let column = bench.dialect.identifier(&old.name);
+fn too_large(builder: &Builder<'_>, table: &TableName, old: &Column) -> Option<Guard> {
+    let column = builder.dialect.identifier(&old.name);
     let beyond = match (old.data_type.integer_bytes(), old.data_type.family, old.data_type.arguments.as_slice()) {
         (Some(bytes @ 1..=4), _, _) => {
             let most = (1_i64 << (bytes * 8 - 1)) - 1;
@@ -262,7 +262,7 @@ fn too_large(bench: &Bench<'_>, table: &TableName, old: &Column) -> Option<Guard
         _ => return None,
     };
     Some(Guard {
-        sql: format!("SELECT {column} FROM {} WHERE {beyond} LIMIT 5", bench.name(table)),
+        sql: format!("SELECT {column} FROM {} WHERE {beyond} LIMIT 5", builder.name(table)),
         found: format!("`{table}.{}` holds values that {} cannot hold", old.name, old.data_type.raw),
         advice: "shorten or remove them first".to_string(),
     })

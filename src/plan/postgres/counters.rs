@@ -5,7 +5,7 @@
 //! The numbers may hold those of transactions before it, so that only their differences tell. A row that moves to another
 //! partition is deleted and inserted.
 
-use super::super::servers::bench::Bench;
+use super::super::servers::builder::Builder;
 use super::since;
 use crate::schema::TableName;
 
@@ -35,7 +35,7 @@ pub(super) struct Expected<'e> {
 
 /// Counts changes of some tables, and of all others.
 pub(super) struct Counters<'c> {
-    pub bench: &'c Bench<'c>,
+    pub builder: &'c Builder<'c>,
     /// The tables whose rows are to change, with all their partitions.
     pub tables: Vec<&'c TableName>,
     /// The user has named the relation, and been told what triggers change beside its rows.
@@ -69,7 +69,7 @@ impl Counters<'_> {
 
     /// The statement that looks up the tables, which the numbers are those of.
     fn look_up(&self) -> String {
-        format!("_referee_tables := ARRAY({});", since::all_of(self.bench, &self.tables))
+        format!("_referee_tables := ARRAY({});", since::all_of(self.builder, &self.tables))
     }
 
     /// The declarations of a block that counts.
@@ -85,12 +85,12 @@ impl Counters<'_> {
 
     /// The statements after the change. What waits for the end of the transaction runs before it is counted.
     pub fn after(&self, expected: &Expected<'_>, indent: &str) -> String {
-        let literal = |text: &str| self.bench.dialect.literal(text);
-        let stop = |found: &str, message: &str, hint: &str| stop(self.bench, found, message, hint);
+        let literal = |text: &str| self.builder.dialect.literal(text);
+        let stop = |found: &str, message: &str, hint: &str| stop(self.builder, found, message, hint);
         let found = |number: usize| format!("(_referee_after[{number}] - _referee_before[{number}])");
         let names = self.tables.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ");
         let Expected { updated, deleted } = expected;
-        let mut lines = settled(self.bench);
+        let mut lines = settled(self.builder);
         lines.extend([
             format!("_referee_after := {};", self.numbers()),
             stop(
@@ -145,13 +145,13 @@ impl Counters<'_> {
 
     /// The block, of a transaction of several, after statements that change no rows: an event trigger may.
     pub fn unchanged(&self) -> String {
-        let mut lines = settled(self.bench);
+        let mut lines = settled(self.builder);
         lines.push(format!("_referee_after := {};", self.numbers()));
         lines.push(stop(
-            self.bench,
+            self.builder,
             "_referee_after[1:3] <> _referee_before[1:3]",
             &self
-                .bench
+                .builder
                 .dialect
                 .literal("rows changed when foreign keys were dropped or made, or a backup was dropped; rolled back"),
             EVENT_TRIGGERS,
@@ -170,10 +170,10 @@ impl Counters<'_> {
 }
 
 /// Writes the statement that stops a block with a message, which is an expression.
-fn stop(bench: &Bench<'_>, found: &str, message: &str, hint: &str) -> String {
+fn stop(builder: &Builder<'_>, found: &str, message: &str, hint: &str) -> String {
     format!(
         "IF {found} THEN RAISE EXCEPTION USING ERRCODE = '{OTHER_ROWS}', MESSAGE = {message}, HINT = {}; END IF;",
-        bench.dialect.literal(hint)
+        builder.dialect.literal(hint)
     )
 }
 
@@ -182,11 +182,11 @@ fn stop(bench: &Bench<'_>, found: &str, message: &str, hint: &str) -> String {
 ///
 /// Deferred triggers fire (manual, SET CONSTRAINTS). One that fires may put others off again; each of those waits for a row that was
 /// written, so that none is left once a round has written nothing. The query of a cursor WITH HOLD runs at the commit (manual, DECLARE).
-fn settled(bench: &Bench<'_>) -> Vec<String> {
-    let literal = |text: &str| bench.dialect.literal(text);
+fn settled(builder: &Builder<'_>) -> Vec<String> {
+    let literal = |text: &str| builder.dialect.literal(text);
     vec![
         stop(
-            bench,
+            builder,
             "pg_catalog.current_setting('track_counts') <> 'on'",
             &literal(
                 "track_counts is off, so the server does not count the rows that triggers change; nothing was changed",
@@ -200,7 +200,7 @@ fn settled(bench: &Bench<'_>) -> Vec<String> {
         format!(
             "  {}",
             stop(
-                bench,
+                builder,
                 &format!("_referee_round = {ROUNDS}"),
                 &literal("deferred triggers put off others again and again; rolled back"),
                 "A constraint trigger defers itself or another one (SET CONSTRAINTS). Look at it, and change these rows by hand.",
@@ -208,7 +208,7 @@ fn settled(bench: &Bench<'_>) -> Vec<String> {
         ),
         "END LOOP;".to_string(),
         stop(
-            bench,
+            builder,
             "EXISTS (SELECT 1 FROM pg_catalog.pg_cursors c WHERE c.is_holdable)",
             "pg_catalog.concat('a cursor WITH HOLD is open, whose query runs at the commit: ', (SELECT \
              pg_catalog.string_agg(c.name, ', ') FROM pg_catalog.pg_cursors c WHERE c.is_holdable), '; rolled back')",
@@ -219,18 +219,18 @@ fn settled(bench: &Bench<'_>) -> Vec<String> {
 
 /// Writes the statements around some that make a table, and what stops the block if they change anything else: `own` are the
 /// relations made, a query of their oids.
-pub(super) fn beside_making(bench: &Bench<'_>, own: &str, indent: &str) -> (String, String) {
+pub(super) fn beside_making(builder: &Builder<'_>, own: &str, indent: &str) -> (String, String) {
     let numbers = format!(
         "(SELECT ARRAY[COALESCE(pg_catalog.sum(s.n_tup_upd + s.n_tup_del), 0)::pg_catalog.int8, {}] FROM \
          pg_catalog.pg_stat_xact_user_tables s)",
         LOCKED.replacen("WHERE", &format!("WHERE l.relation NOT IN ({own}) AND"), 1)
     );
-    let mut lines = settled(bench);
+    let mut lines = settled(builder);
     lines.push(format!("_referee_after := {numbers};"));
     lines.push(stop(
-        bench,
+        builder,
         "_referee_after <> _referee_before",
-        &bench.dialect.literal(
+        &builder.dialect.literal(
             "when the backup table was made, rows of other tables changed, or one was emptied, rewritten, made or dropped; rolled back",
         ),
         EVENT_TRIGGERS,

@@ -5,7 +5,7 @@
 //! to it that nothing else of that name is. It waits for older transactions; that wait is no lock that shuts anyone out, and
 //! `lock_timeout` would end it.
 
-use super::super::servers::bench::{Bench, Draft};
+use super::super::servers::builder::{Builder, Draft};
 use super::super::{Blocks, Down, Guard, Held, Lock, Phase, Step, Wanted};
 use super::sql::Build;
 use super::{catalog, each, exclusive, locks, sql, visible, whole};
@@ -13,17 +13,22 @@ use crate::change::Change;
 use crate::schema::{Index, IndexOrigin, Key, Table, TableKind, TableName};
 
 /// Builds an index.
-pub(super) fn add(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, index: &Index) -> Result<Vec<Step>, String> {
-    check(bench, table, index)?;
-    if bench.is_partitioned(table) {
-        return add_to_partitioned(bench, want, table, index);
+pub(super) fn add(
+    builder: &mut Builder<'_>,
+    want: &Wanted,
+    table: &TableName,
+    index: &Index,
+) -> Result<Vec<Step>, String> {
+    check(builder, table, index)?;
+    if builder.is_partitioned(table) {
+        return add_to_partitioned(builder, want, table, index);
     }
     let changes = vec![Change::AddIndex { table: table.clone(), index: index.clone() }];
-    Ok(vec![build(bench, want, table, index, changes)?])
+    Ok(vec![build(builder, want, table, index, changes)?])
 }
 
-fn check(bench: &Bench<'_>, table: &TableName, index: &Index) -> Result<(), String> {
-    let of = bench.table(table)?;
+fn check(builder: &Builder<'_>, table: &TableName, index: &Index) -> Result<(), String> {
+    let of = builder.table(table)?;
     if !matches!(of.kind, TableKind::Plain | TableKind::Partitioned) {
         return Err(format!("`{table}` is no ordinary table and can have no index"));
     }
@@ -34,12 +39,12 @@ fn check(bench: &Bench<'_>, table: &TableName, index: &Index) -> Result<(), Stri
         }
     }
     // Whether its rows are equal is asked before a unique index is built.
-    if index.unique { visible::all_rows(bench, bench.family(table).iter()) } else { Ok(()) }
+    if index.unique { visible::all_rows(builder, builder.family(table).iter()) } else { Ok(()) }
 }
 
 /// Builds an index of a table that holds rows.
 fn build(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     index: &Index,
@@ -47,11 +52,11 @@ fn build(
 ) -> Result<Step, String> {
     let name = &index.name;
     let mut guards = vec![Guard {
-        sql: catalog::name_in_use(bench, table, name),
+        sql: catalog::name_in_use(builder, table, name),
         found: format!("something else has the name {name} already, or the index is being built right now"),
         advice: "rename it or wait, then run again".to_string(),
     }];
-    guards.extend(duplicates(bench, table, index));
+    guards.extend(duplicates(builder, table, index));
     let unique = if index.unique { "unique " } else { "" };
     let draft = Draft {
         phase: Phase::Index,
@@ -59,21 +64,21 @@ fn build(
         why: None,
         changes,
         touches_rows: false,
-        up: each(vec![drop_sql(bench, table, name), sql::create_index(bench, table, index, Build::Concurrently)]),
-        down: Down::Script { script: each(vec![drop_sql(bench, table, name)]), guards: Vec::new() },
+        up: each(vec![drop_sql(builder, table, name), sql::create_index(builder, table, index, Build::Concurrently)]),
+        down: Down::Script { script: each(vec![drop_sql(builder, table, name)]), guards: Vec::new() },
         locks: building(table),
         guards,
-        done: Some(catalog::index(bench, table, index)),
+        done: Some(catalog::index(builder, table, index)),
     };
-    bench.step(want, draft)
+    builder.step(want, draft)
 }
 
 fn building(table: &TableName) -> Vec<Lock> {
     locks([table.clone()], "SHARE UPDATE EXCLUSIVE", Blocks::Nothing, Held::Scan)
 }
 
-fn drop_sql(bench: &Bench<'_>, table: &TableName, name: &str) -> String {
-    format!("DROP INDEX CONCURRENTLY IF EXISTS {}", bench.beside(table, name))
+fn drop_sql(builder: &Builder<'_>, table: &TableName, name: &str) -> String {
+    format!("DROP INDEX CONCURRENTLY IF EXISTS {}", builder.beside(table, name))
 }
 
 fn parts(table: &TableName, index: &Index) -> String {
@@ -82,12 +87,12 @@ fn parts(table: &TableName, index: &Index) -> String {
 }
 
 /// Asks for rows that a unique index would refuse.
-fn duplicates(bench: &Bench<'_>, table: &TableName, index: &Index) -> Option<Guard> {
+fn duplicates(builder: &Builder<'_>, table: &TableName, index: &Index) -> Option<Guard> {
     if !index.unique {
         return None;
     }
     let part = |p: &crate::schema::IndexPart| match (&p.column, &p.expression) {
-        (Some(column), _) => bench.dialect.identifier(column),
+        (Some(column), _) => builder.dialect.identifier(column),
         (None, expression) => format!("({})", expression.as_deref().unwrap_or_default()),
     };
     let parts: Vec<String> = index.parts.iter().map(part).collect();
@@ -97,7 +102,7 @@ fn duplicates(bench: &Bench<'_>, table: &TableName, index: &Index) -> Option<Gua
     Some(Guard {
         sql: format!(
             "SELECT {list}, count(*) AS rows FROM {} WHERE {rows} GROUP BY {list} HAVING count(*) > 1 LIMIT 5",
-            bench.name(table)
+            builder.name(table)
         ),
         found: format!("rows of `{table}` are equal in {list}"),
         advice: "they have to differ before the unique index can be built".to_string(),
@@ -106,20 +111,20 @@ fn duplicates(bench: &Bench<'_>, table: &TableName, index: &Index) -> Option<Gua
 
 /// Builds the index on each partition, then makes the whole one of them.
 fn add_to_partitioned(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     index: &Index,
 ) -> Result<Vec<Step>, String> {
     let change = Change::AddIndex { table: table.clone(), index: index.clone() };
     // The names that PostgreSQL would give are those that the change gives.
-    let mut after = crate::schema::Schema { tables: Vec::new(), ..bench.now.clone() };
-    after.tables = bench.family(table).iter().filter_map(|n| bench.now.table(n).cloned()).collect();
+    let mut after = crate::schema::Schema { tables: Vec::new(), ..builder.now.clone() };
+    after.tables = builder.family(table).iter().filter_map(|n| builder.now.table(n).cloned()).collect();
     after.sort();
     change.apply(&mut after).map_err(|e| e.to_string())?;
     let like = |of: &Table| of.indexes.iter().find(|i| same(i, index)).cloned();
 
-    let partitions: Vec<Table> = bench.partitions(table).into_iter().cloned().collect();
+    let partitions: Vec<Table> = builder.partitions(table).into_iter().cloned().collect();
     let mut steps = Vec::new();
     for leaf in partitions.iter().filter(|t| t.kind != TableKind::Partitioned) {
         if leaf.kind == TableKind::Foreign {
@@ -138,7 +143,7 @@ fn add_to_partitioned(
         if let Some(old) = old {
             changes.insert(0, Change::DropIndex { table: leaf.name.clone(), index: old });
         }
-        let mut step = build(bench, want, &leaf.name, &new, changes)?;
+        let mut step = build(builder, want, &leaf.name, &new, changes)?;
         step.why = format!("{}; building it on a partition alone lets writes go on", step.why);
         steps.push(step);
     }
@@ -148,25 +153,25 @@ fn add_to_partitioned(
     order.sort_by_key(|t| (std::cmp::Reverse(depth(&after.tables, &t.name)), t.name.clone()));
     for above in order {
         let Some(made) = like(above) else { continue };
-        if bench.table(&above.name)?.indexes.iter().any(|i| i.name == made.name && i.valid) {
+        if builder.table(&above.name)?.indexes.iter().any(|i| i.name == made.name && i.valid) {
             continue;
         }
-        statements.push(sql::create_index(bench, &above.name, &made, Build::Only));
+        statements.push(sql::create_index(builder, &above.name, &made, Build::Only));
         for below in after.tables.iter().filter(|t| t.partition_of.as_ref() == Some(&above.name)) {
             let Some(part) = like(below) else { continue };
             statements.push(format!(
                 "ALTER INDEX {} ATTACH PARTITION {}",
-                bench.beside(&above.name, &made.name),
-                bench.beside(&below.name, &part.name)
+                builder.beside(&above.name, &made.name),
+                builder.beside(&below.name, &part.name)
             ));
         }
     }
     // Dropping the whole index takes along those that are attached to it; those that were there before are built again.
-    let mut down = vec![format!("DROP INDEX IF EXISTS {}", bench.beside(table, &index.name))];
+    let mut down = vec![format!("DROP INDEX IF EXISTS {}", builder.beside(table, &index.name))];
     for leaf in partitions.iter().filter(|t| t.kind != TableKind::Partitioned) {
         if let Some(kept) = leaf.indexes.iter().find(|i| i.valid && same(i, index)) {
-            down.push(drop_sql(bench, &leaf.name, &kept.name));
-            down.push(sql::create_index(bench, &leaf.name, kept, Build::Concurrently));
+            down.push(drop_sql(builder, &leaf.name, &kept.name));
+            down.push(sql::create_index(builder, &leaf.name, kept, Build::Concurrently));
         }
     }
     // ATTACH PARTITION locks the index that is attached, which nobody can plan a query of that table without.
@@ -195,14 +200,14 @@ fn add_to_partitioned(
         guards: vec![Guard {
             sql: format!(
                 "SELECT c.oid::pg_catalog.regclass FROM pg_catalog.pg_class c WHERE c.oid = {}",
-                catalog::relation(bench, &bench.beside(table, &index.name))
+                catalog::relation(builder, &builder.beside(table, &index.name))
             ),
             found: format!("something else has the name {}, perhaps an index that is not complete", index.name),
             advice: "drop or rename it, then run again".to_string(),
         }],
-        done: Some(catalog::index(bench, table, index)),
+        done: Some(catalog::index(builder, table, index)),
     };
-    steps.push(bench.step(want, draft)?);
+    steps.push(builder.step(want, draft)?);
     Ok(steps)
 }
 
@@ -221,16 +226,16 @@ fn depth(tables: &[Table], name: &TableName) -> usize {
 }
 
 /// Drops an index.
-pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, index: &Index) -> Result<Step, String> {
-    let of = bench.table(table)?;
+pub(super) fn drop(builder: &mut Builder<'_>, want: &Wanted, table: &TableName, index: &Index) -> Result<Step, String> {
+    let of = builder.table(table)?;
     if index.origin != IndexOrigin::User {
         return Err(format!("the index {} of `{table}` belongs to a constraint", index.name));
     }
-    let above = of.partition_of.as_ref().and_then(|p| bench.now.table(p));
+    let above = of.partition_of.as_ref().and_then(|p| builder.now.table(p));
     if index.valid && above.is_some_and(|p| p.indexes.iter().any(|i| i.valid && same(i, index))) {
         return Err(format!("the index {} of `{table}` is part of one of the whole partitioned table", index.name));
     }
-    if bench.is_partitioned(table) {
+    if builder.is_partitioned(table) {
         return Err(format!(
             "the index {} of the partitioned table `{table}` is dropped with those of all partitions, under a lock that stops all of them: \
              do it by hand at a quiet moment",
@@ -239,7 +244,7 @@ pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, inde
     }
     // What was not valid cannot be made again on purpose, and nothing read it: there is nothing to bring back.
     let back = if index.valid {
-        vec![drop_sql(bench, table, &index.name), sql::create_index(bench, table, index, Build::Concurrently)]
+        vec![drop_sql(builder, table, &index.name), sql::create_index(builder, table, index, Build::Concurrently)]
     } else {
         Vec::new()
     };
@@ -249,7 +254,7 @@ pub(super) fn drop(bench: &mut Bench<'_>, want: &Wanted, table: &TableName, inde
         guards.push(Guard {
             sql: format!(
                 "SELECT k.conrelid::pg_catalog.regclass, k.conname FROM pg_catalog.pg_constraint k WHERE k.conindid = {}",
-                catalog::relation(bench, &bench.beside(table, &index.name))
+                catalog::relation(builder, &builder.beside(table, &index.name))
             ),
             found: format!("a constraint needs the index {}", index.name),
 advice: "change that first".to_string(),
@@ -259,7 +264,7 @@ advice: "change that first".to_string(),
         guards.push(Guard {
             sql: format!(
                 "SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = {}",
-                catalog::relation(bench, &bench.beside(table, &index.name))
+                catalog::relation(builder, &builder.beside(table, &index.name))
             ),
             found: format!("the index {} is being built right now", index.name),
             advice: "wait for it".to_string(),
@@ -271,25 +276,25 @@ advice: "change that first".to_string(),
         why: None,
         changes: vec![Change::DropIndex { table: table.clone(), index: index.clone() }],
         touches_rows: false,
-        up: each(vec![drop_sql(bench, table, &index.name)]),
+        up: each(vec![drop_sql(builder, table, &index.name)]),
         down: Down::Script { script: each(back), guards: Vec::new() },
         locks: building(table),
         guards,
-        done: Some(format!("SELECT 1 WHERE NOT EXISTS ({})", catalog::index(bench, table, index))),
+        done: Some(format!("SELECT 1 WHERE NOT EXISTS ({})", catalog::index(builder, table, index))),
     };
-    bench.step(want, draft)
+    builder.step(want, draft)
 }
 
 /// Drops an index that is not valid and builds it again under its name.
 pub(super) fn rebuild(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     old: &Index,
     new: &Index,
 ) -> Result<Step, String> {
-    check(bench, table, new)?;
-    if old.valid || old.origin != IndexOrigin::User || bench.is_partitioned(table) {
+    check(builder, table, new)?;
+    if old.valid || old.origin != IndexOrigin::User || builder.is_partitioned(table) {
         return Err(format!(
             "the index {} of `{table}` is in use: build another under a new name, then drop it",
             old.name
@@ -299,19 +304,19 @@ pub(super) fn rebuild(
         Change::DropIndex { table: table.clone(), index: old.clone() },
         Change::AddIndex { table: table.clone(), index: new.clone() },
     ];
-    let mut step = build(bench, want, table, new, changes)?;
+    let mut step = build(builder, want, table, new, changes)?;
     step.title = format!("Drop the index {} of {table}, which is not valid, and build it again", new.name);
     Ok(step)
 }
 
 /// Declares a unique constraint or the primary key: the index is built first, while rows are written, and then taken over.
 pub(super) fn add_key(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     (key, primary, index, using): (&Key, bool, Option<&Index>, Option<&str>),
 ) -> Result<Vec<Step>, String> {
-    let of = bench.table(table)?;
+    let of = builder.table(table)?;
     if of.kind != TableKind::Plain {
         // Manual, ALTER TABLE, ADD table_constraint_using_index.
         return Err(format!("`{table}` is partitioned, and no index can become a constraint there"));
@@ -330,38 +335,39 @@ pub(super) fn add_key(
         None => {
             let plain = Index { origin: IndexOrigin::User, valid: true, ..index.clone() };
             let changes = vec![Change::AddIndex { table: table.clone(), index: plain.clone() }];
-            check(bench, table, &plain)?;
-            steps.push(build(bench, want, table, &plain, changes)?);
+            check(builder, table, &plain)?;
+            steps.push(build(builder, want, table, &plain, changes)?);
             plain.name
         }
     };
-    let used = bench.table(table)?.indexes.iter().find(|i| i.name == from).cloned();
+    let used = builder.table(table)?.indexes.iter().find(|i| i.name == from).cloned();
     let Some(used) = used.filter(|i| i.unique && i.valid && i.predicate.is_none()) else {
         return Err(format!("`{table}` has no full, valid unique index {from} that could become the key"));
     };
     let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
     let later = if key.deferrable { " DEFERRABLE" } else { "" };
-    let (written, from_written) = (bench.dialect.identifier(name), bench.dialect.identifier(&from));
-    let up = format!("{} ADD CONSTRAINT {written} {kind} USING INDEX {from_written}{later}", sql::alter(bench, table));
+    let (written, from_written) = (builder.dialect.identifier(name), builder.dialect.identifier(&from));
+    let up =
+        format!("{} ADD CONSTRAINT {written} {kind} USING INDEX {from_written}{later}", sql::alter(builder, table));
     // The index goes with the constraint: another is built before, so that the rows stay unique.
-    let mut passing = format!("_referee_{}", super::super::servers::bench::short_hash(&format!("{table}.{from}")));
+    let mut passing = format!("_referee_{}", super::super::servers::builder::short_hash(&format!("{table}.{from}")));
     passing.truncate(63);
     let second = Index { name: passing.clone(), ..used.clone() };
     let down = vec![
-        drop_sql(bench, table, &passing),
-        sql::create_index(bench, table, &second, Build::Concurrently),
-        format!("{} DROP CONSTRAINT IF EXISTS {written}", sql::alter(bench, table)),
-        format!("ALTER INDEX {} RENAME TO {from_written}", bench.beside(table, &passing)),
+        drop_sql(builder, table, &passing),
+        sql::create_index(builder, table, &second, Build::Concurrently),
+        format!("{} DROP CONSTRAINT IF EXISTS {written}", sql::alter(builder, table)),
+        format!("ALTER INDEX {} RENAME TO {from_written}", builder.beside(table, &passing)),
     ];
     let code = if primary { 'p' } else { 'u' };
     let done = format!(
         "SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.contype = '{code}' AND k.conname = {} AND k.conrelid = {} AND k.condeferrable = {} \
          AND ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (number, place) \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place) = ARRAY[{}]::pg_catalog.text[]",
-        bench.dialect.literal(name),
-        catalog::relation(bench, &bench.name(table)),
+        builder.dialect.literal(name),
+        catalog::relation(builder, &builder.name(table)),
         key.deferrable,
-        key.columns.iter().map(|c| bench.dialect.literal(c)).collect::<Vec<_>>().join(", "),
+        key.columns.iter().map(|c| builder.dialect.literal(c)).collect::<Vec<_>>().join(", "),
     );
     let draft = Draft {
         phase: Phase::Prepare,
@@ -379,12 +385,12 @@ pub(super) fn add_key(
         down: Down::Script { script: each(down), guards: Vec::new() },
         locks: exclusive([table.clone()]),
         guards: vec![Guard {
-            sql: catalog::constraint(bench, table, name),
+            sql: catalog::constraint(builder, table, name),
             found: format!("`{table}` already has another constraint of the name {name}"),
             advice: "rename or drop it, or plan again".to_string(),
         }],
         done: Some(done),
     };
-    steps.push(bench.step(want, draft)?);
+    steps.push(builder.step(want, draft)?);
     Ok(steps)
 }

@@ -19,53 +19,53 @@ mod returned;
 mod since;
 mod visible;
 
-use super::servers::bench::{self, Bench};
+use super::servers::builder::{self, Builder};
 use super::servers::sql;
-use super::{Blocks, Held, Lock, Made, Script, Step, Transaction, Wanted, Workshop};
+use super::{Blocks, Held, Lock, Made, PlanContext, Script, Step, Transaction, Wanted};
 use crate::change::Change;
 use crate::engine::postgres::DIALECT;
 use crate::schema::TableName;
 
 /// Makes steps of what is wanted.
-pub(super) fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
-    bench::make(workshop, wanted, &DIALECT, recipe, closure::step)
+pub(super) fn steps(context: &PlanContext<'_>, wanted: &[Wanted]) -> Made {
+    builder::make(context, wanted, &DIALECT, recipe, closure::step)
 }
 
-fn recipe(bench: &mut Bench<'_>, want: &Wanted) -> Result<Vec<Step>, String> {
+fn recipe(builder: &mut Builder<'_>, want: &Wanted) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let mut changes = want.changes.iter().peekable();
     while let Some(change) = changes.next() {
         match change {
-            Change::AddForeignKey { table, foreign_key } => steps.extend(keys::add(bench, want, table, foreign_key)?),
-            Change::DropForeignKey { table, foreign_key } => steps.push(keys::drop(bench, want, table, foreign_key)?),
+            Change::AddForeignKey { table, foreign_key } => steps.extend(keys::add(builder, want, table, foreign_key)?),
+            Change::DropForeignKey { table, foreign_key } => steps.push(keys::drop(builder, want, table, foreign_key)?),
             Change::ReplaceForeignKey { table, old, new } | Change::AlterForeignKey { table, old, new } => {
-                steps.extend(keys::replace(bench, want, table, old, new)?);
+                steps.extend(keys::replace(builder, want, table, old, new)?);
             }
             Change::ValidateForeignKey { table, foreign_key } => {
-                steps.extend(keys::validate(bench, want, table, foreign_key)?);
+                steps.extend(keys::validate(builder, want, table, foreign_key)?);
             }
             Change::DropIndex { table, index } => match changes.peek() {
                 // An index that failed is built anew under its name: one step, so that it is never just gone.
                 Some(Change::AddIndex { table: again, index: new }) if again == table && new.name == index.name => {
                     changes.next();
-                    steps.push(indexes::rebuild(bench, want, table, index, new)?);
+                    steps.push(indexes::rebuild(builder, want, table, index, new)?);
                 }
-                _ => steps.push(indexes::drop(bench, want, table, index)?),
+                _ => steps.push(indexes::drop(builder, want, table, index)?),
             },
-            Change::AddIndex { table, index } => steps.extend(indexes::add(bench, want, table, index)?),
+            Change::AddIndex { table, index } => steps.extend(indexes::add(builder, want, table, index)?),
             Change::AddKey { table, key, primary, index, using } => {
                 let parts = (key, *primary, index.as_ref(), using.as_deref());
-                steps.extend(indexes::add_key(bench, want, table, parts)?);
+                steps.extend(indexes::add_key(builder, want, table, parts)?);
             }
             Change::SetNullable { table, column, nullable } => {
-                steps.push(columns::set_nullable(bench, want, table, column, *nullable)?);
+                steps.push(columns::set_nullable(builder, want, table, column, *nullable)?);
             }
             Change::SetDefault { table, column, default } => {
-                steps.push(columns::set_default(bench, want, table, column, default.as_deref())?);
+                steps.push(columns::set_default(builder, want, table, column, default.as_deref())?);
             }
             Change::SetType { table, column, data_type, collation } => {
                 let to = (data_type, collation.as_ref());
-                steps.push(columns::set_type(bench, want, table, column, to)?);
+                steps.push(columns::set_type(builder, want, table, column, to)?);
             }
             other => {
                 return Err(format!(

@@ -7,10 +7,10 @@
 //! there is no moment at which one is changed and not backed up, or the other way round.
 
 use super::super::acting;
-use super::super::aside;
+use super::super::backup_common;
 use super::super::remedy::{self, Remedy};
-use super::super::servers::backups::{self, Aside};
-use super::super::servers::bench::{Bench, Draft};
+use super::super::servers::backups::{self, Backup};
+use super::super::servers::builder::{Builder, Draft};
 use super::super::{Blocks, Down, Guard, Held, Lock, OrphanPolicy, Phase, Step, Wanted};
 use super::counters::{Counters, Expected};
 use super::returned::{self, Restored};
@@ -27,7 +27,7 @@ const BATCH: u32 = 10_000;
 
 /// Makes the step that cleans a key's orphans up, as far as that was asked for, and the guard that counts those that are left.
 pub(super) fn before_key(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     key: &ForeignKey,
@@ -36,13 +36,13 @@ pub(super) fn before_key(
         // Periods that cover each other are not counted; a key that is not enforced asks nothing.
         return Ok((Vec::new(), Vec::new()));
     }
-    let (rows, guards) = backups::kept_out(bench, table, key)?;
+    let (rows, guards) = backups::kept_out(builder, table, key)?;
     let (child, parent) = (side(table, &key.columns), &key.parent);
-    if want.orphans == Some(0) || bench.is_clean(table, key) {
+    if want.orphans == Some(0) || builder.is_clean(table, key) {
         return Ok((Vec::new(), guards));
     }
-    let count = aside::counted_rows(want.orphans);
-    let remedy = bench.remedy(want, table, key)?;
+    let count = backup_common::counted_rows(want.orphans);
+    let remedy = builder.remedy(want, table, key)?;
     let policy = match (&remedy, want.orphans) {
         (None, None) => return Ok((Vec::new(), guards)),
         (None, Some(_)) => {
@@ -60,20 +60,20 @@ pub(super) fn before_key(
         (Some(Remedy::SetNull(_)), _) => OrphanPolicy::SetNull,
         (Some(Remedy::Remove(policy)), _) => *policy,
     };
-    visible::rows_that_refer(bench, table, policy)?;
-    backup::can_be_sent(bench, table, policy != OrphanPolicy::SetNull)?;
+    visible::rows_that_refer(builder, table, policy)?;
+    backup::can_be_sent(builder, table, policy != OrphanPolicy::SetNull)?;
     let nulled = if let Some(Remedy::SetNull(columns)) = &remedy { Some(columns.as_slice()) } else { None };
-    no_rule(bench.table(table)?, nulled.is_some())?;
-    acting::acted_on(bench.workshop.options, &bench.now, bench.table(table)?, &[key], nulled)?;
-    let Some(aside) = Aside::of(bench, table, key, policy)? else { return Ok((Vec::new(), guards)) };
+    no_rule(builder.table(table)?, nulled.is_some())?;
+    acting::acted_on(builder.context.options, &builder.now, builder.table(table)?, &[key], nulled)?;
+    let Some(backup) = Backup::of(builder, table, key, policy)? else { return Ok((Vec::new(), guards)) };
     let general =
-        remedy::said(bench.workshop.options, table, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
+        remedy::said(builder.context.options, table, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
     let spared = if remedy::is_gentler(general, policy) { remedy::gentler(&child) } else { String::new() };
     // In a tree rows below go as well, and were not counted.
     let shown = want.orphans.filter(|_| policy == OrphanPolicy::SetNull || key.parent != *table);
-    let place = bench.name(&aside.name);
-    let told = acting::triggers(&bench.now, bench.table(table)?, nulled, &acting::each_of(want.orphans));
-    let waived = acting::is_waived(bench.workshop.options, &bench.now, bench.table(table)?, &[key], nulled);
+    let place = builder.name(&backup.name);
+    let told = acting::triggers(&builder.now, builder.table(table)?, nulled, &acting::each_of(want.orphans));
+    let waived = acting::is_waived(builder.context.options, &builder.now, builder.table(table)?, &[key], nulled);
     let work = Work {
         table,
         key,
@@ -81,7 +81,7 @@ pub(super) fn before_key(
         count: &count,
         policy,
         place,
-        aside: &aside,
+        backup: &backup,
         nulled,
         spared,
         told,
@@ -89,15 +89,15 @@ pub(super) fn before_key(
         shown,
     };
     let mut draft = match &remedy {
-        Some(Remedy::SetNull(columns)) => work.set_null(bench, columns)?,
-        _ => work.take_away(bench)?,
+        Some(Remedy::SetNull(columns)) => work.set_null(builder, columns)?,
+        _ => work.take_away(builder)?,
     };
     if policy != OrphanPolicy::SetNull {
-        draft.guards.extend(bench.not_by_name(want, table, key)?);
+        draft.guards.extend(builder.not_by_name(want, table, key)?);
     }
-    let mut step = bench.step(want, draft)?;
-    let bound = want.orphans.map(|shown| aside::bound(&rows, shown, table, policy));
-    step.bounds.extend(bound.map(|bound| acting::undone(bench.workshop.options, bound, &[key], nulled)));
+    let mut step = builder.step(want, draft)?;
+    let bound = want.orphans.map(|shown| backup_common::bound(&rows, shown, table, policy));
+    step.bounds.extend(bound.map(|bound| acting::undone(builder.context.options, bound, &[key], nulled)));
     Ok((vec![step], guards))
 }
 
@@ -118,7 +118,7 @@ struct Work<'a> {
     rows: &'a RowSet,
     count: &'a str,
     policy: OrphanPolicy,
-    aside: &'a Aside,
+    backup: &'a Backup,
     /// The table that the rows are backed up in, as it is written.
     place: String,
     /// Why the rows stay although it was said to delete orphans.
@@ -150,17 +150,17 @@ impl Work<'_> {
     }
 
     /// The step; `change` keeps one batch and changes it.
-    fn draft(&self, bench: &Bench<'_>, table: &Table, title: String, change: &str, down: Down) -> Draft {
+    fn draft(&self, builder: &Builder<'_>, table: &Table, title: String, change: &str, down: Down) -> Draft {
         let place = &self.place;
-        let there = catalog::relation(bench, place);
-        let make = backup::make(bench, place, self.table, &self.aside.comment);
+        let there = catalog::relation(builder, place);
+        let make = backup::make(builder, place, self.table, &self.backup.comment);
         let mut why = format!(
             "Rows whose parent is missing cannot satisfy the foreign key to `{}`.{}{} {}{}",
             self.key.parent,
             self.spared,
             self.told,
-            self.aside.told(self.policy),
-            backup::told(bench, &[&self.aside.name])
+            self.backup.told(self.policy),
+            backup::told(builder, &[&self.backup.name])
         );
         let claims = backups::forbidding(table, self.key).iter().any(|k| k.validated);
         if claims && matches!(down, Down::Script { .. }) {
@@ -169,52 +169,55 @@ impl Work<'_> {
             );
         }
         if matches!(down, Down::Script { .. }) {
-            why.push_str(&acting::before_undo(&bench.now, table, self.nulled));
+            why.push_str(&acting::before_undo(&builder.now, table, self.nulled));
         }
-        let definition = backups::copy(table, self.aside.name.clone(), Some(self.aside.comment.clone()));
+        let definition = backups::copy(table, self.backup.name.clone(), Some(self.backup.comment.clone()));
         Draft {
             phase: Phase::Orphans,
             title: format!("{title} ({})", self.counted(table)),
             why: Some(why),
             changes: vec![Change::CreateTable { definition: Box::new(definition) }],
             touches_rows: true,
-            up: each(vec![make, self.in_batches(bench, change)]),
+            up: each(vec![make, self.in_batches(builder, change)]),
             down,
             locks: self.locks(),
-            guards: std::iter::once(self.free(bench)).chain(self.since(bench)).collect(),
+            guards: std::iter::once(self.free(builder)).chain(self.since(builder)).collect(),
             done: Some(format!("{} AND {there} IS NOT NULL", self.none_left())),
         }
     }
 
-    fn since(&self, bench: &Bench<'_>) -> Vec<Guard> {
-        let mut guards = since::guards(bench, &[self.table]);
+    fn since(&self, builder: &Builder<'_>) -> Vec<Guard> {
+        let mut guards = since::guards(builder, &[self.table]);
         guards.extend(
-            bench.table(self.table).into_iter().flat_map(|t| since::same_table(bench, t, &[self.key], &[&self.place])),
+            builder
+                .table(self.table)
+                .into_iter()
+                .flat_map(|t| since::same_table(builder, t, &[self.key], &[&self.place])),
         );
         guards
     }
 
     /// Counts what the server says was changed.
-    fn counters<'c>(&'c self, bench: &'c Bench<'c>) -> Counters<'c> {
-        Counters { bench, tables: vec![self.table], waived: self.waived, undo: false }
+    fn counters<'c>(&'c self, builder: &'c Builder<'c>) -> Counters<'c> {
+        Counters { builder, tables: vec![self.table], waived: self.waived, undo: false }
     }
 
     /// Writes what stops an undo unless each row is back as it was.
-    fn returned(&self, bench: &Bench<'_>, table: &Table, source: &str, columns: Option<&[&String]>) -> String {
-        let backup = &self.aside.name;
-        returned::check(bench, &[Restored { table, source, place: &self.place, backup, columns }])
+    fn returned(&self, builder: &Builder<'_>, table: &Table, source: &str, columns: Option<&[&String]>) -> String {
+        let backup = &self.backup.name;
+        returned::check(builder, &[Restored { table, source, place: &self.place, backup, columns }])
     }
 
     /// Makes the guard that no other table has the name of the one that rows are kept in.
-    fn free(&self, bench: &Bench<'_>) -> Guard {
+    fn free(&self, builder: &Builder<'_>) -> Guard {
         let comment = "pg_catalog.obj_description(c.oid, 'pg_class')";
         Guard {
             sql: format!(
                 "SELECT c.relname, {comment} AS comment FROM pg_catalog.pg_class c WHERE c.oid = {} AND {comment} IS DISTINCT FROM {}",
-                catalog::relation(bench, &self.place),
-                bench.dialect.literal(&self.aside.comment)
+                catalog::relation(builder, &self.place),
+                builder.dialect.literal(&self.backup.comment)
             ),
-            found: format!("there is another table `{}`, which rows would be kept in", self.aside.name),
+            found: format!("there is another table `{}`, which rows would be kept in", self.backup.name),
             advice: "rename it, then plan again".to_string(),
         }
     }
@@ -244,21 +247,21 @@ impl Work<'_> {
     /// What was agreed to is all that is changed, by this run and by one before it that was stopped: a row that was changed is in the
     /// table that rows are kept in. Under READ COMMITTED each statement sees what was committed before it (manual, 13.2.1), so that
     /// the change, once nobody else can write to the parent, looks for the parents again.
-    fn in_batches(&self, bench: &Bench<'_>, change: &str) -> String {
+    fn in_batches(&self, builder: &Builder<'_>, change: &str) -> String {
         let RowSet { source, condition, .. } = self.rows;
         let (place, hold) = (&self.place, self.hold());
-        let since = since::lines(bench, &self.since(bench)).join("\n      ");
+        let since = since::lines(builder, &self.since(builder)).join("\n      ");
         let shown = self.shown.map_or_else(|| "NULL".to_string(), |n| n.to_string());
-        let heirs = bench.now.tables.iter().any(|t| t.inherits.contains(&self.key.parent));
-        let counters = self.counters(bench);
+        let heirs = builder.now.tables.iter().any(|t| t.inherits.contains(&self.key.parent));
+        let counters = self.counters(builder);
         let (declared, before) = (Counters::declared(), counters.before("      "));
-        let plain = backup::plain(bench, place);
+        let plain = backup::plain(builder, place);
         let expected = match self.policy {
             OrphanPolicy::SetNull => Expected { updated: "_referee_changed", deleted: "0" },
             _ => Expected { updated: "0", deleted: "_referee_changed" },
         };
         let after = counters.after(&expected, "      ");
-        let parent = format!("{}{}", if heirs { "ONLY " } else { "" }, bench.name(&self.key.parent));
+        let parent = format!("{}{}", if heirs { "ONLY " } else { "" }, builder.name(&self.key.parent));
         format!(
             "DO $referee$\n\
              #variable_conflict use_column\n\
@@ -307,8 +310,8 @@ impl Work<'_> {
 
     /// Writes that a row is one of the batch. Rows of several partitions may have the same place; by their places alone they are found
     /// without reading the tables (a TID scan).
-    fn of_batch(&self, bench: &Bench<'_>) -> String {
-        let partitioned = bench.now.table(self.table).is_none_or(|t| t.kind != TableKind::Plain);
+    fn of_batch(&self, builder: &Builder<'_>) -> String {
+        let partitioned = builder.now.table(self.table).is_none_or(|t| t.kind != TableKind::Plain);
         let part = if partitioned {
             " AND (child.tableoid, child.ctid) IN (SELECT b.part, b.place FROM ROWS FROM (pg_catalog.unnest(_referee_batch.parts), \
              pg_catalog.unnest(_referee_batch.places)) AS b (part, place))"
@@ -318,20 +321,20 @@ impl Work<'_> {
         format!("child.ctid = ANY (_referee_batch.places){part} AND {}", self.rows.condition)
     }
 
-    fn columns(&self, bench: &Bench<'_>, table: &Table, of: &str) -> String {
+    fn columns(&self, builder: &Builder<'_>, table: &Table, of: &str) -> String {
         let all: Vec<String> =
-            table.columns.iter().map(|c| format!("{of}{}", bench.dialect.identifier(&c.name))).collect();
+            table.columns.iter().map(|c| format!("{of}{}", builder.dialect.identifier(&c.name))).collect();
         all.join(", ")
     }
 
-    fn take_away(&self, bench: &Bench<'_>) -> Result<Draft, String> {
-        let table = bench.table(self.table)?;
-        let (all, place) = (self.columns(bench, table, ""), &self.place);
-        let (source, batch, spared) = (&self.rows.source, self.of_batch(bench), backups::spared(bench, self.table));
+    fn take_away(&self, builder: &Builder<'_>) -> Result<Draft, String> {
+        let table = builder.table(self.table)?;
+        let (all, place) = (self.columns(builder, table, ""), &self.place);
+        let (source, batch, spared) = (&self.rows.source, self.of_batch(builder), backups::spared(builder, self.table));
         let mut change = format!(
             "WITH moved AS (DELETE FROM {source} AS child WHERE {batch}{spared} RETURNING {}) INSERT INTO {place} ({all}) SELECT {all} \
              FROM moved",
-            self.columns(bench, table, "child."),
+            self.columns(builder, table, "child."),
         );
         if !spared.is_empty() {
             // Who wants to refer to a row that is locked waits; who did so before is seen by the next statement (manual, 13.2.1).
@@ -345,37 +348,41 @@ impl Work<'_> {
                 "Move the orphans of {} (no such row in {}) to {}",
                 self.side(),
                 self.key.parent,
-                self.aside.name
+                self.backup.name
             ),
         };
-        let own: Vec<String> =
-            table.columns.iter().filter(|c| c.generated.is_none()).map(|c| bench.dialect.identifier(&c.name)).collect();
-        let (child, own) = (bench.name(self.table), own.join(", "));
+        let own: Vec<String> = table
+            .columns
+            .iter()
+            .filter(|c| c.generated.is_none())
+            .map(|c| builder.dialect.identifier(&c.name))
+            .collect();
+        let (child, own) = (builder.name(self.table), own.join(", "));
         let insert = format!("INSERT INTO {child} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place}");
-        let statements = vec![insert, self.returned(bench, table, &child, None)];
+        let statements = vec![insert, self.returned(builder, table, &child, None)];
         let down = self.back(
-            bench,
+            builder,
             table,
-            backups::keeping_out(bench, self.before(bench, table), self.key),
+            backups::keeping_out(builder, self.before(builder, table), self.key),
             statements,
             Vec::new(),
         );
-        let mut draft = self.draft(bench, table, title, &change, down);
-        draft.guards.extend(backups::referrers(bench, self.table, self.rows));
+        let mut draft = self.draft(builder, table, title, &change, down);
+        draft.guards.extend(backups::referrers(builder, self.table, self.rows));
         Ok(draft)
     }
 
-    fn set_null(&self, bench: &Bench<'_>, columns: &[String]) -> Result<Draft, String> {
-        let table = bench.table(self.table)?;
+    fn set_null(&self, builder: &Builder<'_>, columns: &[String]) -> Result<Draft, String> {
+        let table = builder.table(self.table)?;
         let columns: Vec<&String> = columns.iter().collect();
         let each = |text: &dyn Fn(&str) -> String, between: &str| {
-            let all: Vec<String> = columns.iter().map(|c| text(&bench.dialect.identifier(c))).collect();
+            let all: Vec<String> = columns.iter().map(|c| text(&builder.dialect.identifier(c))).collect();
             all.join(between)
         };
         // A trigger may have given other columns other values: such a row is left out, and the server's count stops the batch.
         let others = table.columns.iter().filter(|c| !columns.contains(&&c.name) && c.generated.is_none());
         let others: Vec<&String> = others.map(|c| &c.name).filter(|_| !self.waived).collect();
-        let same = same_values(bench.dialect, &others, ("child", "found")).join(" AND ");
+        let same = same_values(builder.dialect, &others, ("child", "found")).join(" AND ");
         let (same, only) = match same.as_str() {
             "" => (String::new(), ""),
             same => (format!(", {same} AS _referee_same"), " WHERE _referee_same"),
@@ -386,72 +393,72 @@ impl Work<'_> {
              FOR UPDATE OF child), changed AS (UPDATE {source} AS child SET {} FROM found WHERE child.ctid = ANY (_referee_batch.places) \
              AND child.tableoid = found._referee_part AND child.ctid = found._referee_place RETURNING {}{same}) \
              INSERT INTO {place} ({all}) SELECT {all} FROM changed{only}",
-            self.columns(bench, table, "child."),
-            self.of_batch(bench),
+            self.columns(builder, table, "child."),
+            self.of_batch(builder),
             each(&|c| format!("{c} = NULL"), ", "),
-            self.columns(bench, table, "found."),
+            self.columns(builder, table, "found."),
             source = self.rows.source,
             place = self.place,
-            all = self.columns(bench, table, ""),
+            all = self.columns(builder, table, ""),
         );
         let down = match lasting_key(table, &columns) {
             None => Down::Impossible(format!(
                 "`{}` has no primary key by which its rows could be found again; what they held is backed up in `{}`",
-                self.table, self.aside.name
+                self.table, self.backup.name
             )),
             Some(identity) => {
                 // An heir's row may have the same key, and is none of the rows that were changed.
-                let names = (self.table, &self.aside.name);
+                let names = (self.table, &self.backup.name);
                 let (update, changed) = backups::references_back(
-                    bench,
+                    builder,
                     &self.rows.source,
                     identity,
                     (&columns, &columns),
                     &self.place,
                     names,
                 );
-                let statements = vec![update, self.returned(bench, table, &self.rows.source, Some(&columns))];
+                let statements = vec![update, self.returned(builder, table, &self.rows.source, Some(&columns))];
                 self.back(
-                    bench,
+                    builder,
                     table,
-                    backups::forbidding(self.before(bench, table), self.key),
+                    backups::forbidding(self.before(builder, table), self.key),
                     statements,
                     vec![changed],
                 )
             }
         };
         let title = format!("Set {} to NULL where it names no row of {}", self.side(), self.key.parent);
-        Ok(self.draft(bench, table, title, &change, down))
+        Ok(self.draft(builder, table, title, &change, down))
     }
 
     /// Returns the table with its foreign keys as they were before the plan: rows are changed first, and undone last, so that what
     /// other steps make of the keys is not there then.
-    fn before<'t>(&self, bench: &Bench<'t>, table: &'t Table) -> &'t Table {
-        bench.workshop.schema.table(self.table).unwrap_or(table)
+    fn before<'t>(&self, builder: &Builder<'t>, table: &'t Table) -> &'t Table {
+        builder.context.schema.table(self.table).unwrap_or(table)
     }
 
     /// Makes the undo: statements that restore the rows, with the keys that let none come taken away around them.
     fn back(
         &self,
-        bench: &Bench<'_>,
+        builder: &Builder<'_>,
         table: &Table,
         keys: Vec<&ForeignKey>,
         restoring: Vec<String>,
         mut guards: Vec<Guard>,
     ) -> Down {
-        if !keys.is_empty() && partitions::takes_no_unchecked_key(bench, self.table) {
+        if !keys.is_empty() && partitions::takes_no_unchecked_key(builder, self.table) {
             return Down::Impossible(format!(
                 "a key of a partitioned table cannot be NOT VALID before PostgreSQL 18, and lets no such row back in; they are kept in `{}`",
-                self.aside.name
+                self.backup.name
             ));
         }
-        let alter = sql::alter(bench, self.table);
+        let alter = sql::alter(builder, self.table);
         let named: Vec<(String, &ForeignKey)> = keys.into_iter().map(|k| (sql::key_name(table, k), k)).collect();
         // What triggers do to other rows when these come back is counted, too.
-        let counters = self.counters(bench).of_undo();
+        let counters = self.counters(builder).of_undo();
         let mut statements = vec![counters.hold()];
         statements.extend(
-            named.iter().map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", bench.dialect.identifier(name))),
+            named.iter().map(|(name, _)| format!("{alter} DROP CONSTRAINT {}", builder.dialect.identifier(name))),
         );
         statements.push(counters.unchanged());
         let restored = format!("(SELECT pg_catalog.count(*) FROM {})", self.place);
@@ -461,10 +468,10 @@ impl Work<'_> {
         let source = &self.rows.source;
         let nulled: Option<Vec<&String>> = self.nulled.map(|columns| columns.iter().collect());
         statements.push(match nulled.as_deref().filter(|_| self.waived) {
-            None => self.aside.drop.clone(),
+            None => self.backup.drop.clone(),
             columns => {
-                let backup = &self.aside.name;
-                returned::drop_or_rename(bench, &Restored { table, source, place: &self.place, backup, columns })
+                let backup = &self.backup.name;
+                returned::drop_or_rename(builder, &Restored { table, source, place: &self.place, backup, columns })
             }
         });
         let mut unique = table.primary_key.iter().chain(&table.unique_keys);
@@ -473,15 +480,15 @@ impl Work<'_> {
             // A table whose rows wait to be checked cannot be altered (55006).
             statements.push("SET CONSTRAINTS ALL IMMEDIATE".to_string());
         }
-        guards.extend(named.iter().map(|(name, key)| since::key_as_planned(bench, self.table, name, key)));
+        guards.extend(named.iter().map(|(name, key)| since::key_as_planned(builder, self.table, name, key)));
         for (name, key) in named {
             // Such rows may stay under a key, but not come.
-            statements.push(format!("{alter} ADD {}", sql::key(bench, key, &name, true)));
-            statements.extend(sql::key_comment(bench, self.table, key, &name));
+            statements.push(format!("{alter} ADD {}", sql::key(builder, key, &name, true)));
+            statements.extend(sql::key_comment(builder, self.table, key, &name));
         }
         statements.push(counters.unchanged());
-        let set_off = acting::set_off_by_undo(bench.workshop.options, &bench.now, table, &[self.key], self.nulled);
-        guards.extend(since::undo_guards(bench, &set_off, &format!("`{}`", self.aside.name)));
+        let set_off = acting::set_off_by_undo(builder.context.options, &builder.now, table, &[self.key], self.nulled);
+        guards.extend(since::undo_guards(builder, &set_off, &format!("`{}`", self.backup.name)));
         Down::Script { script: whole(statements), guards }
     }
 }

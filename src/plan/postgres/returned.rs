@@ -1,8 +1,8 @@
 //! What an undo is held against before it drops a backup: every row is back as it was, and every reference. A trigger or a rule may
 //! have the engine pass over a row, or give it other values.
 
-use super::super::aside;
-use super::super::servers::bench::Bench;
+use super::super::backup_common;
+use super::super::servers::builder::Builder;
 use super::{catalog, since};
 use crate::rows::identity::{differing, lasting_key, same_key};
 use crate::schema::{Table, TableName};
@@ -20,41 +20,41 @@ pub(super) struct Restored<'r> {
 }
 
 /// Writes the statement that raises an error unless everything is back.
-pub(super) fn check(bench: &Bench<'_>, all: &[Restored<'_>]) -> String {
-    let lines: Vec<String> = all.iter().map(|one| one.line(bench)).collect();
+pub(super) fn check(builder: &Builder<'_>, all: &[Restored<'_>]) -> String {
+    let lines: Vec<String> = all.iter().map(|one| one.line(builder)).collect();
     format!("DO $referee$\n#variable_conflict use_column\nBEGIN\n{}\nEND\n$referee$", lines.join("\n"))
 }
 
 /// Writes the statement that drops the backup of references that are back. Where triggers gave the rows other values, which the
 /// undo leaves, it holds the only copy of the old ones, and is renamed instead.
-pub(super) fn drop_or_rename(bench: &Bench<'_>, one: &Restored<'_>) -> String {
+pub(super) fn drop_or_rename(builder: &Builder<'_>, one: &Restored<'_>) -> String {
     let (table, place) = (one.table, one.place);
-    let left = aside::left_after_undo(one.backup);
+    let left = backup_common::left_after_undo(one.backup);
     let others: Vec<&String> = table.columns.iter().filter(|c| c.generated.is_none()).map(|c| &c.name).collect();
     let nulled = one.columns.unwrap_or_default();
     let Some(key) = lasting_key(table, nulled) else { return format!("DROP TABLE {place}") };
-    let there = catalog::relation(bench, &bench.name(&left));
+    let there = catalog::relation(builder, &builder.name(&left));
     format!(
         "DO $referee$\nBEGIN\n  IF NOT {} THEN\n    DROP TABLE {place};\n  ELSIF {there} IS NULL THEN\n    ALTER TABLE {place} RENAME TO {};\n  \
          ELSE\n    INSERT INTO {} SELECT * FROM {place};\n    DROP TABLE {place};\n  END IF;\nEND $referee$",
-        differing(bench.dialect, table, key, &others, (one.source, place)),
-        bench.dialect.identifier(&left.name),
-        bench.name(&left),
+        differing(builder.dialect, table, key, &others, (one.source, place)),
+        builder.dialect.identifier(&left.name),
+        builder.name(&left),
     )
 }
 
 impl Restored<'_> {
-    fn line(&self, bench: &Bench<'_>) -> String {
-        let literal = |text: &str| bench.dialect.literal(text);
+    fn line(&self, builder: &Builder<'_>) -> String {
+        let literal = |text: &str| builder.dialect.literal(text);
         let text = format!(
             "rows of `{}` that are backed up in `{}` did not come back as they were: a trigger or a rule of the table keeps or changes them; \
              nothing was undone. ",
             self.table.name, self.backup,
         );
-        let (off, on) = self.switches(bench);
+        let (off, on) = self.switches(builder);
         format!(
             "  IF EXISTS ({}) THEN RAISE EXCEPTION USING MESSAGE = pg_catalog.concat({}, COALESCE({} || {off} || {} || {on}, {})); END IF;",
-            self.missing(bench),
+            self.missing(builder),
             literal(&text),
             literal("Disable what does so: "),
             literal("; undo; then: "),
@@ -64,10 +64,10 @@ impl Restored<'_> {
 
     /// Writes queries of the statements that disable, and enable again as they are, the triggers and rules which may keep or change rows
     /// that come back.
-    fn switches(&self, bench: &Bench<'_>) -> (String, String) {
+    fn switches(&self, builder: &Builder<'_>) -> (String, String) {
         // The bits of `tgtype` (pg_trigger.h): ROW 1, BEFORE 2, INSERT 4, UPDATE 16.
         let (fires, event) = if self.columns.is_some() { (19, '2') } else { (7, '3') };
-        let of = since::all_of(bench, &[&self.table.name]);
+        let of = since::all_of(builder, &[&self.table.name]);
         // A partition's copy of a trigger follows its table's; older versions mark such a one as internal.
         let found = format!(
             "SELECT t.tgrelid AS at, 'TRIGGER' AS kind, t.tgname AS name, t.tgenabled AS how FROM pg_catalog.pg_trigger t WHERE NOT \
@@ -86,20 +86,20 @@ impl Restored<'_> {
         (all("'DISABLE'"), all("CASE a.how WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END"))
     }
 
-    fn missing(&self, bench: &Bench<'_>) -> String {
+    fn missing(&self, builder: &Builder<'_>) -> String {
         let (source, place) = (self.source, self.place);
         let changed = self.columns.unwrap_or_default();
         let row = |of: &str| {
             let own = self.table.columns.iter().filter(|c| c.generated.is_none());
             let own = own.filter(|c| self.columns.is_none_or(|some| some.contains(&&c.name)));
-            let all: Vec<String> = own.map(|c| format!("{of}.{}", bench.dialect.identifier(&c.name))).collect();
+            let all: Vec<String> = own.map(|c| format!("{of}.{}", builder.dialect.identifier(&c.name))).collect();
             // Not every type has an equality.
             format!("ROW({})::pg_catalog.text", all.join(", "))
         };
         match lasting_key(self.table, changed) {
             Some(identity) => format!(
                 "SELECT 1 FROM {place} AS kept WHERE NOT EXISTS (SELECT 1 FROM {source} AS child WHERE {} AND {} = {})",
-                same_key(bench.dialect, self.table, identity, ("child", "kept")),
+                same_key(builder.dialect, self.table, identity, ("child", "kept")),
                 row("child"),
                 row("kept")
             ),

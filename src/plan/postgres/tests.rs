@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Blocks, Down, Made, Options, Phase, Reason, Step, Transaction, Wanted, Workshop, recipes};
+use super::super::{Blocks, Down, Made, Options, Phase, PlanContext, Reason, Step, Transaction, Wanted, recipes};
 use crate::change::Change;
 use crate::findings::Safety;
 use crate::relations::Graph;
@@ -34,7 +34,7 @@ fn wanted(changes: Vec<Change>) -> Wanted {
 
 fn made(schema: &Schema, wanted: &[Wanted]) -> Made {
     let mut made = recipes(
-        &Workshop {
+        &PlanContext {
             schema,
             relations: &Graph::from_relations(schema, Vec::new()),
             definitions: None,

@@ -5,7 +5,7 @@ use super::super::refused::Left;
 use super::super::remedy::{Question, Remedy};
 use super::super::trial::key_of;
 use super::super::{Reason, Refused, Wanted, Why, words};
-use super::{Barred, Pick, Selector, priority, reason};
+use super::{BlockedByRows, Pick, Selector, priority, reason};
 use crate::change::Change;
 use crate::engine;
 use crate::findings::Safety;
@@ -18,7 +18,12 @@ const LOOSENS: &str = "Its orphans can become NULL only once the column is nulla
 impl Selector<'_, '_> {
     /// Makes the groups what is wanted, except those that add or check a key over orphans when nobody said what becomes of
     /// them.
-    pub(super) fn gate(&self, groups: Vec<Group>, picks: &[Pick<'_>], barred: &mut Barred) -> Vec<Wanted> {
+    pub(super) fn gate(
+        &self,
+        groups: Vec<Group>,
+        picks: &[Pick<'_>],
+        blocked_by_rows: &mut BlockedByRows,
+    ) -> Vec<Wanted> {
         let mut wanted = Vec::new();
         let cleaned: Vec<(TableName, Vec<String>)> = groups.iter().flat_map(|g| self.cleaned(&g.changes)).collect();
         for group in groups {
@@ -40,10 +45,10 @@ impl Selector<'_, '_> {
                 }
                 Err(why) => {
                     if let Some((change, key)) = over.and_then(|(c, _)| Some((c, key_of(c)?))) {
-                        barred.keys.push((change.table().clone(), key.clone(), why.clone()));
+                        blocked_by_rows.keys.push((change.table().clone(), key.clone(), why.clone()));
                     }
                     let refused = owners.iter().filter(|p| !p.is_lookup).map(|p| Refused::of(p.finding, &why));
-                    barred.refused.extend(refused);
+                    blocked_by_rows.refused.extend(refused);
                     continue;
                 }
             }

@@ -79,13 +79,13 @@ struct Left<'f> {
 
 /// What is not planned because rows stand in its way.
 #[derive(Default)]
-struct Barred {
+struct BlockedByRows {
     refused: Vec<Refused>,
     /// The keys, and what is said of their rows.
     keys: Vec<(TableName, ForeignKey, Why)>,
 }
 
-impl Barred {
+impl BlockedByRows {
     /// Says of rows what is said of the key that they stand in the way of: it is one thing to decide.
     fn why(&self, left: &Left<'_>, relations: &Graph) -> Option<Why> {
         let relation = rules::relation_of(left.finding, relations)?;
@@ -142,16 +142,17 @@ impl<'a, 'i> Selector<'a, 'i> {
                 left.push(Left { finding: pick.finding, why });
             }
         }
-        let mut barred = Barred::default();
-        let wanted = self.gate(merge.groups(), &picks, &mut barred);
+        let mut blocked_by_rows = BlockedByRows::default();
+        let wanted = self.gate(merge.groups(), &picks, &mut blocked_by_rows);
         let after = after(input.schema, &wanted);
         let found = check(input, &after, &relations(input, &after));
         let planned: BTreeSet<&Reason> = wanted.iter().flat_map(|w| &w.findings).collect();
         choices.retain(|c| planned.contains(&c.reason));
         let repairs = picks.iter().filter(|p| planned.contains(&reason(p.finding)) && !lost.contains(&p.finding));
         let repaired = repairs.map(|p| (p.finding, p.changes)).collect();
-        let left = left.into_iter().map(|l| (l.finding, barred.why(&l, input.relations).unwrap_or(l.why))).collect();
-        Trial { wanted, choices, refused: barred.refused, repaired, left, after, found }
+        let left =
+            left.into_iter().map(|l| (l.finding, blocked_by_rows.why(&l, input.relations).unwrap_or(l.why))).collect();
+        Trial { wanted, choices, refused: blocked_by_rows.refused, repaired, left, after, found }
     }
 }
 

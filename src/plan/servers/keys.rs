@@ -1,19 +1,19 @@
 //! What the recipes of PostgreSQL and CockroachDB say alike of a foreign key. It writes no statement: those differ.
 
 use super::super::{Guard, Step, Wanted};
-use super::bench::{Bench, arrow};
+use super::builder::{Builder, arrow};
 use super::sql;
 use crate::change::Change;
 use crate::schema::{Action, ForeignKey, Table, TableName};
 
 /// Returns a key as it is when it is made now: with its name, and acting after all that are there.
 pub(in crate::plan) fn made_now(
-    bench: &Bench<'_>,
+    builder: &Builder<'_>,
     table: &TableName,
     key: &ForeignKey,
 ) -> Result<(String, ForeignKey), String> {
-    let name = sql::key_name(bench.table(table)?, key);
-    let made = ForeignKey { name: Some(name.clone()), firing_order: bench.newest(), ..key.clone() };
+    let name = sql::key_name(builder.table(table)?, key);
+    let made = ForeignKey { name: Some(name.clone()), firing_order: builder.newest(), ..key.clone() };
     Ok((name, made))
 }
 
@@ -27,17 +27,17 @@ pub(in crate::plan) fn name_is_free(sql: String, table: &TableName, name: &str) 
 }
 
 /// Says what a key lacks on either side: a column, or what makes the parent's columns unique.
-pub(in crate::plan) fn fits(bench: &Bench<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
+pub(in crate::plan) fn fits(builder: &Builder<'_>, table: &TableName, key: &ForeignKey) -> Result<(), String> {
     let missing = |t: &Table, columns: &[String]| {
         let column = columns.iter().find(|c| t.column(c).is_none())?;
         Some(format!("`{}` has no column `{column}`", t.name))
     };
-    let (child, parent) = (bench.table(table)?, bench.table(&key.parent)?);
+    let (child, parent) = (builder.table(table)?, builder.table(&key.parent)?);
     if let Some(why) = missing(child, &key.columns).or_else(|| missing(parent, &key.parent_columns)) {
         return Err(why);
     }
     // Another repair of the same plan may make it unique first.
-    let unique = bench.target.table(&key.parent).is_some_and(|t| t.is_unique(&key.parent_columns));
+    let unique = builder.target.table(&key.parent).is_some_and(|t| t.is_unique(&key.parent_columns));
     if unique || key.temporal {
         return Ok(());
     }
@@ -49,11 +49,11 @@ pub(in crate::plan) fn fits(bench: &Bench<'_>, table: &TableName, key: &ForeignK
 }
 
 /// Makes a column nullable.
-pub(in crate::plan) type Loosen = fn(&mut Bench<'_>, &Wanted, &TableName, &str, bool) -> Result<Step, String>;
+pub(in crate::plan) type Loosen = fn(&mut Builder<'_>, &Wanted, &TableName, &str, bool) -> Result<Step, String>;
 
 /// Makes the columns nullable that a key sets to NULL, unless somebody does so anyway.
 pub(in crate::plan) fn nullable(
-    bench: &mut Bench<'_>,
+    builder: &mut Builder<'_>,
     want: &Wanted,
     table: &TableName,
     key: &ForeignKey,
@@ -70,14 +70,14 @@ pub(in crate::plan) fn nullable(
     all.dedup();
     let mut steps = Vec::new();
     for column in all {
-        let wanted = bench.target.table(table).is_none_or(|t| t.is_nullable(&column));
-        if wanted || bench.table(table)?.is_nullable(&column) {
+        let wanted = builder.target.table(table).is_none_or(|t| t.is_nullable(&column));
+        if wanted || builder.table(table)?.is_nullable(&column) {
             continue;
         }
-        steps.push(loosen(bench, want, table, &column, true)?);
+        steps.push(loosen(builder, want, table, &column, true)?);
         // The next key on these columns finds it done.
         let change = Change::SetNullable { table: table.clone(), column, nullable: true };
-        let _ = change.apply(&mut bench.target);
+        let _ = change.apply(&mut builder.target);
     }
     Ok(steps)
 }

@@ -1,6 +1,6 @@
 //! Backups of the rows that a clean-up deletes or changes: tables made of a query, and what restores the rows from them.
 
-use super::super::aside::{NAMED, is_rewritten, left_after_undo, may_rewrite};
+use super::super::backup_common::{NAMED, is_rewritten, left_after_undo, may_rewrite};
 use super::super::{Definitions, Guard};
 use super::rebuild::{copied_columns, hidden_rowid};
 use super::sql;
@@ -35,24 +35,24 @@ pub(super) fn kept_columns(table: &Table) -> Vec<(String, String)> {
 }
 
 /// Writes the statement that keeps rows.
-pub(super) fn keep(table: &Table, aside: &str, from: &str, condition: &str) -> String {
+pub(super) fn keep(table: &Table, backup: &str, from: &str, condition: &str) -> String {
     let listed: Vec<String> = kept_columns(table)
         .into_iter()
         .map(|(own, kept)| if own == kept { format!("child.{own}") } else { format!("child.{own} AS {kept}") })
         .collect();
-    let aside = DIALECT.identifier(aside);
-    format!("CREATE TABLE main.{aside} AS SELECT {} FROM {from} WHERE {condition}", listed.join(", "))
+    let backup = DIALECT.identifier(backup);
+    format!("CREATE TABLE main.{backup} AS SELECT {} FROM {from} WHERE {condition}", listed.join(", "))
 }
 
 /// Writes what stops the transaction unless a backup holds rows as they are. A copy has the type of its column: a value that came in
 /// under another one (`PRAGMA writable_schema`) changes on the way, and would come back changed.
-pub(super) fn kept_exactly(table: &Table, aside: &str, from: &str, condition: &str) -> [String; 3] {
+pub(super) fn kept_exactly(table: &Table, backup: &str, from: &str, condition: &str) -> [String; 3] {
     let (own, kept): (Vec<String>, Vec<String>) = kept_columns(table).into_iter().unzip();
     let own: Vec<String> = own.iter().map(|c| format!("child.{c} COLLATE BINARY")).collect();
-    let aside = DIALECT.identifier(aside);
+    let backup = DIALECT.identifier(backup);
     // No affinity is applied where rows of two queries are compared (manual, "SELECT", 3.).
     let query = format!(
-        "SELECT NOT EXISTS (SELECT {} FROM {from} WHERE {condition} EXCEPT SELECT {} FROM main.{aside})",
+        "SELECT NOT EXISTS (SELECT {} FROM {from} WHERE {condition} EXCEPT SELECT {} FROM main.{backup})",
         own.join(", "),
         kept.join(", ")
     );
@@ -63,8 +63,8 @@ pub(super) fn kept_exactly(table: &Table, aside: &str, from: &str, condition: &s
 /// a row in conflict is passed over or replaced (`ON CONFLICT`), and a trigger that no row comes.
 ///
 /// A rowid that no column stands for names no row for good: another row may have it by now. Then the row gets a new one.
-pub(super) fn bring_back(table: &Table, aside: &str) -> Vec<String> {
-    let (name, place) = (DIALECT.identifier(&table.name.name), DIALECT.identifier(aside));
+pub(super) fn bring_back(table: &Table, backup: &str) -> Vec<String> {
+    let (name, place) = (DIALECT.identifier(&table.name.name), DIALECT.identifier(backup));
     let (own, kept): (Vec<String>, Vec<String>) = kept_columns(table).into_iter().unzip();
     let mut kept: Vec<String> = kept.iter().map(|c| format!("kept.{c}")).collect();
     let mut from = format!("main.{place} AS kept");
@@ -110,12 +110,12 @@ pub(super) fn counting(table: &TableName, statements: Vec<String>, more: &str) -
 /// `changed` are all columns that the step sets to NULL, these among them.
 pub(super) fn give_back(
     table: &Table,
-    aside: &str,
+    backup: &str,
     columns: &[String],
     changed: &[String],
 ) -> (Vec<String>, Vec<Guard>) {
     let name = DIALECT.identifier(&table.name.name);
-    let place = DIALECT.identifier(aside);
+    let place = DIALECT.identifier(backup);
     let quoted = |names: &[String]| names.iter().map(|c| DIALECT.identifier(c)).collect::<Vec<_>>();
     let (columns, changed) = (quoted(columns), quoted(changed));
     let kept = kept_columns(table);
@@ -146,7 +146,7 @@ pub(super) fn give_back(
         ),
         found,
         advice: format!(
-            "restore them from the backup {aside} by hand; or, to keep them as they are now, delete their copies from it (their old \
+            "restore them from the backup {backup} by hand; or, to keep them as they are now, delete their copies from it (their old \
              references are then lost); and run the undo again"
         ),
     };
@@ -251,12 +251,12 @@ fn same_row(table: &Table, kept: &[(String, String)], changed: &[String]) -> Str
 }
 
 /// Asks SQLite what the table is like that rows are kept in. No row is moved, so no parent is needed.
-pub(super) fn made(definitions: &Definitions, table: &Table, aside: &str, keep: &str) -> Result<Table, String> {
+pub(super) fn made(definitions: &Definitions, table: &Table, backup: &str, keep: &str) -> Result<Table, String> {
     let mut memory = Memory::new().map_err(|e| e.to_string())?;
     let text = definitions.find("table", &table.name.name).and_then(|d| d.sql.as_deref());
     let text = text.ok_or_else(|| format!("there is no definition of the table {}", table.name))?;
     memory.run(text).map_err(|e| e.to_string())?;
     memory.run(keep).map_err(|e| e.to_string())?;
     let schema = memory.inspect().map_err(|e| e.to_string())?;
-    schema.table(&TableName::new(aside)).cloned().ok_or_else(|| format!("SQLite makes no table {aside}"))
+    schema.table(&TableName::new(backup)).cloned().ok_or_else(|| format!("SQLite makes no table {backup}"))
 }

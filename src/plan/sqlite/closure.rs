@@ -16,7 +16,7 @@ use super::super::remedy::Question;
 use super::super::{
     Bound, Definitions, Down, Guard, Held, OrphanPolicy, Phase, Reason, Script, Step, Transaction, Wanted, acting,
 };
-use super::super::{Workshop, aside};
+use super::super::{PlanContext, backup_common};
 use super::{backup, lock, own_constraints, since, sql};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
@@ -31,7 +31,7 @@ const NULLED: &str = "_referee_nulled";
 
 /// What a step is made of.
 pub(super) struct Site<'a> {
-    pub workshop: &'a Workshop<'a>,
+    pub context: &'a PlanContext<'a>,
     pub definitions: &'a Definitions,
     pub names: &'a Names,
     /// The names that steps of this plan have given to backups.
@@ -57,15 +57,15 @@ impl Site<'_> {
 /// # Errors
 /// It cannot be done, or not be undone; nothing of it is planned then.
 pub(super) fn step(site: &Site<'_>, closure: &Closure, wanted: &[&Wanted]) -> Result<Option<Step>, String> {
-    let writing = Writing { site, schema: site.workshop.schema, closure };
+    let writing = Writing { site, schema: site.context.schema, closure };
     let queries = writing.rows().queries()?;
-    let sizes = match closure.size(&site.workshop.options.counts, &queries)? {
+    let sizes = match closure.size(&site.context.options.counts, &queries)? {
         Size::NothingFollows => return Ok(None),
         Size::Known(sizes) => Some(sizes),
         Size::Unknown => None,
     };
     closure.can_be_undone()?;
-    acting::closure_acted_on(site.workshop.options, closure, site.workshop.schema)?;
+    acting::closure_acted_on(site.context.options, closure, site.context.schema)?;
     writing.step(&queries, sizes.as_ref(), wanted).map(Some)
 }
 
@@ -137,7 +137,7 @@ impl<'a> Writing<'a> {
         let closure = self.closure;
         let backups = self.backups(sizes)?;
         let constrained = self.constrained(&backups)?;
-        constrained.iter().try_for_each(|rows| rows.counted(&self.site.workshop.options.counts))?;
+        constrained.iter().try_for_each(|rows| rows.counted(&self.site.context.options.counts))?;
         let changes: Vec<Change> =
             backups.iter().map(|b| Change::CreateTable { definition: Box::new(b.made.clone()) }).collect();
         let mut findings: Vec<Reason> = wanted.iter().flat_map(|w| w.findings.iter().cloned()).collect();
@@ -177,7 +177,7 @@ impl<'a> Writing<'a> {
 
     fn bounds(&self, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
         let bounds = self.closure.bounds(queries, sizes);
-        acting::closure_undone(self.site.workshop.options, self.closure, self.schema, bounds)
+        acting::closure_undone(self.site.context.options, self.closure, self.schema, bounds)
     }
 
     fn up(&self, backups: &[Backup<'_>], sizes: Option<&Sizes>) -> Result<Script, String> {
@@ -299,7 +299,7 @@ impl<'a> Writing<'a> {
             guards.extend(guard);
         }
         let names: Vec<String> = backups.iter().map(|b| format!("`{}`", b.name)).collect();
-        let set_off = acting::closure_set_off_by_undo(self.site.workshop.options, self.closure, self.schema);
+        let set_off = acting::closure_set_off_by_undo(self.site.context.options, self.closure, self.schema);
         guards.extend(since::undo_guards(&set_off, &names.join(", ")));
         for backup in backups {
             statements.extend(backup::release(self.schema, backup.table, &backup.name, backup.mark.is_some()));
@@ -332,10 +332,10 @@ impl<'a> Writing<'a> {
                 sql::in_list(names.iter().copied())
             ),
             found: format!("one of {} already exists", names.join(", ")),
-            advice: aside::TAKEN.to_string(),
+            advice: backup_common::TAKEN.to_string(),
         }];
         guards.extend(constrained.iter().filter_map(own_constraints::Rows::guard));
-        let (schema, options) = (self.schema, self.site.workshop.options);
+        let (schema, options) = (self.schema, self.site.context.options);
         for seed in &self.closure.seeds {
             let Some(table) = schema.table(&seed.child) else { continue };
             let question =

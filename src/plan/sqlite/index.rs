@@ -18,7 +18,7 @@ pub(super) fn step(
     wanted: &[Wanted],
 ) -> Result<Step, Refusal> {
     let blame = parts.first().map_or(0, |(at, _)| *at);
-    let before = plan.workshop.schema;
+    let before = plan.context.schema;
     let table = before.table(table_name).ok_or_else(|| (blame, format!("there is no table {table_name}")))?;
     let make = statement(change, before);
     let (verb, phase, index, up, down, done) = match change {
@@ -50,7 +50,7 @@ pub(super) fn step(
                 "SELECT {columns}, count(*) AS rows FROM {} WHERE {conditions} GROUP BY {columns} HAVING count(*) > 1 \
                  ORDER BY {columns} LIMIT {}",
                 DIALECT.table(table_name),
-                super::super::aside::NAMED
+                super::super::backup_common::NAMED
             ),
             found: format!("{table_name} has several rows with the same {columns}"),
             advice: "a unique index allows one".to_string(),

@@ -20,7 +20,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::definitions::Names;
-use super::{Blocks, Definitions, Held, Lock, Made, Reason, Refused, Script, Step, Transaction, Wanted, Why, Workshop};
+use super::{
+    Blocks, Definitions, Held, Lock, Made, PlanContext, Reason, Refused, Script, Step, Transaction, Wanted, Why,
+};
 use crate::change::Change;
 use crate::engine::{Dialect, sqlite::DIALECT};
 use crate::findings::Safety;
@@ -31,11 +33,11 @@ pub use transaction::inside_transaction;
 type Refusal = (usize, String);
 
 /// Makes SQLite's steps.
-pub fn steps(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
+pub fn steps(context: &PlanContext<'_>, wanted: &[Wanted]) -> Made {
     let mut refusals: BTreeMap<usize, String> = BTreeMap::new();
     let mut rebuilt = Rebuilt::new();
     let steps = loop {
-        match attempt(workshop, wanted, &refusals, &mut rebuilt) {
+        match attempt(context, wanted, &refusals, &mut rebuilt) {
             Ok(steps) => break steps,
             // What is wanted is done as a whole or not at all: everything is planned anew without it.
             Err((at, why)) => drop(refusals.insert(at, why)),
@@ -68,7 +70,7 @@ fn subject(change: &Change) -> String {
 
 /// The parts of a plan that the makers of its steps share.
 struct Plan<'a> {
-    workshop: &'a Workshop<'a>,
+    context: &'a PlanContext<'a>,
     definitions: &'a Definitions,
     /// Every name and text of the definitions.
     names: Names,
@@ -78,7 +80,7 @@ struct Plan<'a> {
     earlier: Vec<(TableName, String)>,
 }
 
-/// The rebuilds that an attempt before has made: by table, by whose wishes, and by how many unique indexes come before. The
+/// The rebuilds that an attempt before has made: by table, by whose wanted_keys, and by how many unique indexes come before. The
 /// next attempt, which leaves out what was refused, wants most of them again.
 type Rebuilt = BTreeMap<(TableName, Vec<usize>, usize), Step>;
 
@@ -86,7 +88,7 @@ type Rebuilt = BTreeMap<(TableName, Vec<usize>, usize), Step>;
 type Part<'a> = (usize, &'a Change);
 
 fn attempt(
-    workshop: &Workshop<'_>,
+    context: &PlanContext<'_>,
     wanted: &[Wanted],
     refusals: &BTreeMap<usize, String>,
     rebuilt_before: &mut Rebuilt,
@@ -103,11 +105,11 @@ fn attempt(
         }
     }
     let Some(&(first, _)) = parts.first() else { return Ok(Vec::new()) };
-    let Some(definitions) = workshop.definitions else {
+    let Some(definitions) = context.definitions else {
         let why = "the texts of SQLite's objects are needed to rebuild a table, and this source has none";
         return Err((first, why.to_string()));
     };
-    let mut after = workshop.schema.clone();
+    let mut after = context.schema.clone();
     let mut by_table: BTreeMap<&TableName, Vec<Part<'_>>> = BTreeMap::new();
     for (at, change) in parts {
         let list = by_table.entry(change.table()).or_default();
@@ -120,7 +122,7 @@ fn attempt(
                 .map_err(|e| (at, format!("it does not fit the other changes of this plan: {e}")))?;
         }
     }
-    let mut plan = Plan { workshop, definitions, names: definitions.names(), after, earlier: Vec::new() };
+    let mut plan = Plan { context, definitions, names: definitions.names(), after, earlier: Vec::new() };
     let mut index_names: BTreeMap<String, &TableName> = BTreeMap::new();
     for (table, list) in &by_table {
         for (at, change) in list {
@@ -134,11 +136,11 @@ fn attempt(
                 return Err((*at, format!("there is something called {} already", index.name)));
             }
             if index.unique {
-                plan.earlier.push(((*table).clone(), statement(change, workshop.schema)));
+                plan.earlier.push(((*table).clone(), statement(change, context.schema)));
             }
         }
     }
-    let site = closure::Site { workshop, definitions, names: &plan.names, given: RefCell::default() };
+    let site = closure::Site { context, definitions, names: &plan.names, given: RefCell::default() };
     let mut steps = orphans::steps(&site, &standing)?;
     for (table, list) in by_table {
         let in_place = |c: &Change| is_check(c) || matches!(c, Change::AddIndex { .. } | Change::DropIndex { .. });

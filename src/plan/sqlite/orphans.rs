@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::super::acting;
-use super::super::aside::{self, NAMED, counted_rows};
+use super::super::backup_common::{self, NAMED, counted_rows};
 use super::super::closure::{checked, closures};
 use super::super::remedy::{self, Question, Remedy};
 use super::super::{Down, Guard, Held, OrphanPolicy, Phase, Script, Step, Transaction, Wanted};
@@ -22,7 +22,7 @@ use crate::rows::{self, RelationRows, RowSet};
 use crate::schema::{ForeignKey, Schema, Table, TableName};
 
 /// A key that shall hold, and who wants it.
-struct Wish<'a> {
+struct WantedKey<'a> {
     wanted: &'a Wanted,
     table: &'a Table,
     key: &'a ForeignKey,
@@ -35,7 +35,7 @@ struct Wish<'a> {
 /// # Errors
 /// The place of the wanted key whose orphans cannot be cleaned up, and why.
 pub(super) fn steps(site: &Site<'_>, wanted: &[(usize, &Wanted)]) -> Result<Vec<Step>, (usize, String)> {
-    let schema = site.workshop.schema;
+    let schema = site.context.schema;
     let is_declared = |want: &Wanted| {
         want.changes.iter().any(|c| match c {
             Change::ValidateForeignKey { .. } => true,
@@ -45,7 +45,7 @@ pub(super) fn steps(site: &Site<'_>, wanted: &[(usize, &Wanted)]) -> Result<Vec<
             _ => false,
         })
     };
-    let mut wishes: Vec<(usize, Wish<'_>)> = Vec::new();
+    let mut wanted_keys: Vec<(usize, WantedKey<'_>)> = Vec::new();
     for (at, one) in wanted {
         // A key that is there already is only looked at where rows were counted.
         if is_declared(one) && one.orphans.is_none_or(|n| n == 0) {
@@ -55,18 +55,18 @@ pub(super) fn steps(site: &Site<'_>, wanted: &[(usize, &Wanted)]) -> Result<Vec<
             && let Some(table) = schema.table(table)
             && schema.table(&key.parent).is_some()
         {
-            wishes.push((*at, Wish { wanted: one, table, key, comes_back_past_keys: is_declared(one) }));
+            wanted_keys.push((*at, WantedKey { wanted: one, table, key, comes_back_past_keys: is_declared(one) }));
         }
     }
     let broken: BTreeSet<&TableName> =
-        wishes.iter().filter(|(_, w)| w.comes_back_past_keys).map(|(_, w)| &w.table.name).collect();
-    for (_, wish) in &mut wishes {
-        wish.comes_back_past_keys = broken.contains(&wish.table.name);
+        wanted_keys.iter().filter(|(_, w)| w.comes_back_past_keys).map(|(_, w)| &w.table.name).collect();
+    for (_, wanted_key) in &mut wanted_keys {
+        wanted_key.comes_back_past_keys = broken.contains(&wanted_key.table.name);
     }
     let mut steps = Vec::new();
-    let numbered: Vec<(usize, &Wanted)> = wishes.iter().map(|(at, w)| (*at, w.wanted)).collect();
+    let numbered: Vec<(usize, &Wanted)> = wanted_keys.iter().map(|(at, w)| (*at, w.wanted)).collect();
     let mut cleaned: BTreeSet<usize> = BTreeSet::new();
-    for closure in closures(site.workshop, &DIALECT, &numbered) {
+    for closure in closures(site.context, &DIALECT, &numbered) {
         let of: Vec<&Wanted> = numbered.iter().filter(|(at, _)| closure.wants.contains(at)).map(|(_, w)| *w).collect();
         let first = closure.wants.first().copied().unwrap_or_default();
         if let Some(step) = closure::step(site, &closure, &of).map_err(|why| (first, why))? {
@@ -74,25 +74,25 @@ pub(super) fn steps(site: &Site<'_>, wanted: &[(usize, &Wanted)]) -> Result<Vec<
             cleaned.extend(&closure.wants);
         }
     }
-    for (at, wish) in wishes.iter().filter(|(at, w)| !cleaned.contains(at) && w.wanted.orphans != Some(0)) {
-        steps.extend(alone(site, wish).map_err(|why| (*at, why))?);
+    for (at, wanted_key) in wanted_keys.iter().filter(|(at, w)| !cleaned.contains(at) && w.wanted.orphans != Some(0)) {
+        steps.extend(alone(site, wanted_key).map_err(|why| (*at, why))?);
     }
     Ok(steps)
 }
 
 /// Makes the step that cleans up the orphans of one key, to which no row refers.
-fn alone(site: &Site<'_>, wish: &Wish<'_>) -> Result<Option<Step>, String> {
-    let count = wish.wanted.orphans;
+fn alone(site: &Site<'_>, wanted_key: &WantedKey<'_>) -> Result<Option<Step>, String> {
+    let count = wanted_key.wanted.orphans;
     let question = Question {
-        schema: site.workshop.schema,
+        schema: site.context.schema,
         dialect: &DIALECT,
-        options: site.workshop.options,
-        changes: &wish.wanted.changes,
-        table: wish.table,
-        key: wish.key,
+        options: site.context.options,
+        changes: &wanted_key.wanted.changes,
+        table: wanted_key.table,
+        key: wanted_key.key,
         count,
     };
-    let of = side(&wish.table.name, &wish.key.columns);
+    let of = side(&wanted_key.table.name, &wanted_key.key.columns);
     let made = match question.decide()? {
         // Where nothing is counted, a guard asks.
         None | Some(Remedy::Leave | Remedy::Loosen(_)) if count.is_none() => return Ok(None),
@@ -104,9 +104,9 @@ fn alone(site: &Site<'_>, wish: &Wish<'_>) -> Result<Option<Step>, String> {
         Some(Remedy::Leave | Remedy::Loosen(_)) => {
             return Err(format!("{of} has orphans, and the foreign key would not hold for them"));
         }
-        Some(Remedy::SetNull(columns)) => step(site, wish, OrphanPolicy::SetNull, &columns),
+        Some(Remedy::SetNull(columns)) => step(site, wanted_key, OrphanPolicy::SetNull, &columns),
         Some(Remedy::Remove(policy)) => {
-            let mut made = step(site, wish, policy, &[])?;
+            let mut made = step(site, wanted_key, policy, &[])?;
             if count.is_none() {
                 made.guards.extend(question.guards());
             }
@@ -116,11 +116,11 @@ fn alone(site: &Site<'_>, wish: &Wish<'_>) -> Result<Option<Step>, String> {
     made.map(Some)
 }
 
-fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String]) -> Result<Step, String> {
-    let (schema, definitions) = (site.workshop.schema, site.definitions);
-    let (table, key) = (wish.table, wish.key);
+fn step(site: &Site<'_>, wanted_key: &WantedKey<'_>, policy: OrphanPolicy, nulled: &[String]) -> Result<Step, String> {
+    let (schema, definitions) = (site.context.schema, site.definitions);
+    let (table, key) = (wanted_key.table, wanted_key.key);
     let set = (policy == OrphanPolicy::SetNull).then_some(nulled);
-    acting::acted_on(site.workshop.options, schema, table, &[key], set)?;
+    acting::acted_on(site.context.options, schema, table, &[key], set)?;
     let of = side(&table.name, &key.columns);
     let orphans = sql::orphans_of(schema, table, key);
     let RowSet { source, mut condition, .. } = orphans.clone();
@@ -131,16 +131,16 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         with: String::new(),
         identities: own_constraints::identity(table, "child").map(|r| format!("({})", orphans.select(&r))),
     };
-    own.counted(&site.workshop.options.counts)?;
+    own.counted(&site.context.options.counts)?;
     let start = if policy == OrphanPolicy::Quarantine { "quarantine" } else { "kept" };
-    let aside = site.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
-    let kept = made(definitions, table, &aside, &keep(table, &aside, &from, "0"))?;
+    let backup = site.free(&format!("_referee_{start}_{}_{}", table.name.name, key.columns.join("_")));
+    let kept = made(definitions, table, &backup, &keep(table, &backup, &from, "0"))?;
     let columns = key.columns.join(", ");
-    let drop = format!("DROP TABLE main.{}", DIALECT.identifier(&aside));
+    let drop = format!("DROP TABLE main.{}", DIALECT.identifier(&backup));
     let mut guards = vec![Guard {
-        sql: format!("SELECT type, name FROM main.sqlite_schema WHERE name = {} COLLATE NOCASE", sql::literal(&aside)),
-        found: format!("{aside} already exists"),
-        advice: aside::TAKEN.to_string(),
+        sql: format!("SELECT type, name FROM main.sqlite_schema WHERE name = {} COLLATE NOCASE", sql::literal(&backup)),
+        found: format!("{backup} already exists"),
+        advice: backup_common::TAKEN.to_string(),
     }];
     guards.extend(own.guard());
     let (word, title, change, down) = match policy {
@@ -152,11 +152,11 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
                 "set-null",
                 format!("Set {of} to NULL where it refers to nothing"),
                 update,
-                give_back(table, &aside, nulled, nulled),
+                give_back(table, &backup, nulled, nulled),
             )
         }
         OrphanPolicy::Delete | OrphanPolicy::Quarantine => {
-            let undeclared = site.workshop.undeclared();
+            let undeclared = site.context.undeclared();
             let own = table.foreign_keys.iter().chain([key]);
             let own = own.chain(undeclared.iter().filter(|(child, _)| child.name == table.name).map(|(_, k)| k));
             if own.into_iter().any(|k| k.parent == table.name)
@@ -172,7 +172,8 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
             for other in table.foreign_keys.iter().filter(|k| k.parent == table.name && k.columns != key.columns) {
                 guards.extend(still_referred_to(schema, table, other, table, &condition));
             }
-            for (child, other) in undeclared.iter().filter(|(_, k)| k.parent == table.name && !aside::is_alike(k, key))
+            for (child, other) in
+                undeclared.iter().filter(|(_, k)| k.parent == table.name && !backup_common::is_alike(k, key))
             {
                 guards.extend(still_referred_to(schema, child, other, table, &condition));
                 condition.push_str(&format!(" AND {}", referring(schema, child, other, table).none()));
@@ -187,10 +188,10 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
                 }
                 _ => (
                     "quarantine",
-                    format!("Move the rows of {} whose {columns} refers to nothing to {aside}", table.name),
+                    format!("Move the rows of {} whose {columns} refers to nothing to {backup}", table.name),
                 ),
             };
-            (word, title, format!("DELETE FROM {from} WHERE {condition}"), (bring_back(table, &aside), Vec::new()))
+            (word, title, format!("DELETE FROM {from} WHERE {condition}"), (bring_back(table, &backup), Vec::new()))
         }
     };
     let losing: &[&TableName] = if policy == OrphanPolicy::SetNull { &[] } else { &[&table.name] };
@@ -198,13 +199,13 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     let since = since::guards(schema, definitions, losing, &[&table.name]);
     let mut statements = since::checks(since::TABLE, &planned);
     statements.extend(since::checks(since::ADDED, &since));
-    if let Some(shown) = wish.wanted.orphans {
+    if let Some(shown) = wanted_key.wanted.orphans {
         statements
             .extend(sql::check("no_more_rows_than_the_plan_showed", &orphans.select(&format!("count(*) <= {shown}"))));
     }
     guards.extend(planned.into_iter().chain(since));
-    statements.push(keep(table, &aside, &from, &condition));
-    statements.extend(kept_exactly(table, &aside, &from, &condition));
+    statements.push(keep(table, &backup, &from, &condition));
+    statements.extend(kept_exactly(table, &backup, &from, &condition));
     let mut changing = vec![change];
     // A trigger that fires before can have a row stay (RAISE(IGNORE)), and so does who refers to it by now: then none is kept
     // and none goes.
@@ -212,15 +213,15 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
     if referred || table.triggers.iter().any(|t| t.enabled && t.timing == "BEFORE") {
         changing.extend(sql::nothing_left(&orphans));
     }
-    let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&aside));
+    let less = format!(" - (SELECT count(*) FROM main.{})", DIALECT.identifier(&backup));
     statements.extend(counting(&table.name, changing, if policy == OrphanPolicy::SetNull { "" } else { &less }));
-    let past_keys = wish.comes_back_past_keys || policy == OrphanPolicy::SetNull;
-    let mut down_guards = since::restorable(table, &aside, past_keys);
+    let past_keys = wanted_key.comes_back_past_keys || policy == OrphanPolicy::SetNull;
+    let mut down_guards = since::restorable(table, &backup, past_keys);
     let (mut back, given_back) = down;
     down_guards.extend(given_back);
-    let set_off = acting::set_off_by_undo(site.workshop.options, schema, table, &[key], set);
-    down_guards.extend(since::undo_guards(&set_off, &format!("`{aside}`")));
-    back.extend(release(schema, table, &aside, policy == OrphanPolicy::SetNull));
+    let set_off = acting::set_off_by_undo(site.context.options, schema, table, &[key], set);
+    down_guards.extend(since::undo_guards(&set_off, &format!("`{backup}`")));
+    back.extend(release(schema, table, &backup, policy == OrphanPolicy::SetNull));
     let mut script = enforced(back);
     let mut up = enforced(statements);
     if policy == OrphanPolicy::SetNull {
@@ -239,26 +240,26 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         OrphanPolicy::Quarantine => "The rows are then in",
     };
     let general =
-        remedy::said(site.workshop.options, &table.name, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
+        remedy::said(site.context.options, &table.name, key).and_then(|(word, by_name)| word.filter(|_| !by_name));
     let spared = if remedy::is_gentler(general, policy) { remedy::gentler(&of) } else { String::new() };
-    let bounds = wish.wanted.orphans.map(|shown| aside::bound(&orphans, shown, &table.name, policy));
-    let bounds = bounds.map(|bound| acting::undone(site.workshop.options, bound, &[key], set));
+    let bounds = wanted_key.wanted.orphans.map(|shown| backup_common::bound(&orphans, shown, &table.name, policy));
+    let bounds = bounds.map(|bound| acting::undone(site.context.options, bound, &[key], set));
     let mut words = vec![word, "orphans", &table.name.name];
     let joined = key.columns.join("-");
     words.push(&joined);
-    let counted = wish.wanted.orphans.filter(|n| *n > 0);
+    let counted = wanted_key.wanted.orphans.filter(|n| *n > 0);
     Ok(Step {
-        id: super::step_id(&words, &wish.wanted.changes),
+        id: super::step_id(&words, &wanted_key.wanted.changes),
         phase: Phase::Orphans,
         title: format!("{title} ({})", counted_rows(counted)),
         why: format!(
-            "A foreign key on {of} does not hold while it has orphans (no such row in {}).{}{} {told} `{aside}`; when nobody needs them any \
+            "A foreign key on {of} does not hold while it has orphans (no such row in {}).{}{} {told} `{backup}`; when nobody needs them any \
              more: `{drop}`.",
             key.parent,
             spared,
             acting::triggers(schema, table, set, &acting::each_of(counted))
         ),
-        findings: wish.wanted.findings.clone(),
+        findings: wanted_key.wanted.findings.clone(),
         safety: crate::findings::Safety::Unsafe,
         changes: vec![Change::CreateTable { definition: Box::new(kept) }],
         newly_deletes: Vec::new(),
@@ -272,7 +273,7 @@ fn step(site: &Site<'_>, wish: &Wish<'_>, policy: OrphanPolicy, nulled: &[String
         done: Some(format!(
             "SELECT 1 WHERE {} AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = {})",
             orphans.none(),
-            sql::literal(&aside)
+            sql::literal(&backup)
         )),
     })
 }

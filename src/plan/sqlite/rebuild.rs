@@ -25,7 +25,7 @@ pub(super) struct Rebuild<'a> {
     /// The table; up and down have the same columns.
     pub table: &'a Table,
     /// What the table is called while its rows are copied.
-    pub aside: &'a str,
+    pub backup: &'a str,
     /// The table's definition to be made.
     pub text: &'a str,
     /// The definitions that the table may have before.
@@ -69,7 +69,7 @@ impl Rebuild<'_> {
     /// Writes the script.
     pub(super) fn script(&self) -> Script {
         let name = &self.table.name.name;
-        let (table, aside) = (DIALECT.identifier(name), DIALECT.identifier(self.aside));
+        let (table, backup) = (DIALECT.identifier(name), DIALECT.identifier(self.backup));
         let columns = copied_columns(self.table).join(", ");
         let mut statements = vec![
             "PRAGMA legacy_alter_table = ON".to_string(),
@@ -77,12 +77,12 @@ impl Rebuild<'_> {
             foreign_keys_are_off(),
             check("alter_table_is_legacy", "SELECT legacy_alter_table = 1 FROM pragma_legacy_alter_table"),
             check("table_is_as_planned", &format!("SELECT {}", self.as_planned())),
-            format!("ALTER TABLE main.{table} RENAME TO {aside}"),
+            format!("ALTER TABLE main.{table} RENAME TO {backup}"),
             self.text.to_string(),
-            format!("INSERT OR ABORT INTO main.{table} ({columns}) SELECT {columns} FROM main.{aside}"),
+            format!("INSERT OR ABORT INTO main.{table} ({columns}) SELECT {columns} FROM main.{backup}"),
             check(
                 "all_rows_are_copied",
-                &format!("SELECT (SELECT count(*) FROM main.{table}) = (SELECT count(*) FROM main.{aside})"),
+                &format!("SELECT (SELECT count(*) FROM main.{table}) = (SELECT count(*) FROM main.{backup})"),
             ),
         ];
         for violation in &self.violations {
@@ -95,15 +95,15 @@ impl Rebuild<'_> {
             statements.push(format!(
                 "UPDATE main.sqlite_sequence SET name = {} WHERE name = {}",
                 literal(name),
-                literal(self.aside)
+                literal(self.backup)
             ));
         }
-        statements.push(format!("DROP TABLE main.{aside}"));
+        statements.push(format!("DROP TABLE main.{backup}"));
         statements.extend(self.indexes.iter().cloned());
         statements.extend(self.triggers.iter().cloned());
         statements.push(check(
             "nothing_mentions_the_old_table",
-            &format!("SELECT count(*) = 0 FROM main.sqlite_schema WHERE instr(sql, {}) > 0", literal(self.aside)),
+            &format!("SELECT count(*) = 0 FROM main.sqlite_schema WHERE instr(sql, {}) > 0", literal(self.backup)),
         ));
         statements.push(format!("DROP TABLE {GUARD}"));
         statements.push("PRAGMA legacy_alter_table = OFF".to_string());

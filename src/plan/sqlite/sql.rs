@@ -1,6 +1,6 @@
 //! Small pieces of SQLite's SQL: literals, and conditions on definitions by which a step sees that it has been done.
 
-use super::super::{Guard, aside::NAMED};
+use super::super::{Guard, backup_common::NAMED};
 use crate::engine::sqlite::DIALECT;
 use crate::rows::{RelationRows, RowSet};
 use crate::schema::{ForeignKey, Index, Schema, Table};

@@ -38,7 +38,7 @@ impl Plan<'_> {
     }
 
     fn rebuild_step(&self, name: &TableName, parts: &[Part<'_>], wanted: &[Wanted]) -> Result<Step, String> {
-        let before = self.workshop.schema;
+        let before = self.context.schema;
         let table = before.table(name).ok_or_else(|| format!("there is no table {name}"))?;
         let original = self.definitions.find("table", &name.name).and_then(|d| d.sql.as_deref());
         let original = original.ok_or_else(|| format!("there is no definition of the table {name}"))?;
@@ -58,7 +58,7 @@ impl Plan<'_> {
         for key in &added {
             self.parent_is_fit(&after, key)?;
         }
-        let aside = self.names.free(&format!("_referee_old_{}", name.name));
+        let backup = self.names.free(&format!("_referee_old_{}", name.name));
         let known = [original, edited.as_str()];
         let earlier = self.earlier.iter().filter(|(t, _)| t == name).map(|(_, sql)| sql.clone());
         let stay: Vec<(String, String)> =
@@ -89,7 +89,7 @@ impl Plan<'_> {
         let down_indexes: Vec<String> = stay.into_iter().map(|(_, sql)| sql).chain(earlier).collect();
         let way = |text, indexes, keys: &[ForeignKey], of: &Table, schema: &Schema| Rebuild {
             table,
-            aside: &aside,
+            backup: &backup,
             text,
             known: &known,
             indexes,
@@ -146,7 +146,7 @@ impl Plan<'_> {
                 for index in &planned.indexes {
                     let earlier = self.earlier.iter().any(|(t, sql)| {
                         let add = Change::AddIndex { table: name.clone(), index: index.clone() };
-                        t == name && *sql == statement(&add, self.workshop.schema)
+                        t == name && *sql == statement(&add, self.context.schema)
                     });
                     if earlier && !table.indexes.iter().any(|i| i.name == index.name) {
                         table.indexes.push(index.clone());
@@ -159,7 +159,7 @@ impl Plan<'_> {
 
     /// Returns the part of the schema that a rebuild has to do with: the table, and its parents as they are and will be.
     fn neighbourhood(&self, table: &Table, changes: &[Change]) -> Schema {
-        let schema = self.workshop.schema;
+        let schema = self.context.schema;
         let mut names: BTreeSet<&TableName> = table.foreign_keys.iter().map(|k| &k.parent).collect();
         names.insert(&table.name);
         for change in changes {
@@ -211,7 +211,7 @@ impl Plan<'_> {
             way,
             ["define it as the run left it, and undo again", "drop it, undo, and make it again afterwards"],
         );
-        guards.extend(dropped.iter().map(|key| sql::no_orphans(self.workshop.schema, table, key)));
+        guards.extend(dropped.iter().map(|key| sql::no_orphans(self.context.schema, table, key)));
         for change in changes {
             if let Change::SetNullable { column, nullable: true, .. } = change {
                 guards.push(no_null(table, column));
@@ -262,7 +262,7 @@ fn no_null(table: &Table, column: &str) -> Guard {
         sql: format!(
             "SELECT {row} FROM {} WHERE {name} IS NULL ORDER BY 1 LIMIT {}",
             DIALECT.table(&table.name),
-            super::super::aside::NAMED
+            super::super::backup_common::NAMED
         ),
         found: format!("{}.{column} holds NULL, which NOT NULL forbids", table.name),
         advice: "give these rows a value first".to_string(),

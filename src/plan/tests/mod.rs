@@ -21,7 +21,7 @@ use crate::sql::Span;
 use crate::testing::{graph, schema};
 
 /// Steps without SQL. A key is added unchecked and checked later, as it is on a busy server.
-fn simulator(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
+fn simulator(context: &PlanContext<'_>, wanted: &[Wanted]) -> Made {
     let mut made = Made::default();
     let step = |want: &Wanted, phase: Phase, change: Change| Step {
         id: String::new(),
@@ -41,11 +41,11 @@ fn simulator(workshop: &Workshop<'_>, wanted: &[Wanted]) -> Made {
         bounds: Vec::new(),
         done: None,
     };
-    let in_two = matches!(workshop.schema.engine, Engine::Postgres | Engine::Cockroach);
+    let in_two = matches!(context.schema.engine, Engine::Postgres | Engine::Cockroach);
     for want in wanted {
         assert!(!want.changes.is_empty() && !want.findings.is_empty(), "{want:?}");
         if want.orphans.is_some_and(|n| n > 0) {
-            assert!(workshop.options.orphans.is_some(), "a key over orphans: {want:?}");
+            assert!(context.options.orphans.is_some(), "a key over orphans: {want:?}");
             let mut repair = step(want, Phase::Orphans, want.changes[0].clone());
             repair.changes.clear();
             repair.touches_rows = true;
@@ -92,7 +92,7 @@ struct Case {
     /// What is configured, and what of the guesses was accepted.
     configured: Vec<ConfiguredRelation>,
     definitions: Option<Definitions>,
-    recipes: fn(&Workshop<'_>, &[Wanted]) -> Made,
+    recipes: fn(&PlanContext<'_>, &[Wanted]) -> Made,
     /// Which of what is wanted the recipes refuse, for no reason: told by a number.
     refuses: Option<u64>,
 }
@@ -140,10 +140,10 @@ impl Case {
             definitions: self.definitions.as_ref(),
             options,
         };
-        plan_by(&input, |workshop, wanted| {
+        plan_by(&input, |context, wanted| {
             let refuses = |want: &Wanted| self.refuses.is_some_and(|seed| refuses(seed, want));
             let kept: Vec<Wanted> = wanted.iter().filter(|w| !refuses(w)).cloned().collect();
-            let mut made = (self.recipes)(workshop, &kept);
+            let mut made = (self.recipes)(context, &kept);
             for want in wanted.iter().filter(|w| refuses(w)) {
                 let why = Why::Recipe("The dice say no.".to_string());
                 let one = |reason: &Reason| Refused::by_reason(reason.clone(), &want.title, &why);
@@ -281,7 +281,7 @@ fn examples() -> Vec<(String, Case)> {
 }
 
 /// Plans every example with and without `--manual`, and returns the rules whose findings were fixed.
-fn fixed(recipes: fn(&Workshop<'_>, &[Wanted]) -> Made) -> BTreeSet<&'static str> {
+fn fixed(recipes: fn(&PlanContext<'_>, &[Wanted]) -> Made) -> BTreeSet<&'static str> {
     let mut cases = examples();
     assert!(cases.len() > 40, "{}", cases.len());
     let mut wrong = Vec::new();

@@ -77,7 +77,7 @@ fn a_plan_is_carried_out_and_verified_and_the_second_time_there_is_nothing_to_do
     let sandbox = sandbox();
     let run = apply(&sandbox, &[]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
-    assert!(run.out.contains("\nVerified: the database is as the plan promised (3 steps)\n"), "{}", run.out);
+    assert!(run.out.contains("\nVerified: the database is as the plan promised (3 steps)"), "{}", run.out);
     assert!(run.out.contains("\nSchema findings: 7 before, 1 now."), "{}", run.out);
     assert!(run.err.contains("note: 3 of 3 steps done; recorded in shop.db.referee-run"), "{}", run.err);
     fits(&run.out);

@@ -148,7 +148,7 @@ fn orphans_are_told_by_what_is_missing_and_a_guess_gets_no_delete() {
     let said = words(&run.out);
     assert!(said.contains("2 rows of orders; missing users.id values: 901, 902"), "{}", run.out);
     assert!(said.contains("make no backup") && said.contains("those by order_items.order_id go along"), "{}", run.out);
-    assert!(said.contains("`referee fix shop.db --orphans delete`"), "{}", run.out);
+    assert!(said.contains("`referee fix shop.db --orphans orders.user_id=delete`"), "{}", run.out);
     assert!(!said.contains("SOURCE"), "{}", run.out);
     assert!(!said.contains("DELETE FROM posts"), "{}", run.out);
     assert!(said.contains("referee infer shop.db --accept 'posts.user_id->users.id'"), "{}", run.out);

@@ -11,11 +11,11 @@ use crate::rows::identity::{differing, lasting_key};
 impl Writing<'_, '_> {
     /// Stops the transaction when more rows are concerned than the plan showed, or one that is protected.
     pub(super) fn as_shown(&self, sizes: Option<&Sizes>, backups: &[Backup]) -> Result<String, String> {
-        let literal = |text: &str| self.bench.dialect.literal(text);
+        let literal = |text: &str| self.builder.dialect.literal(text);
         let mut lines: Vec<String> =
-            since::lines(self.bench, &self.since(backups)).iter().map(|l| format!("  {l}")).collect();
+            since::lines(self.builder, &self.since(backups)).iter().map(|l| format!("  {l}")).collect();
         for backup in backups {
-            let plain = place::plain(self.bench, &backup.place);
+            let plain = place::plain(self.builder, &backup.place);
             lines.push(format!("  LOCK TABLE {} IN ROW EXCLUSIVE MODE;\n  {plain}", backup.place));
         }
         if let Some(sizes) = sizes {
@@ -57,7 +57,7 @@ impl Writing<'_, '_> {
     pub(super) fn change(&self, backups: &[Backup]) -> Result<String, String> {
         let mut parts: Vec<String> = Vec::new();
         for (at, backup) in backups.iter().enumerate() {
-            let table = self.bench.table(&backup.of)?;
+            let table = self.builder.table(&backup.of)?;
             let (source, place) = (self.source(&backup.of), &backup.place);
             let (all, of_child) = (self.columns(table, ""), self.columns(table, "child."));
             match backup.mark {
@@ -90,7 +90,7 @@ impl Writing<'_, '_> {
                 marks.iter().map(|(n, _)| format!("pg_catalog.bool_or(t = {}) AS m{n}", n + 1)).collect();
             let set = marks.iter().flat_map(|(n, mark)| {
                 let one = |c: &String| {
-                    let column = self.bench.dialect.identifier(c);
+                    let column = self.builder.dialect.identifier(c);
                     format!("{column} = CASE WHEN found.m{n} THEN NULL ELSE child.{column} END")
                 };
                 mark.columns.iter().map(one).collect::<Vec<_>>()
@@ -111,7 +111,7 @@ impl Writing<'_, '_> {
 
     /// Stops the transaction while orphans are left, or rows that refer to one that is gone: a trigger may have kept a row.
     pub(super) fn nothing_left(&self, backups: &[Backup]) -> Result<String, String> {
-        let literal = |text: &str| self.bench.dialect.literal(text);
+        let literal = |text: &str| self.builder.dialect.literal(text);
         let mut lines: Vec<String> = Vec::new();
         let stop = |found: String, text: String| {
             format!("  IF {found} THEN RAISE EXCEPTION USING MESSAGE = {}; END IF;", literal(&text))
@@ -128,7 +128,7 @@ impl Writing<'_, '_> {
             let whole = self.closure.whole(&one.key.parent);
             let deleted = backups.iter().find(|b| b.mark.is_none() && b.of == *whole);
             let Some(deleted) = deleted.filter(|_| !self.closure.checked.contains(one)) else { continue };
-            let relation = RelationRows::of_key(self.bench.dialect, &self.bench.now, &one.child, &one.key);
+            let relation = RelationRows::of_key(self.builder.dialect, &self.builder.now, &one.child, &one.key);
             let mut rows = relation.referring_to(&deleted.place);
             if *whole != one.key.parent {
                 // A row of another partition may have had the same key.
@@ -164,13 +164,13 @@ impl Writing<'_, '_> {
     /// Writes the condition that a row which lost a reference holds other values than its backup beside its references; `None` if
     /// it has no other columns, or no key to be found by.
     fn rewritten(&self, backup: &Backup) -> Result<Option<String>, String> {
-        let table = self.bench.table(&backup.of)?;
-        let marks = self.closure.marks.iter().filter(|m| self.bench.now.share_rows(&m.table, &backup.of));
+        let table = self.builder.table(&backup.of)?;
+        let marks = self.closure.marks.iter().filter(|m| self.builder.now.share_rows(&m.table, &backup.of));
         let nulled: Vec<&String> = marks.flat_map(|m| &m.columns).collect();
         let others = table.columns.iter().filter(|c| !nulled.contains(&&c.name) && c.generated.is_none());
         let others: Vec<&String> = others.map(|c| &c.name).collect();
         let Some(identity) = lasting_key(table, &nulled).filter(|_| !others.is_empty()) else { return Ok(None) };
         let (place, source) = (&backup.place, self.source(&backup.of));
-        Ok(Some(differing(self.bench.dialect, table, identity, &others, (&source, place))))
+        Ok(Some(differing(self.builder.dialect, table, identity, &others, (&source, place))))
     }
 }

@@ -12,7 +12,7 @@ use super::super::acting;
 use super::super::closure::{Closure, ClosureRows, Queries, Size, Sizes};
 use super::super::remedy::Question;
 use super::super::servers::backups;
-use super::super::servers::bench::{Bench, Draft};
+use super::super::servers::builder::{Builder, Draft};
 use super::super::{Blocks, Bound, Down, Guard, Held, OrphanPolicy, Phase};
 use super::counters::{Counters, Expected};
 use super::{backup as place, catalog, locks, since, visible, whole};
@@ -30,17 +30,17 @@ const NULLED: &str = "pg_temp._referee_nulled";
 ///
 /// # Errors
 /// It cannot be done, or not be undone; nothing of it is planned then.
-pub(super) fn step(bench: &mut Bench<'_>, closure: &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String> {
-    visible::all_rows(bench, closure.involved())?;
-    let queries = Writing { bench, closure }.rows().queries()?;
-    let sizes = match closure.size(&bench.workshop.options.counts, &queries)? {
+pub(super) fn step(builder: &mut Builder<'_>, closure: &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String> {
+    visible::all_rows(builder, closure.involved())?;
+    let queries = Writing { builder, closure }.rows().queries()?;
+    let sizes = match closure.size(&builder.context.options.counts, &queries)? {
         Size::NothingFollows => return Ok(None),
         Size::Known(sizes) => Some(sizes),
         Size::Unknown => None,
     };
     closure.can_be_undone()?;
-    acting::closure_acted_on(bench.workshop.options, closure, bench.workshop.schema)?;
-    let writing = Writing { bench, closure };
+    acting::closure_acted_on(builder.context.options, closure, builder.context.schema)?;
+    let writing = Writing { builder, closure };
     let bounds = sizes.as_ref().map(|sizes| writing.bounds(&queries, sizes)).unwrap_or_default();
     Ok(Some((writing.draft(sizes.as_ref())?, bounds)))
 }
@@ -57,13 +57,13 @@ struct Backup {
 }
 
 struct Writing<'a, 'w> {
-    bench: &'a Bench<'w>,
+    builder: &'a Builder<'w>,
     closure: &'a Closure,
 }
 
 impl Writing<'_, '_> {
     fn rows(&self) -> ClosureRows<'_> {
-        ClosureRows { dialect: self.bench.dialect, schema: &self.bench.now, closure: self.closure, name: "gone" }
+        ClosureRows { dialect: self.builder.dialect, schema: &self.builder.now, closure: self.closure, name: "gone" }
     }
 
     fn number(&self, table: &TableName) -> String {
@@ -78,7 +78,7 @@ impl Writing<'_, '_> {
             if sizes.is_none_or(|s| s.gone[at] > 0) {
                 let name = backups::named(table, "and what follows", closure.policy);
                 let comment = format!("Rows of {table} that were orphans or referred to one");
-                all.push(Backup { of: table.clone(), place: self.bench.name(&name), name, comment, mark: None });
+                all.push(Backup { of: table.clone(), place: self.builder.name(&name), name, comment, mark: None });
             }
         }
         for (at, mark) in closure.marks.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Writing<'_, '_> {
                 let comment = format!("Rows of {} as they were when {columns} became NULL", mark.table);
                 all.push(Backup {
                     of: mark.table.clone(),
-                    place: self.bench.name(&name),
+                    place: self.builder.name(&name),
                     name,
                     comment,
                     mark: Some(at),
@@ -97,24 +97,24 @@ impl Writing<'_, '_> {
             }
         }
         for backup in &all {
-            backups::is_free(self.bench, &backup.name)?;
-            place::can_be_sent(self.bench, &backup.of, backup.mark.is_none())?;
+            backups::is_free(self.builder, &backup.name)?;
+            place::can_be_sent(self.builder, &backup.of, backup.mark.is_none())?;
         }
         Ok(all)
     }
 
     fn columns(&self, table: &Table, of: &str) -> String {
         let all: Vec<String> =
-            table.columns.iter().map(|c| format!("{of}{}", self.bench.dialect.identifier(&c.name))).collect();
+            table.columns.iter().map(|c| format!("{of}{}", self.builder.dialect.identifier(&c.name))).collect();
         all.join(", ")
     }
 
     fn source(&self, table: &TableName) -> String {
-        rows::source(self.bench.dialect, &self.bench.now, table)
+        rows::source(self.builder.dialect, &self.builder.now, table)
     }
 
     fn draft(&self, sizes: Option<&Sizes>) -> Result<Draft, String> {
-        let (bench, closure) = (self.bench, self.closure);
+        let (builder, closure) = (self.builder, self.closure);
         let backups = self.backups(sizes)?;
         let mut changes = Vec::new();
         let mut statements = vec![
@@ -123,9 +123,9 @@ impl Writing<'_, '_> {
             format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", self.locked().join(", ")),
         ];
         for backup in &backups {
-            let table = bench.table(&backup.of)?;
+            let table = builder.table(&backup.of)?;
             // Run again, it finds nothing to do.
-            statements.push(place::make(bench, &backup.place, &backup.of, &backup.comment));
+            statements.push(place::make(builder, &backup.place, &backup.of, &backup.comment));
             let definition = backups::copy(table, backup.name.clone(), Some(backup.comment.clone()));
             changes.push(Change::CreateTable { definition: Box::new(definition) });
         }
@@ -155,24 +155,24 @@ impl Writing<'_, '_> {
             lines.push(format!("`{}` ({})", backup.name, backup.of));
         }
         let drop = self.drop(backups.iter().collect());
-        let triggers = acting::triggers_of(closure, &bench.now, sizes);
+        let triggers = acting::triggers_of(closure, &builder.now, sizes);
         let down = self.back(&backups)?;
         let mut undone = String::new();
         for backup in backups.iter().filter(|_| matches!(down, Down::Script { .. })) {
             let set = backup.mark.and_then(|m| closure.marks.get(m)).map(|m| m.columns.as_slice());
-            undone.push_str(&acting::before_undo(&bench.now, bench.table(&backup.of)?, set));
+            undone.push_str(&acting::before_undo(&builder.now, builder.table(&backup.of)?, set));
         }
         let why = format!(
             "Rows whose parent is missing cannot satisfy their foreign key, and other rows refer to them: {}. These rows are \
              counted and backed up before the first change, in one transaction: in {}; when nobody needs them any more: `{drop}`.{}{triggers}{}{undone}",
             closure.reasons(sizes),
             lines.join(", "),
-            place::told(bench, &backups.iter().map(|b| &b.name).collect::<Vec<_>>()),
+            place::told(builder, &backups.iter().map(|b| &b.name).collect::<Vec<_>>()),
             closure.left_behind(sizes)
         );
         let mut held = Vec::new();
         for table in self.lock_tables() {
-            held.extend(locks(bench.family(&table), "SHARE ROW EXCLUSIVE", Blocks::Writers, Held::Scan));
+            held.extend(locks(builder.family(&table), "SHARE ROW EXCLUSIVE", Blocks::Writers, Held::Scan));
         }
         Ok(Draft {
             phase: Phase::Orphans,
@@ -200,24 +200,24 @@ impl Writing<'_, '_> {
     }
 
     fn locked(&self) -> Vec<String> {
-        self.lock_tables().iter().map(|t| self.bench.name(t)).collect()
+        self.lock_tables().iter().map(|t| self.builder.name(t)).collect()
     }
 
     fn bounds(&self, queries: &Queries, sizes: &Sizes) -> Vec<Bound> {
-        let workshop = self.bench.workshop;
+        let context = self.builder.context;
         let bounds = self.closure.bounds(queries, sizes);
-        acting::closure_undone(workshop.options, self.closure, workshop.schema, bounds)
+        acting::closure_undone(context.options, self.closure, context.schema, bounds)
     }
 
     /// Makes the guards that no other table has the name of a backup, and that no default goes for "none" where rows were not counted.
     fn guards(&self, backups: &[Backup]) -> Vec<Guard> {
-        let (bench, schema) = (self.bench, self.bench.workshop.schema);
+        let (builder, schema) = (self.builder, self.builder.context.schema);
         let comment = "pg_catalog.obj_description(c.oid, 'pg_class')";
         let taken = |backup: &Backup| Guard {
             sql: format!(
                 "SELECT c.relname, {comment} AS comment FROM pg_catalog.pg_class c WHERE c.oid = {} AND {comment} IS DISTINCT FROM {}",
-                catalog::relation(bench, &backup.place),
-                bench.dialect.literal(&backup.comment)
+                catalog::relation(builder, &backup.place),
+                builder.dialect.literal(&backup.comment)
             ),
             found: format!("`{}` already exists", backup.name),
             advice: "rename it, then plan again".to_string(),
@@ -225,9 +225,16 @@ impl Writing<'_, '_> {
         let mut guards: Vec<Guard> = backups.iter().map(taken).collect();
         for seed in &self.closure.seeds {
             let Some(table) = schema.table(&seed.child) else { continue };
-            let options = bench.workshop.options;
-            let question =
-                Question { schema, dialect: bench.dialect, options, changes: &[], table, key: &seed.key, count: None };
+            let options = builder.context.options;
+            let question = Question {
+                schema,
+                dialect: builder.dialect,
+                options,
+                changes: &[],
+                table,
+                key: &seed.key,
+                count: None,
+            };
             guards.extend(question.no_sentinel());
         }
         guards.extend(self.since(backups));
@@ -235,22 +242,23 @@ impl Writing<'_, '_> {
     }
 
     fn since(&self, backups: &[Backup]) -> Vec<Guard> {
-        let mut guards = since::guards(self.bench, &self.closure.changed());
+        let mut guards = since::guards(self.builder, &self.closure.changed());
         for name in self.closure.changed() {
             let own: Vec<&str> = backups.iter().filter(|b| b.of == *name).map(|b| b.place.as_str()).collect();
             let relations = self.closure.relations();
             let keys: Vec<&ForeignKey> = relations.iter().filter(|r| r.child == *name).map(|r| &r.key).collect();
-            guards
-                .extend(self.bench.table(name).into_iter().flat_map(|t| since::same_table(self.bench, t, &keys, &own)));
+            guards.extend(
+                self.builder.table(name).into_iter().flat_map(|t| since::same_table(self.builder, t, &keys, &own)),
+            );
         }
         guards
     }
 
     /// Counts what the server says was changed.
     fn counters(&self) -> Counters<'_> {
-        let options = self.bench.workshop.options;
-        let waived = acting::closure_is_waived(options, self.closure, &self.bench.now);
-        Counters { bench: self.bench, tables: self.closure.changed(), waived, undo: false }
+        let options = self.builder.context.options;
+        let waived = acting::closure_is_waived(options, self.closure, &self.builder.now);
+        Counters { builder: self.builder, tables: self.closure.changed(), waived, undo: false }
     }
 
     fn drop(&self, backups: Vec<&Backup>) -> String {
@@ -261,7 +269,7 @@ impl Writing<'_, '_> {
     fn done(&self, backups: &[Backup]) -> String {
         let mut all: Vec<String> = self.closure.checked.iter().map(|one| self.rows().orphans(one).none()).collect();
         for backup in backups {
-            all.push(format!("{} IS NOT NULL", catalog::relation(self.bench, &backup.place)));
+            all.push(format!("{} IS NOT NULL", catalog::relation(self.builder, &backup.place)));
         }
         format!("SELECT 1 WHERE {}", all.join(" AND "))
     }

@@ -19,21 +19,21 @@ impl Writing<'_, '_> {
             .collect();
         let mut all = Vec::new();
         for (backup, (source, columns)) in backups.iter().zip(sources.iter().zip(&columns)) {
-            let (table, columns) = (self.bench.table(&backup.of)?, columns.as_deref());
+            let (table, columns) = (self.builder.table(&backup.of)?, columns.as_deref());
             all.push(Restored { table, source, place: &backup.place, backup: &backup.name, columns });
         }
-        Ok(returned::check(self.bench, &all))
+        Ok(returned::check(self.builder, &all))
     }
 
     /// Writes the undo: all rows come back in one statement, so that a circle needs no order; then the references.
     pub(super) fn back(&self, backups: &[Backup]) -> Result<Down, String> {
-        let bench = self.bench;
+        let builder = self.builder;
         let mut inserts: Vec<String> = Vec::new();
         let mut updates: Vec<String> = Vec::new();
         let mut guards: Vec<Guard> = Vec::new();
         let mut keys: Vec<(&TableName, &Table, &ForeignKey)> = Vec::new();
         for (at, backup) in backups.iter().enumerate() {
-            let (table, place) = (bench.table(&backup.of)?, &backup.place);
+            let (table, place) = (builder.table(&backup.of)?, &backup.place);
             let deleted = backup.mark.is_none();
             let contradicts = |of: &TableName, k: &ForeignKey| {
                 let checked = self.closure.checked.iter().any(|r| {
@@ -44,7 +44,7 @@ impl Writing<'_, '_> {
                 k.is_active() && (checked || deleted && !k.validated)
             };
             // A partition may have keys of its own. As they were before the plan: rows are undone last.
-            for part in bench.workshop.schema.parts(&backup.of) {
+            for part in builder.context.schema.parts(&backup.of) {
                 for key in part.foreign_keys.iter().filter(|k| contradicts(&part.name, k)) {
                     if !keys.iter().any(|(t, _, k)| **t == part.name && *k == key) {
                         keys.push((&part.name, part, key));
@@ -56,12 +56,12 @@ impl Writing<'_, '_> {
                     .columns
                     .iter()
                     .filter(|c| c.generated.is_none())
-                    .map(|c| bench.dialect.identifier(&c.name))
+                    .map(|c| builder.dialect.identifier(&c.name))
                     .collect();
                 let own = own.join(", ");
                 inserts.push(format!(
                     "back{at} AS (INSERT INTO {} ({own}) OVERRIDING SYSTEM VALUE SELECT {own} FROM {place})",
-                    bench.name(&backup.of)
+                    builder.name(&backup.of)
                 ));
                 continue;
             };
@@ -72,10 +72,10 @@ impl Writing<'_, '_> {
                     backup.of, backup.name
                 )));
             };
-            let marks = self.closure.marks.iter().filter(|m| self.bench.now.share_rows(&m.table, &backup.of));
+            let marks = self.closure.marks.iter().filter(|m| self.builder.now.share_rows(&m.table, &backup.of));
             let changed: Vec<&String> = marks.flat_map(|m| &m.columns).collect();
             let (update, guard) = backups::references_back(
-                bench,
+                builder,
                 &self.source(&backup.of),
                 identity,
                 (&columns, &changed),
@@ -85,7 +85,7 @@ impl Writing<'_, '_> {
             updates.push(update);
             guards.push(guard);
         }
-        if keys.iter().any(|(t, ..)| partitions::takes_no_unchecked_key(bench, t)) {
+        if keys.iter().any(|(t, ..)| partitions::takes_no_unchecked_key(builder, t)) {
             return Ok(Down::Impossible(format!(
                 "a foreign key of a partitioned table cannot be NOT VALID before PostgreSQL 18, and accepts no orphan; the rows are backed up: {}",
                 backups.iter().map(|b| format!("`{}`", b.name)).collect::<Vec<_>>().join(", ")
@@ -97,7 +97,7 @@ impl Writing<'_, '_> {
         let counters = self.counters().of_undo();
         let mut statements = vec![counters.hold()];
         statements.extend(named.iter().map(|(of, name, _)| {
-            format!("{} DROP CONSTRAINT {}", sql::alter(bench, of), bench.dialect.identifier(name))
+            format!("{} DROP CONSTRAINT {}", sql::alter(builder, of), builder.dialect.identifier(name))
         }));
         statements.push(counters.unchanged());
         if !inserts.is_empty() {
@@ -114,17 +114,17 @@ impl Writing<'_, '_> {
         for backup in kept {
             let columns: Option<Vec<&String>> =
                 backup.mark.and_then(|m| self.closure.marks.get(m)).map(|m| m.columns.iter().collect());
-            let (table, source) = (bench.table(&backup.of)?, self.source(&backup.of));
+            let (table, source) = (builder.table(&backup.of)?, self.source(&backup.of));
             let (place, name, columns) = (&backup.place, &backup.name, columns.as_deref());
             statements.push(returned::drop_or_rename(
-                bench,
+                builder,
                 &Restored { table, source: &source, place, backup: name, columns },
             ));
         }
         if !dropped.is_empty() {
             statements.push(self.drop(dropped));
         }
-        let later = backups.iter().filter_map(|b| bench.now.table(&b.of)).any(|t| {
+        let later = backups.iter().filter_map(|b| builder.now.table(&b.of)).any(|t| {
             let mut unique = t.primary_key.iter().chain(&t.unique_keys);
             t.foreign_keys.iter().any(|k| k.timing == Timing::Deferred) || unique.any(|k| k.deferrable)
         });
@@ -132,15 +132,15 @@ impl Writing<'_, '_> {
             // A table whose rows wait to be checked cannot be altered (55006).
             statements.push("SET CONSTRAINTS ALL IMMEDIATE".to_string());
         }
-        guards.extend(named.iter().map(|(of, name, key)| since::key_as_planned(bench, of, name, key)));
+        guards.extend(named.iter().map(|(of, name, key)| since::key_as_planned(builder, of, name, key)));
         for (of, name, key) in named {
-            statements.push(format!("{} ADD {}", sql::alter(bench, of), sql::key(bench, key, &name, true)));
-            statements.extend(sql::key_comment(bench, of, key, &name));
+            statements.push(format!("{} ADD {}", sql::alter(builder, of), sql::key(builder, key, &name, true)));
+            statements.extend(sql::key_comment(builder, of, key, &name));
         }
         statements.push(counters.unchanged());
         let names: Vec<String> = backups.iter().map(|b| format!("`{}`", b.name)).collect();
-        let set_off = acting::closure_set_off_by_undo(bench.workshop.options, self.closure, bench.workshop.schema);
-        guards.extend(since::undo_guards(bench, &set_off, &names.join(", ")));
+        let set_off = acting::closure_set_off_by_undo(builder.context.options, self.closure, builder.context.schema);
+        guards.extend(since::undo_guards(builder, &set_off, &names.join(", ")));
         Ok(Down::Script { script: whole(statements), guards })
     }
 }

@@ -3,23 +3,23 @@
 
 use std::collections::BTreeSet;
 
-use super::super::aside;
+use super::super::backup_common;
 use super::super::closure::{self, Closure, checked};
 use super::super::remedy::{Question, Remedy};
 pub(in crate::plan) use super::super::words::arrow;
-use super::super::{Bound, Down, Guard, Lock, Made, Phase, Refused, Script, Step, Wanted, Why, Workshop};
+use super::super::{Bound, Down, Guard, Lock, Made, Phase, PlanContext, Refused, Script, Step, Wanted, Why};
 use crate::change::Change;
 use crate::engine::Dialect;
 use crate::findings::Safety;
 use crate::schema::{ForeignKey, Schema, Table, TableKind, TableName};
 
 /// Makes the step that cleans a closure up; `None` if each of its relations can be cleaned up by itself.
-pub(in crate::plan) type Clean = fn(&mut Bench<'_>, &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String>;
+pub(in crate::plan) type Clean = fn(&mut Builder<'_>, &Closure) -> Result<Option<(Draft, Vec<Bound>)>, String>;
 
 /// What a recipe works on.
-pub(in crate::plan) struct Bench<'w> {
+pub(in crate::plan) struct Builder<'w> {
     /// What the planner was told.
-    pub workshop: &'w Workshop<'w>,
+    pub context: &'w PlanContext<'w>,
     /// How names are written.
     pub dialect: &'static dyn Dialect,
     /// The schema with the changes of all steps so far.
@@ -52,26 +52,26 @@ pub(in crate::plan) struct Draft {
 }
 
 /// Makes the steps of one change; the error says why there are none.
-pub(in crate::plan) type Recipe = fn(&mut Bench<'_>, &Wanted) -> Result<Vec<Step>, String>;
+pub(in crate::plan) type Recipe = fn(&mut Builder<'_>, &Wanted) -> Result<Vec<Step>, String>;
 
 /// Makes the steps of everything that is wanted. What cannot be made whole is not made at all.
 pub(in crate::plan) fn make(
-    workshop: &Workshop<'_>,
+    context: &PlanContext<'_>,
     wanted: &[Wanted],
     dialect: &'static dyn Dialect,
     recipe: Recipe,
     clean: Clean,
 ) -> Made {
-    let mut target = workshop.schema.clone();
+    let mut target = context.schema.clone();
     for change in wanted.iter().flat_map(|w| &w.changes) {
         // Recipes only look at it for what others do; a change that does not fit is refused below.
         let _ = change.apply(&mut target);
     }
-    let losing = losing(workshop, dialect, wanted);
-    let mut bench = Bench {
-        workshop,
+    let losing = losing(context, dialect, wanted);
+    let mut builder = Builder {
+        context,
         dialect,
-        now: workshop.schema.clone(),
+        now: context.schema.clone(),
         target,
         losing,
         cleaned: Vec::new(),
@@ -86,12 +86,12 @@ pub(in crate::plan) fn make(
     let mut made = Made::default();
     let numbered: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
     let mut stopped: BTreeSet<usize> = BTreeSet::new();
-    for closure in closure::closures(workshop, dialect, &numbered) {
+    for closure in closure::closures(context, dialect, &numbered) {
         let wants: Vec<&Wanted> = closure.wants.iter().map(|at| &wanted[*at]).collect();
-        bench.undo.clear();
-        let made_step = clean(&mut bench, &closure).and_then(|made| {
+        builder.undo.clear();
+        let made_step = clean(&mut builder, &closure).and_then(|made| {
             let Some((draft, bounds)) = made else { return Ok(None) };
-            let step = bench.step(&joined(&wants), draft)?;
+            let step = builder.step(&joined(&wants), draft)?;
             Ok(Some(Step { bounds, ..step }))
         });
         match made_step {
@@ -99,23 +99,25 @@ pub(in crate::plan) fn make(
             Ok(Some(step)) => {
                 made.steps.push(step);
                 let relations = closure.checked.iter();
-                bench.cleaned.extend(relations.map(|r| (r.child.clone(), r.key.columns.clone(), r.key.parent.clone())));
+                builder
+                    .cleaned
+                    .extend(relations.map(|r| (r.child.clone(), r.key.columns.clone(), r.key.parent.clone())));
             }
             Err(why) => {
-                bench.restore();
+                builder.restore();
                 stopped.extend(&closure.wants);
                 made.refused.extend(wants.iter().flat_map(|want| refused(want, &why)));
             }
         }
     }
     let mut order: Vec<&Wanted> = numbered.iter().filter(|(at, _)| !stopped.contains(at)).map(|(_, w)| *w).collect();
-    order.sort_by_cached_key(|want| depth(want, wanted, &bench.losing));
+    order.sort_by_cached_key(|want| depth(want, wanted, &builder.losing));
     for want in order {
-        bench.undo.clear();
-        match recipe(&mut bench, want) {
+        builder.undo.clear();
+        match recipe(&mut builder, want) {
             Ok(steps) => made.steps.extend(steps),
             Err(why) => {
-                bench.restore();
+                builder.restore();
                 made.refused.extend(refused(want, &why));
             }
         }
@@ -139,11 +141,11 @@ fn joined(wants: &[&Wanted]) -> Wanted {
 }
 
 /// Returns the tables that lose rows when orphans are removed: a row that goes may leave orphans of its own.
-fn losing(workshop: &Workshop<'_>, dialect: &dyn Dialect, wanted: &[Wanted]) -> BTreeSet<TableName> {
+fn losing(context: &PlanContext<'_>, dialect: &dyn Dialect, wanted: &[Wanted]) -> BTreeSet<TableName> {
     let removes = |want: &&Wanted| {
         let Some((table, key)) = checked(want) else { return false };
-        let Some(table) = workshop.schema.table(table) else { return false };
-        let question = Question::of(workshop, dialect, want, (table, key));
+        let Some(table) = context.schema.table(table) else { return false };
+        let question = Question::of(context, dialect, want, (table, key));
         matches!(question.decide(), Ok(Some(Remedy::Remove(_))))
     };
     let removing: Vec<&Wanted> = wanted.iter().filter(removes).collect();
@@ -201,7 +203,7 @@ fn subject(change: &Change) -> String {
     }
 }
 
-impl Bench<'_> {
+impl Builder<'_> {
     /// Tells whether a step for several tables cleans up a key's orphans.
     pub fn is_clean(&self, child: &TableName, key: &ForeignKey) -> bool {
         self.cleaned.iter().any(|(c, columns, parent)| (c, columns, parent) == (child, &key.columns, &key.parent))
@@ -209,7 +211,7 @@ impl Bench<'_> {
 
     /// Tells whether this plan cleans up orphans of a key, whatever the engine says of its rows.
     pub fn is_doubtful(&self, child: &TableName, key: &ForeignKey) -> bool {
-        self.doubtful.iter().any(|(c, k)| c == child && aside::is_alike(k, key))
+        self.doubtful.iter().any(|(c, k)| c == child && backup_common::is_alike(k, key))
     }
 
     /// Decides what becomes of the orphans of a key.
@@ -232,9 +234,9 @@ impl Bench<'_> {
         table: &TableName,
         key: &'q ForeignKey,
     ) -> Result<Question<'q>, String> {
-        let schema = self.workshop.schema;
+        let schema = self.context.schema;
         let table = schema.table(table).ok_or_else(|| format!("there is no table `{table}` in this schema"))?;
-        let (options, dialect) = (self.workshop.options, self.dialect);
+        let (options, dialect) = (self.context.options, self.dialect);
         Ok(Question { schema, dialect, options, changes: &want.changes, table, key, count: want.orphans })
     }
 
