@@ -2,13 +2,13 @@
 
 use askama::Template;
 
+use super::document::{Line, Span, html};
 use super::graph::{GraphOptions, View, svg};
-use super::json::suppression_subject;
-use super::junit::escape;
+use super::rest;
 use super::style::thousands;
 use super::summary::{RuleRow, Summary, by_table, engine, out_of_time, rule_rows};
 use super::text::no_statement;
-use crate::audit::{Failure, Report};
+use crate::audit::Report;
 use crate::findings::{Finding, Safety};
 
 /// From how many tables on a picture of all relations shows nothing any more.
@@ -31,9 +31,10 @@ struct Part<'a> {
     groups: Vec<Group<'a>>,
     /// The picture; escaped already.
     picture: Option<String>,
-    suppressed: Vec<Hidden<'a>>,
-    unused: Vec<(&'a str, String)>,
-    failures: &'a [Failure],
+    /// What was suppressed, what suppresses nothing: escaped already.
+    suppressed: String,
+    /// What could not be done; escaped already.
+    failures: String,
     out_of_time: Option<String>,
     no_statement: &'static str,
 }
@@ -42,13 +43,6 @@ struct Group<'a> {
     title: String,
     rows: Option<String>,
     findings: Vec<&'a Finding>,
-}
-
-struct Hidden<'a> {
-    rule: &'a str,
-    place: String,
-    reason: &'a str,
-    origin: &'a str,
 }
 
 /// Writes the page.
@@ -90,39 +84,16 @@ fn part(report: &Report) -> Part<'_> {
             })
             .collect(),
         picture,
-        suppressed: report
-            .suppressed
-            .iter()
-            .map(|s| {
-                let by = report.suppressions.get(s.by);
-                Hidden {
-                    rule: s.finding.rule.name(),
-                    place: s.finding.subject.place(),
-                    reason: by.map_or("", |b| &b.reason),
-                    origin: by.map_or("", |b| &b.origin),
-                }
-            })
-            .collect(),
-        unused: report
-            .unused_suppressions
-            .iter()
-            .filter_map(|&i| report.suppressions.get(i))
-            .map(|s| (s.origin.as_str(), suppression_subject(s)))
-            .collect(),
-        failures: &report.failures,
+        suppressed: html::write(&[rest::suppressed(report), rest::unused(report)].concat()),
+        failures: html::write(&rest::failures(report)),
         out_of_time: out_of_time(report),
         no_statement: no_statement(report.schema.engine),
     }
 }
 
-/// Escapes a message's text, and sets what stands in single backticks as code.
+/// A message; what stands in it in single backticks is code.
 fn rich(text: &str) -> String {
-    let escaped = escape(text);
-    if text.contains("``") || !text.matches('`').count().is_multiple_of(2) {
-        return escaped;
-    }
-    let parts = escaped.split('`').enumerate();
-    parts.map(|(i, part)| if i % 2 == 0 { part.to_string() } else { format!("<code>{part}</code>") }).collect()
+    html::inline(&Line::from([Span::Prose(text.to_string())]))
 }
 
 fn safety(safety: Safety) -> &'static str {
@@ -156,6 +127,25 @@ mod tests {
     fn backticks_become_code_but_never_markup() {
         assert_eq!(rich("a `b<c` d"), "a <code>b&lt;c</code> d");
         assert_eq!(rich("a `b <i>"), "a `b &lt;i&gt;");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_written_out_everywhere() {
+        let mut report = samples::report();
+        let name = "x\u{202e}y\u{200b}\u{1b}z<i>";
+        for finding in &mut report.findings {
+            finding.subject.table = Some(name.into());
+            finding.message = name.to_string();
+            finding.evidence.iter_mut().for_each(|e| e.returned = name.to_string());
+            finding.labels.iter_mut().for_each(|l| l.place = name.to_string());
+            finding.fixes.iter_mut().for_each(|f| f.title = name.to_string());
+        }
+        report.suppressions.iter_mut().for_each(|s| s.reason = name.to_string());
+        report.failures.iter_mut().for_each(|f| f.what = name.to_string());
+        report.source = name.to_string();
+        let page = render(&report);
+        assert!(page.contains("x\\u{202e}y\\u{200b}\\u{1b}z&lt;i&gt;"), "{page}");
+        assert!(!page.contains(['\u{202e}', '\u{200b}', '\u{1b}']) && !page.contains("z<i>"), "{page}");
     }
 
     #[test]

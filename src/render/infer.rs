@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::document::{self, Block, Document, Form, Item, Lead, Line, Span, Table, plain, prose};
 use super::json::pretty;
-use super::spans::{code, plain};
-use super::style::{Style, count, tame, thousands, width, wrap};
+use super::style::{Style, count, thousands};
 use crate::hints::Hint;
 use crate::infer::{Advised, Class, Counts, IndexNeed, Inference, PolymorphicPair, Proposal, UnusedHint};
 use crate::relations::side;
@@ -42,8 +42,11 @@ impl InferFormat {
 /// Writes an inference.
 pub fn render(format: InferFormat, source: &str, inference: &Inference, style: &Style) -> String {
     match format {
-        InferFormat::Text => text(source, inference, style),
-        InferFormat::Markdown => markdown(source, inference),
+        InferFormat::Text => {
+            let arrow = if style.unicode { "→" } else { "->" };
+            document::text::write(&document(source, inference, Form::Short, arrow), style)
+        }
+        InferFormat::Markdown => document::markdown::write(&document(source, inference, Form::Long, "→")),
         InferFormat::Json => json(source, inference),
     }
 }
@@ -95,80 +98,96 @@ fn index(advised: &Advised) -> String {
     }
 }
 
-fn target(table: &TableName, columns: &[String]) -> String {
-    side(table, columns)
-}
-
-fn text(source: &str, inference: &Inference, style: &Style) -> String {
-    let mut out = String::new();
-    let line = |out: &mut String, hang: &str, text: &str| {
-        for (i, part) in wrap(&tame(text), style.width.saturating_sub(hang.len())).iter().enumerate() {
-            let lead = if i == 0 { hang.to_string() } else { " ".repeat(hang.len()) };
-            out.push_str(&format!("{lead}{part}\n"));
+/// Says what was found. `arrow` stands between a child and its parent.
+fn document(source: &str, inference: &Inference, form: Form, arrow: &str) -> Document {
+    let long = form == Form::Long;
+    let mut report = match form {
+        Form::Short => {
+            vec![Block::Paragraph(vec![Span::name(source), Span::Prose(format!(": {}", headline(inference)))])]
         }
+        Form::Long => vec![
+            Block::heading(1, vec![Span::Plain("Relations of ".to_string()), Span::name(source)]),
+            Block::Paragraph(prose(format!("{}.", headline(inference)))),
+        ],
     };
-    line(&mut out, "", &format!("{source}: {}", headline(inference)));
-    let arrow = if style.unicode { "→" } else { "->" };
+    if long && !inference.proposals.is_empty() {
+        report.push(Block::Table(table(inference)));
+    }
     for advised in &inference.proposals {
         let p = &advised.proposal;
-        let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
-        let title = format!("{} {arrow} {}", tame(&child), tame(&parent));
-        let verdict = format!("{:.2}  {}", p.confidence, p.standing());
-        let room = style.width.saturating_sub(width(&title) + width(&verdict));
-        out.push('\n');
-        if room >= 2 {
-            out.push_str(&format!("{}{}{verdict}\n", style.bold(&title), " ".repeat(room)));
+        let beside = if long {
+            Line::new()
         } else {
-            line(&mut out, "", &title);
-            line(&mut out, "  ", &verdict);
-        }
-        if let Some(counts) = p.counts {
-            line(&mut out, "  rows   ", &rows(counts));
-        }
-        for (feature, adds) in p.evidence.iter().filter(|(f, _)| !f.says.is_empty()) {
-            line(&mut out, &format!("  {adds:+5.1}  "), &feature.says);
-        }
-        line(&mut out, "  delete ", &format!("ON DELETE {}: {}", advised.action.action, advised.action.rationale));
-        line(&mut out, "  index  ", &index(advised));
-        for other in &p.runners_up {
-            let other = format!("{} ({:.2})", target(&other.parent, &other.parent_columns), other.confidence);
-            line(&mut out, "  or     ", &other);
-        }
+            vec![Span::Plain(format!("{:.2}", p.confidence)), Span::Space(2), Span::Plain(p.standing().to_string())]
+        };
+        report.push(Block::Heading { level: 2, line: relation(p, arrow), beside });
+        report.push(Block::Indented(2, vec![Block::List(facts(advised))]));
     }
     for (p, why) in &inference.held_back {
-        out.push('\n');
-        line(&mut out, "", &held_title(p, arrow));
-        line(&mut out, "  ", &format!("{why}."));
+        let mut title = relation(p, arrow);
+        title.push(Span::Plain(format!(": not proposed ({:.2})", p.confidence)));
+        let why = Block::Paragraph(prose(format!("{why}.")));
+        report.extend([Block::heading(2, title), Block::Indented(2, vec![why])]);
     }
     for pair in &inference.polymorphic {
-        out.push('\n');
-        line(&mut out, "", &pair_title(pair));
-        for target in &pair.targets {
-            line(&mut out, "  ", &pair_target(target));
+        let end = if long { "." } else { "" };
+        if long {
+            report.push(Block::heading(2, vec![Span::name(format!("{}.{}", pair.table, pair.id_column))]));
         }
+        report.extend([Block::Gap, Block::Paragraph(prose(format!("{}{end}", pair_title(pair))))]);
+        report.push(Block::below(&Lead::None, pair.targets.iter().map(|t| prose(pair_target(t)))));
     }
     if !inference.unused_hints.is_empty() {
-        out.push('\n');
-        line(&mut out, "", &format!("{} not used:", count(inference.unused_hints.len(), "hint")));
-        for unused in &inference.unused_hints {
-            line(&mut out, "  ", &unused_hint(unused));
-        }
+        let number = count(inference.unused_hints.len(), "hint");
+        report.push(Block::heading(2, plain(format!("{number} not used"))));
+        report.push(Block::below(&Lead::None, inference.unused_hints.iter().map(|u| prose(unused_hint(u)))));
     }
     if let Some(read) = inference.rows.as_ref().filter(|r| r.out_of_time) {
-        out.push('\n');
         let tables = count(read.tables, "table");
-        line(
-            &mut out,
-            "",
-            &format!("Time ran out after {tables}: give more with --budget, or read no rows with --no-data."),
-        );
+        let text = format!("Time ran out after {tables}: give more with --budget, or read no rows with --no-data.");
+        report.extend([Block::Gap, Block::Paragraph(plain(text))]);
     }
-    out
+    report
 }
 
-fn held_title(p: &Proposal, arrow: &str) -> String {
-    let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
-    format!("{child} {arrow} {parent}: not proposed ({:.2})", p.confidence)
+fn table(inference: &Inference) -> Table {
+    let mut table = Table::new(&["child", "parent", "#confidence", "class", "#orphans", "ON DELETE"]);
+    for Advised { proposal: p, action, .. } in &inference.proposals {
+        let orphans = p.counts.map_or("unknown".to_string(), |c| thousands(c.orphans));
+        let sides = [side(&p.child, &p.columns), side(&p.parent, &p.parent_columns)];
+        let words = [format!("{:.2}", p.confidence), p.standing().to_string(), orphans, action.action.to_string()];
+        table.row(sides.into_iter().map(|s| vec![Span::name(s)]).chain(words.into_iter().map(plain)));
+    }
+    table
+}
+
+fn relation(p: &Proposal, arrow: &str) -> Line {
+    let (child, parent) = (side(&p.child, &p.columns), side(&p.parent, &p.parent_columns));
+    vec![Span::name(child), Span::Plain(format!(" {arrow} ")), Span::name(parent)]
+}
+
+/// Says what speaks for a relation and against it, what a delete should do, and what serves the look-up.
+fn facts(advised: &Advised) -> Vec<Item> {
+    let p = &advised.proposal;
+    let item = |column: String, words: &str, line: Line| Item {
+        depth: 0,
+        lead: Lead::Label { column, words: words.to_string() },
+        line,
+    };
+    let mut items = Vec::new();
+    items.extend(p.counts.map(|counts| item("rows   ".into(), "", plain(rows(counts)))));
+    for (feature, adds) in p.evidence.iter().filter(|(f, _)| !f.says.is_empty()) {
+        items.push(item(format!("{adds:+5.1}  "), &format!("{adds:+.1}: "), prose(&feature.says)));
+    }
+    let delete = format!("ON DELETE {}: {}", advised.action.action, advised.action.rationale);
+    items.push(item("delete ".into(), "", prose(delete)));
+    items.push(item("index  ".into(), "index: ", prose(index(advised))));
+    for other in &p.runners_up {
+        let confidence = format!(" ({:.2})", other.confidence);
+        let line = vec![Span::name(side(&other.parent, &other.parent_columns)), Span::Plain(confidence)];
+        items.push(item("or     ".into(), "or ", line));
+    }
+    items
 }
 
 fn unused_hint(unused: &UnusedHint) -> String {
@@ -196,65 +215,8 @@ fn pair_target(target: &crate::infer::Target) -> String {
     }
 }
 
-fn markdown(source: &str, inference: &Inference) -> String {
-    let mut out = format!("# Relations of {}\n\n{}.\n", code(source), headline(inference));
-    if !inference.proposals.is_empty() {
-        out.push_str("\n| child | parent | confidence | class | orphans | ON DELETE |\n|---|---|---:|---|---:|---|\n");
-        for Advised { proposal: p, action, .. } in &inference.proposals {
-            let orphans = p.counts.map_or("unknown".to_string(), |c| thousands(c.orphans));
-            out.push_str(&format!(
-                "| {} | {} | {:.2} | {} | {orphans} | {} |\n",
-                code(&target(&p.child, &p.columns)),
-                code(&target(&p.parent, &p.parent_columns)),
-                p.confidence,
-                p.standing(),
-                action.action
-            ));
-        }
-    }
-    for advised in &inference.proposals {
-        let p = &advised.proposal;
-        let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
-        out.push_str(&format!("\n## {} → {}\n\n", code(&child), code(&parent)));
-        if let Some(counts) = p.counts {
-            out.push_str(&format!("- {}\n", rows(counts)));
-        }
-        for (feature, adds) in p.evidence.iter().filter(|(f, _)| !f.says.is_empty()) {
-            out.push_str(&format!("- {adds:+.1}: {}\n", plain(&feature.says)));
-        }
-        let (action, rationale) = (advised.action.action, plain(&advised.action.rationale));
-        out.push_str(&format!("- ON DELETE {action}: {rationale}\n- index: {}\n", plain(&index(advised))));
-        for other in &p.runners_up {
-            let parent = code(&target(&other.parent, &other.parent_columns));
-            out.push_str(&format!("- or {parent} ({:.2})\n", other.confidence));
-        }
-    }
-    for (p, why) in &inference.held_back {
-        let (child, parent) = (target(&p.child, &p.columns), target(&p.parent, &p.parent_columns));
-        out.push_str(&format!("\n## {} → {}: not proposed ({:.2})\n\n", code(&child), code(&parent), p.confidence));
-        out.push_str(&format!("{}.\n", plain(why)));
-    }
-    for pair in &inference.polymorphic {
-        out.push_str(&format!("\n## {}\n\n", code(&format!("{}.{}", pair.table, pair.id_column))));
-        out.push_str(&format!("{}.\n", plain(&pair_title(pair))));
-        if !pair.targets.is_empty() {
-            out.push('\n');
-        }
-        for target in &pair.targets {
-            out.push_str(&format!("- {}\n", plain(&pair_target(target))));
-        }
-    }
-    if !inference.unused_hints.is_empty() {
-        out.push_str("\n## Hints that are not used\n\n");
-        for unused in &inference.unused_hints {
-            out.push_str(&format!("- {}\n", tame(&unused_hint(unused))));
-        }
-    }
-    out
-}
-
 #[derive(Serialize)]
-struct Document<'a> {
+struct Json<'a> {
     format: &'a str,
     source: &'a str,
     relations: Vec<RelationOut<'a>>,
@@ -412,7 +374,7 @@ fn json(source: &str, inference: &Inference) -> String {
         failures: &r.failures,
     });
     let unused = inference.unused_hints.iter().map(|u| UnusedHintOut { hint: &u.hint, why: u.why.says() });
-    let document = Document {
+    let document = Json {
         format: FORMAT,
         source,
         relations: relations.collect(),

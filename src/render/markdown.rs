@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::json::suppression_subject;
-use super::spans::{block, cell, code, plain};
+use super::document::{self, Block, Document, Lead, Line, Span, Table, plain, prose};
+use super::rest::{failures, suppressed, unused};
 use super::style::{count, thousands};
 use super::summary::{Summary, engine, out_of_time, rule_rows};
 use super::text::no_statement;
@@ -27,79 +27,82 @@ const CONTRADICTIONS: &[RuleId] = &[
 
 /// Writes the document.
 pub fn render(report: &Report) -> String {
-    let mut text = format!("# Audit of relations: {}\n\n", code(&report.source));
-    summary(report, &mut text);
+    let title = vec![Span::Plain("Audit of relations: ".to_string()), Span::name(&report.source)];
+    let mut document = vec![Block::heading(1, title)];
+    summary(report, &mut document);
     let of = |rule: RuleId| report.findings.iter().filter(|f| f.rule == rule).collect::<Vec<_>>();
-    missing_keys(report, &of(MISSING_KEY), &mut text);
-    missing_indexes(&of(MISSING_INDEX), &mut text);
+    missing_keys(report, &of(MISSING_KEY), &mut document);
+    missing_indexes(&of(MISSING_INDEX), &mut document);
     let contradictions = report.findings.iter().filter(|f| CONTRADICTIONS.contains(&f.rule)).collect::<Vec<_>>();
-    sections("Contradictions", &contradictions, &mut text);
-    orphans(&of(ORPHANS), &mut text);
-    delete_behaviour(report, &mut text);
+    sections("Contradictions", &contradictions, &mut document);
+    orphans(&of(ORPHANS), &mut document);
+    delete_behaviour(report, &mut document);
     let known =
         |f: &Finding| [MISSING_KEY, MISSING_INDEX, ORPHANS].contains(&f.rule) || CONTRADICTIONS.contains(&f.rule);
     let others: Vec<&Finding> = report.findings.iter().filter(|f| !known(f)).collect();
-    sections("Other findings", &others, &mut text);
-    proposed_sql(report, &mut text);
-    rest(report, &mut text);
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
+    sections("Other findings", &others, &mut document);
+    proposed_sql(report, &mut document);
+    document.extend(suppressed(report));
+    document.extend(unused(report));
+    document.extend(out_of_time(report).map(|sentence| Block::Paragraph(vec![Span::Strong(plain(sentence))])));
+    document.extend(failures(report));
+    document::markdown::write(&document)
 }
 
-fn summary(report: &Report, text: &mut String) {
+/// A title with the number of what stands below it.
+fn counted(level: usize, title: &str, number: usize) -> Block {
+    Block::heading(level, plain(format!("{title} ({number})")))
+}
+
+fn sql(text: impl Into<String>) -> Block {
+    Block::Code { language: "sql", text: text.into() }
+}
+
+fn name(name: impl std::fmt::Display) -> Line {
+    vec![Span::name(name)]
+}
+
+fn summary(report: &Report, document: &mut Document) {
     let summary = Summary::of(report);
-    text.push_str(&format!(
-        "{}. {} and {} were looked at: **{}**.\n\n",
-        plain(&engine(report)),
-        count(summary.tables, "table"),
-        summary.relations.sentence(),
-        summary.severities()
-    ));
-    let rows = rule_rows(report);
-    if rows.is_empty() {
-        return;
+    let (tables, relations) = (count(summary.tables, "table"), summary.relations.sentence());
+    document.push(Block::Paragraph(vec![
+        Span::Plain(format!("{}. {tables} and {relations} were looked at: ", engine(report))),
+        Span::Strong(plain(summary.severities())),
+        Span::Plain(".".to_string()),
+    ]));
+    let mut table = Table::new(&["Rule", "Code", "#Errors", "#Warnings", "#Notes"]);
+    for row in rule_rows(report) {
+        let n = |n: usize| plain(if n == 0 { String::new() } else { thousands(n as u64) });
+        let rule = vec![Span::Code(row.rule.name().to_string())];
+        table.row([rule, plain(row.rule.code()), n(row.errors), n(row.warnings), n(row.infos)]);
     }
-    text.push_str("| Rule | Code | Errors | Warnings | Notes |\n|---|---|--:|--:|--:|\n");
-    for row in rows {
-        let n = |n: usize| if n == 0 { String::new() } else { thousands(n as u64) };
-        text.push_str(&format!(
-            "| `{}` | {} | {} | {} | {} |\n",
-            row.rule,
-            row.rule.code(),
-            n(row.errors),
-            n(row.warnings),
-            n(row.infos)
-        ));
-    }
-    text.push('\n');
+    document.extend((!table.rows.is_empty()).then_some(Block::Table(table)));
 }
 
-fn missing_keys(report: &Report, findings: &[&Finding], text: &mut String) {
+fn missing_keys(report: &Report, findings: &[&Finding], document: &mut Document) {
     if findings.is_empty() {
         return;
     }
-    text.push_str(&format!("## Missing foreign keys ({})\n\n", findings.len()));
+    document.push(counted(2, "Missing foreign keys", findings.len()));
     let mut tables: BTreeMap<Option<&TableName>, Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
         tables.entry(finding.subject.table.as_ref()).or_default().push(finding);
     }
-    for (table, findings) in tables {
-        let name = table.map(ToString::to_string).unwrap_or_default();
-        text.push_str(&format!("### {} ({})\n\n", code(&name), findings.len()));
-        text.push_str("| Column | References | Action | Rationale |\n|---|---|---|---|\n");
+    for (of, findings) in tables {
+        let number = Span::Plain(format!(" ({})", findings.len()));
+        let title = of.map(Span::name).into_iter().chain([number]).collect::<Line>();
+        let mut table = Table::new(&["Column", "References", "Action", "Rationale"]);
         for finding in findings {
             let (parent, action) = proposed_key(report, finding);
             let rationale = rationale(finding, action);
-            text.push_str(&format!(
-                "| {} | {} | {} | {} |\n",
-                code(&finding.subject.columns.join(", ")),
-                parent.map_or_else(|| "?".to_string(), |p| code(&p)),
-                action.map_or_else(|| "to be decided".to_string(), |a| code(a.sql())),
-                cell(rationale)
-            ));
+            table.row([
+                name(finding.subject.columns.join(", ")),
+                parent.map_or_else(|| plain("?"), name),
+                action.map_or_else(|| plain("to be decided"), |a| vec![Span::Code(a.sql().to_string())]),
+                prose(rationale),
+            ]);
         }
-        text.push('\n');
+        document.extend([Block::heading(3, title), Block::Table(table)]);
     }
 }
 
@@ -130,74 +133,63 @@ fn proposed_key(report: &Report, finding: &Finding) -> (Option<String>, Option<A
     (relation.map(Relation::parent_side), relation.and_then(|r| r.on_delete))
 }
 
-fn missing_indexes(findings: &[&Finding], text: &mut String) {
+fn missing_indexes(findings: &[&Finding], document: &mut Document) {
     if findings.is_empty() {
         return;
     }
-    text.push_str(&format!("## Missing indexes ({})\n\n", findings.len()));
-    text.push_str("| Column | New index | Why |\n|---|---|---|\n");
+    let mut table = Table::new(&["Column", "New index", "Why"]);
     for finding in findings {
         let index = finding.fixes.iter().flat_map(|f| &f.changes).find_map(|c| match c {
-            Change::AddIndex { index, .. } => Some(code(&index.name)),
+            Change::AddIndex { index, .. } => Some(name(&index.name)),
             _ => None,
         });
         let why = if finding.why.is_empty() { &finding.message } else { &finding.why };
-        text.push_str(&format!(
-            "| {} | {} | {} |\n",
-            code(&finding.subject.place()),
-            index.unwrap_or_default(),
-            cell(why)
-        ));
+        table.row([name(finding.subject.place()), index.unwrap_or_default(), prose(why)]);
     }
-    text.push('\n');
+    document.extend([counted(2, "Missing indexes", findings.len()), Block::Table(table)]);
 }
 
-fn orphans(findings: &[&Finding], text: &mut String) {
+fn orphans(findings: &[&Finding], document: &mut Document) {
     if findings.is_empty() {
         return;
     }
-    text.push_str(&format!("## Orphans ({})\n\n", findings.len()));
-    text.push_str("| Relation | Found | Keys that refer to nothing |\n|---|---|---|\n");
+    let mut table = Table::new(&["Relation", "Found", "Keys that refer to nothing"]);
     for finding in findings {
         let returned: Vec<&str> = finding.evidence.iter().map(|e| e.returned.as_str()).collect();
-        text.push_str(&format!(
-            "| {} | {} | {} |\n",
-            code(&finding.subject.place()),
-            cell(&finding.message),
-            cell(&returned.join("; "))
-        ));
+        table.row([name(finding.subject.place()), prose(&finding.message), plain(returned.join("; "))]);
     }
-    text.push_str("\nThe queries that found them:\n\n");
     let queries: Vec<String> =
         findings.iter().flat_map(|f| &f.evidence).map(|e| format!("{};", e.query.trim_end_matches(';'))).collect();
-    fence("sql", &queries.join("\n"), text);
+    document.extend([
+        counted(2, "Orphans", findings.len()),
+        Block::Table(table),
+        Block::Paragraph(plain("The queries that found them:")),
+        sql(queries.join("\n")),
+    ]);
 }
 
-fn delete_behaviour(report: &Report, text: &mut String) {
+fn delete_behaviour(report: &Report, document: &mut Document) {
     let relations = report.relations.relations();
     if relations.is_empty() {
         return;
     }
-    text.push_str("## What a delete does\n\n");
-    text.push_str("| Table | Column | References | When the parent row is deleted |\n|---|---|---|---|\n");
+    let mut table = Table::new(&["Table", "Column", "References", "When the parent row is deleted"]);
     for relation in relations {
+        let code = |action: Action| Span::Code(action.sql().to_string());
         let action = match (&relation.basis, relation.on_delete) {
-            (Basis::Declared { .. }, Some(action)) => format!("{}: {}", code(action.sql()), consequence(action)),
-            (Basis::Declared { .. }, None) => code(Action::NoAction.sql()),
-            (Basis::Inferred { confidence, .. }, _) => {
-                format!("nothing: not declared (inferred, {:.0}%); the row becomes an orphan", confidence * 100.0)
+            (Basis::Declared { .. }, Some(action)) => {
+                vec![code(action), Span::Plain(format!(": {}", consequence(action)))]
             }
-            (Basis::Configured, _) => "nothing: not declared (configured); the row becomes an orphan".to_string(),
+            (Basis::Declared { .. }, None) => vec![code(Action::NoAction)],
+            (Basis::Inferred { confidence, .. }, _) => plain(format!(
+                "nothing: not declared (inferred, {:.0}%); the row becomes an orphan",
+                confidence * 100.0
+            )),
+            (Basis::Configured, _) => plain("nothing: not declared (configured); the row becomes an orphan"),
         };
-        text.push_str(&format!(
-            "| {} | {} | {} | {} |\n",
-            code(&relation.child.to_string()),
-            code(&relation.columns.join(", ")),
-            code(&relation.parent_side()),
-            action
-        ));
+        table.row([name(&relation.child), name(relation.columns.join(", ")), name(relation.parent_side()), action]);
     }
-    text.push('\n');
+    document.extend([Block::heading(2, plain("What a delete does")), Block::Table(table)]);
 }
 
 fn consequence(action: Action) -> &'static str {
@@ -209,49 +201,41 @@ fn consequence(action: Action) -> &'static str {
     }
 }
 
-fn sections(title: &str, findings: &[&Finding], text: &mut String) {
+fn sections(title: &str, findings: &[&Finding], document: &mut Document) {
     if findings.is_empty() {
         return;
     }
-    text.push_str(&format!("## {title} ({})\n\n", findings.len()));
+    document.push(counted(2, title, findings.len()));
     for finding in findings {
-        let place = finding.subject.place();
-        text.push_str(&format!(
-            "### {}: `{}` ({}, {})\n\n",
-            code(&place),
-            finding.rule,
-            finding.severity.name(),
-            finding.rule.code()
-        ));
-        text.push_str(&format!("{}\n\n", plain(&finding.message)));
-        if !finding.labels.is_empty() {
-            text.push_str("| Where | What is there |\n|---|---|\n");
-            for label in &finding.labels {
-                text.push_str(&format!("| {} | {} |\n", code(&label.place), code(&label.text)));
-            }
-            text.push('\n');
-        }
-        for (word, part) in [("Why it hurts", &finding.why), ("What to do", &finding.help)] {
-            if !part.is_empty() {
-                text.push_str(&format!("**{word}:** {}\n\n", plain(part)));
-            }
+        let rule = finding.rule;
+        let title = vec![
+            Span::name(finding.subject.place()),
+            Span::Plain(": ".to_string()),
+            Span::Code(rule.name().to_string()),
+            Span::Plain(format!(" ({}, {})", finding.severity.name(), rule.code())),
+        ];
+        document.extend([Block::heading(3, title), Block::Paragraph(prose(&finding.message))]);
+        let mut table = Table::new(&["Where", "What is there"]);
+        finding.labels.iter().for_each(|label| table.row([name(&label.place), name(&label.text)]));
+        document.extend((!table.rows.is_empty()).then_some(Block::Table(table)));
+        for (word, part) in [("Why it hurts:", &finding.why), ("What to do:", &finding.help)] {
+            let line = vec![Span::Strong(plain(word)), Span::Prose(format!(" {part}"))];
+            document.extend((!part.is_empty()).then_some(Block::Paragraph(line)));
         }
         for evidence in &finding.evidence {
-            fence("sql", &format!("{};\n-- {}", evidence.query, evidence.returned.replace('\n', "\n-- ")), text);
-        }
-        for (i, fix) in finding.fixes.iter().enumerate() {
-            let word = if i == 0 { "Recommended" } else { "Or" };
-            text.push_str(&format!("- {word}: {}\n", plain(&fix.title)));
+            document.push(sql(format!("{};\n-- {}", evidence.query, evidence.returned.replace('\n', "\n-- "))));
         }
         if !finding.fixes.is_empty() {
-            text.push('\n');
+            let fixes = finding.fixes.iter().enumerate();
+            let fix = |(at, title)| prose(format!("{}: {title}", if at == 0 { "Recommended" } else { "Or" }));
+            document.push(Block::list(&Lead::Bullet, fixes.map(|(at, fix)| (at, &fix.title)).map(fix)));
         }
     }
 }
 
 /// The first repair of every finding: indexes before keys, because the check of a new key uses the index, and so does
 /// every delete from then on.
-fn proposed_sql(report: &Report, text: &mut String) {
+fn proposed_sql(report: &Report, document: &mut Document) {
     let mut groups: [(&str, Vec<String>); 3] =
         [("Indexes", vec![]), ("Foreign keys", vec![]), ("Everything else", vec![])];
     let mut without = Vec::new();
@@ -265,17 +249,15 @@ fn proposed_sql(report: &Report, text: &mut String) {
         if !fix.sql.is_empty() {
             groups[group].1.extend(fix.sql.iter().map(|s| format!("{};", s.trim_end().trim_end_matches(';'))));
         } else if !fix.changes.is_empty() {
-            without.push((finding.subject.place(), fix.title.as_str()));
+            without.push(vec![Span::name(finding.subject.place()), Span::Prose(format!(": {}", fix.title))]);
         }
     }
     if without.is_empty() && groups.iter().all(|g| g.1.is_empty()) {
         return;
     }
-    text.push_str("## Proposed SQL\n\n");
-    text.push_str(
-        "A proposal, not a migration: it is the first repair of each finding above. Read it, back up, try it on a copy. \
-         A foreign key is refused while orphans of it remain.\n\n",
-    );
+    let caution = "A proposal, not a migration: it is the first repair of each finding above. Read it, back up, try it on a copy. \
+         A foreign key is refused while orphans of it remain.";
+    document.extend([Block::heading(2, plain("Proposed SQL")), Block::Paragraph(plain(caution))]);
     for (title, statements) in groups {
         let mut unique: Vec<String> = Vec::new();
         for statement in statements {
@@ -284,57 +266,13 @@ fn proposed_sql(report: &Report, text: &mut String) {
             }
         }
         if !unique.is_empty() {
-            text.push_str(&format!("### {title}\n\n"));
-            fence("sql", &unique.join("\n"), text);
+            document.extend([Block::heading(3, plain(title)), sql(unique.join("\n"))]);
         }
     }
     if !without.is_empty() {
-        text.push_str(&format!("These have {}:\n\n", no_statement(report.schema.engine)));
-        for (place, title) in without {
-            text.push_str(&format!("- {}: {}\n", code(&place), plain(title)));
-        }
-        text.push('\n');
+        let why = format!("These have {}:", no_statement(report.schema.engine));
+        document.extend([Block::Paragraph(plain(why)), Block::list(&Lead::Bullet, without)]);
     }
-}
-
-fn rest(report: &Report, text: &mut String) {
-    if !report.suppressed.is_empty() {
-        text.push_str(&format!("## Suppressed ({})\n\n", report.suppressed.len()));
-        text.push_str("| Rule | Where | Reason | Written in |\n|---|---|---|---|\n");
-        for suppressed in &report.suppressed {
-            let by = report.suppressions.get(suppressed.by);
-            text.push_str(&format!(
-                "| `{}` | {} | {} | {} |\n",
-                suppressed.finding.rule,
-                code(&suppressed.finding.subject.place()),
-                by.map(|b| cell(&b.reason)).unwrap_or_default(),
-                by.map(|b| code(&b.origin)).unwrap_or_default()
-            ));
-        }
-        text.push('\n');
-    }
-    if !report.unused_suppressions.is_empty() {
-        text.push_str("## Suppressions about nothing\n\n");
-        for s in report.unused_suppressions.iter().filter_map(|&i| report.suppressions.get(i)) {
-            text.push_str(&format!("- {}: {}\n", code(&s.origin), code(&suppression_subject(s))));
-        }
-        text.push('\n');
-    }
-    if let Some(sentence) = out_of_time(report) {
-        text.push_str(&format!("**{sentence}**\n\n"));
-    }
-    if !report.failures.is_empty() {
-        text.push_str("## Could not be done\n\nThe audit is incomplete.\n\n");
-        for failure in &report.failures {
-            let hint = failure.hint.as_ref().map(|h| format!(" {}", plain(h))).unwrap_or_default();
-            text.push_str(&format!("- {}: {}.{hint}\n", plain(&failure.what), plain(&failure.message)));
-        }
-        text.push('\n');
-    }
-}
-
-fn fence(language: &str, body: &str, text: &mut String) {
-    text.push_str(&format!("{}\n", block(language, body)));
 }
 
 #[cfg(test)]

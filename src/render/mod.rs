@@ -2,6 +2,7 @@
 //!
 //! Every renderer is a pure function. None prints, none knows a terminal: what they need to know of one is in [`Style`].
 
+mod document;
 pub mod excerpt;
 pub mod fate;
 mod github;
@@ -13,6 +14,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod plan;
+mod rest;
 pub mod sarif;
 mod schema;
 mod spans;

@@ -1,12 +1,12 @@
 //! What came of a plan: for a terminal, as a document, as JSON.
 
+use super::document::{self, Block, Document, Form, Item, Lead, Line, Span, Table, plain, prose};
 use super::json::pretty;
-use super::spans::{block, cell, code};
-use super::style::{Style, count, tame, wrap, wrap_sql};
+use super::style::{Style, count};
 use crate::plan::refusals;
 use crate::relations::side;
 use crate::rules;
-use crate::verify::{Answered, Checked, Left, Look, Sought, Verification};
+use crate::verify::{Checked, Left, Look, Sought, Verification};
 
 /// The format's name and version, in the document's first field.
 pub const FORMAT: &str = "referee-verification/1";
@@ -133,11 +133,6 @@ fn apart(look: &Look) -> Option<String> {
 /// The title of what is refused now and was not before.
 const REFUSED: &str = "Refused now, and not before";
 
-/// Says what is refused now and was accepted before.
-fn refused(v: &Verification) -> Vec<String> {
-    refusals(&v.refused)
-}
-
 /// Says what was not looked at, and why.
 fn not_looked_at(v: &Verification) -> Vec<String> {
     let rows = v.rows.iter().filter(|l| l.rows.is_none());
@@ -145,66 +140,6 @@ fn not_looked_at(v: &Verification) -> Vec<String> {
     let steps = v.steps.iter().filter(|s| s.done.is_none());
     let steps = steps.map(|s| format!("{}: no query can tell whether it is done", s.title));
     rows.chain(steps).collect()
-}
-
-/// Writes for a reader at a terminal.
-pub fn text(v: &Verification, style: &Style) -> String {
-    let mut out = format!("{}\n", style.bold(&tame(&verdict(v))));
-    for step in &v.steps {
-        let mark = match step.done {
-            Some(true) => "done     ",
-            Some(false) => "NOT DONE ",
-            None => "unknown  ",
-        };
-        hang(&mut out, &format!("  {mark}"), &tame(&format!("{}{}", step.title, since(step))), style);
-    }
-    let refused = refused(v);
-    if !refused.is_empty() {
-        out.push_str(&format!("\n{REFUSED}\n"));
-        refused.iter().for_each(|line| hang(&mut out, "  ", &tame(line), style));
-    }
-    let apart: Vec<String> = v.rows.iter().filter(|l| l.is_apart() && l.is_right()).filter_map(apart).collect();
-    if !apart.is_empty() {
-        out.push_str("\nNot part of this plan\n");
-        apart.iter().for_each(|line| hang(&mut out, "  ", &tame(line), style));
-    }
-    if !v.differences.is_empty() {
-        out.push_str("\nNot as the plan promised\n");
-        for d in &v.differences {
-            let line = format!("{}, {}: expected {}, found {}", d.table, d.what, d.expected, d.found);
-            hang(&mut out, "  ", &tame(&line), style);
-        }
-    }
-    for (title, lines) in [("Looked at", looked_at(v)), ("Not looked at", not_looked_at(v))] {
-        if !lines.is_empty() {
-            out.push_str(&format!("\n{title}\n"));
-            lines.iter().for_each(|l| hang(&mut out, "  ", &tame(l), style));
-        }
-    }
-    // The plan has shown the others, and why.
-    let orphans: Vec<Left> = v.not_fixed.iter().filter(|l| l.rule == rules::orphan_rows::META.id()).cloned().collect();
-    for (title, list) in
-        [("Still there", &v.remaining), ("New findings", &v.introduced), ("Orphan rows that no step fixes", &orphans)]
-    {
-        if !list.is_empty() {
-            out.push_str(&format!("\n{title}\n"));
-            list.iter().for_each(|l| hang(&mut out, "  ", &tame(&left(l)), style));
-        }
-    }
-    for policy in &v.policies {
-        out.push_str(&format!("\n{}: {}\n", tame(&policy.question), rows(policy)));
-        for line in wrap_sql(&format!("{};", policy.sql), style.width.saturating_sub(2)) {
-            out.push_str(&format!("  {}\n", style.dim(&line)));
-        }
-        policy.sample.iter().for_each(|row| out.push_str(&format!("  {}\n", tame(row))));
-    }
-    if let Some(d) = &v.delete {
-        out.push_str(&format!("\nA delete from {}: {} (before: {})\n", tame(&d.root.to_string()), d.now(), d.before));
-        hang(&mut out, "  ", &tame(&d.summary), style);
-    }
-    out.push('\n');
-    hang(&mut out, "", &format!("Schema findings: {}", findings(v)), style);
-    out
 }
 
 /// Says how many findings there were and are, and the same of the rows that were to be cleaned up.
@@ -228,120 +163,126 @@ fn findings(v: &Verification) -> String {
     text
 }
 
-fn rows(policy: &Answered) -> String {
-    if policy.rows == 0 { "none".to_string() } else { count(policy.rows, "row") }
-}
-
-fn left(l: &Left) -> String {
-    format!("{} {}: {}", l.rule, l.place, l.message)
-}
-
-fn hang(out: &mut String, first: &str, text: &str, style: &Style) {
-    let room = style.width.saturating_sub(first.len()).max(20);
-    for (n, line) in wrap(text, room).iter().enumerate() {
-        let lead = if n == 0 { first.to_string() } else { " ".repeat(first.len()) };
-        out.push_str(&format!("{lead}{line}\n"));
-    }
+/// Writes for a reader at a terminal.
+pub fn text(v: &Verification, style: &Style) -> String {
+    let steps = v.steps.iter().map(|step| {
+        let mark = match step.done {
+            Some(true) => "done     ",
+            Some(false) => "NOT DONE ",
+            None => "unknown  ",
+        };
+        Item { depth: 0, lead: Lead::Label { column: mark.to_string(), words: mark.to_string() }, line: told(step) }
+    });
+    let mut report = vec![
+        Block::Paragraph(vec![Span::Strong(prose(verdict(v)))]),
+        Block::Indented(2, vec![Block::List(steps.collect())]),
+    ];
+    section(REFUSED, refusals(&v.refused).into_iter().map(prose).collect(), &mut report);
+    let apart: Vec<String> = v.rows.iter().filter(|l| l.is_apart() && l.is_right()).filter_map(apart).collect();
+    section("Not part of this plan", apart.into_iter().map(prose).collect(), &mut report);
+    let differences = v.differences.iter().map(|d| {
+        vec![Span::name(&d.table), Span::Prose(format!(", {}: expected {}, found {}", d.what, d.expected, d.found))]
+    });
+    section("Not as the plan promised", differences.collect(), &mut report);
+    found(v, Form::Short, &mut report);
+    document::text::write(&report, style)
 }
 
 /// Writes the document that people write by hand otherwise: what the keys and indexes were and are, and the queries that
 /// prove it.
 pub fn markdown(source: &str, v: &Verification) -> String {
-    let mut out = format!("# Verification of {}\n\n**{}**\n", code(source), cell(&verdict(v)));
-    if !v.keys.is_empty() {
-        out.push_str(
-            "\n## Foreign keys\n\n| Table | Columns | Refers to | Before | After | Why |\n|---|---|---|---|---|---|\n",
-        );
-        for k in &v.keys {
-            let columns = k.columns.join(", ");
-            out.push_str(&format!(
-                "| {} | {} | {} | {} | {} | {} |\n",
-                code(&k.table.to_string()),
-                code(&columns),
-                code(&k.refers_to),
-                cell(&k.before),
-                cell(&k.after),
-                cell(&k.why)
-            ));
-        }
+    let title = vec![Span::Plain("Verification of ".to_string()), Span::name(source)];
+    let mut report = vec![Block::heading(1, title), Block::Paragraph(vec![Span::Strong(prose(verdict(v)))])];
+    let mut table = Table::new(&["Table", "Columns", "Refers to", "Before", "After", "Why"]);
+    for k in &v.keys {
+        let (columns, parent) = (Span::name(k.columns.join(", ")), Span::name(&k.refers_to));
+        let names = [vec![Span::name(&k.table)], vec![columns], vec![parent]];
+        table.row(names.into_iter().chain([&k.before, &k.after, &k.why].map(prose)));
     }
-    if !v.indexes.is_empty() {
-        out.push_str("\n## Indexes\n\n| Index | On | Before | After | Why |\n|---|---|---|---|---|\n");
-        let there = |b: bool| if b { "usable" } else { "none" };
-        for i in &v.indexes {
-            let on = side(&i.table, std::slice::from_ref(&i.parts));
-            out.push_str(&format!(
-                "| {} | {} | {} | {} | {} |\n",
-                code(&i.name),
-                code(&on),
-                there(i.before),
-                there(i.after),
-                cell(&i.why)
-            ));
-        }
+    tabled("Foreign keys", table, &mut report);
+    let mut table = Table::new(&["Index", "On", "Before", "After", "Why"]);
+    for i in &v.indexes {
+        let there = |there: bool| plain(if there { "usable" } else { "none" });
+        let on = side(&i.table, std::slice::from_ref(&i.parts));
+        table.row([vec![Span::name(&i.name)], vec![Span::name(on)], there(i.before), there(i.after), prose(&i.why)]);
     }
-    if !v.differences.is_empty() {
-        out.push_str("\n## Not as the plan promised\n\n| Table | What | Expected | Found |\n|---|---|---|---|\n");
-        for d in &v.differences {
-            out.push_str(&format!(
-                "| {} | {} | {} | {} |\n",
-                code(&d.table.to_string()),
-                cell(&d.what),
-                cell(&d.expected),
-                cell(&d.found)
-            ));
-        }
+    tabled("Indexes", table, &mut report);
+    let mut table = Table::new(&["Table", "What", "Expected", "Found"]);
+    for d in &v.differences {
+        table.row(std::iter::once(vec![Span::name(&d.table)]).chain([&d.what, &d.expected, &d.found].map(prose)));
     }
-    for (title, lines) in [(REFUSED, refused(v)), ("Looked at", looked_at(v)), ("Not looked at", not_looked_at(v))] {
-        if !lines.is_empty() {
-            out.push_str(&format!("\n## {title}\n\n"));
-            lines.iter().for_each(|l| out.push_str(&format!("- {}\n", cell(l))));
-        }
-    }
-    if let Some(d) = &v.delete {
-        out.push_str(&format!(
-            "\n## A delete from {}\n\n**{}** now, {} before. {}\n",
-            code(&d.root.to_string()),
-            d.now(),
-            d.before,
-            cell(&d.summary)
-        ));
-    }
-    out.push_str(&format!("\n## Schema findings\n\n{}\n", findings(v)));
-    for (title, list) in
-        [("Still there", &v.remaining), ("New", &v.introduced), ("No step of the plan fixes", &v.not_fixed)]
-    {
-        if !list.is_empty() {
-            out.push_str(&format!("\n{title}:\n\n"));
-            list.iter()
-                .for_each(|l| out.push_str(&format!("- `{}` {}: {}\n", l.rule, code(&l.place), cell(&l.message))));
-        }
-    }
-    if !v.policies.is_empty() {
-        out.push_str("\n## Policies\n");
-        for p in &v.policies {
-            out.push_str(&format!(
-                "\n{}: **{}**.\n\n{}",
-                cell(&p.question),
-                rows(p),
-                block("sql", &format!("{};", p.sql))
-            ));
-            if !p.sample.is_empty() {
-                out.push_str(&format!("\n{}", block("text", &p.sample.join("\n"))));
-            }
-        }
-    }
-    out.push_str("\n## Steps\n\nEach query returns a row when its step is done.\n");
+    tabled("Not as the plan promised", table, &mut report);
+    section(REFUSED, refusals(&v.refused).into_iter().map(prose).collect(), &mut report);
+    found(v, Form::Long, &mut report);
+    report.push(Block::heading(2, plain("Steps")));
+    report.push(Block::Paragraph(plain("Each query returns a row when its step is done.")));
     for step in &v.steps {
         let state = match step.done {
             Some(true) => "done",
             Some(false) => "not done",
             None => "no query can tell",
         };
-        out.push_str(&format!("\n{}: **{state}**.\n", cell(&format!("{}{}", step.title, since(step)))));
-        if let Some(sql) = &step.sql {
-            out.push_str(&format!("\n{}", block("sql", &format!("{sql};"))));
-        }
+        let mut line = told(step);
+        line.extend([Span::Plain(": ".to_string()), Span::Strong(plain(state)), Span::Plain(".".to_string())]);
+        report.push(Block::Paragraph(line));
+        report.extend(step.sql.as_ref().map(|sql| Block::Code { language: "sql", text: format!("{sql};") }));
     }
-    out
+    document::markdown::write(&report)
+}
+
+/// Says what was looked at and found: the same in both.
+fn found(v: &Verification, form: Form, report: &mut Document) {
+    section("Looked at", looked_at(v).into_iter().map(prose).collect(), report);
+    section("Not looked at", not_looked_at(v).into_iter().map(prose).collect(), report);
+    // At a terminal the plan has shown the others, and why.
+    let shown = |l: &&Left| form == Form::Long || l.rule == rules::orphan_rows::META.id();
+    let not_fixed = v.not_fixed.iter().filter(shown).map(left).collect();
+    section("Still there", v.remaining.iter().map(left).collect(), report);
+    section("New findings", v.introduced.iter().map(left).collect(), report);
+    section(
+        if form == Form::Short { "Orphan rows that no step fixes" } else { "No step of the plan fixes" },
+        not_fixed,
+        report,
+    );
+    if form == Form::Long && !v.policies.is_empty() {
+        report.push(Block::heading(2, plain("Policies")));
+    }
+    for policy in &v.policies {
+        let rows = if policy.rows == 0 { "none".to_string() } else { count(policy.rows, "row") };
+        let answer = vec![Span::Prose(format!("{}: ", policy.question)), Span::Strong(plain(rows))];
+        let mut below = vec![Block::Code { language: "sql", text: format!("{};", policy.sql) }];
+        if !policy.sample.is_empty() {
+            below.push(Block::Code { language: "text", text: policy.sample.join("\n") });
+        }
+        report.extend([Block::Gap, Block::Paragraph(answer), Block::Indented(2, below)]);
+    }
+    if let Some(d) = &v.delete {
+        let now = format!(": {} (before: {})", d.now(), d.before);
+        let title = vec![Span::Plain("A delete from ".to_string()), Span::name(&d.root), Span::Plain(now)];
+        report.push(Block::heading(2, title));
+        report.push(Block::Indented(2, vec![Block::Paragraph(prose(&d.summary))]));
+    }
+    report.extend([Block::Gap, Block::Paragraph(plain(format!("Schema findings: {}", findings(v))))]);
+}
+
+/// A title and what stands below it, if anything does.
+fn section(title: &str, lines: Vec<Line>, report: &mut Document) {
+    if !lines.is_empty() {
+        report.extend([Block::heading(2, plain(title)), Block::below(&Lead::None, lines)]);
+    }
+}
+
+fn tabled(title: &str, table: Table, report: &mut Document) {
+    if !table.rows.is_empty() {
+        report.extend([Block::heading(2, plain(title)), Block::Table(table)]);
+    }
+}
+
+fn told(step: &Checked) -> Line {
+    prose(format!("{}{}", step.title, since(step)))
+}
+
+fn left(l: &Left) -> Line {
+    let rule = Span::Code(l.rule.name().to_string());
+    vec![rule, Span::Plain(" ".to_string()), Span::name(&l.place), Span::Prose(format!(": {}", l.message))]
 }

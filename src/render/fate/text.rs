@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anstyle::AnsiColor;
-
-use super::super::style::{Style, count, tame, thousands, width, wrap, wrap_sql};
-use super::{Commands, action, blocked, comes_to, fate_word, instead, touched, tree, would};
+use super::super::document::{self, Block, Document, Lead, Line, Span, Table, Tone, plain, prose};
+use super::super::style::{Style, count, thousands};
+use super::{Commands, action, blocked, comes_to, instead, touched, tree, would};
 use crate::change::Change;
 use crate::fate::{
-    Condition, Counted, Effect, Fate, May, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, TableFate, Verdict,
-    sentences,
+    Condition, Counted, Effect, Fate, May, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, Verdict, sentences,
 };
 use crate::relations::side;
 use crate::text::argument;
@@ -18,45 +16,47 @@ use crate::text::argument;
 const MANY: usize = 12;
 /// So many of many queries are printed.
 const QUERIES: usize = 4;
+/// The columns that an action takes, and a verdict.
+const ACTION: usize = 11;
+const VERDICT: usize = 16;
 
-fn colour_of(verdict: Verdict) -> AnsiColor {
+fn tone(verdict: Verdict) -> Tone {
     match verdict {
-        Verdict::Complete => AnsiColor::Green,
-        Verdict::LeavesRows => AnsiColor::Blue,
-        Verdict::LeavesOrphans | Verdict::DependsOnData | Verdict::DependsOnOrder => AnsiColor::Yellow,
-        Verdict::Refused | Verdict::Fails => AnsiColor::Red,
+        Verdict::Complete => Tone::Good,
+        Verdict::LeavesRows => Tone::Note,
+        Verdict::LeavesOrphans | Verdict::DependsOnData | Verdict::DependsOnOrder => Tone::Doubt,
+        Verdict::Refused | Verdict::Fails => Tone::Bad,
     }
 }
 
-fn pad(text: &str, to: usize) -> String {
-    format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
+/// Words of ours, and the spaces that make them so many columns wide.
+fn padded(text: &str, to: usize) -> Line {
+    vec![Span::Plain(text.to_string()), Span::Space(to.saturating_sub(text.len()))]
 }
 
 /// Writes the fate of one table's rows.
 pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands, style: &Style) -> String {
-    let mut lines = Vec::new();
     let sure = fate.promised || !fate.verdict.always_succeeds();
-    let (colour, only) =
-        if sure { (colour_of(fate.verdict), "") } else { (AnsiColor::Yellow, " by its foreign keys alone") };
-    let verdict = style.colour(colour, &format!("{}{only}", fate.verdict.name()));
+    let (tone, only) = if sure { (tone(fate.verdict), "") } else { (Tone::Doubt, " by its foreign keys alone") };
     let dot = style.dot();
-    lines.push(format!("{} {dot} {} {dot} {verdict}", style.bold(&tame(&fate.root.to_string())), fate.engine));
-    lines.push(String::new());
-    lines.extend(wrap(&sentence(&fate.summary), style.width));
-    broken(fate, style, &mut lines);
-    assumptions(fate, style, &mut lines);
-    blockers(fate, style, &mut lines);
-    repair(fate, commands, style, &mut lines);
-    what_happens(fate, style, &mut lines);
-    impact(fate, counted, style, &mut lines);
-    conditions(fate, style, &mut lines);
-    if !fate.notes.is_empty() {
-        heading("Good to know", style, &mut lines);
-        for note in &fate.notes {
-            hanging(&sentence(note), "  - ", style, &mut lines);
-        }
-    }
-    lines.join("\n") + "\n"
+    let mut report = vec![
+        Block::Paragraph(vec![
+            Span::Strong(vec![Span::name(&fate.root)]),
+            Span::Plain(format!(" {dot} {} {dot} ", fate.engine)),
+            Span::Toned(tone, plain(format!("{}{only}", fate.verdict.name()))),
+        ]),
+        Block::Gap,
+        Block::Paragraph(prose(sentence(&fate.summary))),
+    ];
+    broken(fate, &mut report);
+    assumptions(fate, &mut report);
+    blockers(fate, style, &mut report);
+    repair(fate, commands, style, &mut report);
+    what_happens(fate, &mut report);
+    impact(fate, counted, &mut report);
+    conditions(fate, &mut report);
+    notes(fate, &mut report);
+    document::text::write(&report, style)
 }
 
 fn sentence(text: &str) -> String {
@@ -69,64 +69,74 @@ fn upper(text: &str) -> String {
     format!("{first}{}", chars.as_str())
 }
 
-fn heading(text: &str, style: &Style, lines: &mut Vec<String>) {
-    lines.push(String::new());
-    lines.push(style.bold(text));
+fn heading(text: impl Into<String>) -> Block {
+    Block::heading(2, plain(text))
 }
 
-fn hanging(text: &str, first: &str, style: &Style, lines: &mut Vec<String>) {
-    let room = style.width.saturating_sub(first.len()).max(20);
-    for (i, line) in wrap(text, room).into_iter().enumerate() {
-        let indent = if i == 0 { first.to_string() } else { " ".repeat(first.len()) };
-        lines.push(format!("{indent}{line}"));
-    }
+/// A paragraph below a title.
+fn below(by: usize, line: Line) -> Block {
+    Block::Indented(by, vec![Block::Paragraph(line)])
 }
 
-fn broken(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
+/// Says which demands of `referee.toml` the delete breaks.
+pub(super) fn broken(fate: &Fate, report: &mut Document) {
     if fate.broken.is_empty() {
         return;
     }
-    heading("This breaks what referee.toml demands", style, lines);
-    for broken in &fate.broken {
-        let name = style.colour(AnsiColor::Red, broken.demand.name());
-        hanging(&format!("{name}: {}.", tame(&broken.text)), "  - ", style, lines);
+    let lines = fate.broken.iter().map(|broken| {
+        let name = Span::Toned(Tone::Bad, vec![Span::Code(broken.demand.name().to_string())]);
+        vec![name, Span::Prose(format!(": {}.", broken.text))]
+    });
+    report.extend([heading("This breaks what referee.toml demands"), Block::below(&Lead::Bullet, lines)]);
+}
+
+/// Says what else acts, which the verdict leaves out.
+pub(super) fn assumptions(fate: &Fate, report: &mut Document) {
+    if !fate.assumptions.is_empty() {
+        let lines = fate.assumptions.iter().map(|a| prose(sentence(&a.text)));
+        report.extend([heading("Not decided by foreign keys"), Block::below(&Lead::Bullet, lines)]);
     }
 }
 
-fn assumptions(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
-    if fate.assumptions.is_empty() {
-        return;
-    }
-    heading("Not decided by foreign keys", style, lines);
-    for assumption in &fate.assumptions {
-        hanging(&sentence(&tame(&assumption.text)), "  - ", style, lines);
+/// Says what else is worth knowing.
+pub(super) fn notes(fate: &Fate, report: &mut Document) {
+    if !fate.notes.is_empty() {
+        let lines = fate.notes.iter().map(|note| prose(sentence(note)));
+        report.extend([heading("Good to know"), Block::below(&Lead::Bullet, lines)]);
     }
 }
 
-fn blockers(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
+fn blockers(fate: &Fate, style: &Style, report: &mut Document) {
     let blockers: Vec<_> = fate.blockers().collect();
     if blockers.is_empty() {
         return;
     }
-    heading(&format!("In the way: {}", count(blockers.len(), "relation")), style, lines);
+    report.push(heading(format!("In the way: {}", count(blockers.len(), "relation"))));
     let arrow = if style.unicode { " → " } else { " -> " };
     if blockers.len() > MANY {
-        return many_blockers(&blockers, arrow, style, lines);
+        return many_blockers(&blockers, arrow, report);
     }
     for blocker in blockers {
-        let side = blocker.path.last().map(String::as_str).unwrap_or_default();
-        let mark =
-            if matches!(blocker.effect, Effect::Refuses | Effect::Fails) { AnsiColor::Red } else { AnsiColor::Yellow };
-        lines.push(format!("  {}", style.colour(mark, &tame(side))));
-        hanging(&sentence(&blocker.reason), "    ", style, lines);
+        let side = vec![Span::name(last(&blocker.path))];
+        report.push(below(2, vec![Span::Toned(stops(blocker.effect), side)]));
+        report.push(below(4, prose(sentence(&blocker.reason))));
         if blocker.path.len() > 1 {
-            let path = format!("{}{arrow}{}", fate.root, blocker.path.join(arrow));
-            hanging(&format!("on the path {path}"), "    ", style, lines);
+            let mut path = vec![Span::Plain("on the path ".to_string()), Span::name(&fate.root)];
+            path.extend(blocker.path.iter().flat_map(|p| [Span::Plain(arrow.to_string()), Span::name(p)]));
+            report.push(below(4, path));
         }
     }
 }
 
-fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, style: &Style, lines: &mut Vec<String>) {
+fn last(path: &[String]) -> &str {
+    path.last().map(String::as_str).unwrap_or_default()
+}
+
+fn stops(effect: Effect) -> Tone {
+    if matches!(effect, Effect::Refuses | Effect::Fails) { Tone::Bad } else { Tone::Doubt }
+}
+
+fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, report: &mut Document) {
     let kinds = [
         (Effect::Fails, "any row stops the delete with an error of its own"),
         (Effect::Refuses, "any row stops the delete"),
@@ -134,34 +144,32 @@ fn many_blockers(blockers: &[&RelationOutcome], arrow: &str, style: &Style, line
         (Effect::MayRefuse, "a row stops the delete unless it is gone by then"),
     ];
     for (effect, meaning) in kinds {
-        let of: Vec<_> = blockers.iter().filter(|b| b.effect == effect).collect();
-        if of.is_empty() {
-            continue;
+        let mut table = Table::new(&["Relation", "Action", "Path"]);
+        for blocker in blockers.iter().filter(|b| b.effect == effect) {
+            let way = blocker.path.split_last().map(|(_, way)| way).unwrap_or_default();
+            let mut path = Line::new();
+            for (at, side) in way.iter().enumerate() {
+                path.push(Span::Plain(if at == 0 { "below ".to_string() } else { arrow.to_string() }));
+                path.push(Span::name(side));
+            }
+            let side = Span::Toned(stops(effect), vec![Span::name(last(&blocker.path))]);
+            table.row([vec![side], padded(action(blocker), ACTION), path]);
         }
-        let colour = if matches!(effect, Effect::Refuses | Effect::Fails) { AnsiColor::Red } else { AnsiColor::Yellow };
-        hanging(&format!("{}:", upper(meaning)), "  ", style, lines);
-        let side = |b: &RelationOutcome| tame(b.path.last().map(String::as_str).unwrap_or_default());
-        let widest = of.iter().map(|b| width(&side(b))).max().unwrap_or(0).min(40);
-        for blocker in of {
-            let name = pad(&side(blocker), widest);
-            let way = blocker.path.split_last().map(|(_, way)| way.join(arrow)).unwrap_or_default();
-            let below = if way.is_empty() { String::new() } else { format!("  below {}", tame(&way)) };
-            let action = pad(action(blocker), 11);
-            lines.push(format!("    {}  {action}{below}", style.colour(colour, &name)).trim_end().to_string());
+        if !table.rows.is_empty() {
+            report.push(below(2, plain(format!("{}:", upper(meaning)))));
+            report.push(Block::Indented(4, vec![Block::Table(table)]));
         }
     }
 }
 
-fn repair(fate: &Fate, commands: &Commands, style: &Style, lines: &mut Vec<String>) {
+fn repair(fate: &Fate, commands: &Commands, style: &Style, report: &mut Document) {
     let Some(repair) = &fate.repair else { return };
     if repair.changes.is_empty() {
         if fate.foreign_keys == Some(false) {
-            heading("What to do", style, lines);
             let text = "With foreign keys off no key acts: run PRAGMA foreign_keys = ON in every connection.";
-            hanging(text, "  ", style, lines);
+            report.extend([heading("What to do"), below(2, plain(text))]);
         } else if repair.guessed.is_empty() {
-            heading("What to do", style, lines);
-            let below = if shown_conditions(fate).is_empty() { "." } else { ": see the conditions below." };
+            let end = if shown_conditions(fate).is_empty() { "." } else { ": see the conditions below." };
             let doubted = fate.assumptions.iter().any(|a| a.may.contains(&May::Block));
             let text = match fate.verdict.always_succeeds() {
                 true if doubted => {
@@ -170,24 +178,23 @@ fn repair(fate: &Fate, commands: &Commands, style: &Style, lines: &mut Vec<Strin
                         .to_string()
                 }
                 true => "No foreign key blocks a delete; no change is proposed.".to_string(),
-                false => format!("No change of actions is proposed{below}"),
+                false => format!("No change of actions is proposed{end}"),
             };
-            hanging(&text, "  ", style, lines);
+            report.extend([heading("What to do"), below(2, plain(text))]);
         }
-        return guessed(repair, commands, style, lines);
+        return guessed(repair, commands, report);
     }
     let (automatic, rest): (Vec<_>, Vec<_>) = repair.changes.iter().partition(|c| c.automatic);
     if !automatic.is_empty() {
-        let then = after_changes(repair, automatic.len());
-        heading(&format!("What to do: {}", tame(&then)), style, lines);
-        changes(fate, &automatic, commands, style, lines);
+        report.push(heading(format!("What to do: {}", after_changes(repair, automatic.len()))));
+        changes(fate, &automatic, commands, style, report);
     }
     if !rest.is_empty() {
         let (block, leave): (Vec<_>, Vec<_>) = rest.into_iter().partition(|c| c.blocks);
         for (some, what) in [(block, "You decide"), (leave, "If nothing may stay behind, you decide")] {
             if !some.is_empty() {
-                heading(&format!("{what}: {}", count(some.len(), "relation")), style, lines);
-                changes(fate, &some, commands, style, lines);
+                report.push(heading(format!("{what}: {}", count(some.len(), "relation"))));
+                changes(fate, &some, commands, style, report);
             }
         }
         let first =
@@ -198,9 +205,9 @@ fn repair(fate: &Fate, commands: &Commands, style: &Style, lines: &mut Vec<Strin
             comes_to(repair.if_chosen),
             comes_to(repair.automatic)
         );
-        hanging(&text, "  ", style, lines);
+        report.push(below(2, plain(text)));
     }
-    guessed(repair, commands, style, lines);
+    guessed(repair, commands, report);
 }
 
 /// Says what the changes that need no decision lead to: `2 proposed changes; deletes stay blocked by orders until you decide`.
@@ -222,35 +229,35 @@ fn after_changes(repair: &Repair, automatic: usize) -> String {
 }
 
 /// Names the guesses by which rows would be left behind.
-fn guessed(repair: &Repair, commands: &Commands, style: &Style, lines: &mut Vec<String>) {
-    if repair.guessed.is_empty() {
-        return;
-    }
-    heading(&format!("Guessed, not planned: {}", count(repair.guessed.len(), "relation")), style, lines);
+fn guessed(repair: &Repair, commands: &Commands, report: &mut Document) {
+    let Some(first) = repair.guessed.first() else { return };
+    report.push(heading(format!("Guessed, not planned: {}", count(repair.guessed.len(), "relation"))));
+    let mut table = Table::new(&["#Confidence", "Relation"]);
     for guess in repair.guessed.iter().take(MANY) {
-        lines.push(format!("  {:.2}  {}", guess.confidence, tame(&guess.relation)));
+        table.row([plain(format!("{:.2}", guess.confidence)), vec![Span::name(&guess.relation)]]);
     }
+    report.push(Block::Indented(2, vec![Block::Table(table)]));
     if repair.guessed.len() > MANY {
-        lines.push(format!("  and {} more: --format json lists them all", repair.guessed.len() - MANY));
+        let more = repair.guessed.len() - MANY;
+        report.push(below(2, plain(format!("and {more} more: --format json lists them all"))));
     }
     let (after, known) = repair.without_guesses();
     let without =
         if known == repair.verdict { String::new() } else { format!(" If they are not, {after}{}.", comes_to(known)) };
-    let first = repair.guessed.first().map_or("", |g| g.relation.as_str());
     let text = format!(
         "If these guesses are right, rows are left behind as orphans.{without} Accept what is right, and it is planned as well:"
     );
-    hanging(&text, "  ", style, lines);
-    lines.push(format!("    {} --accept {}", commands.infer, argument(first)));
+    let command = format!("{} --accept {}", commands.infer, argument(&first.relation));
+    report.extend([below(2, plain(text)), below(4, vec![Span::name(command)])]);
 }
 
-fn changes(fate: &Fate, changes: &[&Repaired], commands: &Commands, style: &Style, lines: &mut Vec<String>) {
+fn changes(fate: &Fate, changes: &[&Repaired], commands: &Commands, style: &Style, report: &mut Document) {
     if changes.len() <= MANY {
-        return changes.iter().for_each(|c| change(fate, c, commands, style, lines));
+        return changes.iter().for_each(|c| change(fate, c, commands, style, report));
     }
-    let side = |c: &Repaired| width(&tame(c.path.last().map(String::as_str).unwrap_or_default()));
-    let widest = changes.iter().map(|c| side(c)).max().unwrap_or(0).min(40);
-    lines.extend(changes.iter().map(|c| what_changes(c, widest, style)));
+    let mut table = Table::new(&["Relation", "Change"]);
+    changes.iter().for_each(|c| table.row(what_changes(c, style)));
+    report.push(Block::Indented(2, vec![Block::Table(table)]));
     let newly: Vec<&NewlyDeleted> =
         changes.iter().flat_map(|c| &c.newly_deletes).filter(|n| n.from.contains(&fate.root)).collect();
     let mut tables: Vec<String> = newly.iter().flat_map(|n| &n.tables).map(ToString::to_string).collect();
@@ -258,15 +265,14 @@ fn changes(fate: &Fate, changes: &[&Repaired], commands: &Commands, style: &Styl
     tables.dedup();
     if !tables.is_empty() {
         let text = format!("A delete from {} newly deletes rows of {}.", fate.root, tables.join(", "));
-        hanging(&tame(&text), "  ", style, lines);
+        report.push(below(2, plain(text)));
     }
     let command = commands.root(&fate.root);
-    hanging(&format!("Reasons, choices and SQL: `{command}`, or --format markdown here."), "  ", style, lines);
+    report.push(below(2, plain(format!("Reasons, choices and SQL: `{command}`, or --format markdown here."))));
 }
 
-fn what_changes(change: &Repaired, widest: usize, style: &Style) -> String {
+fn what_changes(change: &Repaired, style: &Style) -> [Line; 2] {
     let arrow = if style.unicode { "→" } else { "->" };
-    let side = change.path.last().map(String::as_str).unwrap_or_default();
     let from = change.from.map_or("no key", |a| a.sql());
     let drops = change.changes.iter().any(|c| matches!(c, Change::SetNullable { .. }));
     let to = match change.to {
@@ -276,9 +282,12 @@ fn what_changes(change: &Repaired, widest: usize, style: &Style) -> String {
         Some(to) => format!(" {arrow} {to}"),
         None => String::new(),
     };
+    let mut does = plain(format!("{from}{to}"));
     let mark = mark(change);
-    let mark = if mark.is_empty() { String::new() } else { format!("  ({mark})") };
-    format!("  {}  {from}{to}{mark}", pad(&tame(side), widest))
+    if !mark.is_empty() {
+        does.extend([Span::Space(2), Span::Plain(format!("({mark})"))]);
+    }
+    [vec![Span::name(last(&change.path))], does]
 }
 
 /// Says how a change stands to decisions.
@@ -290,121 +299,121 @@ pub(super) fn mark(change: &Repaired) -> &'static str {
     }
 }
 
-fn change(fate: &Fate, change: &Repaired, commands: &Commands, style: &Style, lines: &mut Vec<String>) {
-    lines.push(what_changes(change, 0, style));
-    hanging(&tame(&sentence(&change.reason)), "    ", style, lines);
+fn change(fate: &Fate, change: &Repaired, commands: &Commands, style: &Style, report: &mut Document) {
+    let mut table = Table::new(&["Relation", "Change"]);
+    table.row(what_changes(change, style));
+    report.push(Block::Indented(2, vec![Block::Table(table)]));
+    report.push(below(4, prose(sentence(&change.reason))));
     // Where a person decides, each choice says what it newly deletes.
     let open = change.decide && !change.automatic;
     for newly in sentences(&change.newly_deletes).into_iter().filter(|_| !open) {
-        let marked = style.colour(AnsiColor::Red, "Newly deleted:");
-        hanging(&format!("{marked} {}.", tame(&newly)), "    ", style, lines);
+        let marked = Span::Toned(Tone::Bad, plain("Newly deleted:"));
+        report.push(below(4, vec![marked, Span::Prose(format!(" {newly}."))]));
     }
     if !change.automatic {
         let place = side(&change.child, &change.columns);
         for choice in &change.choices {
-            lines.push(format!("    {}", tame(&commands.choose(&fate.root, &place, &choice.word))));
-            hanging(&tame(&format!("{}.", choice.does)), "      ", style, lines);
+            let command = Span::name(commands.choose(&fate.root, &place, &choice.word));
+            report.extend([below(4, vec![command]), below(6, prose(format!("{}.", choice.does)))]);
         }
         return;
     }
-    for sql in &change.sql {
-        let wrapped = wrap_sql(&format!("{sql};"), style.width.saturating_sub(4));
-        lines.extend(wrapped.into_iter().map(|l| style.dim(&format!("    {l}"))));
-    }
+    let code = change.sql.iter().map(|sql| Block::Code { language: "sql", text: format!("{sql};") });
+    report.push(Block::Indented(4, code.collect()));
     if change.sql.is_empty() && fate.engine.facts().alter.rebuilds {
-        lines.push(style.dim("    (SQLite makes this change by rebuilding the table)"));
+        report.push(below(4, vec![Span::Dim(plain("(SQLite makes this change by rebuilding the table)"))]));
     }
 }
 
-fn what_happens(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
+fn what_happens(fate: &Fate, report: &mut Document) {
     let replaced = fate.assumptions.iter().find(|a| {
         a.table == fate.root && a.stops_every_delete() && matches!(a.may.first(), Some(May::Skip | May::Replace))
     });
     let title = replaced.map_or("What happens".to_string(), |a| format!("If the {} were disabled", a.kind.word()));
-    heading(&title, style, lines);
-    lines.push(format!("  {}  {}", tame(&fate.root.to_string()), would(fate, "deleted")));
-    let tree = tree(fate);
-    let name = |depth: usize, side: &str| format!("  {}{}", "  ".repeat(depth + 1), tame(side));
-    let side = |path: &[String]| path.last().cloned().unwrap_or_default();
-    let widest = tree.iter().map(|(d, r)| width(&name(*d, &side(&r.path)))).max().unwrap_or(0).min(44);
-    for (depth, relation) in tree {
-        let effect = match relation.effect {
-            Effect::Deletes => style.colour(AnsiColor::Red, &would(fate, "deleted")),
-            Effect::Nulls => style.colour(AnsiColor::Blue, &would(fate, "set to NULL")),
-            Effect::SetsDefault => style.colour(AnsiColor::Blue, &would(fate, "set to the default")),
-            Effect::Refuses => style.colour(AnsiColor::Green, "refuses"),
-            Effect::MayRefuse => style.colour(AnsiColor::Yellow, "may refuse"),
-            Effect::Fails => style.colour(AnsiColor::Red, "fails"),
-            Effect::MayFail => style.colour(AnsiColor::Yellow, "may fail"),
-            Effect::Harmless => "harmless".to_string(),
-            Effect::Shadowed => "has no effect".to_string(),
-            Effect::LeavesOrphans => style.colour(AnsiColor::Yellow, "orphaned"),
-        };
-        let effect = match instead(fate, relation) {
-            Some(text) => style.colour(AnsiColor::Yellow, &tame(&text)),
-            None => effect,
-        };
-        let order = if relation.order_decides { " (the order decides)" } else { "" };
-        lines.push(format!(
-            "{}  {}  {effect}{order}",
-            pad(&name(depth, &side(&relation.path)), widest),
-            pad(action(relation), 11)
-        ));
+    let mut root = Table::new(&["Table", "Fate"]);
+    root.row([vec![Span::name(&fate.root)], plain(would(fate, "deleted"))]);
+    let mut table = Table::new(&["Relation", "Action", "Effect"]);
+    for (depth, relation) in tree(fate) {
+        let toned = |tone: Tone, text: &str| Span::Toned(tone, plain(text));
+        let mut effect = vec![match relation.effect {
+            Effect::Deletes => toned(Tone::Bad, &would(fate, "deleted")),
+            Effect::Nulls => toned(Tone::Note, &would(fate, "set to NULL")),
+            Effect::SetsDefault => toned(Tone::Note, &would(fate, "set to the default")),
+            Effect::Refuses => toned(Tone::Good, "refuses"),
+            Effect::MayRefuse => toned(Tone::Doubt, "may refuse"),
+            Effect::Fails => toned(Tone::Bad, "fails"),
+            Effect::MayFail => toned(Tone::Doubt, "may fail"),
+            Effect::Harmless => Span::Plain("harmless".to_string()),
+            Effect::Shadowed => Span::Plain("has no effect".to_string()),
+            Effect::LeavesOrphans => toned(Tone::Doubt, "orphaned"),
+        }];
+        if let Some(text) = instead(fate, relation) {
+            effect = vec![toned(Tone::Doubt, &text)];
+        }
+        effect.extend(relation.order_decides.then(|| Span::Plain(" (the order decides)".to_string())));
+        let side = vec![Span::Space(2 * depth + 2), Span::name(last(&relation.path))];
+        table.row([side, padded(action(relation), ACTION), effect]);
     }
+    report.extend([heading(title), Block::Indented(2, vec![Block::Table(root), Block::Table(table)])]);
     let untouched = fate.tables.len() - touched(fate).len();
     if untouched > 0 {
-        lines.push(style.dim(&format!("  {} untouched", count(untouched, "table"))));
+        report.push(below(2, vec![Span::Dim(plain(format!("{} untouched", count(untouched, "table"))))]));
     }
 }
 
-fn impact(fate: &Fate, counted: Option<&[Counted]>, style: &Style, lines: &mut Vec<String>) {
+fn impact(fate: &Fate, counted: Option<&[Counted]>, report: &mut Document) {
     let Some(counted) = counted else { return };
-    heading("Rows", style, lines);
+    report.push(heading("Rows"));
     let asked = counted.iter().any(|c| c.deleted.is_some());
     match blocked(counted) {
         Some(by) if asked => {
             let doubted = by.starts_with("no row") && fate.assumptions.iter().any(|a| a.may.contains(&May::Block));
             let only = if doubted { ", as far as foreign keys decide it" } else { "" };
-            hanging(&tame(&format!("Blocked by: {by}{only}")), "  ", style, lines);
+            report.push(below(2, plain(format!("Blocked by: {by}{only}"))));
         }
         Some(_) => {
             let mut tables: Vec<String> =
                 counted.iter().filter(|c| !c.blocking.is_empty()).map(|c| c.table.to_string()).collect();
             tables.sort();
             let text = format!("Rows that block: not counted ({}); --count counts them", tables.join(", "));
-            hanging(&tame(&text), "  ", style, lines);
+            report.push(below(2, plain(text)));
         }
         None => {}
     }
-    let widest = counted.iter().map(|c| width(&c.table.to_string())).max().unwrap_or(0);
+    let mut rows = Table::new(&["Table", "Rows"]);
     for table in counted {
-        let mut parts = Vec::new();
-        for (number, word) in [
-            (table.deleted, "deleted"),
-            (table.updated, "updated"),
-            (table.orphaned, "orphaned"),
-            // Nothing more than before is worth a word only where there is no other.
-            (table.newly_deleted.filter(|n| *n > 0 || table.deleted.is_none()), "newly deleted by the changes"),
-        ] {
-            parts.extend(number.map(|n| format!("{} {word}", thousands(n))));
-        }
-        for blocking in &table.blocking {
-            parts.push(match blocking.rows {
-                Some(rows) => format!("{} blocking by {}", thousands(rows), tame(&blocking.relation)),
-                None => format!("blocking by {}: not counted", tame(&blocking.relation)),
-            });
-        }
-        if let Some(why) = &table.uncounted {
-            lines.push(format!("  {}", pad(&tame(&table.table.to_string()), widest)));
-            hanging(&format!("not counted: {}", tame(why)), "    ", style, lines);
-            continue;
-        }
-        if !asked || parts.is_empty() {
-            let of = table.estimate.map(|n| format!(", of about {}", thousands(n))).unwrap_or_default();
-            parts = vec![format!("not counted{of}")];
-        }
-        lines.push(format!("  {}  {}", pad(&tame(&table.table.to_string()), widest), parts.join(", ")));
+        rows.row([vec![Span::name(&table.table)], counts(table, asked)]);
     }
+    report.push(Block::Indented(2, vec![Block::Table(rows)]));
+}
+
+/// Says how many rows of a table are deleted, changed and in the way.
+fn counts(table: &Counted, asked: bool) -> Line {
+    if let Some(why) = &table.uncounted {
+        return prose(format!("not counted: {why}"));
+    }
+    let mut parts: Vec<Line> = Vec::new();
+    for (number, word) in [
+        (table.deleted, "deleted"),
+        (table.updated, "updated"),
+        (table.orphaned, "orphaned"),
+        // Nothing more than before is worth a word only where there is no other.
+        (table.newly_deleted.filter(|n| *n > 0 || table.deleted.is_none()), "newly deleted by the changes"),
+    ] {
+        parts.extend(number.map(|n| plain(format!("{} {word}", thousands(n)))));
+    }
+    for blocking in &table.blocking {
+        let relation = Span::name(&blocking.relation);
+        parts.push(match blocking.rows {
+            Some(rows) => vec![Span::Plain(format!("{} blocking by ", thousands(rows))), relation],
+            None => vec![Span::Plain("blocking by ".into()), relation, Span::Plain(": not counted".into())],
+        });
+    }
+    if !asked || parts.is_empty() {
+        let of = table.estimate.map(|n| format!(", of about {}", thousands(n))).unwrap_or_default();
+        return plain(format!("not counted{of}"));
+    }
+    parts.join(&Span::Plain(", ".to_string()))
 }
 
 /// Returns the conditions that are worth their query: where any row of a relation refuses, the relation in the way says it all.
@@ -414,32 +423,33 @@ fn shown_conditions(fate: &Fate) -> Vec<&Condition> {
     fate.conditions.iter().filter(|c| depends || !said(c)).collect()
 }
 
-fn conditions(fate: &Fate, style: &Style, lines: &mut Vec<String>) {
+fn conditions(fate: &Fate, report: &mut Document) {
     let conditions = shown_conditions(fate);
     if conditions.is_empty() {
         return;
     }
-    let title =
-        if conditions.len() < fate.conditions.len() { "It stops at these rows, too" } else { "It stops at these rows" };
-    heading(title, style, lines);
+    let all = conditions.len() == fate.conditions.len();
+    report.push(heading(if all { "It stops at these rows" } else { "It stops at these rows, too" }));
     let few = conditions.len() <= MANY;
     let shown = if few { conditions.len() } else { QUERIES };
     for condition in &conditions[..shown] {
-        hanging(&sentence(&condition.rows), "  - ", style, lines);
-        for line in condition.sql.iter().flat_map(|sql| wrap_sql(&format!("{sql};"), style.width.saturating_sub(4))) {
-            lines.push(style.dim(&format!("    {line}")));
-        }
+        let code = condition.sql.iter().map(|sql| Block::Code { language: "sql", text: format!("{sql};") });
+        report.push(Block::below(&Lead::Bullet, [prose(sentence(&condition.rows))]));
+        report.push(Block::Indented(4, code.collect()));
     }
     if !few {
         let more = conditions.len() - shown;
-        hanging(&format!("and {more} more, each with its query: --format markdown."), "  - ", style, lines);
+        let text = format!("and {more} more, each with its query: --format markdown.");
+        report.push(Block::below(&Lead::Bullet, [plain(text)]));
     }
 }
 
 /// Writes the ranking of all tables.
 pub fn ranking(ranks: &[Rank], commands: &Commands, style: &Style) -> String {
-    let mut lines = Vec::new();
-    let widest = ranks.iter().map(|r| width(&r.table.to_string())).max().unwrap_or(0);
+    if ranks.is_empty() {
+        return document::text::write(&[Block::Paragraph(plain("no tables"))], style);
+    }
+    let mut table = Table::new(&["Table", "Verdict", "Why"]);
     for rank in ranks {
         let mut parts = Vec::new();
         if rank.blockers > 0 {
@@ -458,29 +468,17 @@ pub fn ranking(ranks: &[Rank], commands: &Commands, style: &Style) -> String {
             let names: Vec<&str> = rank.broken.iter().map(|d| d.name()).collect();
             parts.push(format!("breaks {}", names.join(", ")));
         }
-        let verdict = style.colour(colour_of(rank.verdict), &pad(rank.verdict.name(), 16));
-        let line = format!("{}  {verdict}  {}", pad(&tame(&rank.table.to_string()), widest), parts.join(", "));
-        lines.push(line.trim_end().to_string());
+        let verdict = Span::Toned(tone(rank.verdict), padded(rank.verdict.name(), VERDICT));
+        table.row([vec![Span::name(&rank.table)], vec![verdict], plain(parts.join(", "))]);
     }
-    if lines.is_empty() {
-        lines.push("no tables".to_string());
-    } else {
-        let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
-        ranks.iter().for_each(|r| *counts.entry(r.verdict).or_default() += 1);
-        let each: Vec<String> = counts.iter().rev().map(|(verdict, n)| format!("{n} {}", verdict.name())).collect();
-        lines.push(String::new());
-        let text = format!(
-            "{}: {}. `{} TABLE` says why, and what to do.",
-            count(ranks.len(), "table"),
-            each.join(", "),
-            commands.fate
-        );
-        hanging(&text, "", style, &mut lines);
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Names what a table's rows meet, as the picture and the document write it.
-pub(super) fn word(fate: TableFate) -> &'static str {
-    fate_word(fate)
+    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
+    ranks.iter().for_each(|r| *counts.entry(r.verdict).or_default() += 1);
+    let each: Vec<String> = counts.iter().rev().map(|(verdict, n)| format!("{n} {}", verdict.name())).collect();
+    let text = format!(
+        "{}: {}. `{} TABLE` says why, and what to do.",
+        count(ranks.len(), "table"),
+        each.join(", "),
+        commands.fate
+    );
+    document::text::write(&[Block::Table(table), Block::Gap, Block::Paragraph(plain(text))], style)
 }
