@@ -17,7 +17,6 @@ pub mod plan;
 mod rest;
 pub mod sarif;
 mod schema;
-mod spans;
 mod style;
 mod summary;
 pub mod text;

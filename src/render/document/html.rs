@@ -32,6 +32,9 @@ fn one(block: &Block, out: &mut String) {
         }
         Block::Table(rows) => table(rows, out),
         Block::Code { text, .. } => out.push_str(&format!("<pre>{}</pre>\n", escaped(text))),
+        Block::Beside { words, blocks, .. } => {
+            out.push_str(&format!("<p>{}</p>\n{}", escaped(words), write(blocks)));
+        }
         Block::Indented(_, blocks) => out.push_str(&write(blocks)),
         Block::Gap => {}
     }

@@ -25,6 +25,10 @@ fn each(document: &[Block], out: &mut Vec<String>) {
             Block::List(items) => out.push(items.iter().map(item).collect()),
             Block::Table(rows) => out.push(table(rows)),
             Block::Code { language, text } => out.push(fenced(language, text)),
+            Block::Beside { words, blocks, .. } => {
+                out.push(format!("{}\n", literal(words)));
+                each(blocks, out);
+            }
             Block::Indented(_, blocks) => each(blocks, out),
             Block::Gap => {}
         }

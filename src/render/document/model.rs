@@ -86,6 +86,8 @@ pub(in crate::render) enum Block {
     Table(Table),
     /// Code, as it is run.
     Code { language: &'static str, text: String },
+    /// Blocks beside a word at a terminal (`undo  `), and below one elsewhere (`Undo:`).
+    Beside { column: &'static str, words: &'static str, blocks: Document },
     /// Blocks that stand so many columns to the right at a terminal.
     Indented(usize, Document),
     /// An empty line at a terminal, where blocks follow each other without one.

@@ -96,6 +96,7 @@ fn document(name: &str) -> Document {
         Block::list(&label, [own()]),
         Block::Indented(2, vec![Block::Table(table), Block::Gap]),
         Block::Code { language: "sql", text: name.into() },
+        Block::Beside { column: "undo  ", words: "Undo:", blocks: vec![Block::Paragraph(own())] },
         Block::Paragraph(vec![Span::Toned(Tone::Severity(Severity::Error), own())]),
         Block::Paragraph(plain("end")),
     ]
@@ -194,7 +195,7 @@ proptest! {
         expected.extend([own.clone(), plain, "between".to_string()]);
         expected.push(format!("{inside}: {own}").trim_matches(' ').to_string());
         expected.extend(["One".to_string(), "Two".to_string(), own.clone(), format!("⟦{code}⟧"), format!("⟦{code}⟧"), format!("x{inside}x")]);
-        expected.extend([format!("{}\n", visible(&name)), own, "end".to_string()]);
+        expected.extend([format!("{}\n", visible(&name)), "Undo:".to_string(), own.clone(), own, "end".to_string()]);
         prop_assert_eq!(found, expected, "{}", markdown);
     }
 

@@ -50,6 +50,13 @@ impl Page<'_> {
                 Block::List(items) => items.iter().for_each(|item| self.item(item, indent)),
                 Block::Table(table) => self.table(table, indent),
                 Block::Code { language, text } => self.code(language, text, indent),
+                Block::Beside { column, blocks, .. } => {
+                    let first = self.lines.len();
+                    self.blocks(blocks, indent + width(column));
+                    if let Some(line) = self.lines.get_mut(first) {
+                        line.replace_range(indent..indent + width(column), column);
+                    }
+                }
                 Block::Indented(by, blocks) => self.blocks(blocks, indent + by),
                 Block::Gap => self.gap(),
             }
@@ -92,7 +99,7 @@ impl Page<'_> {
     fn code(&mut self, language: &str, text: &str, indent: usize) {
         if language == "sql" {
             let lines = wrap_sql(text, self.style.width.saturating_sub(indent));
-            self.lines.extend(lines.iter().map(|line| self.style.dim(&format!("{:indent$}{line}", ""))));
+            self.lines.extend(lines.iter().map(|line| format!("{:indent$}{}", "", self.style.dim(line))));
         } else {
             self.lines.extend(escaped(text).lines().map(|line| format!("{:indent$}{line}", "")));
         }

@@ -1,5 +1,6 @@
 //! What a plan says of relations that are only guessed: that they are no part of it, and how they are accepted.
 
+use super::super::document::{Block, Document, Lead, plain, prose};
 use super::super::style::{count, tame, thousands};
 use super::Commands;
 use crate::infer::Guess;
@@ -21,6 +22,24 @@ pub(super) struct Guessed {
     pub all: Option<String>,
     /// Those that are never taken by their confidence, and why.
     pub ruled_out: Vec<String>,
+}
+
+impl Guessed {
+    /// Says where the others are, and which are never taken by their confidence.
+    pub(super) fn rest(&self) -> Document {
+        let mut document: Document = self
+            .more
+            .iter()
+            .chain(&self.all)
+            .map(|text| Block::Indented(2, vec![Block::Paragraph(prose(text))]))
+            .collect();
+        if !self.ruled_out.is_empty() {
+            let list = Block::list(&Lead::None, self.ruled_out.iter().map(prose));
+            let title = Block::Paragraph(plain("Never planned by their confidence:"));
+            document.push(Block::Indented(2, vec![title, Block::Indented(2, vec![list])]));
+        }
+        document
+    }
 }
 
 /// Says it; `None` if nothing is guessed.

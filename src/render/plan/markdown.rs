@@ -1,161 +1,146 @@
 //! `markdown`: the plan as a document for those who have to agree to it.
 
-use super::super::spans::{block, cell, code, plain};
+use super::super::document::{self, Block, Document, Line, Span, Table, plain, prose};
 use super::{
-    Commands, advised, guessed, heading, locks, not_counted, promise, rows, rules, safety, statements, summary, told,
-    unmended,
+    Commands, advised, ended, guessed, heading, holds, locks, promise, rows, rules, safety, statements, summary, told,
+    unmended, warnings,
 };
 use crate::fate::sentences;
 use crate::findings::Safety;
-use crate::plan::{Down, Plan, Script, Step, refusals};
+use crate::plan::{Choice, Down, Plan, Reason, Script, Step, refusals};
 
 /// Writes the document.
 pub fn render(source: &str, commands: &Commands, plan: &Plan) -> String {
-    let mut text = format!("# Plan for {}\n\n{}: {}.\n", code(source), plan.engine, summary(plan));
-    if let Some(sentence) = &plan.still_fails {
-        text.push_str(&format!("\n**{}.**\n", plain(sentence)));
-    }
-    if let Some(sentence) = not_counted(plan) {
-        text.push_str(&format!("\n**{}.**\n", plain(&sentence)));
-    }
+    let title = vec![Span::Plain("Plan for ".to_string()), Span::name(source)];
+    let what = plain(format!("{}: {}.", plan.engine, summary(plan)));
+    let mut document = vec![Block::heading(1, title), Block::Paragraph(what)];
+    document.extend(warnings(plan));
     if !plan.steps.is_empty() {
-        text.push_str("\n| # | Step | Safety | Locks |\n|--:|---|---|---|\n");
-        for (number, step) in plan.steps.iter().enumerate() {
-            text.push_str(&format!(
-                "| {} | {} | {} | {} |\n",
-                number + 1,
-                cell(&step.title),
-                safety(step.safety),
-                cell(&locks(step).join("; "))
-            ));
-        }
-        for kind in [Safety::Safe, Safety::Unsafe, Safety::Manual] {
-            if plan.steps.iter().any(|s| s.safety == kind) {
-                text.push_str(&format!("\n*{}*: {}.\n", safety(kind), promise(kind)));
-            }
-        }
+        overview(plan, &mut document);
     }
     if let Some(command) = commands.backup.as_deref().filter(|_| !plan.steps.is_empty()) {
-        text.push_str(&format!("\nBefore anything else, a copy of the database:\n{}", fenced_as("sh", command)));
+        document.push(Block::Paragraph(plain("Before anything else, a copy of the database:")));
+        document.push(Block::Code { language: "sh", text: command.to_string() });
     }
     let mut phase = None;
     for (number, step) in plan.steps.iter().enumerate() {
         if phase != Some(step.phase) {
-            text.push_str(&format!("\n## {}\n", heading(step.phase)));
+            document.push(Block::heading(2, plain(heading(step.phase))));
             phase = Some(step.phase);
         }
-        one(number + 1, step, &mut text);
+        one(number + 1, step, &mut document);
     }
-    choices(plan, &mut text);
-    if !plan.refused.is_empty() {
-        text.push_str("\n## Not fixed\n\n| Finding | Where | Why |\n|---|---|---|\n");
-        for entry in unmended(plan) {
-            let findings: Vec<String> = entry
-                .places
-                .iter()
-                .map(|(_, reasons)| {
-                    let each: Vec<String> =
-                        reasons.iter().map(|r| format!("{} {}", r.rule.code(), code(r.rule.name()))).collect();
-                    each.join(", ")
-                })
-                .collect();
-            let places: Vec<String> = entry.places.iter().map(|(subject, _)| code(subject)).collect();
-            text.push_str(&format!("| {} | {} | {} |\n", findings.join("<br>"), places.join("<br>"), cell(entry.why)));
-        }
-    }
+    choices(plan, &mut document);
+    not_fixed(plan, &mut document);
     if let Some(guessed) = guessed::of(plan, commands) {
-        text.push_str(&format!("\n## {}\n\n{}\n", guessed::heading(), plain(&guessed.headline)));
+        document.push(Block::heading(2, plain(guessed::heading())));
+        document.push(Block::Paragraph(prose(&guessed.headline)));
         if !guessed.first.is_empty() {
             let lines: Vec<String> = guessed.first.iter().map(|(b, c)| format!("{c}  # {b}")).collect();
-            text.push_str(&fenced_as("sh", &lines.join("\n")));
+            document.push(Block::Code { language: "sh", text: lines.join("\n") });
         }
-        for line in guessed.more.iter().chain(&guessed.all) {
-            text.push_str(&format!("\n{}\n", plain(line)));
-        }
-        if !guessed.ruled_out.is_empty() {
-            text.push_str("\nNever planned by their confidence:\n\n");
-            guessed.ruled_out.iter().for_each(|line| text.push_str(&format!("- {}\n", plain(line))));
-        }
+        document.extend(guessed.rest());
     }
-    text
+    document::markdown::write(&document)
 }
 
-fn one(number: usize, step: &Step, text: &mut String) {
-    text.push_str(&format!("\n### {number}. {}\n\n", plain(&step.title)));
-    text.push_str(&format!(
-        "{}. ({}; {})\n",
-        plain(step.why.trim_end_matches('.')),
-        rules(&step.findings),
-        code(&step.id)
-    ));
-    if let Some(rows) = rows(step) {
-        text.push_str(&format!("\n**It changes rows**: {}.\n", plain(&rows)));
+fn overview(plan: &Plan, document: &mut Document) {
+    let mut table = Table::new(&["##", "Step", "Safety", "Locks"]);
+    for (number, step) in plan.steps.iter().enumerate() {
+        let number = plain((number + 1).to_string());
+        table.row([number, prose(&step.title), plain(safety(step.safety)), prose(locks(step).join("; "))]);
     }
+    document.push(Block::Table(table));
+    for kind in [Safety::Safe, Safety::Unsafe, Safety::Manual] {
+        if plan.steps.iter().any(|s| s.safety == kind) {
+            let promise = Span::Plain(format!(": {}.", promise(kind)));
+            document.push(Block::Paragraph(vec![Span::Strong(plain(safety(kind))), promise]));
+        }
+    }
+}
+
+fn one(number: usize, step: &Step, document: &mut Document) {
+    let title = [Span::Plain(format!("{number}. ")), Span::Prose(step.title.clone())];
+    document.push(Block::heading(3, title));
+    document.push(Block::Paragraph(vec![
+        Span::Prose(format!("{}.", step.why.trim_end_matches('.'))),
+        Span::Plain(format!(" ({}; ", rules(&step.findings).join(", "))),
+        Span::name(&step.id),
+        Span::Plain(")".to_string()),
+    ]));
+    let bold = |words: &str, text: String| {
+        Block::Paragraph(vec![Span::Strong(plain(words)), Span::Prose(format!(" {text}."))])
+    };
+    document.extend(rows(step).map(|rows| bold("It changes rows:", rows)));
     if !step.newly_deletes.is_empty() {
-        text.push_str(&format!("\n**Newly deleted:** {}.\n", plain(&sentences(&step.newly_deletes).join("; "))));
+        document.push(bold("Newly deleted:", sentences(&step.newly_deletes).join("; ")));
     }
     if !step.newly_refuses.is_empty() {
-        text.push_str(&format!("\n**Newly refused:** {}.\n", plain(&refusals(&step.newly_refuses).join("; "))));
+        document.push(bold("Newly refused:", refusals(&step.newly_refuses).join("; ")));
     }
-    for held in locks(step) {
-        text.push_str(&format!("\n- Lock: {}", plain(&held)));
-    }
-    for guard in &step.guards {
-        text.push_str(&format!("\n- Stops if {}", plain(&guard.found)));
-    }
-    if !step.locks.is_empty() || !step.guards.is_empty() {
-        text.push('\n');
-    }
-    let sql: Vec<String> = statements(step).map(|s| statement(s)).collect();
-    if !sql.is_empty() {
-        text.push_str(&fenced(&sql.join("\n")));
-    }
+    document.push(holds(step));
+    document.extend(code(statements(step)));
     match &step.down {
-        Down::Impossible(why) => text.push_str(&format!("\nCannot be undone: {}.\n", plain(why.trim_end_matches('.')))),
+        Down::Impossible(why) => {
+            let text = format!("Cannot be undone: {}.", why.trim_end_matches('.'));
+            document.push(Block::Paragraph(prose(text)));
+        }
         Down::Script { script, .. } => {
-            let sql = down(script);
-            if !sql.is_empty() {
-                text.push_str(&format!("\nUndo:\n{}", fenced(&sql.join("\n"))));
-            }
+            let undo = |code| Block::Beside { column: "undo  ", words: "Undo:", blocks: vec![code] };
+            document.extend(code(all(script)).map(undo));
         }
     }
 }
 
-fn down(script: &Script) -> Vec<String> {
-    script.before.iter().chain(&script.statements).chain(&script.after).map(|s| statement(s)).collect()
+fn all(script: &Script) -> impl Iterator<Item = &String> {
+    script.before.iter().chain(&script.statements).chain(&script.after)
 }
 
-fn choices(plan: &Plan, text: &mut String) {
+fn code<'s>(statements: impl Iterator<Item = &'s String>) -> Option<Block> {
+    let sql: Vec<String> = statements.map(|s| ended(s)).collect();
+    (!sql.is_empty()).then(|| Block::Code { language: "sql", text: sql.join("\n") })
+}
+
+/// A rule, as a cell has it.
+fn rule(reason: &Reason) -> Line {
+    vec![Span::Plain(format!("{} ", reason.rule.code())), Span::Code(reason.rule.name().to_string())]
+}
+
+fn choices(plan: &Plan, document: &mut Document) {
     if plan.choices.is_empty() {
         return;
     }
-    text.push_str("\n## Choices\n\n| Where | Finding | Chosen | Other ways |\n|---|---|---|---|\n");
+    let word = |choice: &Choice, at: usize| {
+        let option = &choice.options[at];
+        let told = format!("{}: {}", advised(choice, at), told(choice, option));
+        vec![Span::name(&option.word), Span::Prose(told)]
+    };
+    let mut table = Table::new(&["Where", "Finding", "Chosen", "Other ways"]);
     for choice in &plan.choices {
-        let word = |at: usize| {
-            let option = &choice.options[at];
-            let advised = advised(choice, at);
-            format!("{}{advised}: {}", code(&option.word), cell(&told(choice, option)))
-        };
-        let others: Vec<String> = (0..choice.options.len()).filter(|at| *at != choice.chosen).map(word).collect();
-        text.push_str(&format!(
-            "| {} | {} {} | {} | {} |\n",
-            code(&choice.subject),
-            choice.reason.rule.code(),
-            code(choice.reason.rule.name()),
-            word(choice.chosen),
-            others.join("<br>")
-        ));
+        let others = (0..choice.options.len()).filter(|at| *at != choice.chosen);
+        let others: Vec<Line> = others.map(|at| word(choice, at)).collect();
+        table.row([
+            vec![Span::name(&choice.subject)],
+            rule(&choice.reason),
+            word(choice, choice.chosen),
+            others.join(&Span::Break),
+        ]);
     }
+    document.extend([Block::heading(2, plain("Choices")), Block::Table(table)]);
 }
 
-fn statement(sql: &str) -> String {
-    format!("{};", sql.trim_end().trim_end_matches(';'))
-}
-
-fn fenced(sql: &str) -> String {
-    fenced_as("sql", sql)
-}
-
-fn fenced_as(language: &str, text: &str) -> String {
-    format!("\n{}", block(language, text))
+fn not_fixed(plan: &Plan, document: &mut Document) {
+    if plan.refused.is_empty() {
+        return;
+    }
+    let mut table = Table::new(&["Finding", "Where", "Why"]);
+    for entry in unmended(plan) {
+        let findings = |reasons: &[&Reason]| {
+            reasons.iter().map(|r| rule(r)).collect::<Vec<Line>>().join(&Span::Plain(", ".to_string()))
+        };
+        let rules: Vec<Line> = entry.places.iter().map(|(_, reasons)| findings(reasons)).collect();
+        let places: Vec<Line> = entry.places.iter().map(|(subject, _)| vec![Span::name(subject)]).collect();
+        table.row([rules.join(&Span::Break), places.join(&Span::Break), prose(entry.why)]);
+    }
+    document.extend([Block::heading(2, plain("Not fixed")), Block::Table(table)]);
 }

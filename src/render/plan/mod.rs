@@ -6,6 +6,7 @@ pub mod markdown;
 pub mod sql;
 pub mod text;
 
+use super::document::{Block, Document, Item, Lead, Span, prose};
 use super::style::count;
 use crate::fate::sentences;
 use crate::findings::Safety;
@@ -142,12 +143,35 @@ fn unmended(plan: &Plan) -> Vec<Unmended<'_>> {
     all
 }
 
-/// Writes `REF105 unindexed-foreign-key, REF102 undeclared-foreign-key`, each rule once.
-fn rules<'r>(findings: impl IntoIterator<Item = &'r Reason>) -> String {
+/// Writes `REF105 unindexed-foreign-key`, `REF102 undeclared-foreign-key`, each rule once.
+fn rules<'r>(findings: impl IntoIterator<Item = &'r Reason>) -> Vec<String> {
     let mut names: Vec<String> = findings.into_iter().map(|r| format!("{} {}", r.rule.code(), r.rule)).collect();
     names.sort();
     names.dedup();
-    names.join(", ")
+    names
+}
+
+/// Says what a step locks, and what stops it.
+fn holds(step: &Step) -> Block {
+    let item = |column: &str, words: &str, text: &str| Item {
+        depth: 0,
+        lead: Lead::Label { column: column.to_string(), words: words.to_string() },
+        line: prose(text),
+    };
+    let locks = locks(step).into_iter().map(|held| item("lock  ", "Lock: ", &held)).collect::<Vec<_>>();
+    let guards = step.guards.iter().map(|guard| item("stops if ", "Stops if ", &guard.found));
+    Block::List(locks.into_iter().chain(guards).collect())
+}
+
+/// A statement with its end.
+fn ended(sql: &str) -> String {
+    format!("{};", sql.trim_end().trim_end_matches(';'))
+}
+
+/// Says in bold what a reader must not miss: that it still fails, that rows were not counted.
+fn warnings(plan: &Plan) -> Document {
+    let sentences = plan.still_fails.iter().cloned().chain(not_counted(plan));
+    sentences.flat_map(|s| [Block::Gap, Block::Paragraph(vec![Span::Strong(prose(format!("{s}.")))])]).collect()
 }
 
 /// Writes `16 steps, deletes up to 60 rows (12 orders, 48 order_items), 3 choices, 2 findings not fixed`.

@@ -33,7 +33,7 @@ pub fn render(source: &str, commands: &Commands, plan: &Plan, file: bool) -> Str
     }
     for entry in unmended(plan) {
         let named = |(subject, reasons): &(&str, Vec<&Reason>)| {
-            format!("{} {}", rules(reasons.iter().copied()), comment(subject))
+            format!("{} {}", rules(reasons.iter().copied()).join(", "), comment(subject))
         };
         let places: Vec<String> = entry.places.iter().map(named).collect();
         text.push_str(&format!("\n-- Not fixed: {}: {}\n", places.join("; "), comment(entry.why)));

@@ -1,15 +1,15 @@
 //! `text`: the plan for a reader at a terminal.
 
-use anstyle::AnsiColor;
-
-use super::super::style::{Style, count, tame, width, wrap, wrap_sql};
+use super::super::document::{self, Block, Document, Item, Lead, Line, Span, Table, Tone, plain, prose};
+use super::super::style::{Style, count};
 use super::{
-    Commands, advised, guessed, heading, locks, not_counted, rows, rules, safety, statements, summary, told, unmended,
+    Commands, advised, ended, guessed, heading, holds, rows, rules, safety, statements, summary, told, unmended,
+    warnings,
 };
 use crate::fate::sentences;
 use crate::findings::Safety;
-use crate::plan::{Choice, Down, Plan, Step, refusals};
-use crate::text::{one_line, quoted};
+use crate::plan::{Choice, Down, Plan, Reason, Step, refusals};
+use crate::text::quoted;
 
 /// The table that statements which check the others write to.
 const GUARD: &str = "_referee_guard";
@@ -19,103 +19,91 @@ const BLOCK: &str = "DO ";
 
 /// Writes the plan.
 pub fn render(source: &str, commands: &Commands, plan: &Plan, style: &Style) -> String {
-    let mut lines = Vec::new();
     let dot = style.dot();
-    let head = format!("{} {dot} {} {dot} {}", style.bold(&one_line(source)), plan.engine, summary(plan));
-    hanging(&head, "", "  ", style, &mut lines);
-    if let Some(sentence) = &plan.still_fails {
-        lines.push(String::new());
-        wrap(&tame(&format!("{sentence}.")), style.width).into_iter().for_each(|line| lines.push(style.bold(&line)));
-    }
-    if let Some(sentence) = not_counted(plan) {
-        lines.push(String::new());
-        wrap(&tame(&format!("{sentence}.")), style.width).into_iter().for_each(|line| lines.push(style.bold(&line)));
-    }
+    let mut report = vec![Block::Paragraph(vec![
+        Span::Strong(vec![Span::name(source)]),
+        Span::Plain(format!(" {dot} {} {dot} {}", plan.engine, summary(plan))),
+    ])];
+    report.extend(warnings(plan));
     if plan.steps.is_empty() {
-        lines.push(String::new());
         let told = if plan.refused.is_empty() && plan.guessed.is_empty() {
             "There is nothing to do."
         } else {
             "No step is planned; the reasons are below."
         };
-        lines.push(told.to_string());
+        report.extend([Block::Gap, Block::Paragraph(plain(told))]);
     }
     if let Some(command) = commands.backup.as_deref().filter(|_| !plan.steps.is_empty()) {
-        lines.push(String::new());
-        lines.push("Keep a copy of the database first:".to_string());
-        lines.push(format!("  {}", tame(command)));
+        report.extend([Block::Gap, Block::Paragraph(plain("Keep a copy of the database first:"))]);
+        report.push(below(2, vec![Span::name(command)]));
     }
     let mut phase = None;
     for (number, step) in plan.steps.iter().enumerate() {
-        lines.push(String::new());
         if phase != Some(step.phase) {
-            lines.push(style.bold(heading(step.phase)));
-            lines.push(String::new());
+            report.push(Block::heading(2, plain(heading(step.phase))));
             phase = Some(step.phase);
         }
-        one(number + 1, step, style, &mut lines);
+        report.push(Block::Gap);
+        one(number + 1, step, dot, &mut report);
     }
-    choices(&plan.choices, style, &mut lines);
-    refused(plan, style, &mut lines);
-    lines.join("\n") + "\n" + &guesses(plan, commands, style)
+    choices(&plan.choices, style, &mut report);
+    not_fixed(plan, dot, &mut report);
+    report.extend(guessed_only(plan, commands));
+    document::text::write(&report, style)
 }
 
-fn one(number: usize, step: &Step, style: &Style, lines: &mut Vec<String>) {
+/// A paragraph so many columns to the right.
+fn below(by: usize, line: Line) -> Block {
+    Block::Indented(by, vec![Block::Paragraph(line)])
+}
+
+/// An item that begins with words of its own.
+fn item(column: &str, line: Line) -> Block {
+    let lead = Lead::Label { column: column.to_string(), words: String::new() };
+    Block::List(vec![Item { depth: 0, lead, line }])
+}
+
+fn one(number: usize, step: &Step, dot: &str, report: &mut Document) {
     let first = format!("{number}. ");
-    let indent = " ".repeat(first.len());
-    for (i, line) in wrap(&step.title, style.width.saturating_sub(first.len())).into_iter().enumerate() {
-        let start = if i == 0 { &first } else { &indent };
-        lines.push(format!("{start}{}", style.bold(&line)));
-    }
-    hanging(&format!("{}.", step.why.trim_end_matches('.')), &indent, &indent, style, lines);
-    let word = safety(step.safety);
-    let why = format!("{word} {} {}", style.dot(), rules(&step.findings));
-    for (i, line) in wrap(&why, style.width.saturating_sub(indent.len())).into_iter().enumerate() {
-        let (marked, rest) = match line.strip_prefix(word).filter(|_| i == 0) {
-            Some(rest) => (style.colour(colour(step.safety), word), rest.to_string()),
-            None => (String::new(), line),
-        };
-        lines.push(format!("{indent}{marked}{}", style.dim(&rest)));
-    }
-    if let Some(rows) = rows(step) {
-        hanging(&rows, &format!("{indent}rows  "), &format!("{indent}      "), style, lines);
-    }
+    let indent = first.len();
+    report.push(item(&first, vec![Span::Strong(prose(&step.title))]));
+    let mut lines = vec![
+        Block::Paragraph(prose(format!("{}.", step.why.trim_end_matches('.')))),
+        Block::Paragraph(vec![
+            Span::Toned(tone(step.safety), plain(safety(step.safety))),
+            Span::Dim(plain(format!(" {dot} {}", rules(&step.findings).join(", ")))),
+        ]),
+    ];
+    lines.extend(rows(step).map(|rows| item("rows  ", prose(rows))));
     for newly in sentences(&step.newly_deletes) {
-        let marked = style.colour(AnsiColor::Red, "Newly deleted:");
-        hanging(&format!("{marked} {}.", tame(&newly)), &indent, &indent, style, lines);
+        let marked = Span::Toned(Tone::Bad, plain("Newly deleted:"));
+        lines.push(Block::Paragraph(vec![marked, Span::Prose(format!(" {newly}."))]));
     }
     for refused in refusals(&step.newly_refuses) {
-        hanging(&format!("Newly refused: {}.", tame(&refused)), &indent, &indent, style, lines);
+        lines.push(Block::Paragraph(prose(format!("Newly refused: {refused}."))));
     }
-    for held in locks(step) {
-        hanging(&held, &format!("{indent}lock  "), &format!("{indent}      "), style, lines);
-    }
-    for guard in &step.guards {
-        hanging(&guard.found, &format!("{indent}stops if "), &format!("{indent}      "), style, lines);
-    }
+    lines.push(holds(step));
     // What only makes sure that the others do right is for the script, not for a reader.
     let (shown, checks): (Vec<_>, Vec<_>) = statements(step).partition(|s| !s.contains(GUARD));
     let (blocks, shown): (Vec<_>, Vec<_>) = shown.into_iter().partition(|s| s.starts_with(BLOCK));
     let (heart, beside): (Vec<&str>, Vec<&str>) =
         blocks.iter().flat_map(|b| b.lines()).map(str::trim).partition(|l| is_change(l));
-    for line in heart.iter().flat_map(|sql| wrap_sql(sql, style.width.saturating_sub(indent.len() + 2))) {
-        lines.push(style.dim(&format!("{indent}  {line}")));
-    }
+    let code = |text: String| Block::Indented(2, vec![Block::Code { language: "sql", text }]);
+    lines.extend(heart.iter().map(|sql| code((*sql).to_string())));
     // What is said twice with only checks between says nothing new.
     let mut last = None;
     for sql in shown.into_iter().filter(|sql| last.replace(*sql) != Some(*sql)) {
         let end = if sql.trim_end().ends_with(';') { "" } else { ";" };
-        for line in wrap_sql(&format!("{sql}{end}"), style.width.saturating_sub(indent.len() + 2)) {
-            lines.push(style.dim(&format!("{indent}  {line}")));
-        }
+        lines.push(code(format!("{sql}{end}")));
     }
     let around = checks.len() + beside.len();
     if around > 0 {
         let around = count(around, if blocks.is_empty() { "statement" } else { "line" });
         let text = format!("and {around} around them that make sure (--format sql shows all)");
-        hanging(&text, &format!("{indent}  "), &format!("{indent}  "), style, lines);
+        lines.push(below(2, plain(text)));
     }
-    undo(step, &indent, style, lines);
+    lines.extend(undo(step));
+    report.push(Block::Indented(indent, lines));
 }
 
 /// Tells whether a line of a block makes a table or changes rows; the others only make sure that these do right.
@@ -124,120 +112,89 @@ fn is_change(line: &str) -> bool {
 }
 
 /// Says how a step is undone: in full if that is one statement.
-fn undo(step: &Step, indent: &str, style: &Style, lines: &mut Vec<String>) {
-    let (first, rest) = (format!("{indent}undo  "), format!("{indent}      "));
-    match &step.down {
-        Down::Impossible(why) => hanging(&format!("Cannot be undone: {why}"), indent, indent, style, lines),
-        Down::Script { script, .. } => {
-            let all: Vec<&String> = script.before.iter().chain(&script.statements).chain(&script.after).collect();
-            match all.as_slice() {
-                [] => {}
-                [one] => {
-                    let room = style.width.saturating_sub(width(&first));
-                    let sql = format!("{};", one.trim_end().trim_end_matches(';'));
-                    for (at, line) in wrap_sql(&sql, room).into_iter().enumerate() {
-                        lines.push(format!("{}{}", if at == 0 { &first } else { &rest }, style.dim(&line)));
-                    }
-                }
-                several => {
-                    let text = format!("{} (--format markdown shows them)", count(several.len(), "statement"));
-                    hanging(&text, &first, &rest, style, lines);
-                }
-            }
+fn undo(step: &Step) -> Option<Block> {
+    let script = match &step.down {
+        Down::Impossible(why) => return Some(Block::Paragraph(prose(format!("Cannot be undone: {why}")))),
+        Down::Script { script, .. } => script,
+    };
+    let all: Vec<&String> = script.before.iter().chain(&script.statements).chain(&script.after).collect();
+    let undo = match all.as_slice() {
+        [] => return None,
+        [one] => Block::Code { language: "sql", text: ended(one) },
+        several => {
+            let number = count(several.len(), "statement");
+            Block::Paragraph(plain(format!("{number} (--format markdown shows them)")))
         }
-    }
+    };
+    Some(Block::Beside { column: "undo  ", words: "Undo:", blocks: vec![undo] })
 }
 
-fn colour(safety: Safety) -> AnsiColor {
+fn tone(safety: Safety) -> Tone {
     match safety {
-        Safety::Safe => AnsiColor::Green,
-        Safety::Unsafe => AnsiColor::Yellow,
-        Safety::Manual => AnsiColor::Red,
+        Safety::Safe => Tone::Good,
+        Safety::Unsafe => Tone::Doubt,
+        Safety::Manual => Tone::Bad,
     }
 }
 
-fn choices(choices: &[Choice], style: &Style, lines: &mut Vec<String>) {
-    if choices.is_empty() {
-        return;
-    }
-    lines.push(String::new());
-    lines.push(style.bold("Choices"));
+fn choices(choices: &[Choice], style: &Style, report: &mut Document) {
+    let Some(first) = choices.first() else { return };
+    report.push(Block::heading(2, plain("Choices")));
     let mark = if style.unicode { "▸" } else { ">" };
     for choice in choices {
-        lines.push(String::new());
-        let rule = format!("{} {} {}", style.dot(), choice.reason.rule.code(), choice.reason.rule);
-        lines.push(format!("  {} {}", one_line(&choice.subject), style.dim(&rule)));
-        let widest = choice.options.iter().map(|o| width(&o.word)).max().unwrap_or(0);
+        let rule = Span::Code(format!("{} {}", choice.reason.rule.code(), choice.reason.rule));
+        let dim = Span::Dim(vec![Span::Plain(format!(" {} ", style.dot())), rule]);
+        let mut table = Table::new(&["Option", "What it does"]);
         for (at, option) in choice.options.iter().enumerate() {
-            let chosen = if at == choice.chosen { mark } else { " " };
-            let advised = advised(choice, at);
-            let gap = " ".repeat(widest.saturating_sub(width(&option.word)));
-            let first = format!("  {chosen} {}{gap}  ", option.word);
-            hanging(
-                &tame(&format!("{}{advised}", told(choice, option))),
-                &first,
-                &" ".repeat(widest + 6),
-                style,
-                lines,
-            );
+            let chosen = if at == choice.chosen { Span::Plain(mark.to_string()) } else { Span::Space(1) };
+            let does = format!("{}{}", told(choice, option), advised(choice, at));
+            table.row([vec![chosen, Span::Space(1), Span::name(&option.word)], prose(does)]);
         }
+        let subject = Block::Paragraph(vec![Span::name(&choice.subject), dim]);
+        report.extend([Block::Gap, Block::Indented(2, vec![subject, Block::Table(table)])]);
     }
-    lines.push(String::new());
-    let example = choices.first().map(|c| {
-        let other = c.options.iter().enumerate().find(|(at, _)| *at != c.chosen).map_or("WORD", |(_, o)| &o.word);
-        format!("Choose otherwise: --choose {}", quoted(&format!("{}={other}", c.subject)))
-    });
-    lines.extend(example.map(|e| format!("  {}", tame(&e))));
+    let other = first.options.iter().enumerate().find(|(at, _)| *at != first.chosen).map_or("WORD", |(_, o)| &o.word);
+    let option = format!("--choose {}", quoted(&format!("{}={other}", first.subject)));
+    let example = vec![Span::Plain("Choose otherwise: ".to_string()), Span::name(option)];
+    report.extend([Block::Gap, below(2, example)]);
 }
 
-fn refused(plan: &Plan, style: &Style, lines: &mut Vec<String>) {
+fn not_fixed(plan: &Plan, dot: &str, report: &mut Document) {
     if plan.refused.is_empty() {
         return;
     }
-    lines.push(String::new());
-    lines.push(style.bold("Not fixed"));
+    report.push(Block::heading(2, plain("Not fixed")));
     for entry in unmended(plan) {
-        lines.push(String::new());
+        report.push(Block::Gap);
         for (subject, reasons) in &entry.places {
-            let (subject, rules) = (one_line(subject), rules(reasons.iter().copied()));
-            let dot = style.dot();
-            if width(&format!("  {subject} {dot} {rules}")) <= style.width {
-                lines.push(format!("  {subject} {}", style.dim(&format!("{dot} {rules}"))));
-            } else {
-                lines.push(format!("  {subject}"));
-                lines.extend(rules.split(", ").map(|rule| style.dim(&format!("    {dot} {rule}"))));
-            }
+            report.push(below(2, vec![Span::name(subject), Span::Dim(dotted(reasons, dot))]));
         }
-        hanging(entry.why, "    ", "    ", style, lines);
+        report.push(below(4, prose(entry.why)));
     }
+}
+
+/// Names rules behind a dot.
+fn dotted(reasons: &[&Reason], dot: &str) -> Line {
+    let mut line = vec![Span::Plain(format!(" {dot} "))];
+    for (at, rule) in rules(reasons.iter().copied()).into_iter().enumerate() {
+        line.extend((at > 0).then(|| Span::Plain(", ".to_string())));
+        line.push(Span::Code(rule));
+    }
+    line
 }
 
 /// Says what is only guessed. A command stays in one line, so that it can be copied.
 pub fn guesses(plan: &Plan, commands: &Commands, style: &Style) -> String {
-    let Some(guessed) = guessed::of(plan, commands) else { return String::new() };
-    let mut all = Vec::new();
-    let lines = &mut all;
-    lines.push(String::new());
-    lines.push(style.bold(guessed::heading()));
-    lines.push(String::new());
-    hanging(&guessed.headline, "  ", "  ", style, lines);
-    for (behind, command) in &guessed.first {
-        lines.push(format!("    {}", tame(command)));
-        hanging(behind, "      ", "      ", style, lines);
-    }
-    for text in guessed.more.iter().chain(&guessed.all) {
-        hanging(text, "  ", "  ", style, lines);
-    }
-    if !guessed.ruled_out.is_empty() {
-        hanging("Never planned by their confidence:", "  ", "  ", style, lines);
-        guessed.ruled_out.iter().for_each(|line| hanging(line, "    ", "      ", style, lines));
-    }
-    all.join("\n") + "\n"
+    let report = guessed_only(plan, commands);
+    if report.is_empty() { String::new() } else { format!("\n{}", document::text::write(&report, style)) }
 }
 
-fn hanging(text: &str, first: &str, rest: &str, style: &Style, lines: &mut Vec<String>) {
-    let room = style.width.saturating_sub(width(first)).max(20);
-    for (i, line) in wrap(text, room).into_iter().enumerate() {
-        lines.push(format!("{}{line}", if i == 0 { first } else { rest }));
+fn guessed_only(plan: &Plan, commands: &Commands) -> Document {
+    let Some(guessed) = guessed::of(plan, commands) else { return Document::new() };
+    let mut report = vec![Block::heading(2, plain(guessed::heading())), Block::Gap, below(2, prose(&guessed.headline))];
+    for (behind, command) in &guessed.first {
+        report.extend([below(4, vec![Span::name(command)]), below(6, prose(behind))]);
     }
+    report.extend(guessed.rest());
+    report
 }
