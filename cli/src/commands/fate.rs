@@ -48,9 +48,9 @@ fn ranking(
     style: &Style,
 ) -> Result<String, CliError> {
     match format {
-        FateFormat::Text => Ok(render::fate::text::ranking(ranks, commands, style)),
+        FateFormat::Text => Ok(render::fate::ranking::text(ranks, commands, style)),
         FateFormat::Json => Ok(render::fate::json::ranking(engine, ranks)),
-        FateFormat::Markdown => Ok(render::fate::markdown::ranking(engine, ranks)),
+        FateFormat::Markdown => Ok(render::fate::ranking::markdown(engine, ranks)),
         FateFormat::Mermaid | FateFormat::Svg => {
             Err(CliError::new(format!("{} draws the fate of one table", format.name()))
                 .hint(format!("name the table: {} TABLE", commands.fate)))

@@ -1,7 +1,6 @@
 //! A document as HTML. A page of its own is made by a template, which escapes by the same function.
 
 use super::model::{Block, Lead, Line, Span, Table, Tone};
-use crate::findings::Severity;
 use crate::text::{one_line, visible};
 
 /// Writes a document as elements that stand in a page.
@@ -77,9 +76,6 @@ fn class(tone: Tone) -> &'static str {
         Tone::Note => "info",
         Tone::Doubt => "warning",
         Tone::Bad => "error",
-        Tone::Severity(Severity::Error) => "error",
-        Tone::Severity(Severity::Warning) => "warning",
-        Tone::Severity(Severity::Info) => "info",
     }
 }
 

@@ -108,16 +108,19 @@ fn literal(text: &str) -> String {
     escaped
 }
 
-/// Escapes what a paragraph or an item must not begin with: what would make it a list, a line below a title, code.
+/// Escapes what a paragraph or an item must not begin with: what would make it a list or a rule (CommonMark §4.1, §5.2).
 fn paragraph(text: &str) -> String {
     let text = text.trim_matches(' ');
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let at = match text.as_bytes().get(digits) {
-        Some(b'.' | b')') if digits > 0 => digits,
-        Some(b'-' | b'+' | b'=' | b'|' | b':') if digits == 0 => 0,
-        _ => return text.to_string(),
+    let at = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (mark, next) = (text.as_bytes().get(at), text.as_bytes().get(at + 1));
+    let ends = matches!(next, None | Some(b' '));
+    let means = match mark {
+        Some(b'.' | b')') => at > 0 && ends,
+        Some(b'+') => at == 0 && ends,
+        Some(b'-') => at == 0 && (ends || next == Some(&b'-')),
+        _ => false,
     };
-    format!("{}\\{}", &text[..at], &text[at..])
+    if means { format!("{}\\{}", &text[..at], &text[at..]) } else { text.to_string() }
 }
 
 /// A code span. Its fence is longer than any run of backticks inside, and a space at both ends is taken off (CommonMark §6.1).

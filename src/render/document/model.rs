@@ -2,8 +2,6 @@
 
 use std::fmt::Display;
 
-use crate::findings::Severity;
-
 /// How much a report says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::render) enum Form {
@@ -69,8 +67,6 @@ pub(in crate::render) enum Tone {
     Doubt,
     /// Something is stopped, lost or wrong.
     Bad,
-    /// As bad as a finding is.
-    Severity(Severity),
 }
 
 /// A part of a document.

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::*;
-use crate::findings::Severity;
 use crate::render::Style;
 use crate::text::{commands_terminal, one_line, visible};
 
@@ -97,7 +96,7 @@ fn document(name: &str) -> Document {
         Block::Indented(2, vec![Block::Table(table), Block::Gap]),
         Block::Code { language: "sql", text: name.into() },
         Block::Beside { column: "undo  ", words: "Undo:", blocks: vec![Block::Paragraph(own())] },
-        Block::Paragraph(vec![Span::Toned(Tone::Severity(Severity::Error), own())]),
+        Block::Paragraph(vec![Span::Toned(Tone::Bad, own())]),
         Block::Paragraph(plain("end")),
     ]
 }

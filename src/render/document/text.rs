@@ -4,7 +4,6 @@ use anstyle::{AnsiColor, Effects};
 
 use super::super::style::{Style, width, wrap_sql};
 use super::model::{Block, Item, Lead, Span, Table, Tone};
-use crate::findings::Severity;
 use crate::text::{one_line, visible};
 
 /// A column of a table is not padded beyond so many columns.
@@ -264,14 +263,11 @@ fn collect(line: &[Span], look: anstyle::Style, parts: &mut Vec<Part>, open: &mu
 }
 
 fn toned(look: anstyle::Style, tone: Tone) -> anstyle::Style {
-    let (colour, effects) = match tone {
-        Tone::Good => (AnsiColor::Green, Effects::new()),
-        Tone::Note => (AnsiColor::Blue, Effects::new()),
-        Tone::Doubt => (AnsiColor::Yellow, Effects::new()),
-        Tone::Bad => (AnsiColor::Red, Effects::new()),
-        Tone::Severity(Severity::Error) => (AnsiColor::Red, Effects::BOLD),
-        Tone::Severity(Severity::Warning) => (AnsiColor::Yellow, Effects::BOLD),
-        Tone::Severity(Severity::Info) => (AnsiColor::Blue, Effects::BOLD),
+    let colour = match tone {
+        Tone::Good => AnsiColor::Green,
+        Tone::Note => AnsiColor::Blue,
+        Tone::Doubt => AnsiColor::Yellow,
+        Tone::Bad => AnsiColor::Red,
     };
-    look.fg_color(Some(colour.into())).effects(look.get_effects() | effects)
+    look.fg_color(Some(colour.into()))
 }

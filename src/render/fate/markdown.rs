@@ -3,9 +3,8 @@
 use super::super::document::{self, Block, Document, Item, Lead, Line, Span, Table, plain, prose};
 use super::text::{assumptions, broken, mark, notes};
 use super::{Commands, action, blocked, comes_to, fate_word, instead, kept_by, touched, tree, would};
-use crate::fate::{Counted, Fate, Rank, Repair, TableFate, sentences};
+use crate::fate::{Counted, Fate, Repair, TableFate, sentences};
 use crate::relations::side;
-use crate::schema::Engine;
 
 /// Writes the document.
 pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands) -> String {
@@ -149,16 +148,4 @@ fn rows(counted: &[Counted], report: &mut Document) {
         table.row(std::iter::once(vec![Span::name(&c.table)]).chain(cells.into_iter().map(plain)));
     }
     report.push(Block::Table(table));
-}
-
-/// Writes the ranking of all tables.
-pub fn ranking(engine: Engine, ranks: &[Rank]) -> String {
-    let mut table = Table::new(&["Table", "Verdict", "Today", "#In the way", "#Tables that lose rows"]);
-    for r in ranks {
-        let today = r.today.map(|t| t.name()).unwrap_or_default();
-        let words = [r.verdict.to_string(), today.to_string(), r.blockers.to_string(), r.deleted.to_string()];
-        table.row(std::iter::once(vec![Span::name(&r.table)]).chain(words.into_iter().map(plain)));
-    }
-    let title = format!("What a delete comes to, table by table ({engine})");
-    document::markdown::write(&[Block::heading(1, plain(title)), Block::Table(table)])
 }

@@ -3,11 +3,13 @@
 pub mod json;
 pub mod markdown;
 pub mod mermaid;
+pub mod ranking;
 pub mod svg;
 pub mod text;
 
 use std::collections::BTreeSet;
 
+use super::document::{Line, Span, Tone};
 use super::style::thousands;
 use crate::fate::{
     ActorKind, Assumption, Blocked, Counted, Effect, Fate, May, RelationOutcome, TableFate, TableOutcome, Verdict,
@@ -119,6 +121,20 @@ fn children<'f>(fate: &'f Fate, parent: &'f TableName) -> impl DoubleEndedIterat
     fate.relations.iter().filter(move |r| r.parent == *parent)
 }
 
+fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Complete => Tone::Good,
+        Verdict::LeavesRows => Tone::Note,
+        Verdict::LeavesOrphans | Verdict::DependsOnData | Verdict::DependsOnOrder => Tone::Doubt,
+        Verdict::Refused | Verdict::Fails => Tone::Bad,
+    }
+}
+
+/// Words of ours, and the spaces that make them so many columns wide.
+fn padded(text: &str, to: usize) -> Line {
+    vec![Span::Plain(text.to_string()), Span::Space(to.saturating_sub(text.len()))]
+}
+
 fn fate_word(fate: TableFate) -> &'static str {
     match fate {
         TableFate::Untouched => "untouched",
@@ -228,7 +244,7 @@ mod tests {
         let s = schema(Engine::Postgres, &["a: id int8 pk", "b: id int8 pk, a_id int8 not-null >a.id"]);
         let g = graph(&s);
         let ranks: Vec<Rank> = crate::fate::Fates::new(&s, &g, Options::default()).rank();
-        insta::assert_snapshot!(super::text::ranking(&ranks, &Commands::default(), &Style::default()));
+        insta::assert_snapshot!(super::ranking::text(&ranks, &Commands::default(), &Style::default()));
     }
 
     fn counted(table: &str, blocking: &[(&str, Option<u64>, bool)]) -> Counted {

@@ -1,13 +1,11 @@
 //! `text`: the verdict first, then what to do, then table by table why.
 
-use std::collections::BTreeMap;
-
 use super::super::document::{self, Block, Document, Lead, Line, Span, Table, Tone, plain, prose};
 use super::super::style::{Style, count, thousands};
-use super::{Commands, action, blocked, comes_to, instead, touched, tree, would};
+use super::{Commands, action, blocked, comes_to, instead, padded, tone, touched, tree, would};
 use crate::change::Change;
 use crate::fate::{
-    Condition, Counted, Effect, Fate, May, NewlyDeleted, Rank, RelationOutcome, Repair, Repaired, Verdict, sentences,
+    Condition, Counted, Effect, Fate, May, NewlyDeleted, RelationOutcome, Repair, Repaired, Verdict, sentences,
 };
 use crate::relations::side;
 use crate::text::argument;
@@ -16,23 +14,8 @@ use crate::text::argument;
 const MANY: usize = 12;
 /// So many of many queries are printed.
 const QUERIES: usize = 4;
-/// The columns that an action takes, and a verdict.
+/// The columns that an action takes.
 const ACTION: usize = 11;
-const VERDICT: usize = 16;
-
-fn tone(verdict: Verdict) -> Tone {
-    match verdict {
-        Verdict::Complete => Tone::Good,
-        Verdict::LeavesRows => Tone::Note,
-        Verdict::LeavesOrphans | Verdict::DependsOnData | Verdict::DependsOnOrder => Tone::Doubt,
-        Verdict::Refused | Verdict::Fails => Tone::Bad,
-    }
-}
-
-/// Words of ours, and the spaces that make them so many columns wide.
-fn padded(text: &str, to: usize) -> Line {
-    vec![Span::Plain(text.to_string()), Span::Space(to.saturating_sub(text.len()))]
-}
 
 /// Writes the fate of one table's rows.
 pub fn render(fate: &Fate, counted: Option<&[Counted]>, commands: &Commands, style: &Style) -> String {
@@ -442,43 +425,4 @@ fn conditions(fate: &Fate, report: &mut Document) {
         let text = format!("and {more} more, each with its query: --format markdown.");
         report.push(Block::below(&Lead::Bullet, [plain(text)]));
     }
-}
-
-/// Writes the ranking of all tables.
-pub fn ranking(ranks: &[Rank], commands: &Commands, style: &Style) -> String {
-    if ranks.is_empty() {
-        return document::text::write(&[Block::Paragraph(plain("no tables"))], style);
-    }
-    let mut table = Table::new(&["Table", "Verdict", "Why"]);
-    for rank in ranks {
-        let mut parts = Vec::new();
-        if rank.blockers > 0 {
-            parts.push(format!("{} in the way", count(rank.blockers, "relation")));
-        }
-        if let Some(today) = rank.today {
-            parts.push(format!("today {today}"));
-        }
-        if rank.assumptions > 0 {
-            parts.push(format!("{} not judged", count(rank.assumptions, "trigger or rule")));
-        }
-        if rank.deleted > 0 {
-            parts.push(format!("takes rows of {}", count(rank.deleted, "table")));
-        }
-        if !rank.broken.is_empty() {
-            let names: Vec<&str> = rank.broken.iter().map(|d| d.name()).collect();
-            parts.push(format!("breaks {}", names.join(", ")));
-        }
-        let verdict = Span::Toned(tone(rank.verdict), padded(rank.verdict.name(), VERDICT));
-        table.row([vec![Span::name(&rank.table)], vec![verdict], plain(parts.join(", "))]);
-    }
-    let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
-    ranks.iter().for_each(|r| *counts.entry(r.verdict).or_default() += 1);
-    let each: Vec<String> = counts.iter().rev().map(|(verdict, n)| format!("{n} {}", verdict.name())).collect();
-    let text = format!(
-        "{}: {}. `{} TABLE` says why, and what to do.",
-        count(ranks.len(), "table"),
-        each.join(", "),
-        commands.fate
-    );
-    document::text::write(&[Block::Table(table), Block::Gap, Block::Paragraph(plain(text))], style)
 }
