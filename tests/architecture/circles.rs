@@ -95,7 +95,8 @@ fn uses(module: &Module, code: &str, files: &BTreeMap<Module, String>) -> BTreeS
     let mut used = BTreeSet::new();
     for (at, _) in code.char_indices().filter(|(at, _)| begins.iter().any(|b| code[*at..].starts_with(b.as_str()))) {
         let before = code[..at].chars().next_back().unwrap_or(' ');
-        if before.is_alphanumeric() || matches!(before, '_' | ':') {
+        // `pub(in crate::r)` says who may use it.
+        if before.is_alphanumeric() || matches!(before, '_' | ':') || code[..at].ends_with("pub(in ") {
             continue;
         }
         used.extend(paths(&code[at..]).iter().map(|path| file(module, path, files)));
@@ -183,5 +184,6 @@ fn circles_are_found_in_whatever_way_a_file_is_named() {
     assert!(there(&[("r", "fn f() { self::a::g() }"), ("r/a", "crate::r::f()")]));
     assert!(there(&[("r", "use a::b::X;"), ("r/a", ""), ("r/a/b", "use super::super::Y;")]));
     assert!(!there(&[("r", "mod a; pub use a::X;"), ("r/a", "use super::b::Y;"), ("r/b", "use crate::a::r;")]));
+    assert!(!there(&[("r", "use a::X;"), ("r/a", "pub(in crate::r) struct X;")]));
     assert!(!there(&[("r", "let a = other::a::b();"), ("r/a", "use super::Type;")]));
 }
