@@ -42,7 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["schema", "relations", "infer", "fate", "rules", "findings"]),
     ("audit", &["schema", "engine", "source", "relations", "infer", "orphans", "findings", "rules"]),
     ("migration", &["schema", "change", "plan"]),
-    ("apply", &["schema", "engine", "plan"]),
+    ("apply", &["schema", "engine", "relations", "plan"]),
     ("verify", &["schema", "change", "engine", "relations", "rows", "orphans", "findings", "rules", "plan"]),
     (
         "app",
