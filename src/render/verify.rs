@@ -26,7 +26,7 @@ pub fn json(source: &str, verification: &Verification) -> String {
 /// Says in one sentence how it stands.
 fn verdict(v: &Verification) -> String {
     if v.verified {
-        let refuses = if v.refused.is_empty() { "" } else { "; what is refused now and was not before stands below" };
+        let refuses = if v.refused.is_empty() { "" } else { "; newly refused: see below" };
         return format!("Verified: the database is as the plan promised ({}){refuses}", count(v.steps.len(), "step"));
     }
     let mut parts = Vec::new();

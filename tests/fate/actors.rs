@@ -344,8 +344,8 @@ fn verdict_is_what_the_keys_come_to() {
     assert_eq!(fate.verdict, Verdict::Complete);
     assert_eq!(
         fate.summary,
-        "by its foreign keys a delete from `p` succeeds (and rows of 1 table go with it), unless trigger `t` on `c` (BEFORE \
-         DELETE) decides otherwise"
+        "by its foreign keys a delete from `p` succeeds (and rows of 1 table go with it), but trigger `t` on `c` (BEFORE \
+         DELETE) returns NULL: the row stays and refers to nothing"
     );
 }
 
