@@ -191,7 +191,7 @@ fn judge(
     let fate = fates.of(root).ok_or_else(|| ErrorKind::partition(root, &report.schema))?;
     let broken = fates.broken(root);
     if asked.selection.only.is_empty() {
-        report.findings.retain(|f| plan::mends_broken(f, &broken));
+        report.findings.retain(|f| plan::fixes_broken(f, &broken));
     }
     let unhelped = plan::unhelped(&fate, &broken, &report.findings);
     report.findings.extend(unhelped);

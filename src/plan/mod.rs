@@ -57,7 +57,7 @@ use refused::Why;
 pub use refused::{Cause, Decision, DecisionOption, Refused};
 pub use refusing::{NewlyRefused, refusals};
 pub use remedy::names_relation;
-pub use root::{asked, mends_broken, repairs, still_fails, unhelped};
+pub use root::{asked, fixes_broken, repairs, still_fails, unhelped};
 pub use stopping::{Stopped, stopped};
 pub use ways::{Offer, offers};
 pub use words::chooses;

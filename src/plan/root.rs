@@ -15,7 +15,7 @@ pub fn repairs(fate: &Fate) -> Vec<Finding> {
 }
 
 /// Tells whether a finding is about a key that every delete runs into, and has the fix of its parent's key.
-pub fn mends_broken(finding: &Finding, broken: &[(&Relation, String)]) -> bool {
+pub fn fixes_broken(finding: &Finding, broken: &[(&Relation, String)]) -> bool {
     finding.rule == crate::rules::parent_not_unique::META.id()
         && broken.iter().any(|(relation, _)| finding.subject == Subject::relation(relation))
 }
