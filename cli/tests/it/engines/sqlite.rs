@@ -542,8 +542,13 @@ fn orphans_are_counted_as_sqlites_own_check_counts_them() {
     let outcomes = scanned(&db.path);
     assert_eq!(outcomes.len(), 36 + 3);
     for (relation, outcome) in &outcomes {
-        let Outcome::Counted(orphans) = outcome else { panic!("{relation}: {outcome:?}") };
         let child = relation.split('.').next().unwrap();
+        if child == "lost" {
+            // Where the parent table is missing no row can have a parent: that is said of the key, and not of its rows.
+            assert!(matches!(outcome, Outcome::Skipped(_)), "{outcome:?}");
+            continue;
+        }
+        let Outcome::Counted(orphans) = outcome else { panic!("{relation}: {outcome:?}") };
         assert_eq!(orphans.count, checked(&db.path, child), "{relation}\n{}", orphans.query);
         // The query in the report is what a person runs.
         let connection = Connection::open(&db.path).unwrap();
