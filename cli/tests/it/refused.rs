@@ -58,7 +58,7 @@ fn a_cascade_above_what_refuses_newly_refuses_deletes() {
     let done = referee(folder.path(), &["fix", &url, "--apply", "--yes"]);
     delete().unwrap_err();
     let told = |run: &Run| {
-        run.text.contains("what is refused now and was not before stands below")
+        run.text.contains("newly refused: see below")
             && run.text.contains("Refused now, and not before")
             && run.text.contains(refused)
     };
