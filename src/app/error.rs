@@ -254,7 +254,7 @@ impl ErrorKind {
                     .to_string(),
             ],
             Self::OtherOptions { .. } => vec![
-                "to give it up for a new plan by what is said now, add --anew; what is done stays done".to_string(),
+                "to give it up for a new plan by what is said now, add --new-plan; what is done stays done".to_string(),
             ],
             Self::RunBegan { .. } => vec!["run the same command again to see what it did".to_string()],
             Self::OtherRun { known: false, .. } => vec![

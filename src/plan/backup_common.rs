@@ -8,7 +8,7 @@ use crate::schema::{ForeignKey, Schema, Table, TableName, WriteKind};
 pub(super) const NAMED: u32 = 6;
 
 /// What to do where a table has the name of a backup that a plan would make: an earlier run may have left it.
-pub(super) const TAKEN: &str = "if it is a backup, it may hold the only copy of its rows: do not drop it. Plan again (fix --apply --anew), and \
+pub(super) const TAKEN: &str = "if it is a backup, it may hold the only copy of its rows: do not drop it. Plan again (fix --apply --new-plan), and \
                                 this backup gets another name";
 
 /// Says how many rows a clean-up is about, as far as they were counted.

@@ -143,8 +143,8 @@ pub(crate) struct ApplyArgs {
     pub journal: Option<PathBuf>,
     /// Do not take up the run that was killed: make a new plan
     #[arg(long, requires = "apply")]
-    pub anew: bool,
+    pub new_plan: bool,
     /// Show how the last recorded run is undone, its last step first; with --apply, do it
-    #[arg(long, conflicts_with_all = ["anew", "only", "skip", "tables", "root", "choose", "orphans", "manual", "accept_inferred", "out", "format", "output"])]
+    #[arg(long, conflicts_with_all = ["new_plan", "only", "skip", "tables", "root", "choose", "orphans", "manual", "accept_inferred", "out", "format", "output"])]
     pub undo: bool,
 }

@@ -51,7 +51,7 @@ pub(super) fn run(args: &FixArgs, config: &Config, global: &Global, ui: &Ui) -> 
     request.options = super::fix::options(args, config);
     request.retries = args.apply.retries;
     request.asked = asked(args);
-    request.new_plan = args.apply.anew;
+    request.new_plan = args.apply.new_plan;
     let response = app::apply(request, &ui.job.context.told_to(watch.clone()));
     watch.end();
     let Asks { code, failed, .. } = asks;
@@ -319,7 +319,7 @@ fn tell(run: &Unfinished, path: &Path, ui: &Ui) {
     let at = at.map(|s| format!(", at \"{}\"", s.title)).unwrap_or_default();
     let how = if run.error.is_some() { "stopped" } else { "was cut off" };
     ui.note(&format!(
-        "taking up the run in {} that {how} after {} of {} steps{at} (--anew makes a new plan)",
+        "taking up the run in {} that {how} after {} of {} steps{at} (--new-plan gives it up)",
         path.display(),
         run.done.len(),
         run.plan.steps.len()

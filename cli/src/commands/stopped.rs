@@ -58,7 +58,7 @@ impl Place<'_> {
         if self.undoing {
             return stopped;
         }
-        stopped.hint("or make a new plan, with what else you want to say: --apply --anew")
+        stopped.hint("or make a new plan, with what else you want to say: --apply --new-plan")
     }
 
     /// Says what blocks a step, and which query found it.
@@ -148,7 +148,7 @@ impl Place<'_> {
                 let mut text = format!("{state}\n  {}\n", fill(&title, "  ", width));
                 let told = format!("{found} {what} now, you approved {shown}");
                 text.push_str(&format!("why:\n  {}", fill(&told, "  ", width)));
-                CliError::new(text).hint("to see and approve the new count: --apply --anew")
+                CliError::new(text).hint("to see and approve the new count: --apply --new-plan")
             }
             ApplyError::NotCounted { title } => {
                 let mut text = format!(
@@ -159,7 +159,7 @@ impl Place<'_> {
                     "why:\n  {}",
                     fill("what is approved is a number of rows, and the plan has none", "  ", width)
                 ));
-                CliError::new(text).hint("plan again with rows counted: --apply --anew, without --no-data")
+                CliError::new(text).hint("plan again with rows counted: --apply --new-plan, without --no-data")
             }
             ApplyError::RowsStay { title, counted, changed, sql, keepers, off } => {
                 let state = match changed {
@@ -204,7 +204,7 @@ impl Place<'_> {
                 text.push_str(&format!("asked by:\n  {}", fill(&sql, "  ", width)));
                 CliError::new(text)
                     .hint("something else may have changed the same objects meanwhile")
-                    .hint("make a new plan from what is there now: --apply --anew")
+                    .hint("make a new plan from what is there now: --apply --new-plan")
             }
             ApplyError::Stopped => CliError::Interrupted,
             ApplyError::OutOfTime => CliError::OutOfTime,

@@ -197,7 +197,7 @@ fn unfinished(run: &Recorded, ui: &Ui) {
                 number + 1,
                 step.title
             )),
-            Some("`fix --apply` goes on with that run; `fix --apply --anew` gives it up"),
+            Some("`fix --apply` goes on with that run; `fix --apply --new-plan` gives it up"),
         );
     }
 }

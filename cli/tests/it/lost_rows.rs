@@ -280,7 +280,7 @@ fn a_run_of_another_database_is_neither_undone_nor_gone_on_with() {
     let begun: String =
         text.lines().filter(|l| !l.contains("\"event\":\"finished\"")).map(|l| format!("{l}\n")).collect();
     std::fs::write(journal[1], begun).unwrap();
-    for more in [&[][..], &["--anew"]] {
+    for more in [&[][..], &["--new-plan"]] {
         let run = other.fix(&[&["--orphans", "delete"], &journal[..], more].concat());
         assert!(run.code == 2 && run.text.contains("was begun in another database"), "{}", run.text);
     }

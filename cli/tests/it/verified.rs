@@ -61,7 +61,7 @@ fn orphans_belong_to_the_steps_of_their_own_foreign_key() {
         past_keys(&url, "INSERT INTO items VALUES (2, 1, 8, 1), (3, 1, 9, 1), (4, 1, 1, 1)");
         let orphans =
             "SELECT count(*) FROM items i WHERE NOT EXISTS (SELECT FROM products p WHERE p.id = i.product_id)";
-        let run = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--apply", "--yes", "--anew"]);
+        let run = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--apply", "--yes", "--new-plan"]);
         let left = number(&url, orphans);
         if left > 0 {
             assert_eq!(run.code, 1, "{}{}", run.out, run.err);
@@ -114,7 +114,7 @@ fn a_key_that_is_marked_valid_is_not_validated_but_counted() {
         let before = referee(folder.path(), &["verify", &url, "--plan", &plan]);
         assert_eq!(before.code, 1);
         assert!(before.out.contains("2 orphan rows of posts.user_id->users.id"), "{}", before.out);
-        let run = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--apply", "--yes", "--anew"]);
+        let run = referee(folder.path(), &["fix", &url, "--orphans", "delete", "--apply", "--yes", "--new-plan"]);
         assert_eq!(run.code, 0, "{}{}", run.out, run.err);
         assert!(run.err.contains("note: deleted 2 of at most 2 rows of posts"), "{}", run.err);
         assert!(run.out.contains("\nVerified: "), "{}", run.out);

@@ -119,7 +119,7 @@ pub(super) fn same_table(builder: &Builder<'_>, table: &Table, keys: &[&ForeignK
             "`{}` is not as it was when this was planned: a column, a type, a foreign key, or a table that inherits from it",
             table.name
         ),
-        advice: "plan again (fix --apply --anew)".to_string(),
+        advice: "plan again (fix --apply --new-plan)".to_string(),
     }]
 }
 

@@ -217,7 +217,7 @@ fn orphans_that_come_between_plan_and_run_stop_the_run_and_it_goes_on_without_th
         "rows that block it:\n  user_id = 1001, rows = 1\n",
         "FROM logs AS child",
         "run the same command",
-        "--anew",
+        "--new-plan",
     ] {
         assert!(stopped.err.contains(words), "{words}:\n{}", stopped.err);
     }
@@ -245,7 +245,7 @@ fn a_run_that_stopped_can_be_given_up_for_a_new_plan() {
     let sandbox = sandbox();
     execute(&sandbox, ORPHANS);
     assert_eq!(apply(&sandbox, &["--no-data"]).code, 2);
-    let anew = apply(&sandbox, &["--anew", "--orphans", "logs.user_id=quarantine"]);
+    let anew = apply(&sandbox, &["--new-plan", "--orphans", "logs.user_id=quarantine"]);
     assert_eq!(anew.code, 0, "{}{}", anew.out, anew.err);
     assert!(!anew.err.contains("taking up"), "{}", anew.err);
     assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM logs"), "297");
@@ -266,7 +266,7 @@ fn a_run_goes_on_only_with_the_options_that_it_began_with() {
             "1 of 3 steps are done",
             "begun with: --no-data --choose logs.user_id=set-null",
             "to go on with it: referee fix shop.db --apply --no-data --choose logs.user_id=set-null",
-            "add --anew",
+            "add --new-plan",
         ] {
             assert!(words.contains(told), "{told}:\n{}", run.err);
         }
@@ -517,7 +517,7 @@ fn more_rows_than_were_approved_are_told_with_the_command_that_approves_them() {
     assert_eq!(stopped.code, 2, "{}", stopped.out);
     let told = words(&stopped.err);
     assert!(told.contains("rows of orders to delete now, you approved 1"), "{told}");
-    assert!(told.contains("--apply --anew") && !told.contains("once they are gone"), "{told}");
+    assert!(told.contains("--apply --new-plan") && !told.contains("once they are gone"), "{told}");
     assert_eq!(ask(&sandbox, "SELECT count(*) || '' FROM orders"), "3");
 }
 
@@ -635,8 +635,8 @@ fn an_undo_that_stopped_is_gone_on_with_and_no_run_takes_its_place() {
     // The row cannot come back over one that has its key by now.
     execute(&sandbox, "INSERT INTO orders VALUES (2, 1)");
     let stopped = sandbox.run(&["fix", "shop.db", "--undo", "--apply", "--yes"]);
-    assert!(stopped.code == 2 && !stopped.err.contains("--anew"), "{}", stopped.err);
-    for more in [&[][..], &["--anew"]] {
+    assert!(stopped.code == 2 && !stopped.err.contains("--new-plan"), "{}", stopped.err);
+    for more in [&[][..], &["--new-plan"]] {
         let refused = apply(&sandbox, more);
         let told = words(&refused.err);
         assert!(refused.code == 2 && told.contains("an undo of the run in shop.db.referee-run stopped"), "{told}");
